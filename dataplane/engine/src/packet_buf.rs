@@ -1,0 +1,32 @@
+//! What the stages need of a packet's memory
+
+/// A frame in memory, with room before its first octet for the headers of a tunnel.
+///
+/// Implemented by [`FrameBuf`](crate::FrameBuf) for ports on ordinary memory; a DPDK mbuf is another implementation.
+/// No operation allocates or panics; each that can be refused says so and then leaves the frame as it was.
+pub trait PacketBuf {
+    /// The octets of the frame as it now is.
+    fn bytes(&self) -> &[u8];
+
+    /// The octets of the frame, to be rewritten in place.
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Octets that [`prepend`](Self::prepend) could still put in front.
+    fn headroom(&self) -> usize;
+
+    /// The longest that [`set_len`](Self::set_len) can make the frame without moving its front, in octets.
+    fn capacity(&self) -> usize;
+
+    /// Grow the frame by `octets` at its front. What stands in them is unspecified. `false`: not enough headroom.
+    #[must_use]
+    fn prepend(&mut self, octets: usize) -> bool;
+
+    /// Take `octets` off the front. `false`: the frame is shorter.
+    #[must_use]
+    fn trim_front(&mut self, octets: usize) -> bool;
+
+    /// Make the frame `octets` long by moving its end. What stands in added octets is unspecified.
+    /// `false`: more than [`capacity`](Self::capacity).
+    #[must_use]
+    fn set_len(&mut self, octets: usize) -> bool;
+}
