@@ -1,0 +1,337 @@
+//! One hierarchical timing wheel for everything in an engine that happens later.
+//!
+//! Timers lie in slots of 2^20 ns (about 1 ms); each level above has slots 64 times as long. Scheduling and
+//! cancelling are O(1), nothing is allocated as time passes, and a timer is moved down at most once per level.
+
+const TICK_SHIFT: u32 = 20;
+const SLOT_BITS: u32 = 6;
+const SLOTS: usize = 1 << SLOT_BITS;
+/// 8 levels of 6 bits cover the 44 bits that a 64-bit number of nanoseconds has in ticks.
+const LEVELS: usize = 8;
+const NONE: u32 = u32::MAX;
+
+/// Names a timer until it has fired or was cancelled; harmless afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TimerKey {
+    index: u32,
+    generation: u32,
+}
+
+#[derive(Debug)]
+struct Node<T> {
+    value: Option<T>,
+    deadline_ns: u64,
+    generation: u32,
+    level: u8,
+    slot: u8,
+    previous: u32,
+    next: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    occupied: u64,
+    heads: [u32; SLOTS],
+}
+
+/// A set of timers, each with a value that is given back when it fires.
+#[derive(Debug)]
+pub struct TimerWheel<T> {
+    nodes: Vec<Node<T>>,
+    free: u32,
+    levels: [Level; LEVELS],
+    tick: u64,
+    len: usize,
+}
+
+impl<T> TimerWheel<T> {
+    /// An empty wheel that stands at `now_ns`.
+    #[must_use]
+    pub fn new(now_ns: u64) -> Self {
+        Self {
+            nodes: Vec::new(),
+            free: NONE,
+            levels: [Level {
+                occupied: 0,
+                heads: [NONE; SLOTS],
+            }; LEVELS],
+            tick: now_ns >> TICK_SHIFT,
+            len: 0,
+        }
+    }
+
+    /// Number of timers that have neither fired nor been cancelled.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no timer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Lets `value` fire at `deadline_ns`, or at the next [`Self::pop`] if that has passed.
+    pub fn schedule(&mut self, deadline_ns: u64, value: T) -> TimerKey {
+        let index = self.take_free();
+        let mut key = TimerKey {
+            index,
+            generation: 0,
+        };
+        if let Some(node) = self.node_mut(index) {
+            node.value = Some(value);
+            node.deadline_ns = deadline_ns;
+            key.generation = node.generation;
+            self.len = self.len.saturating_add(1);
+        }
+        self.link(index);
+        key
+    }
+
+    /// Takes a timer out before it fires; `None` if it is already gone.
+    pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
+        let node = self.node(key.index)?;
+        if node.generation != key.generation || node.value.is_none() {
+            return None;
+        }
+        self.unlink(key.index);
+        self.release(key.index)
+    }
+
+    /// A moment at which [`Self::pop`] should be called next. Never later than the earliest deadline; for deadlines
+    /// far ahead it may be earlier, when `pop` only moves timers down.
+    #[must_use]
+    pub fn next_ns(&self) -> Option<u64> {
+        let (level, slot, start) = self.first_slot()?;
+        if level > 0 {
+            return Some(start << TICK_SHIFT);
+        }
+        let head = self.levels.first()?.heads.get(slot).copied()?;
+        self.list(head)
+            .filter_map(|index| self.node(index))
+            .map(|node| node.deadline_ns)
+            .min()
+    }
+
+    /// Takes out one timer whose deadline is not after `now_ns`; call until `None`. Timers come in the order of
+    /// their deadlines, to the tick.
+    pub fn pop(&mut self, now_ns: u64) -> Option<T> {
+        let target = (now_ns >> TICK_SHIFT).max(self.tick);
+        loop {
+            let Some((level, slot, start)) =
+                self.first_slot().filter(|(_, _, start)| *start <= target)
+            else {
+                // Nothing lies between here and `target`, so every timer keeps its slot.
+                self.tick = target;
+                return None;
+            };
+            self.tick = self.tick.max(start);
+            let head = self.levels.get(level)?.heads.get(slot).copied()?;
+            if level == 0 {
+                let due = self
+                    .list(head)
+                    .find(|i| self.node(*i).is_some_and(|node| node.deadline_ns <= now_ns))?;
+                self.unlink(due);
+                return self.release(due);
+            }
+            let mut index = head;
+            while index != NONE {
+                let next = self.node(index).map_or(NONE, |node| node.next);
+                self.unlink(index);
+                self.link(index);
+                index = next;
+            }
+        }
+    }
+
+    /// The earliest slot with a timer: its level, its index, its first tick.
+    fn first_slot(&self) -> Option<(usize, usize, u64)> {
+        // A timer lies at the level of the highest group of bits in which it differs from `tick`, so the lowest
+        // level that has any has the earliest, and in a level the lowest slot.
+        let (level, occupied) = self
+            .levels
+            .iter()
+            .map(|level| level.occupied)
+            .enumerate()
+            .find(|(_, o)| *o != 0)?;
+        let slot = occupied.trailing_zeros();
+        let shift = SLOT_BITS * u32::try_from(level).ok()?;
+        let above = self.tick >> shift >> SLOT_BITS << SLOT_BITS << shift;
+        Some((
+            level,
+            usize::try_from(slot).ok()?,
+            above | u64::from(slot) << shift,
+        ))
+    }
+
+    fn link(&mut self, index: u32) {
+        let tick = self.tick;
+        let Some(node) = self.nodes.get_mut(index as usize) else {
+            return;
+        };
+        let due = (node.deadline_ns >> TICK_SHIFT).max(tick);
+        let highest_bit = 63 - ((due ^ tick) | 1).leading_zeros();
+        let level = highest_bit / SLOT_BITS;
+        let slot = (due >> (level * SLOT_BITS)) as usize % SLOTS;
+        let Some(at) = self.levels.get_mut(level as usize) else {
+            return;
+        };
+        let Some(head) = at.heads.get_mut(slot) else {
+            return;
+        };
+        node.level = u8::try_from(level).unwrap_or_default();
+        node.slot = u8::try_from(slot).unwrap_or_default();
+        node.previous = NONE;
+        node.next = *head;
+        let next = core::mem::replace(head, index);
+        at.occupied |= 1 << slot;
+        if let Some(next) = self.node_mut(next) {
+            next.previous = index;
+        }
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Some(node) = self.node(index) else { return };
+        let (level, slot, previous, next) = (
+            usize::from(node.level),
+            usize::from(node.slot),
+            node.previous,
+            node.next,
+        );
+        if let Some(next) = self.node_mut(next) {
+            next.previous = previous;
+        }
+        if let Some(previous) = self.node_mut(previous) {
+            previous.next = next;
+        } else if let Some(level) = self.levels.get_mut(level)
+            && let Some(head) = level.heads.get_mut(slot)
+        {
+            *head = next;
+            if next == NONE {
+                level.occupied &= !(1 << slot);
+            }
+        }
+    }
+
+    fn list(&self, head: u32) -> impl Iterator<Item = u32> + '_ {
+        core::iter::successors(Some(head), |index| self.node(*index).map(|node| node.next))
+            .take_while(|index| *index != NONE)
+    }
+
+    fn node(&self, index: u32) -> Option<&Node<T>> {
+        self.nodes.get(index as usize)
+    }
+
+    fn node_mut(&mut self, index: u32) -> Option<&mut Node<T>> {
+        self.nodes.get_mut(index as usize)
+    }
+
+    fn take_free(&mut self) -> u32 {
+        let index = self.free;
+        if let Some(node) = self.node(index) {
+            self.free = node.next;
+            return index;
+        }
+        let index = u32::try_from(self.nodes.len()).unwrap_or(NONE);
+        self.nodes.push(Node {
+            value: None,
+            deadline_ns: 0,
+            generation: 0,
+            level: 0,
+            slot: 0,
+            previous: NONE,
+            next: NONE,
+        });
+        index
+    }
+
+    fn release(&mut self, index: u32) -> Option<T> {
+        let free = self.free;
+        let node = self.node_mut(index)?;
+        let value = node.value.take();
+        node.generation = node.generation.wrapping_add(1);
+        node.next = free;
+        self.free = index;
+        self.len = self.len.saturating_sub(1);
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn drain(wheel: &mut TimerWheel<u64>, now: u64) -> Vec<u64> {
+        core::iter::from_fn(|| wheel.pop(now)).collect()
+    }
+
+    #[test]
+    fn a_timer_fires_at_its_deadline_and_not_a_nanosecond_earlier() {
+        for deadline in [
+            1,
+            999,
+            1 << 20,
+            (1 << 26) + 5,
+            600_000_000_000,
+            86_400_000_000_000,
+            u64::MAX - 1,
+        ] {
+            let mut wheel = TimerWheel::new(0);
+            wheel.schedule(deadline, deadline);
+            assert_eq!(drain(&mut wheel, deadline - 1), []);
+            assert_eq!(drain(&mut wheel, deadline), [deadline]);
+            assert!(wheel.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_fires_at_once() {
+        let mut wheel = TimerWheel::new(1 << 40);
+        wheel.schedule(5, 5);
+        assert_eq!(wheel.next_ns(), Some(5));
+        assert_eq!(drain(&mut wheel, 1 << 40), [5]);
+    }
+
+    #[test]
+    fn a_cancelled_timer_is_given_back_once_and_its_key_names_no_later_timer() {
+        let mut wheel = TimerWheel::new(0);
+        let key = wheel.schedule(10, 1);
+        assert_eq!(wheel.cancel(key), Some(1));
+        assert_eq!(wheel.cancel(key), None);
+        wheel.schedule(20, 2);
+        assert_eq!(wheel.cancel(key), None);
+        assert_eq!(drain(&mut wheel, 20), [2]);
+    }
+
+    proptest! {
+        /// Against a sorted list: the same timers fire at the same steps, and `next_ns` is never late.
+        #[test]
+        fn fires_what_a_sorted_list_fires(
+            steps in prop::collection::vec((any::<bool>(), 0u64..1 << 42, 0u64..1 << 38), 1..200),
+        ) {
+            let (mut now, mut wheel) = (7_u64, TimerWheel::new(7));
+            let mut model: Vec<(u64, u64, TimerKey)> = Vec::new();
+            for (id, (cancel, ahead, step)) in (0u64..).zip(steps) {
+                let deadline = now + (ahead >> (id % 40));
+                let key = wheel.schedule(deadline, id);
+                model.push((deadline, id, key));
+                if cancel {
+                    let (_, value, key) = model.swap_remove(usize::try_from(id).unwrap() / 2 % model.len());
+                    prop_assert_eq!(wheel.cancel(key), Some(value));
+                }
+                if let Some(earliest) = model.iter().map(|timer| timer.0).min() {
+                    prop_assert!(wheel.next_ns().unwrap() <= earliest);
+                }
+                now += step >> (id % 38);
+                let mut fired = drain(&mut wheel, now);
+                fired.sort_unstable();
+                let mut expected: Vec<u64> = model.extract_if(.., |timer| timer.0 <= now).map(|timer| timer.1).collect();
+                expected.sort_unstable();
+                prop_assert_eq!(fired, expected);
+                prop_assert_eq!(wheel.len(), model.len());
+            }
+        }
+    }
+}
