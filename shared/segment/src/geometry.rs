@@ -1,0 +1,155 @@
+//! How much a segment holds.
+
+use crate::error::SegmentError;
+
+/// The sizes of a segment's tables, fixed when it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// Forwarding workers: 1 to 256.
+    pub workers: u32,
+    /// Home addresses that can be bound at once. No insertion fails below this number.
+    pub home_addresses: u32,
+    /// Rewrite templates: at least one more than home addresses. What is beyond them are the handoffs that can happen
+    /// between two quiescent points of the slowest worker.
+    pub templates: u32,
+    /// Next hops (neighbours) known at once.
+    pub next_hops: u32,
+    /// Prefixes in the route table.
+    pub routes: u32,
+    /// Packets in each punt and each inject ring, a power of two.
+    pub ring_slots: u32,
+}
+
+impl Default for Geometry {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            home_addresses: 65_536,
+            templates: 131_072,
+            next_hops: 4_096,
+            routes: 16_384,
+            ring_slots: 1_024,
+        }
+    }
+}
+
+impl Geometry {
+    /// Checks every field against its limits.
+    ///
+    /// # Errors
+    /// [`SegmentError::Geometry`] naming the first field at fault.
+    pub fn validate(&self) -> Result<(), SegmentError> {
+        let table = "expected 1 to 268435456";
+        let within = |value: u32| (1..=1 << 28).contains(&value);
+        check(
+            "workers",
+            self.workers,
+            (1..=256).contains(&self.workers),
+            "expected 1 to 256",
+        )?;
+        check(
+            "home_addresses",
+            self.home_addresses,
+            within(self.home_addresses),
+            table,
+        )?;
+        check("templates", self.templates, within(self.templates), table)?;
+        check(
+            "templates",
+            self.templates,
+            self.templates > self.home_addresses,
+            "expected more than home_addresses: a handoff needs a second template",
+        )?;
+        check("next_hops", self.next_hops, within(self.next_hops), table)?;
+        check("routes", self.routes, within(self.routes), table)?;
+        check(
+            "ring_slots",
+            self.ring_slots,
+            self.ring_slots.is_power_of_two() && self.ring_slots <= 1 << 16,
+            "expected a power of two up to 65536",
+        )
+    }
+}
+
+fn check(
+    field: &'static str,
+    value: u32,
+    holds: bool,
+    expected: &'static str,
+) -> Result<(), SegmentError> {
+    if holds {
+        return Ok(());
+    }
+    Err(SegmentError::Geometry {
+        field,
+        value: u64::from(value),
+        expected,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid() {
+        Geometry::default().validate().unwrap();
+    }
+
+    #[test]
+    fn each_field_is_refused_by_name() {
+        let good = Geometry::default();
+        let cases = [
+            ("workers", Geometry { workers: 0, ..good }),
+            (
+                "workers",
+                Geometry {
+                    workers: 257,
+                    ..good
+                },
+            ),
+            (
+                "home_addresses",
+                Geometry {
+                    home_addresses: 0,
+                    ..good
+                },
+            ),
+            (
+                "templates",
+                Geometry {
+                    templates: 65_536,
+                    ..good
+                },
+            ),
+            (
+                "templates",
+                Geometry {
+                    templates: u32::MAX,
+                    ..good
+                },
+            ),
+            (
+                "next_hops",
+                Geometry {
+                    next_hops: 0,
+                    ..good
+                },
+            ),
+            ("routes", Geometry { routes: 0, ..good }),
+            (
+                "ring_slots",
+                Geometry {
+                    ring_slots: 1000,
+                    ..good
+                },
+            ),
+        ];
+        for (name, geometry) in cases {
+            match geometry.validate() {
+                Err(SegmentError::Geometry { field, .. }) => assert_eq!(field, name),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+}

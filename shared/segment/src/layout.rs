@@ -1,0 +1,178 @@
+//! Where everything stands in a segment.
+//!
+//! A layout is computed from the geometry, never read: a process that has checked the header once trusts its own copy.
+
+use crate::counters::Counter;
+use crate::drop_reason::DropReason;
+use crate::geometry::Geometry;
+use crate::ring;
+use crate::sync::LINE_WORDS;
+
+/// "DHPSEGMT".
+pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
+
+/// Changes whenever the meaning of any word does.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+/// Words of the header, by position.
+pub(crate) mod header {
+    /// [`super::MAGIC`], stored last, so that a half-made segment is never taken for one.
+    pub(crate) const MAGIC: usize = 0;
+    /// Layout version (high 32 bits), counters (16), drop reasons (16).
+    pub(crate) const VERSION: usize = 1;
+    /// Length of the segment in words.
+    pub(crate) const WORDS: usize = 2;
+    /// The six numbers of the geometry, in the order of its fields.
+    pub(crate) const GEOMETRY: usize = 3;
+    /// Two words of hash seed.
+    pub(crate) const SEED: usize = 9;
+    /// The epoch of the quiescence protocol; on its own line, since the writer changes it while every worker reads it.
+    pub(crate) const EPOCH: usize = 16;
+    /// Which route buffer is current, and how many ranges it holds.
+    pub(crate) const ROUTES: usize = 17;
+    /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
+    pub(crate) const HEARTBEAT: usize = 24;
+    /// Length of the header.
+    pub(crate) const LEN: usize = 32;
+}
+
+/// Words of a bucket of the home table.
+pub(crate) const BUCKET_WORDS: usize = LINE_WORDS;
+/// Words of a record of the home table.
+pub(crate) const RECORD_WORDS: usize = 4;
+/// Words of a template: two cache lines.
+pub(crate) const TEMPLATE_WORDS: usize = 2 * LINE_WORDS;
+/// Words of a next hop's value.
+pub(crate) const NEXT_HOP_WORDS: usize = 4;
+/// Words of the start of a route range: one address.
+pub(crate) const RANGE_WORDS: usize = 2;
+
+/// Word 0 of a worker's block: the epoch it last reported, 0 while it is parked or absent.
+pub(crate) const WORKER_EPOCH: usize = 0;
+/// First counter in a worker's block; the drop reasons follow the counters.
+pub(crate) const WORKER_COUNTERS: usize = LINE_WORDS;
+
+/// Home addresses per bucket at full capacity, of the twelve that fit: one insertion in sixty goes to overflow.
+const BUCKET_LOAD: usize = 8;
+
+/// A run of equal slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Region {
+    /// First word.
+    pub(crate) start: usize,
+    /// Words per slot.
+    pub(crate) stride: usize,
+    /// Number of slots.
+    pub(crate) count: usize,
+}
+
+impl Region {
+    /// The first word of slot `index`, if there is one.
+    #[inline(always)]
+    pub(crate) fn at(&self, index: u32) -> Option<usize> {
+        let index = index as usize;
+        (index < self.count).then(|| self.start + index * self.stride)
+    }
+
+    /// Number of slots as the type that indices have.
+    pub(crate) fn slots(&self) -> u32 {
+        u32::try_from(self.count).unwrap_or(u32::MAX)
+    }
+}
+
+/// All regions of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) geometry: Geometry,
+    pub(crate) workers: Region,
+    pub(crate) buckets: Region,
+    pub(crate) records: Region,
+    pub(crate) templates: Region,
+    pub(crate) next_hops: Region,
+    pub(crate) next_hop_values: Region,
+    pub(crate) range_starts: [Region; 2],
+    pub(crate) range_actions: [Region; 2],
+    pub(crate) punt_rings: Region,
+    pub(crate) inject_rings: Region,
+    /// Length of the whole segment in words.
+    pub(crate) words: usize,
+}
+
+impl Layout {
+    /// Lays out a geometry that has been validated.
+    pub(crate) fn new(geometry: &Geometry) -> Self {
+        let mut next = header::LEN;
+        let mut region = |stride: usize, count: usize| {
+            let start = next;
+            next += (stride * count).next_multiple_of(LINE_WORDS);
+            Region {
+                start,
+                stride,
+                count,
+            }
+        };
+        let workers = geometry.workers as usize;
+        let homes = geometry.home_addresses as usize;
+        let worker_words = WORKER_COUNTERS + Counter::ALL.len() + DropReason::ALL.len();
+        let next_hops = geometry.next_hops as usize;
+        // n prefixes cut the address space into at most 2n + 1 ranges.
+        let ranges = 2 * geometry.routes as usize + 1;
+        let ring_words = ring::words(geometry.ring_slots);
+        let mut layout = Self {
+            geometry: *geometry,
+            workers: region(worker_words.next_multiple_of(LINE_WORDS), workers),
+            buckets: region(BUCKET_WORDS, homes.div_ceil(BUCKET_LOAD)),
+            // Removed records wait for quiescence; the surplus is for those, not for more home addresses.
+            records: region(RECORD_WORDS, homes + homes.div_ceil(8)),
+            templates: region(TEMPLATE_WORDS, geometry.templates as usize),
+            next_hops: region(1, next_hops),
+            next_hop_values: region(NEXT_HOP_WORDS, 2 * next_hops),
+            range_starts: [region(RANGE_WORDS, ranges), region(RANGE_WORDS, ranges)],
+            range_actions: [region(1, ranges), region(1, ranges)],
+            punt_rings: region(ring_words, workers),
+            inject_rings: region(ring_words, workers),
+            words: 0,
+        };
+        layout.words = next;
+        layout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_line_aligned_and_do_not_overlap() {
+        let layout = Layout::new(&Geometry {
+            workers: 3,
+            home_addresses: 13,
+            templates: 14,
+            next_hops: 5,
+            routes: 3,
+            ring_slots: 2,
+        });
+        let mut end = header::LEN;
+        for region in [
+            layout.workers,
+            layout.buckets,
+            layout.records,
+            layout.templates,
+            layout.next_hops,
+            layout.next_hop_values,
+            layout.range_starts[0],
+            layout.range_starts[1],
+            layout.range_actions[0],
+            layout.range_actions[1],
+            layout.punt_rings,
+            layout.inject_rings,
+        ] {
+            assert_eq!(region.start % LINE_WORDS, 0);
+            assert!(region.start >= end);
+            end = region.start + region.stride * region.count;
+            assert_eq!(region.at(region.slots()), None);
+        }
+        assert!(layout.words >= end);
+        assert_eq!(layout.workers.stride % LINE_WORDS, 0);
+    }
+}

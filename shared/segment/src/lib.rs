@@ -1,0 +1,60 @@
+//! The memory that the forwarding and the control plane share.
+//!
+//! A segment is one region of `AtomicU64` words: anonymous memory when both planes live in one process, a file on tmpfs
+//! or hugetlbfs when they do not. It holds no pointers, so every process may map it wherever it likes.
+//!
+//! | part | written by | read by |
+//! |---|---|---|
+//! | home table: home address → rewrite template | [`Writer`] | [`Reader`] |
+//! | next hops, route table | [`Writer`] | [`Reader`] |
+//! | punt ring, one per worker | [`Reader`] | [`Control`] |
+//! | inject ring, one per worker | [`Control`] | [`Reader`] |
+//! | counters, one block per worker | [`Reader`] | [`Control`], [`Segment::counters`] |
+//!
+//! **Readers are wait-free.** They take no lock and retry nothing, so a writer that dies at any instruction leaves them
+//! forwarding. Whatever is published is complete before the one atomic store that makes it reachable, and what that store
+//! replaced is kept until every worker has said "I hold nothing from before" ([`Reader::quiescent`], once per batch). See
+//! the `quiescence` module for the argument.
+//!
+//! **Nothing in the segment is trusted for memory safety.** All access is atomic, and every index read from it is checked
+//! against the geometry this process validated when it opened the segment.
+
+mod bucket;
+mod control;
+mod counters;
+mod drop_reason;
+mod error;
+mod geometry;
+mod hash;
+mod home_table;
+mod layout;
+mod mapping;
+mod names;
+mod next_hop;
+mod pool;
+mod quiescence;
+mod reader;
+mod ring;
+mod role;
+mod route;
+mod route_table;
+mod segment;
+mod sync;
+mod template;
+mod view;
+mod writer;
+
+pub use control::{Control, Punted};
+pub use counters::{Counter, CounterSnapshot};
+pub use drop_reason::DropReason;
+pub use error::{SegmentError, Table};
+pub use geometry::Geometry;
+pub use home_table::HomeEntry;
+pub use next_hop::{NextHop, NextHopState};
+pub use reader::Reader;
+pub use ring::{InjectMeta, PuntKind, PuntMeta, RING_PACKET_BYTES, RingError};
+pub use role::Role;
+pub use route::{Route, RouteAction};
+pub use segment::Segment;
+pub use template::{OUTER_HEADER_LEN, Template, Tunnel};
+pub use writer::Writer;

@@ -1,0 +1,70 @@
+//! Checked access to the regions of a mapped segment.
+
+use crate::layout::{Layout, Region, header};
+use crate::mapping::Mapping;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A mapping and the layout that this process validated for it.
+pub(crate) struct View {
+    mapping: Mapping,
+    pub(crate) layout: Layout,
+    /// The hash seed, copied at opening.
+    pub(crate) seed: [u64; 2],
+}
+
+impl View {
+    /// `mapping` must have been checked to hold `layout.words` words.
+    pub(crate) fn new(mapping: Mapping, layout: Layout) -> Self {
+        let mut view = Self {
+            mapping,
+            layout,
+            seed: [0; 2],
+        };
+        view.seed = [header::SEED, header::SEED + 1].map(|word| view.load(word));
+        view
+    }
+
+    /// The word at `at`, relaxed; 0 beyond the end.
+    fn load(&self, at: usize) -> u64 {
+        self.header(at)
+            .map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// A word of the header.
+    #[inline(always)]
+    pub(crate) fn header(&self, word: usize) -> Option<&AtomicU64> {
+        self.mapping.words().get(word)
+    }
+
+    /// The first `N` words of slot `index` of `region`.
+    #[inline(always)]
+    pub(crate) fn slot<const N: usize>(
+        &self,
+        region: &Region,
+        index: u32,
+    ) -> Option<&[AtomicU64; N]> {
+        self.mapping.words().get(region.at(index)?..)?.first_chunk()
+    }
+
+    /// All words of slot `index` of `region`.
+    #[inline(always)]
+    pub(crate) fn slice(&self, region: &Region, index: u32) -> Option<&[AtomicU64]> {
+        self.mapping
+            .words()
+            .get(region.at(index)?..)?
+            .get(..region.stride)
+    }
+}
+
+/// Two words, big-endian, of an address: numeric order is prefix order.
+#[inline(always)]
+pub(crate) fn address_words(address: &[u8; 16]) -> [u64; 2] {
+    let bits = u128::from_be_bytes(*address);
+    [(bits >> 64) as u64, bits as u64]
+}
+
+/// The inverse of [`address_words`].
+#[inline(always)]
+pub(crate) fn address_octets(words: [u64; 2]) -> [u8; 16] {
+    (u128::from(words[0]) << 64 | u128::from(words[1])).to_be_bytes()
+}

@@ -1,0 +1,167 @@
+//! The one party that changes the tables.
+
+mod bindings;
+mod next_hops;
+mod routes;
+
+use crate::error::{SegmentError, Table};
+use crate::home_table::HomeTable;
+use crate::layout::header;
+use crate::next_hop;
+use crate::pool::{Pool, Retired, RetiredQueue};
+use crate::quiescence;
+use crate::role::{Claim, Role, Roles};
+use crate::sync::Ordering;
+use crate::view::View;
+use std::sync::Arc;
+
+/// Things waiting for the workers before a change looks by itself whether they have let go.
+const RECLAIM_EVERY: usize = 64;
+
+/// The writing side of a segment.
+///
+/// Every change is complete before readers can reach it, and takes effect by one atomic store. What it replaces is kept
+/// until every awake worker has reported a quiescent point; [`Writer::reclaim`] looks whether they have. Changes call it
+/// as they need space, so a caller has to only when nothing changes for long, or after [`SegmentError::Busy`].
+///
+/// A writer keeps nothing of its own that it could not find in the segment: a new one, in a new process, takes over with
+/// every binding, next hop and route in place.
+pub struct Writer {
+    view: Arc<View>,
+    roles: Arc<Roles>,
+    _claim: Claim,
+    retired: RetiredQueue,
+    /// The epoch that all awake workers must reach before free slots are free: the writer before may have retired some.
+    ready_at: u64,
+    ready: bool,
+    records: Pool,
+    templates: Pool,
+    bindings: u32,
+    generation: u64,
+    next_hop_ids: Pool,
+    next_hop_values: Pool,
+    next_hops_allocated: Vec<bool>,
+    routes: routes::RouteBuffers,
+}
+
+impl Writer {
+    pub(crate) fn attach(view: Arc<View>, roles: Arc<Roles>, claim: Claim) -> Self {
+        let ready_at = quiescence::current(&view).saturating_add(1);
+        quiescence::advance(&view, ready_at);
+        let homes = HomeTable(&view);
+        let template_of = |record| homes.template(record);
+        let layout = &view.layout;
+        let generation = homes
+            .records()
+            .filter_map(template_of)
+            .filter_map(|id| view.slot(&layout.templates, id))
+            .map(|slot| crate::Template::load(slot).generation)
+            .max()
+            .unwrap_or(0);
+        let next_hops =
+            || (0..layout.next_hops.slots()).map(|id| (id, next_hop::value_index(&view, id)));
+        let set_ids = || {
+            next_hops()
+                .filter(|(_, value)| value.is_some())
+                .map(|(id, _)| id)
+        };
+        Self {
+            retired: RetiredQueue::new(ready_at),
+            ready_at,
+            ready: false,
+            records: Pool::new(layout.records.slots(), homes.records()),
+            templates: Pool::new(
+                layout.templates.slots(),
+                homes.records().filter_map(template_of),
+            ),
+            bindings: u32::try_from(homes.records().count()).unwrap_or(u32::MAX),
+            generation,
+            next_hop_ids: Pool::new(layout.next_hops.slots(), set_ids()),
+            next_hop_values: Pool::new(
+                layout.next_hop_values.slots(),
+                next_hops().filter_map(|(_, value)| value),
+            ),
+            next_hops_allocated: next_hops().map(|(_, value)| value.is_some()).collect(),
+            routes: routes::RouteBuffers::default(),
+            view,
+            roles,
+            _claim: claim,
+        }
+    }
+
+    /// Frees what every awake worker has let go of, and publishes the routes that waited for it. Gives the number of
+    /// things that still wait.
+    pub fn reclaim(&mut self) -> usize {
+        if let Some(epoch) = self.retired.announce() {
+            quiescence::advance(&self.view, epoch);
+        }
+        let (reached, _) = quiescence::reached(&self.view);
+        self.ready = self.ready || reached >= self.ready_at;
+        while let Some(retired) = self.retired.pop(reached) {
+            match retired {
+                Retired::Record(slot) => self.records.give(slot),
+                Retired::Template(slot) => self.templates.give(slot),
+                Retired::NextHop(slot) => self.next_hop_ids.give(slot),
+                Retired::NextHopValue(slot) => self.next_hop_values.give(slot),
+                Retired::RouteBuffer => self.routes.reclaimed(),
+            }
+        }
+        self.publish_waiting_routes();
+        self.retired.len()
+    }
+
+    /// Parks the workers whose process has died without doing so itself, and gives their number. Changes do this by
+    /// themselves before they answer [`SegmentError::Busy`].
+    pub fn evict_dead_workers(&mut self) -> usize {
+        let mut evicted = 0;
+        loop {
+            let (reached, behind) = quiescence::reached(&self.view);
+            if reached >= self.retired.epoch() {
+                return evicted;
+            }
+            // Whoever can take a worker's role while the worker is awake knows that its holder is dead; holding the
+            // role keeps a new reader from registering in between.
+            let Some(worker) = behind else { return evicted };
+            let Ok(_claim) = self.roles.claim(Role::Worker(worker)) else {
+                return evicted;
+            };
+            quiescence::park(&self.view, worker);
+            evicted += 1;
+        }
+    }
+
+    /// Says that the writer lives, at `now_ns` of its monotonic clock.
+    pub fn heartbeat(&mut self, now_ns: u64) {
+        if let Some(word) = self.view.header(header::HEARTBEAT) {
+            word.store(now_ns, Ordering::Release);
+        }
+    }
+
+    /// Reclaims, now and then.
+    fn tidy(&mut self) {
+        if self.retired.len() >= RECLAIM_EVERY {
+            self.reclaim();
+        }
+    }
+
+    /// Makes sure that `has_free` holds, by reclaiming if need be.
+    fn make_space(
+        &mut self,
+        table: Table,
+        has_free: impl Fn(&Self) -> bool,
+    ) -> Result<(), SegmentError> {
+        let fits = |writer: &Self| writer.ready && has_free(writer);
+        if fits(self) {
+            return Ok(());
+        }
+        self.reclaim();
+        if !fits(self) && self.evict_dead_workers() > 0 {
+            self.reclaim();
+        }
+        if fits(self) {
+            Ok(())
+        } else {
+            Err(SegmentError::Busy { table })
+        }
+    }
+}
