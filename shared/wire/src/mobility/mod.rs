@@ -1,0 +1,24 @@
+//! The Mobility Header (RFC 6275 §6.1), its messages and options.
+//!
+//! In the order of RFC 6275 §9.2: verify the checksum ([`crate::packet::MobilityPacket::checksum_is_valid`]), then
+//! [`MobilityHeader::parse`], then [`MobilityHeader::message`], whose [`Message::Other`] is the unknown type.
+
+mod builder;
+mod emit;
+mod fields;
+mod flow;
+mod header;
+mod message;
+mod option;
+mod options;
+mod selector;
+
+pub use builder::{Builder, MAX_LEN};
+pub use fields::{BuFlags, Lifetime, Mode, SessionType, ba_flag};
+pub use flow::{Bids, FlowSubOption, FlowSubOptions};
+pub(crate) use header::total_len;
+pub use header::{MhError, MobilityHeader};
+pub use message::{BindingAcknowledgement, BindingUpdate, Dmip, DmipHeader, Message, MessageError};
+pub use option::{AuthOption, FlowIds, MobilityOption};
+pub use options::{OptionError, OptionErrorReason, OptionIter, Options};
+pub use selector::{SelectorError, SelectorRange, TrafficSelector};
