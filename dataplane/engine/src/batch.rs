@@ -51,6 +51,11 @@ impl<B> Batch<B> {
         self.packets.iter()
     }
 
+    /// The packets in order of arrival, to be rewritten.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, B> {
+        self.packets.iter_mut()
+    }
+
     /// Take all packets out, in order of arrival.
     #[inline]
     pub fn drain(&mut self) -> impl Iterator<Item = B> {

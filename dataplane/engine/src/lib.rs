@@ -1,15 +1,52 @@
 //! The forwarding plane: Port, Batch and the run-to-completion worker
 //!
 //! Three nouns: a [`Port`] is where packets come from and go to, a [`Batch`] is what a stage works on, and the tables
-//! of the shared segment are what it looks up.
+//! of the shared segment are what it looks up. A [`Worker`] takes a batch from a port and carries each packet to its end:
+//!
+//! | stage | question |
+//! |---|---|
+//! | `classify` | whose is it, as far as its own octets and the routes tell? Yields a `Plan` |
+//! | `lookup` | the bindings of all home addresses of the batch, at once |
+//! | `downlink` | CN → home address: the entry of the tunnel; `outer_header`, `outer_fragment` |
+//! | `uplink` | mobile node → anchor: the exit of the tunnel, with both checks of the binding |
+//! | `forward` | by route: hop limit, MTU, next hop |
+//! | `local` | to the anchor itself: signalling is punted, the rest is the host's |
+//! | `icmp` | the errors that the above call for |
+//! | `inject` | what the control plane sends |
+//!
+//! On the packet path nothing allocates, locks, reads a clock, formats or panics, and every packet ends in exactly one
+//! counted place.
 #![forbid(unsafe_code)]
 
 mod batch;
+mod classify;
+mod config;
+mod downlink;
+mod forward;
 mod frame;
+mod header;
+mod icmp;
+mod inject;
+mod local;
+mod lookup;
+mod origin;
+mod outer_fragment;
+mod outer_header;
 mod packet_buf;
+mod path;
+mod plan;
 mod port;
+mod run;
+mod token_bucket;
+mod uplink;
+mod wake;
+mod worker;
 
 pub use batch::{BATCH_SIZE, Batch};
+pub use config::{IdlePolicy, WorkerConfig};
 pub use frame::{FRAME_HEADROOM, FrameBuf, FramePool};
 pub use packet_buf::PacketBuf;
 pub use port::{FlushReport, Link, Port, PortInfo, PortStats};
+pub use run::{RunError, monotonic_ns};
+pub use wake::WakeFd;
+pub use worker::{MAX_PORTS, Worker, WorkerError};

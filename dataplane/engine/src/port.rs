@@ -69,7 +69,8 @@ pub trait Port {
     fn info(&self) -> &PortInfo;
 
     /// Move received frames into `batch` until it is full or none is left, and say how many. Received frames have the
-    /// headroom of their pool.
+    /// headroom of their pool. Frames to the link address of somebody else are not for the worker: a port that hears them
+    /// leaves them out.
     fn rx_burst(&mut self, batch: &mut Batch<Self::Buf>) -> usize;
 
     /// Queue a frame for sending, link header included. It leaves at the latest with [`flush`](Self::flush).

@@ -1,0 +1,189 @@
+//! First stage: from a frame to a plan, looking at nothing but its octets and the route table
+
+use std::net::Ipv6Addr;
+
+use dhp_segment::{DropReason, Reader, RouteAction};
+use dhp_wire::codepoints::next_header;
+use dhp_wire::ethernet::{ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN};
+use dhp_wire::extension;
+use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, decap_traffic_class};
+
+use crate::lookup::{Key, Lookup};
+use crate::plan::{Plan, Tunnelled};
+use crate::{Link, PacketBuf, local};
+
+/// What of a port matters for the packets that arrive there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ingress {
+    pub(crate) link: Link,
+    pub(crate) host_has_copy: bool,
+    /// What arrives was sent by the host kernel.
+    pub(crate) is_host: bool,
+}
+
+/// Take the link header and the link padding off a received frame and decide what is to be done with the packet.
+#[inline]
+pub(crate) fn classify(
+    frame: &mut impl PacketBuf,
+    ingress: Ingress,
+    reader: &Reader,
+    lookup: &mut Lookup,
+) -> Plan {
+    let mut to_group = false;
+    if ingress.link == Link::Ethernet {
+        match EthernetHeader::read(frame.bytes()) {
+            Some(header) if header.ether_type == ETHERTYPE_IPV6 => {
+                to_group = header.destination.is_multicast();
+            }
+            _ if ingress.host_has_copy => return Plan::Host,
+            _ => return Plan::Drop(DropReason::NotIpv6),
+        }
+        if !frame.trim_front(ETHERNET_HEADER_LEN) {
+            return Plan::Drop(DropReason::MalformedIpv6);
+        }
+    }
+    let (plan, total_len) = match Ipv6View::new(frame.bytes()) {
+        Ok(view) => (
+            plan(&view, to_group, ingress, reader, lookup),
+            view.total_len(),
+        ),
+        Err(_) => return Plan::Drop(DropReason::MalformedIpv6),
+    };
+    if !frame.set_len(total_len) {
+        return Plan::Drop(DropReason::MalformedIpv6);
+    }
+    plan
+}
+
+#[inline]
+fn plan(
+    packet: &Ipv6View<'_>,
+    to_group: bool,
+    ingress: Ingress,
+    reader: &Reader,
+    lookup: &mut Lookup,
+) -> Plan {
+    let (source, destination) = (packet.source(), packet.destination());
+    if source.is_multicast() || source.is_loopback() {
+        return Plan::Drop(DropReason::InvalidSource);
+    }
+    if let Some(reason) = never_forwarded(&destination) {
+        // What the kernel itself sends to a link on the exception interface (router solicitations, MLD) concerns nobody.
+        return if ingress.is_host {
+            Plan::Drop(reason)
+        } else {
+            Plan::Host
+        };
+    }
+    if source.is_unspecified() {
+        return Plan::Drop(DropReason::InvalidSource);
+    }
+    let action = reader.route(packet.destination_octets());
+    let is_ours = matches!(action, RouteAction::Local | RouteAction::Anchor);
+    if source.is_unicast_link_local() && !is_ours {
+        return Plan::Drop(DropReason::LinkScope);
+    }
+    if to_group && !is_ours {
+        // Whoever forwarded what came as a link-layer multicast would multiply it.
+        return Plan::Drop(DropReason::Multicast);
+    }
+    // Mobile nodes send from their home addresses through the tunnel; the box itself has none of them.
+    if !ingress.is_host && reader.route(packet.source_octets()) == RouteAction::Pool {
+        return Plan::Drop(DropReason::SpoofedPoolSource);
+    }
+    match action {
+        RouteAction::Anchor => to_anchor(packet, reader, lookup),
+        _ => Plan::Deliver {
+            action,
+            home: home_key(action, packet, lookup),
+        },
+    }
+}
+
+/// RFC 4291 §2.5.6: "Routers must not forward any packets with Link-Local source or destination addresses to other links";
+/// §2.5.3 says so of loopback, §2.5.2 of the unspecified address. Multicast is not routed here.
+#[inline]
+fn never_forwarded(destination: &Ipv6Addr) -> Option<DropReason> {
+    if destination.is_multicast() {
+        Some(DropReason::Multicast)
+    } else if destination.is_unicast_link_local()
+        || destination.is_loopback()
+        || destination.is_unspecified()
+    {
+        Some(DropReason::LinkScope)
+    } else {
+        None
+    }
+}
+
+#[inline]
+fn home_key(action: RouteAction, packet: &Ipv6View<'_>, lookup: &mut Lookup) -> Option<Key> {
+    match action {
+        RouteAction::Pool => lookup.ask(packet.destination_octets()),
+        _ => None,
+    }
+}
+
+/// A packet to the anchor's own address: the end of a tunnel, or something for [`crate::local`].
+#[inline]
+fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Plan {
+    let inner_offset = match packet.next_header() {
+        next_header::IPV6 => HEADER_LEN,
+        next_header::HOP_BY_HOP
+        | next_header::ROUTING
+        | next_header::FRAGMENT
+        | next_header::AUTHENTICATION
+        | next_header::DESTINATION => match tunnel_behind_extensions(packet, reader) {
+            Ok(Some(offset)) => offset,
+            Ok(None) => return LOCAL,
+            Err(reason) => return Plan::Drop(reason),
+        },
+        _ => return LOCAL,
+    };
+    let inner = packet.packet().get(inner_offset..).unwrap_or_default();
+    let Ok(inner) = Ipv6View::new(inner) else {
+        return Plan::Drop(DropReason::TunnelInnerMalformed);
+    };
+    if let Some(reason) = never_forwarded(&inner.destination()) {
+        return Plan::Drop(reason);
+    }
+    let action = reader.route(inner.destination_octets());
+    Plan::Decapsulate(Tunnelled {
+        inner_offset,
+        inner_len: inner.total_len(),
+        traffic_class: decap_traffic_class(inner.traffic_class(), packet.traffic_class()),
+        entry: *packet.source_octets(),
+        source: lookup.ask(inner.source_octets()),
+        action,
+        home: home_key(action, &inner, lookup),
+    })
+}
+
+const LOCAL: Plan = Plan::Deliver {
+    action: RouteAction::Anchor,
+    home: None,
+};
+
+/// Where the inner packet begins, if the extension headers of a packet to the anchor lead to one.
+fn tunnel_behind_extensions(
+    packet: &Ipv6View<'_>,
+    reader: &Reader,
+) -> Result<Option<usize>, DropReason> {
+    let Ok(chain) = extension::walk(packet.packet()) else {
+        return Err(DropReason::BadExtensionChain);
+    };
+    if chain.upper_protocol != next_header::IPV6 {
+        return Ok(None);
+    }
+    if let Some(refusal) = local::refused_routing(&chain, reader) {
+        return Err(refusal.reason);
+    }
+    if chain.home_address.is_some() {
+        // RFC 6275 §11.3.1 puts the option where a mobile node sends without a tunnel.
+        return Err(DropReason::HomeAddressOptionUnbound);
+    }
+    if local::is_partial(&chain) {
+        return Err(DropReason::Fragment);
+    }
+    Ok(Some(chain.upper_offset))
+}

@@ -1,0 +1,62 @@
+//! What a worker is told when it is made
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+/// How a worker behaves. Made by the daemon from its configuration; nothing here changes while the worker runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerConfig {
+    /// The worker's number in the segment.
+    pub worker: u32,
+    /// The core to run on. `None`: wherever the scheduler likes.
+    pub core: Option<usize>,
+    /// The anchor's own addresses. ICMPv6 errors come from the first; without one none is sent.
+    pub anchor_addresses: Vec<Ipv6Addr>,
+    /// Forward packets that are neither for the box nor for a home address.
+    pub transit: bool,
+    /// ICMPv6 errors per second and cause (RFC 4443 §2.4 (f)).
+    pub icmp_errors_per_second: u32,
+    /// What to do when there is nothing to do.
+    pub idle: IdlePolicy,
+    /// Makes the Identifications of outer fragments hard to guess (RFC 7739): random, and the same for all workers of
+    /// an anchor address, so that theirs never collide.
+    pub fragment_key: u32,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            worker: 0,
+            core: None,
+            anchor_addresses: Vec::new(),
+            transit: true,
+            icmp_errors_per_second: 1_000,
+            idle: IdlePolicy::default(),
+            fragment_key: 0,
+        }
+    }
+}
+
+/// Polling is the fastest, and burns a core; sleeping costs a wake-up of some microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdlePolicy {
+    /// Never sleep: for cores that have nothing else to do.
+    Poll,
+    /// Sleep after `empty_rounds` rounds without a packet until a port or the control plane has something, at most
+    /// `at_most`. Ports without a descriptor to wait on are looked at once per millisecond.
+    Sleep {
+        /// Rounds without a packet before the first sleep.
+        empty_rounds: u32,
+        /// Longest sleep; a stop flag is seen at the latest then.
+        at_most: Duration,
+    },
+}
+
+impl Default for IdlePolicy {
+    fn default() -> Self {
+        Self::Sleep {
+            empty_rounds: 1_000,
+            at_most: Duration::from_millis(100),
+        }
+    }
+}

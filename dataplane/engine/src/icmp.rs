@@ -1,0 +1,76 @@
+//! ICMPv6 errors, at a limited rate
+
+use dhp_segment::{Counter, DropReason};
+use dhp_wire::icmpv6::{IcmpError, may_answer, write_error};
+use dhp_wire::ipv6::{Ipv6View, MIN_MTU};
+
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::token_bucket::TokenBucket;
+use crate::{PacketBuf, Port};
+
+/// One bucket per cause, so that a flood of one kind does not silence the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorLimits {
+    unreachable: TokenBucket,
+    too_big: TokenBucket,
+    time_exceeded: TokenBucket,
+    parameter_problem: TokenBucket,
+}
+
+impl ErrorLimits {
+    pub(crate) fn new(per_second: u32) -> Self {
+        let full = TokenBucket::new(per_second);
+        Self {
+            unreachable: full,
+            too_big: full,
+            time_exceeded: full,
+            parameter_problem: full,
+        }
+    }
+
+    fn permit(&mut self, error: IcmpError, now_ns: u64) -> bool {
+        let bucket = match error {
+            IcmpError::DestinationUnreachable { .. } => &mut self.unreachable,
+            IcmpError::PacketTooBig { .. } => &mut self.too_big,
+            IcmpError::TimeExceeded => &mut self.time_exceeded,
+            IcmpError::ParameterProblem { .. } => &mut self.parameter_problem,
+        };
+        bucket.take(now_ns)
+    }
+}
+
+impl<P: Port> Path<P> {
+    /// Tell the source of `offending` what is wrong with it, where RFC 4443 §2.4 and the rate allow. The packet itself is
+    /// still to be ended.
+    #[cold]
+    pub(crate) fn answer(&mut self, offending: &[u8], error: IcmpError, origin: Origin) {
+        let Some(from) = self.error_source else {
+            return;
+        };
+        if !origin.is_answered() || !may_answer(offending, error) {
+            return;
+        }
+        let Ok(view) = Ipv6View::new(offending) else {
+            return;
+        };
+        if !self.error_limits.permit(error, self.now_ns) {
+            return self.reader.count_drop(DropReason::IcmpRateLimited);
+        }
+        self.reader.count(Counter::IcmpSent, 1);
+        let Some(mut packet) = self.ports.first_mut().and_then(Port::alloc) else {
+            return self.reader.count_drop(DropReason::NoBuffer);
+        };
+        let room = packet.capacity().min(MIN_MTU);
+        let written = packet
+            .set_len(room)
+            .then(|| write_error(packet.bytes_mut(), &from, &view.source(), error, offending))
+            .flatten();
+        match written {
+            Some(length) if packet.set_len(length) => {
+                self.originate(packet, view.source_octets());
+            }
+            _ => self.discard(packet, DropReason::NoBuffer),
+        }
+    }
+}

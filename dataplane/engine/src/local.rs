@@ -1,0 +1,179 @@
+//! Packets to the anchor's own addresses and to the home-agents anycast addresses of what it covers
+
+use dhp_segment::{Counter, DropReason, PuntKind, PuntMeta, Reader, RouteAction};
+use dhp_wire::codepoints::icmpv6::{ERRONEOUS_FIELD, HOME_AGENT_DISCOVERY_REQUEST};
+use dhp_wire::codepoints::{ipv6_option, next_header, routing_type};
+use dhp_wire::extension::{self, HeaderChain};
+use dhp_wire::icmpv6::IcmpError;
+use dhp_wire::ipv6::Ipv6View;
+
+use crate::header::set_source;
+use crate::origin::Origin;
+use crate::path::Path;
+use crate::{PacketBuf, Port};
+
+/// A routing header that ends the packet.
+pub(crate) struct Refusal {
+    pub(crate) reason: DropReason,
+    /// What the source is told, if anything.
+    pub(crate) error: Option<IcmpError>,
+}
+
+/// What is wrong with the routing header of a packet to one of our addresses.
+pub(crate) fn refused_routing(chain: &HeaderChain, reader: &Reader) -> Option<Refusal> {
+    let routing = chain.routing?;
+    match routing.kind {
+        // RFC 6275 §6.4: Segments Left is always 1, and what it names must be an address of the receiver. Nobody is told.
+        routing_type::TYPE_2 => {
+            let names_us = routing.home.is_some_and(|home| {
+                matches!(
+                    reader.route(&home.octets()),
+                    RouteAction::Anchor | RouteAction::Local
+                )
+            });
+            (!names_us || routing.segments_left != 1).then_some(Refusal {
+                reason: DropReason::RoutingHeader2,
+                error: None,
+            })
+        }
+        // RFC 8200 §4.4: "If Segments Left is zero, the node must ignore the Routing header"; RFC 5095 §3 has type 0 treated as
+        // an unrecognized one.
+        _ if routing.segments_left == 0 => None,
+        kind => Some(Refusal {
+            reason: match kind {
+                routing_type::SOURCE_ROUTE => DropReason::RoutingHeader0,
+                _ => DropReason::RoutingHeaderUnknown,
+            },
+            // "... send an ICMP Parameter Problem, Code 0, message to the packet's Source Address, pointing to the
+            // unrecognized Routing Type."
+            error: u32::try_from(routing.offset.saturating_add(2))
+                .ok()
+                .map(|pointer| IcmpError::ParameterProblem {
+                    code: ERRONEOUS_FIELD,
+                    pointer,
+                }),
+        }),
+    }
+}
+
+/// Whether the packet is a piece of a larger one. A fragment header on a whole packet (RFC 6946) is none.
+pub(crate) fn is_partial(chain: &HeaderChain) -> bool {
+    chain
+        .fragment
+        .is_some_and(|fragment| fragment.more || fragment.offset != 0)
+}
+
+impl<P: Port> Path<P> {
+    /// To an address of the anchor, and no tunnel: signalling to the control plane, the rest to the host.
+    pub(crate) fn receive_at_anchor(&mut self, mut packet: P::Buf, origin: Origin) {
+        let Ok(chain) = extension::walk(packet.bytes()) else {
+            return self.discard(packet, DropReason::BadExtensionChain);
+        };
+        if let Some(refusal) = refused_routing(&chain, &self.reader) {
+            if let Some(error) = refusal.error {
+                self.answer(packet.bytes(), error, origin);
+            }
+            return self.discard(packet, refusal.reason);
+        }
+        // RFC 6275 §6.3: "an IPv6 packet MUST NOT carry more than one Home Address option".
+        if chain.home_addresses > 1 {
+            return self.discard(packet, DropReason::BadExtensionChain);
+        }
+        if chain.upper_protocol == next_header::MOBILITY {
+            if is_partial(&chain) {
+                return self.discard(packet, DropReason::Fragment);
+            }
+            return self.punt(packet, PuntKind::Mobility, origin);
+        }
+        let Some((home_address, option)) = chain.home_address else {
+            return self.hand_to_host(packet, origin);
+        };
+        if !self.is_bound_source(packet.bytes(), &home_address.octets()) {
+            return self.discard(packet, DropReason::HomeAddressOptionUnbound);
+        }
+        take_off_home_address(packet.bytes_mut(), home_address.octets(), option);
+        let opened = match origin {
+            Origin::Port(port) => Origin::Opened(port),
+            other => other,
+        };
+        self.hand_to_host(packet, opened);
+    }
+
+    /// To the home-agents anycast address of a covered /64: queries are answered here; anything else is transit.
+    pub(crate) fn receive_at_anycast(&mut self, packet: P::Buf, origin: Origin) {
+        let Ok(view) = Ipv6View::new(packet.bytes()) else {
+            return self.discard(packet, DropReason::MalformedIpv6);
+        };
+        if is_query(&view) {
+            return self.punt(packet, PuntKind::QueryAnycast, origin);
+        }
+        // The anycast route hides that of the /64 it lies in; the subnet-router anycast address (RFC 4291 §2.6.1) has it.
+        let [p0, p1, p2, p3, p4, p5, p6, p7, ..] = *view.destination_octets();
+        let router = [p0, p1, p2, p3, p4, p5, p6, p7, 0, 0, 0, 0, 0, 0, 0, 0];
+        match self.reader.route(&router) {
+            RouteAction::QueryAnycast | RouteAction::Pool => {
+                self.discard(packet, DropReason::NoRoute);
+            }
+            action => self.deliver(packet, action, None, origin),
+        }
+    }
+
+    /// Give a packet to the control plane.
+    fn punt(&mut self, packet: P::Buf, kind: PuntKind, origin: Origin) {
+        let meta = PuntMeta {
+            port: origin.port_number(),
+            kind,
+            timestamp_ns: self.now_ns,
+        };
+        let counter = match kind {
+            PuntKind::QueryAnycast => Counter::PuntedQuery,
+            _ => Counter::PuntedMobility,
+        };
+        match self.reader.punt(&meta, packet.bytes()) {
+            Ok(()) => {
+                self.reader.count(counter, 1);
+                self.punted = true;
+            }
+            Err(refused) => self.discard(packet, refused.drop_reason()),
+        }
+    }
+
+    /// RFC 6275 §9.3.1: a Home Address option is believed where "the home address ... and the source address" are those of a
+    /// binding.
+    fn is_bound_source(&self, packet: &[u8], home_address: &[u8; 16]) -> bool {
+        let Ok(view) = Ipv6View::new(packet) else {
+            return false;
+        };
+        self.template(self.reader.lookup_home(home_address))
+            .is_some_and(|template| template.accepts_source(view.source_octets(), self.now_ns))
+    }
+}
+
+/// What the control plane answers at an anycast address: Mobility Headers, and Home Agent Address Discovery (RFC 6275 §10.5).
+fn is_query(packet: &Ipv6View<'_>) -> bool {
+    let Ok(chain) = extension::walk(packet.packet()) else {
+        return false;
+    };
+    if is_partial(&chain) {
+        return false;
+    }
+    match chain.upper_protocol {
+        next_header::MOBILITY => true,
+        next_header::ICMPV6 => {
+            packet.packet().get(chain.upper_offset) == Some(&HOME_AGENT_DISCOVERY_REQUEST)
+        }
+        _ => false,
+    }
+}
+
+/// Make the packet one from the home address, as its upper layer (and its checksum) sees it: RFC 6275 §9.3.1, "the original
+/// value of the Source Address field ... is replaced with the home address"; the option becomes padding of the same length, since
+/// the kernel does not know it.
+fn take_off_home_address(packet: &mut [u8], home_address: [u8; 16], option: usize) {
+    set_source(packet, home_address);
+    let end = option.saturating_add(18);
+    if let Some([kind, _length, data @ ..]) = packet.get_mut(option..end) {
+        *kind = ipv6_option::PADN;
+        data.fill(0);
+    }
+}

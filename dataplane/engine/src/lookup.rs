@@ -1,0 +1,57 @@
+//! The bindings of a batch, looked up together
+
+use arrayvec::ArrayVec;
+use dhp_segment::{HomeEntry, Reader};
+
+use crate::BATCH_SIZE;
+
+/// A tunnelled packet from one mobile node here to another needs two bindings, any other one or none.
+const KEYS: usize = 2 * BATCH_SIZE;
+
+/// Names a home address of the current batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(usize);
+
+/// The home addresses that a batch asks about, and the answers. One pass over the table for all of them hides the memory
+/// latency of each behind the others.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    keys: ArrayVec<[u8; 16], KEYS>,
+    entries: [Option<HomeEntry>; KEYS],
+}
+
+impl Lookup {
+    pub(crate) const fn new() -> Self {
+        Self {
+            keys: ArrayVec::new_const(),
+            entries: [None; KEYS],
+        }
+    }
+
+    /// Forget the batch before.
+    pub(crate) fn clear(&mut self) {
+        self.keys.clear();
+    }
+
+    /// Ask for the binding of `home_address`. There is room for two such calls per packet of a batch; beyond, there is no
+    /// key and so no binding.
+    #[inline]
+    pub(crate) fn ask(&mut self, home_address: &[u8; 16]) -> Option<Key> {
+        let key = Key(self.keys.len());
+        self.keys.try_push(*home_address).ok().map(|()| key)
+    }
+
+    /// Look up all that was asked for.
+    #[inline]
+    pub(crate) fn resolve(&mut self, reader: &Reader) {
+        if let Some(entries) = self.entries.get_mut(..self.keys.len()) {
+            reader.lookup_homes(&self.keys, entries);
+        }
+    }
+
+    /// The binding that [`resolve`](Self::resolve) found.
+    #[inline]
+    pub(crate) fn entry(&self, key: Option<Key>) -> Option<HomeEntry> {
+        self.entries.get(key?.0).copied().flatten()
+    }
+}

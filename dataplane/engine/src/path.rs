@@ -1,0 +1,159 @@
+//! What carries out the plans: the ports, the tables, and the last steps that every packet takes one of
+
+use dhp_segment::{Counter, DropReason, HomeEntry, Reader, RouteAction, Template};
+use dhp_wire::ethernet::{
+    ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
+};
+
+use crate::icmp::ErrorLimits;
+use crate::origin::Origin;
+use crate::outer_fragment::Identifications;
+use crate::{Link, PacketBuf, Port};
+
+/// The state of a worker that its stages work with.
+///
+/// **Every packet ends in exactly one place**: sent on a port, punted, left to the host kernel that has it already, or
+/// dropped by a name. The methods that end a packet take it by value. Over the counters of a worker, after a flush:
+///
+/// `rx_packets + injected + icmp_sent + second fragments
+///    = tx_packets + punted_mobility + punted_query + host_has_copy + drops`
+///
+/// where the drops do without `icmp_rate_limited`, which counts packets that were never made.
+pub(crate) struct Path<P: Port> {
+    pub(crate) ports: Vec<P>,
+    pub(crate) host_port: Option<usize>,
+    pub(crate) reader: Reader,
+    /// Source of ICMPv6 errors.
+    pub(crate) error_source: Option<std::net::Ipv6Addr>,
+    pub(crate) error_limits: ErrorLimits,
+    pub(crate) transit: bool,
+    pub(crate) identifications: Identifications,
+    /// The buffer for the next injected packet, kept from a round that had none.
+    pub(crate) spare: Option<P::Buf>,
+    /// Monotonic time of the current round.
+    pub(crate) now_ns: u64,
+    /// Something was punted in the current round.
+    pub(crate) punted: bool,
+    /// Frames that exist in addition to the packets that came, because an outer packet was cut in two.
+    pub(crate) second_fragments: u64,
+}
+
+impl<P: Port> Path<P> {
+    /// Send a packet on its way by what the route of its destination says.
+    #[inline]
+    pub(crate) fn deliver(
+        &mut self,
+        packet: P::Buf,
+        action: RouteAction,
+        home: Option<HomeEntry>,
+        origin: Origin,
+    ) {
+        match action {
+            RouteAction::Pool => self.downlink(packet, home, origin),
+            RouteAction::Forward { next_hop } => self.forward(packet, next_hop, origin),
+            RouteAction::Connected { port } => self.forward_on_link(packet, port, origin),
+            RouteAction::Anchor => self.receive_at_anchor(packet, origin),
+            RouteAction::QueryAnycast => self.receive_at_anycast(packet, origin),
+            RouteAction::Local => self.hand_to_host(packet, origin),
+            RouteAction::Unreachable => self.no_route(packet, origin),
+            RouteAction::Blackhole => self.discard(packet, DropReason::Blackhole),
+        }
+    }
+
+    /// Route a packet that no batch has looked up: one made here.
+    pub(crate) fn originate(&mut self, packet: P::Buf, destination: &[u8; 16]) {
+        let action = self.reader.route(destination);
+        let home = match action {
+            RouteAction::Pool => self.reader.lookup_home(destination),
+            _ => None,
+        };
+        self.deliver(packet, action, home, Origin::Own);
+    }
+
+    /// The tunnel of a binding that has been looked up in this round.
+    #[inline]
+    pub(crate) fn template(&self, home: Option<HomeEntry>) -> Option<Template> {
+        self.reader.template(home?.template)
+    }
+
+    /// End a packet for the reason given.
+    #[inline]
+    pub(crate) fn discard(&mut self, packet: P::Buf, reason: DropReason) {
+        self.reader.count_drop(reason);
+        drop(packet);
+    }
+
+    /// Give a packet to the host kernel.
+    pub(crate) fn hand_to_host(&mut self, packet: P::Buf, origin: Origin) {
+        match origin {
+            // The kernel sent it here, so that sending it back would have it go in circles.
+            Origin::Host => return self.discard(packet, DropReason::NoRoute),
+            Origin::Port(port)
+                if self
+                    .ports
+                    .get(port)
+                    .is_some_and(|port| port.info().host_has_copy) =>
+            {
+                self.reader.count(Counter::HostHasCopy, 1);
+                return;
+            }
+            Origin::Port(_) | Origin::Opened(_) | Origin::Own => {}
+        }
+        let Some(host_port) = self.host_port else {
+            return self.discard(packet, DropReason::HostUnavailable);
+        };
+        self.reader.count(Counter::PuntedHost, 1);
+        self.frame_for_host(packet, host_port);
+    }
+
+    /// Send a packet to the host port, whatever it is sent there for.
+    pub(crate) fn frame_for_host(&mut self, packet: P::Buf, host_port: usize) {
+        let mac = match self.ports.get(host_port) {
+            Some(port) => port.info().mac,
+            None => return self.discard(packet, DropReason::HostUnavailable),
+        };
+        // On a TUN interface there is no link header; a TAP's kernel side takes what carries its own address.
+        self.frame(packet, host_port, mac, mac);
+    }
+
+    /// Put the link header of a port in front of a packet and queue it there.
+    #[inline]
+    pub(crate) fn frame(
+        &mut self,
+        mut packet: P::Buf,
+        port: usize,
+        destination: [u8; 6],
+        source: [u8; 6],
+    ) {
+        let Some(egress) = self.ports.get_mut(port) else {
+            return self.discard(packet, DropReason::NoRoute);
+        };
+        if egress.info().link == Link::Ethernet {
+            let header = EthernetHeader {
+                destination: MacAddr(destination),
+                source: MacAddr(source),
+                ether_type: ETHERTYPE_IPV6,
+            };
+            if !packet.prepend(ETHERNET_HEADER_LEN) || !header.write(packet.bytes_mut()) {
+                return self.discard(packet, DropReason::NoHeadroom);
+            }
+        }
+        if let Err(packet) = egress.tx(packet) {
+            self.discard(packet, DropReason::TxFull);
+        }
+    }
+
+    /// Send what all ports have queued, and count it.
+    pub(crate) fn flush(&mut self) {
+        for port in &mut self.ports {
+            let report = port.flush();
+            if report.sent != 0 {
+                self.reader.count(Counter::TxPackets, report.sent);
+                self.reader.count(Counter::TxBytes, report.bytes);
+            }
+            for _ in 0..report.failed {
+                self.reader.count_drop(DropReason::TxFailed);
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One worker: all packets of its ports, from receive to send, on one core
+
+use arrayvec::ArrayVec;
+use dhp_segment::{Counter, Reader};
+use thiserror::Error;
+
+use crate::classify::{Ingress, classify};
+use crate::config::WorkerConfig;
+use crate::icmp::ErrorLimits;
+use crate::lookup::Lookup;
+use crate::origin::Origin;
+use crate::outer_fragment::Identifications;
+use crate::path::Path;
+use crate::plan::Plan;
+use crate::{BATCH_SIZE, Batch, PacketBuf, Port};
+
+/// The most ports that one worker serves.
+pub const MAX_PORTS: usize = 32;
+
+/// Why a worker cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum WorkerError {
+    /// A worker without a port has nothing to do.
+    #[error("a worker needs at least one port")]
+    NoPorts,
+    /// More ports than [`MAX_PORTS`].
+    #[error("{0} ports given, a worker serves at most {MAX_PORTS}")]
+    TooManyPorts(usize),
+    /// The host port is none of the worker's ports.
+    #[error("host port {0} is not one of the worker's ports")]
+    HostPort(usize),
+}
+
+/// A run-to-completion worker. It owns its ports and its view of the segment; nothing it does waits for anybody.
+///
+/// Call [`poll`](Self::poll) for one round, or [`run`](Self::run) for rounds until told to stop. `port` numbers in the segment's
+/// next hops and routes are positions in the list of ports given here.
+pub struct Worker<P: Port> {
+    pub(crate) path: Path<P>,
+    pub(crate) config: WorkerConfig,
+    batch: Batch<P::Buf>,
+    plans: ArrayVec<Plan, BATCH_SIZE>,
+    lookup: Lookup,
+    punt_signal: Option<Box<dyn FnMut() + Send>>,
+}
+
+impl<P: Port> Worker<P> {
+    /// A worker for `ports`. `host_port` is the position of the one that leads to the host kernel: what is sent there reaches
+    /// it, what it routes there (packets to home addresses) arrives there.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub fn new(
+        config: WorkerConfig,
+        ports: Vec<P>,
+        host_port: Option<usize>,
+        reader: Reader,
+    ) -> Result<Self, WorkerError> {
+        if ports.is_empty() {
+            return Err(WorkerError::NoPorts);
+        }
+        if ports.len() > MAX_PORTS {
+            return Err(WorkerError::TooManyPorts(ports.len()));
+        }
+        if let Some(host_port) = host_port
+            && host_port >= ports.len()
+        {
+            return Err(WorkerError::HostPort(host_port));
+        }
+        let path = Path {
+            ports,
+            host_port,
+            error_source: config.anchor_addresses.first().copied(),
+            error_limits: ErrorLimits::new(config.icmp_errors_per_second),
+            transit: config.transit,
+            identifications: Identifications::new(config.fragment_key, reader.worker()),
+            reader,
+            spare: None,
+            now_ns: 0,
+            punted: false,
+            second_fragments: 0,
+        };
+        Ok(Self {
+            path,
+            config,
+            batch: Batch::new(),
+            plans: ArrayVec::new(),
+            lookup: Lookup::new(),
+            punt_signal: None,
+        })
+    }
+
+    /// Have `signal` called at the end of each round that punted anything, at most once per round. It must not block.
+    #[must_use]
+    pub fn with_punt_signal(mut self, signal: impl FnMut() + Send + 'static) -> Self {
+        self.punt_signal = Some(Box::new(signal));
+        self
+    }
+
+    /// The worker's ports, in the order given.
+    pub fn ports(&self) -> &[P] {
+        &self.path.ports
+    }
+
+    /// Frames sent beyond one per packet, because the outer packet had to be fragmented.
+    pub fn second_fragments(&self) -> u64 {
+        self.path.second_fragments
+    }
+
+    /// One round: a batch from every port, what the control plane wants sent, one flush per port, one quiescent point.
+    /// `now_ns` is monotonic time, on the clock of the segment's `previous_until_ns`. Says how many packets there were.
+    pub fn poll(&mut self, now_ns: u64) -> usize {
+        self.path.now_ns = now_ns;
+        let mut packets = 0_usize;
+        for port in 0..self.path.ports.len() {
+            packets = packets.saturating_add(self.poll_port(port));
+        }
+        packets = packets.saturating_add(self.path.inject());
+        self.path.flush();
+        self.path.reader.count(Counter::Polls, 1);
+        if packets == 0 {
+            self.path.reader.count(Counter::IdlePolls, 1);
+        }
+        self.path.reader.quiescent();
+        if std::mem::take(&mut self.path.punted)
+            && let Some(signal) = &mut self.punt_signal
+        {
+            signal();
+        }
+        packets
+    }
+
+    fn poll_port(&mut self, number: usize) -> usize {
+        let Self {
+            path,
+            batch,
+            plans,
+            lookup,
+            ..
+        } = self;
+        let Some(port) = path.ports.get_mut(number) else {
+            return 0;
+        };
+        port.rx_burst(batch);
+        let received = batch.len();
+        if received == 0 {
+            return 0;
+        }
+        let info = port.info();
+        let is_host = path.host_port == Some(number);
+        let ingress = Ingress {
+            link: info.link,
+            host_has_copy: info.host_has_copy,
+            is_host,
+        };
+        let mut octets = 0_u64;
+        plans.clear();
+        lookup.clear();
+        for frame in batch.iter_mut() {
+            octets = octets.saturating_add(frame.bytes().len() as u64);
+            let plan = classify(frame, ingress, &path.reader, lookup);
+            // There are as many plans as packets, and room for a batch of each.
+            let _ = plans.try_push(plan);
+        }
+        path.reader.count(Counter::RxPackets, received as u64);
+        path.reader.count(Counter::RxBytes, octets);
+        lookup.resolve(&path.reader);
+        let origin = if is_host {
+            Origin::Host
+        } else {
+            Origin::Port(number)
+        };
+        for (packet, plan) in batch.drain().zip(plans.iter()) {
+            match plan {
+                Plan::Deliver { action, home } => {
+                    path.deliver(packet, *action, lookup.entry(*home), origin);
+                }
+                Plan::Decapsulate(tunnelled) => path.uplink(packet, tunnelled, lookup, number),
+                Plan::Host => path.hand_to_host(packet, origin),
+                Plan::Drop(reason) => path.discard(packet, *reason),
+            }
+        }
+        received
+    }
+}
