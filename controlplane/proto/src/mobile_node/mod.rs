@@ -1,1 +1,337 @@
-//! The mobile node's engine.
+//! The mobile node's engine: finds DHPs, gets DHoAs, keeps every binding alive, and moves them all at once.
+//!
+//! RFC 6275 §11 for the home address; DMIPv6 profile 1 for DHoAs. Neither clock nor socket: the caller gives packets,
+//! commands and the time, and takes actions until [`MobileNode::poll_action`] has none.
+//!
+//! Everything that waits for an answer is an [`exchange::Exchange`] in one list; [`MobileNode::drive`] is the one place
+//! where time passes.
+
+mod action;
+mod anchors;
+mod candidate;
+mod compose;
+mod config;
+mod counters;
+mod exchange;
+mod flow;
+mod flows;
+mod home;
+mod mesg_id;
+mod pace;
+mod receive;
+mod registration;
+mod status;
+
+use core::net::Ipv6Addr;
+use std::collections::{BTreeMap, VecDeque};
+
+use ipnet::Ipv6Net;
+
+pub use action::{
+    AddressKind, FallbackReason, MnAction, MnCommand, MnEvent, Session, UnboundReason,
+};
+pub use candidate::Candidate;
+pub use config::{ConfigError, HomeConfig, KeyMaterial, MobileNodeConfig};
+pub use counters::Counters;
+pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, Status};
+
+use crate::random::Random;
+use crate::time::Now;
+use candidate::CandidateCache;
+use exchange::{Due, Exchange, Purpose};
+use flow::{Flow, Stage};
+use pace::Pace;
+use registration::{Anchor, HomeRegistration};
+
+/// Rounds of [`MobileNode::drive`] in one call: what one round makes due, the next does. More would mean that
+/// something makes itself due for ever; the rest is then left to the next call.
+const MAX_ROUNDS: usize = 64;
+
+/// Where the engine is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopping,
+    Stopped,
+}
+
+/// The mobile node's engine.
+#[derive(Debug)]
+pub struct MobileNode {
+    config: MobileNodeConfig,
+    random: Random,
+    phase: Phase,
+    care_of: Option<Ipv6Addr>,
+    query_sequence: u16,
+    home: Option<HomeRegistration>,
+    anchors: BTreeMap<Ipv6Addr, Anchor>,
+    flows: BTreeMap<Ipv6Net, Flow>,
+    candidates: CandidateCache,
+    exchanges: Vec<Exchange>,
+    pace: Pace,
+    counters: Counters,
+    actions: VecDeque<MnAction>,
+}
+
+impl MobileNode {
+    /// An engine without care-of address and flows. `seed` is 32 octets of entropy (fixed in a test).
+    ///
+    /// # Errors
+    /// What [`MobileNodeConfig::validate`] finds.
+    pub fn new(config: MobileNodeConfig, _now: Now, seed: [u8; 32]) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let mut random = Random::new(seed);
+        let home = config.home.map(|home| {
+            let key = config.key_for(&home.agent);
+            HomeRegistration::new(home.agent, home.address, key, random_sequence(&mut random))
+        });
+        Ok(Self {
+            query_sequence: random_sequence(&mut random),
+            config,
+            random,
+            phase: Phase::Running,
+            care_of: None,
+            home,
+            anchors: BTreeMap::new(),
+            flows: BTreeMap::new(),
+            candidates: CandidateCache::default(),
+            exchanges: Vec::new(),
+            pace: Pace::default(),
+            counters: Counters::default(),
+            actions: VecDeque::new(),
+        })
+    }
+
+    /// Takes an IPv6 packet that carries a Mobility Header.
+    pub fn handle_packet(&mut self, now: Now, packet: &[u8]) {
+        self.receive(now, packet);
+        self.drive(now);
+    }
+
+    /// Takes a command.
+    pub fn handle_command(&mut self, now: Now, command: MnCommand) {
+        match command {
+            _ if self.phase != Phase::Running => {}
+            MnCommand::SetCareOf(care_of) => self.set_care_of(now, care_of),
+            MnCommand::LoseCareOf => self.lose_care_of(),
+            MnCommand::Use {
+                correspondent,
+                session,
+            } => {
+                self.flows.insert(correspondent.trunc(), Flow::new(session));
+                self.start_flow(now, correspondent.trunc());
+            }
+            MnCommand::Release { correspondent } => self.release_flow(now, correspondent.trunc()),
+            MnCommand::Shutdown => self.shut_down(now),
+        }
+        self.drive(now);
+    }
+
+    /// The monotonic time at which [`handle_timeout`](Self::handle_timeout) is wanted; `None`: not before another input.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let expiries = self.anchors.values().filter_map(Anchor::expires_ns);
+        let home = self.home.as_ref().and_then(|home| home.grant);
+        let always = expiries.chain(home.and_then(|grant| grant.expires_ns));
+        // Without a care-of address nothing can be sent; setting one drives everything that is overdue.
+        let sending = self.care_of.is_some();
+        let exchanges = self.exchanges.iter().map(|exchange| exchange.next_ns);
+        let flows = self.flows.values().filter_map(Flow::due_ns);
+        let refreshes = self
+            .anchors
+            .iter()
+            .filter(|(address, _)| !self.is_updating(address))
+            .filter_map(|(_, anchor)| anchor.refresh_ns());
+        let home_refresh = home
+            .and_then(|grant| grant.refresh_ns)
+            .filter(|_| !self.is_registering());
+        always
+            .chain(
+                exchanges
+                    .chain(flows)
+                    .chain(refreshes)
+                    .chain(home_refresh)
+                    .filter(|_| sending),
+            )
+            .min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.drive(now);
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_action(&mut self) -> Option<MnAction> {
+        self.actions.pop_front()
+    }
+
+    /// Whether a [`MnCommand::Shutdown`] is done.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.phase == Phase::Stopped
+    }
+
+    /// Care-of address, anchors, bindings, flows, candidates, counters.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let home = self.home.iter().map(|home| AnchorStatus {
+            address: home.agent,
+            kind: AddressKind::Home,
+            round_trip_ns: home.round_trip_ns,
+            pending: self.is_registering(),
+            bindings: home
+                .grant
+                .iter()
+                .map(|grant| BindingStatus {
+                    home_address: home.address,
+                    care_of: grant.confirmed,
+                    expires_ns: grant.expires_ns,
+                })
+                .collect(),
+        });
+        let dhps = self.anchors.iter().map(|(address, anchor)| AnchorStatus {
+            address: *address,
+            kind: AddressKind::Dhoa,
+            round_trip_ns: anchor.round_trip_ns,
+            pending: self.is_updating(address),
+            bindings: anchor
+                .dhoas
+                .iter()
+                .map(|dhoa| BindingStatus {
+                    home_address: dhoa.address,
+                    care_of: dhoa.grant.confirmed,
+                    expires_ns: dhoa.grant.expires_ns,
+                })
+                .collect(),
+        });
+        Status {
+            care_of: self.care_of,
+            anchors: home.chain(dhps).collect(),
+            flows: self
+                .flows
+                .iter()
+                .map(|(correspondent, flow)| flow.status(*correspondent))
+                .collect(),
+            candidates: self.candidates.iter().collect(),
+            counters: self.counters,
+        }
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn event(&mut self, event: MnEvent) {
+        self.actions.push_back(MnAction::Event(event));
+    }
+
+    fn set_care_of(&mut self, now: Now, care_of: Ipv6Addr) {
+        if self.care_of == Some(care_of) {
+            return;
+        }
+        self.care_of = Some(care_of);
+        self.counters.handoffs = self.counters.handoffs.saturating_add(1);
+        // What waits for an answer at the old address waits in vain; each of these is begun again from the new one.
+        self.exchanges.clear();
+        self.register_home(now);
+        let anchors: Vec<Ipv6Addr> = self.anchors.keys().copied().collect();
+        for anchor in anchors {
+            self.move_anchor(now, anchor);
+        }
+        let unfinished: Vec<Ipv6Net> = self
+            .flows
+            .iter()
+            .filter(|(_, flow)| !matches!(flow.stage, Stage::Ready { .. }))
+            .map(|(correspondent, _)| *correspondent)
+            .collect();
+        for correspondent in unfinished {
+            self.start_flow(now, correspondent);
+        }
+    }
+
+    fn lose_care_of(&mut self) {
+        self.care_of = None;
+        self.exchanges.clear();
+        for flow in self.flows.values_mut() {
+            if !matches!(flow.stage, Stage::Ready { .. }) {
+                flow.begin_again();
+            }
+        }
+    }
+
+    fn shut_down(&mut self, now: Now) {
+        self.phase = Phase::Stopping;
+        self.exchanges.clear();
+        self.flows.clear();
+        if self.care_of.is_some() {
+            self.release_everything(now);
+            self.deregister_home(now);
+        }
+    }
+
+    /// Lets time pass: ends what is over, begins what is due, sends what is to be sent.
+    fn drive(&mut self, now: Now) {
+        for _ in 0..MAX_ROUNDS {
+            let mut busy = self.expire_home(now) | self.expire_dhoas(now);
+            if self.care_of.is_some() {
+                busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
+                busy |= self.drive_exchanges(now);
+            }
+            if !busy {
+                break;
+            }
+        }
+        if self.phase == Phase::Stopping && self.exchanges.is_empty() {
+            self.phase = Phase::Stopped;
+            self.anchors.clear();
+            self.event(MnEvent::Stopped);
+        }
+    }
+
+    /// Sends what is due. True if something was given up, which may make other things due.
+    fn drive_exchanges(&mut self, now: Now) -> bool {
+        let mut given_up = Vec::new();
+        let mut index = 0;
+        while let Some(mut exchange) =
+            (index < self.exchanges.len()).then(|| self.exchanges.swap_remove(index))
+        {
+            match exchange.due(now.mono_ns) {
+                Due::GiveUp => {
+                    given_up.push(exchange);
+                    continue;
+                }
+                Due::Transmit => self.transmit(now, &mut exchange),
+                Due::Later => {}
+            }
+            // Back to its place, so that the order in which exchanges began is the order in which they are sent.
+            self.exchanges.push(exchange);
+            let last = self.exchanges.len().saturating_sub(1);
+            self.exchanges.swap(index, last);
+            index += 1;
+        }
+        let any = !given_up.is_empty();
+        for exchange in given_up {
+            self.given_up(now, exchange);
+        }
+        any
+    }
+
+    /// What follows when an exchange gets no answer.
+    fn given_up(&mut self, now: Now, exchange: Exchange) {
+        match exchange.purpose {
+            Purpose::Query { correspondent, .. } => self.query_over(now, correspondent),
+            Purpose::Request { correspondent } => {
+                self.request_unanswered(correspondent, exchange.peer, exchange.not_supported);
+            }
+            Purpose::Release { .. } => self.release_over(exchange.peer),
+            Purpose::HomeDeregister | Purpose::Update { .. } | Purpose::HomeRegister => {}
+        }
+    }
+}
+
+fn random_sequence(random: &mut Random) -> u16 {
+    u16::try_from(random.below(1 << 16)).unwrap_or_default()
+}

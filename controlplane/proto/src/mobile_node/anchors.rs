@@ -1,0 +1,270 @@
+//! The bindings at the DHPs: moved, refreshed, given back.
+
+use core::net::Ipv6Addr;
+
+use super::MobileNode;
+use super::action::{MnEvent, UnboundReason};
+use super::exchange::{Exchange, Purpose};
+use super::registration::Grant;
+use crate::time::{NANOS_PER_SECOND, Now};
+
+/// What an anchor has answered about one address of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AddressAnswer {
+    pub(super) address: Ipv6Addr,
+    pub(super) status: u8,
+    pub(super) lifetime: u16,
+}
+
+/// A refresh that was refused for want of resources is tried again after this time.
+const REFUSED_REFRESH_NS: u64 = 10 * NANOS_PER_SECOND;
+
+impl MobileNode {
+    /// Whether an update to the anchor waits for its answer.
+    pub(super) fn is_updating(&self, anchor: &Ipv6Addr) -> bool {
+        self.exchanges.iter().any(|exchange| {
+            exchange.peer == *anchor && matches!(exchange.purpose, Purpose::Update { .. })
+        })
+    }
+
+    /// Binds the current care-of address at the anchor: one DHP Binding Update for all its addresses. What is being
+    /// given back there is given back again.
+    pub(super) fn move_anchor(&mut self, now: Now, address: Ipv6Addr) {
+        let Some(anchor) = self.anchors.get_mut(&address) else {
+            return;
+        };
+        let releasing = anchor.releasing.clone();
+        let moved = anchor
+            .dhoas
+            .iter()
+            .any(|dhoa| dhoa.grant.confirmed != self.care_of);
+        if moved {
+            self.update_anchor(now, address);
+        }
+        if let (false, Some(care_of)) = (releasing.is_empty(), self.care_of) {
+            let purpose = Purpose::Release {
+                addresses: releasing,
+            };
+            self.exchanges
+                .push(Exchange::new(purpose, address, care_of, now.mono_ns));
+        }
+    }
+
+    fn update_anchor(&mut self, now: Now, address: Ipv6Addr) {
+        let (Some(anchor), Some(care_of)) = (self.anchors.get_mut(&address), self.care_of) else {
+            return;
+        };
+        let addresses = anchor.addresses();
+        // From now on the anchor may have the new address, whether or not we get to know.
+        for dhoa in &mut anchor.dhoas {
+            dhoa.grant.confirmed = dhoa.grant.confirmed.filter(|known| *known == care_of);
+        }
+        self.exchanges.retain(|exchange| {
+            exchange.peer != address || !matches!(exchange.purpose, Purpose::Update { .. })
+        });
+        let purpose = Purpose::Update { addresses };
+        self.exchanges
+            .push(Exchange::new(purpose, address, care_of, now.mono_ns));
+    }
+
+    /// Repeats an update with the cookie of its care-of test (profile 1, section 6.4), with the next Sequence #.
+    pub(super) fn echo_care_of_test(
+        &mut self,
+        now: Now,
+        anchor: Ipv6Addr,
+        addresses: Vec<Ipv6Addr>,
+        cookie: Vec<u8>,
+    ) {
+        let Some(care_of) = self.care_of else { return };
+        let mut exchange =
+            Exchange::new(Purpose::Update { addresses }, anchor, care_of, now.mono_ns);
+        exchange.cookie = Some(cookie);
+        self.exchanges.push(exchange);
+        self.counters.cookies_echoed = self.counters.cookies_echoed.saturating_add(1);
+    }
+
+    /// Takes what the anchor has granted and refused of an update. `pending`: it still tests the care-of address.
+    pub(super) fn update_answered(
+        &mut self,
+        now: Now,
+        exchange: &Exchange,
+        answers: &[AddressAnswer],
+        sent_ns: u64,
+        pending: bool,
+    ) {
+        let Purpose::Update { addresses } = &exchange.purpose else {
+            return;
+        };
+        let peer = exchange.peer;
+        let mut bound = Vec::new();
+        let mut lost = Vec::new();
+        for answer in answers
+            .iter()
+            .filter(|answer| addresses.contains(&answer.address))
+        {
+            if answer.status >= 128 {
+                lost.push((answer.address, answer.status));
+                continue;
+            }
+            let mut grant = self.grant(exchange.care_of, answer.lifetime, sent_ns);
+            if pending {
+                grant.confirmed = None;
+            }
+            if let Some(anchor) = self.anchors.get_mut(&peer)
+                && anchor
+                    .dhoas
+                    .iter()
+                    .any(|dhoa| dhoa.address == answer.address)
+            {
+                anchor.grant(answer.address, grant);
+                bound.push(answer.address);
+            }
+        }
+        if !bound.is_empty() && !pending {
+            self.event(MnEvent::Bound {
+                anchor: peer,
+                home_addresses: bound,
+                care_of: exchange.care_of,
+                round_trip_ns: exchange.round_trip_ns(exchange.sequence, now.mono_ns),
+            });
+        }
+        for (address, status) in lost {
+            self.lose_address(now, peer, address, UnboundReason::Refused(status));
+        }
+    }
+
+    /// The anchor has refused an update as a whole.
+    pub(super) fn update_refused(&mut self, now: Now, exchange: &Exchange, status: u8) {
+        let Purpose::Update { addresses } = &exchange.purpose else {
+            return;
+        };
+        for address in addresses.clone() {
+            self.lose_address(now, exchange.peer, address, UnboundReason::Refused(status));
+        }
+    }
+
+    /// There is no room for a longer lifetime now: the bindings stay as they are, and we ask again later.
+    pub(super) fn refresh_postponed(&mut self, now: Now, peer: &Ipv6Addr) {
+        if let Some(anchor) = self.anchors.get_mut(peer) {
+            for dhoa in &mut anchor.dhoas {
+                dhoa.grant.refresh_ns = Some(now.deadline_ns(REFUSED_REFRESH_NS));
+            }
+        }
+    }
+
+    /// What an answer grants.
+    pub(super) fn grant(&mut self, care_of: Ipv6Addr, lifetime: u16, sent_ns: u64) -> Grant {
+        let spread = u8::try_from(self.random.below(256)).unwrap_or_default();
+        Grant::new(care_of, lifetime, sent_ns, spread)
+    }
+
+    fn lose_address(&mut self, now: Now, peer: Ipv6Addr, address: Ipv6Addr, reason: UnboundReason) {
+        if self
+            .anchors
+            .get_mut(&peer)
+            .is_some_and(|anchor| anchor.forget(&address))
+        {
+            self.unbound(peer, vec![address], reason);
+            self.address_lost(now, peer, address);
+        }
+    }
+
+    /// Gives an address back: a DHP Binding Update with lifetime 0 that lists it.
+    pub(super) fn release_address(&mut self, now: Now, peer: Ipv6Addr, address: Ipv6Addr) {
+        let Some(anchor) = self.anchors.get_mut(&peer) else {
+            return;
+        };
+        if !anchor.forget(&address) {
+            return;
+        }
+        anchor.give_back(address);
+        let addresses = anchor.releasing.clone();
+        let rest = !anchor.dhoas.is_empty();
+        let updating = self.is_updating(&peer);
+        self.exchanges.retain(|exchange| {
+            exchange.peer != peer
+                || !matches!(
+                    exchange.purpose,
+                    Purpose::Update { .. } | Purpose::Release { .. }
+                )
+        });
+        if let Some(care_of) = self.care_of {
+            let purpose = Purpose::Release { addresses };
+            self.exchanges
+                .push(Exchange::new(purpose, peer, care_of, now.mono_ns));
+        }
+        // An update on its way may list the address; it is replaced by one that does not.
+        if updating && rest {
+            self.update_anchor(now, peer);
+        }
+        self.unbound(peer, vec![address], UnboundReason::Released);
+    }
+
+    /// A release was confirmed, or nobody confirms it: then the lifetime ends it.
+    pub(super) fn release_over(&mut self, peer: Ipv6Addr) {
+        if let Some(anchor) = self.anchors.get_mut(&peer) {
+            anchor.releasing.clear();
+        }
+    }
+
+    /// Gives back all addresses of all anchors.
+    pub(super) fn release_everything(&mut self, now: Now) {
+        let Some(care_of) = self.care_of else { return };
+        let held: Vec<(Ipv6Addr, Vec<Ipv6Addr>)> = self
+            .anchors
+            .iter_mut()
+            .filter(|(_, anchor)| !anchor.dhoas.is_empty() || !anchor.releasing.is_empty())
+            .map(|(address, anchor)| {
+                let addresses = anchor.addresses();
+                anchor.dhoas.clear();
+                (*address, addresses)
+            })
+            .collect();
+        for (peer, addresses) in held {
+            let purpose = Purpose::Release {
+                addresses: Vec::new(),
+            };
+            self.exchanges
+                .push(Exchange::new(purpose, peer, care_of, now.mono_ns));
+            self.unbound(peer, addresses, UnboundReason::Released);
+        }
+    }
+
+    /// Asks for new lifetimes where it is time. True if any was.
+    pub(super) fn refresh_dhoas(&mut self, now: Now) -> bool {
+        let due: Vec<Ipv6Addr> = self
+            .anchors
+            .iter()
+            .filter(|(_, anchor)| anchor.refresh_ns().is_some_and(|at| at <= now.mono_ns))
+            .map(|(address, _)| *address)
+            .filter(|address| !self.is_updating(address))
+            .collect();
+        for anchor in &due {
+            self.update_anchor(now, *anchor);
+        }
+        !due.is_empty()
+    }
+
+    /// Forgets bindings whose lifetime has ended. True if there were any.
+    pub(super) fn expire_dhoas(&mut self, now: Now) -> bool {
+        let over: Vec<(Ipv6Addr, Ipv6Addr)> = self
+            .anchors
+            .iter()
+            .flat_map(|(peer, anchor)| {
+                let over = anchor
+                    .dhoas
+                    .iter()
+                    .filter(|dhoa| dhoa.grant.is_over(now.mono_ns));
+                over.map(|dhoa| (*peer, dhoa.address))
+            })
+            .collect();
+        for (peer, address) in &over {
+            self.counters.expirations = self.counters.expirations.saturating_add(1);
+            self.exchanges.retain(|exchange| {
+                exchange.peer != *peer || !matches!(exchange.purpose, Purpose::Update { .. })
+            });
+            self.lose_address(now, *peer, *address, UnboundReason::Expired);
+        }
+        !over.is_empty()
+    }
+}

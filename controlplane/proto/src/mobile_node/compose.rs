@@ -1,0 +1,274 @@
+//! The messages that a mobile node sends.
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::codepoints::{DmipType, Status, dmip_flag};
+use dhp_wire::mobility::{BuFlags, Builder, DmipHeader, Lifetime, MobilityOption, SessionType};
+use dhp_wire::packet;
+use ipnet::Ipv6Net;
+
+use super::MobileNode;
+use super::action::{MnAction, MnEvent, Session};
+use super::exchange::{Exchange, Purpose};
+use super::pace::MessageKind;
+use crate::auth::{self, Key};
+use crate::time::Now;
+
+impl Purpose {
+    /// The message, for the limits on how often one may be sent.
+    fn kind(&self) -> MessageKind {
+        match self {
+            Self::HomeRegister | Self::HomeDeregister => MessageKind::BindingUpdate,
+            Self::Query { .. } => MessageKind::Dmip(DmipType::DhpQuery),
+            Self::Request { .. } => MessageKind::Dmip(DmipType::DhoaRequest),
+            Self::Update { .. } | Self::Release { .. } => {
+                MessageKind::Dmip(DmipType::BindingUpdate)
+            }
+        }
+    }
+
+    /// The message that answers it; `None`: a Binding Acknowledgement.
+    pub(super) fn answer(&self) -> Option<DmipType> {
+        match self {
+            Self::HomeRegister | Self::HomeDeregister => None,
+            Self::Query { .. } => Some(DmipType::DhpQueryReply),
+            Self::Request { .. } => Some(DmipType::DhoaResponse),
+            Self::Update { .. } | Self::Release { .. } => Some(DmipType::BindingConfirmation),
+        }
+    }
+}
+
+impl MobileNode {
+    /// Sends an exchange's message, unless the limit for such messages says later.
+    pub(super) fn transmit(&mut self, now: Now, exchange: &mut Exchange) {
+        let kind = exchange.purpose.kind();
+        if let Err(allowed_ns) = self.pace.admit(exchange.peer, kind, now.mono_ns) {
+            exchange.next_ns = allowed_ns;
+            return;
+        }
+        // Profile 1, section 4.1: "unlike a Binding Update, the same octets with the same Sequence #".
+        if exchange.packet.is_empty() || exchange.purpose.is_home() {
+            match self.compose(now, exchange) {
+                Some(packet) => exchange.packet = packet,
+                None => return,
+            }
+        }
+        exchange.transmitted(now.mono_ns);
+        self.count_sent(exchange, kind);
+        let packet = exchange.packet.clone();
+        self.actions.push_back(MnAction::Transmit(packet));
+        let home_addresses = match &exchange.purpose {
+            Purpose::Update { addresses } => addresses.clone(),
+            Purpose::HomeRegister => self.home.iter().map(|home| home.address).collect(),
+            Purpose::Request { .. } => Vec::new(),
+            Purpose::Query { .. } | Purpose::Release { .. } | Purpose::HomeDeregister => return,
+        };
+        self.event(MnEvent::UpdateSent {
+            anchor: exchange.peer,
+            home_addresses,
+            care_of: exchange.care_of,
+            attempt: exchange.transmissions,
+        });
+    }
+
+    fn count_sent(&mut self, exchange: &Exchange, kind: MessageKind) {
+        let counters = &mut self.counters;
+        let octets = u64::try_from(exchange.packet.len()).unwrap_or(u64::MAX);
+        counters.packets_sent = counters.packets_sent.saturating_add(1);
+        counters.bytes_sent = counters.bytes_sent.saturating_add(octets);
+        if exchange.transmissions > 1 {
+            counters.retransmissions = counters.retransmissions.saturating_add(1);
+        }
+        let counter = match kind {
+            MessageKind::BindingUpdate => &mut counters.home_updates_sent,
+            MessageKind::Dmip(DmipType::DhpQuery) => &mut counters.queries_sent,
+            MessageKind::Dmip(DmipType::DhoaRequest) => &mut counters.requests_sent,
+            MessageKind::Dmip(_) => &mut counters.updates_sent,
+        };
+        *counter = counter.saturating_add(1);
+    }
+
+    /// The packet of an exchange, with a Sequence # of its own. `None` if what it is about is gone.
+    fn compose(&mut self, now: Now, exchange: &mut Exchange) -> Option<Vec<u8>> {
+        match exchange.purpose.clone() {
+            Purpose::Query { correspondent, .. } => {
+                Some(self.compose_query(exchange, &correspondent))
+            }
+            Purpose::Request { correspondent } => {
+                self.compose_request(now, exchange, &correspondent)
+            }
+            Purpose::Update { addresses } => {
+                self.compose_update(now, exchange, &addresses, self.config.lifetime)
+            }
+            Purpose::Release { addresses } => self.compose_update(now, exchange, &addresses, 0),
+            Purpose::HomeRegister => self.compose_home(now, exchange, self.config.lifetime),
+            Purpose::HomeDeregister => self.compose_home(now, exchange, 0),
+        }
+    }
+
+    fn compose_query(&mut self, exchange: &mut Exchange, correspondent: &Ipv6Net) -> Vec<u8> {
+        self.query_sequence = self.query_sequence.wrapping_add(1);
+        exchange.sequence = self.query_sequence;
+        let mut builder = self
+            .dmip(DmipType::DhpQuery, exchange.sequence, 0, 0)
+            .option(&correspondent_option(correspondent));
+        if let Some(cookie) = &exchange.cookie {
+            builder = builder.option(&MobilityOption::Cookie(cookie));
+        }
+        let mh = builder.finish(&exchange.care_of, &exchange.peer);
+        packet::compose(&exchange.care_of, &exchange.peer, None, None, &mh)
+    }
+
+    fn compose_request(
+        &mut self,
+        now: Now,
+        exchange: &mut Exchange,
+        correspondent: &Ipv6Net,
+    ) -> Option<Vec<u8>> {
+        let flow = self.flows.get(correspondent)?;
+        let (session, wish) = (flow.session, flow.wish);
+        exchange.sequence = self.anchors.get_mut(&exchange.peer)?.next_sequence();
+        let lifetime = self.config.lifetime;
+        let mut builder = self
+            .identified(DmipType::DhoaRequest, exchange.sequence, lifetime, 0)
+            .option(&correspondent_option(correspondent));
+        if let Some((_, address)) = wish.filter(|(anchor, _)| *anchor == exchange.peer) {
+            builder = builder.option(&dhoa_option(address, 0));
+        }
+        if session == Session::GracefulReplacement {
+            builder = builder.option(&MobilityOption::FlowRequirements {
+                session: SessionType::GracefulReplacement,
+                dscp: 0,
+                min_bandwidth_kbps: 0,
+                max_latency_ms: 0,
+                max_loss_permille: 0,
+            });
+        }
+        self.finish_dmip(now, exchange, builder)
+    }
+
+    fn compose_update(
+        &mut self,
+        now: Now,
+        exchange: &mut Exchange,
+        addresses: &[Ipv6Addr],
+        lifetime: u16,
+    ) -> Option<Vec<u8>> {
+        exchange.sequence = self.anchors.get_mut(&exchange.peer)?.next_sequence();
+        let flags = dmip_flag::ACKNOWLEDGE;
+        let mut builder =
+            self.identified(DmipType::BindingUpdate, exchange.sequence, lifetime, flags);
+        for address in addresses {
+            builder = builder.option(&dhoa_option(*address, lifetime));
+        }
+        self.finish_dmip(now, exchange, builder)
+    }
+
+    /// MESG-ID, cookie, AUTH, checksum, IPv6 header.
+    fn finish_dmip(
+        &mut self,
+        now: Now,
+        exchange: &mut Exchange,
+        mut builder: Builder,
+    ) -> Option<Vec<u8>> {
+        let (care_of, peer) = (exchange.care_of, exchange.peer);
+        let anchor = self.anchors.get_mut(&peer)?;
+        exchange.mesg_id = anchor.mesg_id.then(|| anchor.clock.next(now.ntp));
+        let key = anchor.key.clone();
+        if let Some(mesg_id) = exchange.mesg_id {
+            builder = builder.option(&MobilityOption::MesgId(mesg_id));
+        }
+        if let Some(cookie) = &exchange.cookie {
+            builder = builder.option(&MobilityOption::Cookie(cookie));
+        }
+        // Profile 1, section 6.1: the "home address" input of the MAC is the DHP's address.
+        let mh = self
+            .authenticated(builder, &key, &care_of, &peer)
+            .finish(&care_of, &peer);
+        Some(packet::compose(&care_of, &peer, None, None, &mh))
+    }
+
+    /// A Binding Update to the home agent as RFC 6275 §11.7.1 has it: "The Home Registration (H) bit MUST be set", "The
+    /// Acknowledge (A) bit MUST be set", "The packet MUST contain a Home Address destination option", and the Alternate
+    /// Care-of Address option "MUST be included in all home registrations".
+    fn compose_home(
+        &mut self,
+        now: Now,
+        exchange: &mut Exchange,
+        lifetime: u16,
+    ) -> Option<Vec<u8>> {
+        let home = self.home.as_mut()?;
+        exchange.sequence = home.next_sequence();
+        exchange.mesg_id = home.mesg_id.then(|| home.clock.next(now.ntp));
+        let (agent, address, key) = (home.agent, home.address, home.key.clone());
+        let care_of = exchange.care_of;
+        let flags = BuFlags::ACKNOWLEDGE | BuFlags::HOME;
+        let mut builder = Builder::binding_update(exchange.sequence, flags, Lifetime(lifetime))
+            .option(&MobilityOption::AlternateCareOf(care_of));
+        if let Some(mn_id) = &self.config.mn_id {
+            builder = builder.option(&MobilityOption::MnId {
+                subtype: mn_id.subtype,
+                identifier: &mn_id.identifier,
+            });
+        }
+        if let Some(mesg_id) = exchange.mesg_id {
+            builder = builder.option(&MobilityOption::MesgId(mesg_id));
+        }
+        // RFC 6275 §6.1.1: the checksum is over the home address where a Home Address option is present.
+        let mh = self
+            .authenticated(builder, &key, &care_of, &address)
+            .finish(&address, &agent);
+        Some(packet::compose(&care_of, &agent, Some(&address), None, &mh))
+    }
+
+    fn dmip(&self, kind: DmipType, sequence: u16, lifetime: u16, flags: u16) -> Builder {
+        let header = DmipHeader {
+            kind,
+            sequence,
+            lifetime: Lifetime(lifetime),
+            flags,
+            status: Status(0),
+        };
+        Builder::dmip(&self.config.code_points, header)
+    }
+
+    fn identified(&self, kind: DmipType, sequence: u16, lifetime: u16, flags: u16) -> Builder {
+        let builder = self.dmip(kind, sequence, lifetime, flags);
+        match &self.config.mn_id {
+            Some(mn_id) => builder.option(&MobilityOption::MnId {
+                subtype: mn_id.subtype,
+                identifier: &mn_id.identifier,
+            }),
+            None => builder,
+        }
+    }
+
+    fn authenticated(
+        &self,
+        builder: Builder,
+        key: &Key,
+        care_of: &Ipv6Addr,
+        home: &Ipv6Addr,
+    ) -> Builder {
+        let algorithm = self.config.algorithm;
+        builder.auth(self.config.spi, algorithm.mac_len(), |mh_through_spi| {
+            auth::mac(algorithm, key, care_of, home, mh_through_spi)
+        })
+    }
+}
+
+fn correspondent_option(correspondent: &Ipv6Net) -> MobilityOption<'static> {
+    MobilityOption::Correspondent {
+        prefix_len: correspondent.prefix_len(),
+        address: correspondent.network(),
+    }
+}
+
+fn dhoa_option(address: Ipv6Addr, lifetime: u16) -> MobilityOption<'static> {
+    MobilityOption::Dhoa {
+        status: Status(0),
+        fid: 0,
+        address,
+        lifetime: Lifetime(lifetime),
+    }
+}

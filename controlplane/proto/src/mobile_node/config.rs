@@ -1,0 +1,110 @@
+//! What a mobile node is told at start.
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::codepoints::CodePoints;
+use dhp_wire::ipv6::is_unicast_routable;
+use thiserror::Error;
+
+use crate::auth::{Algorithm, Key, derive_dhp_key};
+use crate::security_association::{FIRST_UNRESERVED_SPI, MnId};
+
+/// Where the key of an anchor comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyMaterial {
+    /// A home key: each anchor has a key of its own, derived with its address (profile 1, section 6.2).
+    Home(Key),
+    /// One key, used as it is with every anchor.
+    Fixed(Key),
+}
+
+/// The classic registration of RFC 6275.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HomeConfig {
+    /// The home agent.
+    pub agent: Ipv6Addr,
+    /// The home address that it anchors.
+    pub address: Ipv6Addr,
+}
+
+/// The configuration of a [`MobileNode`](super::MobileNode).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MobileNodeConfig {
+    /// The identity; `None` keeps it off the wire, where the SPI alone names the security association.
+    pub mn_id: Option<MnId>,
+    /// The security association's index at every anchor.
+    pub spi: u32,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// Its key.
+    pub key: KeyMaterial,
+    /// The home agent, if there is one.
+    pub home: Option<HomeConfig>,
+    /// Home agents and DHPs that are asked for the DHPs near a correspondent, besides the anycast address.
+    pub locators: Vec<Ipv6Addr>,
+    /// The code points of profile 1.
+    pub code_points: CodePoints,
+    /// Lifetime to ask for, in units of 4 seconds.
+    pub lifetime: u16,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// SPIs 0 to 255 are reserved (RFC 4285 §5.1).
+    #[error("SPI {0} is reserved, expected {FIRST_UNRESERVED_SPI} or more")]
+    ReservedSpi(u32),
+    /// A key that is used as it is must have the algorithm's length.
+    #[error("key of {actual} octets, {algorithm} has keys of {} octets", algorithm.key_len())]
+    KeyLength {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// Octets given.
+        actual: usize,
+    },
+    /// An address that no node can have.
+    #[error("{0} is not a unicast address that routers forward")]
+    Address(Ipv6Addr),
+    /// A lifetime of 0 would be a de-registration.
+    #[error("a lifetime of 0 would end every binding")]
+    Lifetime,
+}
+
+impl MobileNodeConfig {
+    /// Checks what the types do not express.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.spi < FIRST_UNRESERVED_SPI {
+            return Err(ConfigError::ReservedSpi(self.spi));
+        }
+        if let KeyMaterial::Fixed(key) = &self.key
+            && key.octets().len() != self.algorithm.key_len()
+        {
+            return Err(ConfigError::KeyLength {
+                algorithm: self.algorithm,
+                actual: key.octets().len(),
+            });
+        }
+        let home = self.home.iter().flat_map(|home| [home.agent, home.address]);
+        if let Some(address) = home
+            .chain(self.locators.iter().copied())
+            .find(|address| !is_unicast_routable(address))
+        {
+            return Err(ConfigError::Address(address));
+        }
+        if self.lifetime == 0 {
+            return Err(ConfigError::Lifetime);
+        }
+        Ok(())
+    }
+
+    /// The key shared with the anchor.
+    pub(super) fn key_for(&self, anchor: &Ipv6Addr) -> Key {
+        match &self.key {
+            KeyMaterial::Home(home_key) => derive_dhp_key(home_key, anchor, self.algorithm),
+            KeyMaterial::Fixed(key) => key.clone(),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the engine counts.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Counters since start.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64),+
+        }
+
+        impl Counters {
+            /// Each counter with its name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((stringify!($name), self.$name)),+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Packets sent.
+    packets_sent,
+    /// Octets of the packets sent, IPv6 header included.
+    bytes_sent,
+    /// Packets received, whatever became of them.
+    packets_received,
+    /// Octets of the packets received.
+    bytes_received,
+    /// DHP Queries sent.
+    queries_sent,
+    /// DHoA Requests sent.
+    requests_sent,
+    /// DHP Binding Updates sent.
+    updates_sent,
+    /// Classic Binding Updates sent.
+    home_updates_sent,
+    /// Transmissions after the first of the same message.
+    retransmissions,
+    /// Answers that were acted on.
+    answers_accepted,
+    /// Packets that are no well-formed message, or have a wrong checksum.
+    malformed,
+    /// Messages that a mobile node does not get.
+    unexpected,
+    /// Answers that match no message that waits for one.
+    unmatched,
+    /// Answers without, or with wrong, authentication data.
+    authentication_failures,
+    /// Answers whose MESG-ID is not the one sent.
+    mesg_id_mismatches,
+    /// Binding Errors.
+    binding_errors,
+    /// Cookies that were asked for.
+    cookies_echoed,
+    /// Sequence numbers that were set right by an anchor.
+    resynchronisations,
+    /// Answers that refused something.
+    refusals,
+    /// Care-of addresses set.
+    handoffs,
+    /// Bindings whose lifetime ended.
+    expirations,
+}

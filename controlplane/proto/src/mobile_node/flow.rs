@@ -1,0 +1,74 @@
+//! A correspondent prefix whose flows have an anchored address, and how far it has got.
+
+use core::net::Ipv6Addr;
+
+use super::action::Session;
+
+/// How far a flow has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// There is no care-of address, or no home registration yet.
+    Waiting,
+    /// Queries are out. `until_ns`: when the answers so far are looked at; `None` while there is none.
+    Querying { until_ns: Option<u64> },
+    /// A DHoA Request is out.
+    Requesting { anchor: Ipv6Addr },
+    /// The flow has its address.
+    Ready { anchor: Ipv6Addr, address: Ipv6Addr },
+    /// No DHoA for now; the next attempt is at `retry_ns`.
+    Fallback { retry_ns: u64 },
+}
+
+/// A correspondent prefix in use.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) session: Session,
+    pub(super) stage: Stage,
+    /// Candidates that have refused or did not answer since the last success.
+    pub(super) tried: Vec<Ipv6Addr>,
+    /// The status of the last refusal.
+    pub(super) refused: Option<u8>,
+    /// Whether a Binding Error has answered one of the requests.
+    pub(super) not_supported: bool,
+    /// Whether the candidates have been probed.
+    pub(super) probed: bool,
+    /// The address it had, to be wished for again.
+    pub(super) wish: Option<(Ipv6Addr, Ipv6Addr)>,
+}
+
+impl Flow {
+    pub(super) fn new(session: Session) -> Self {
+        Self {
+            session,
+            stage: Stage::Waiting,
+            tried: Vec::new(),
+            refused: None,
+            not_supported: false,
+            probed: false,
+            wish: None,
+        }
+    }
+
+    /// Forgets which candidates have failed.
+    pub(super) fn begin_again(&mut self) {
+        self.stage = Stage::Waiting;
+        self.tried.clear();
+        self.refused = None;
+        self.not_supported = false;
+        self.probed = false;
+    }
+
+    /// When its timer runs out.
+    pub(super) fn due_ns(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Querying { until_ns } => until_ns,
+            Stage::Fallback { retry_ns } => Some(retry_ns),
+            Stage::Waiting | Stage::Requesting { .. } | Stage::Ready { .. } => None,
+        }
+    }
+
+    /// Whether it uses the address of the anchor.
+    pub(super) fn uses(&self, of: &Ipv6Addr, which: &Ipv6Addr) -> bool {
+        matches!(self.stage, Stage::Ready { anchor, address } if anchor == *of && address == *which)
+    }
+}

@@ -1,0 +1,153 @@
+//! The registration at the home agent (RFC 6275 §11.7.1).
+
+use core::net::Ipv6Addr;
+
+use super::MobileNode;
+use super::action::{MnEvent, UnboundReason};
+use super::exchange::{Exchange, FIRST_REGISTRATION_TIMEOUT_NS, Purpose};
+use crate::time::Now;
+
+impl MobileNode {
+    /// Home agent and home address, while the home address is bound.
+    pub(super) fn bound_home(&self) -> Option<(Ipv6Addr, Ipv6Addr)> {
+        let home = self.home.as_ref()?;
+        home.grant.map(|_| (home.agent, home.address))
+    }
+
+    /// Whether a Binding Update to the home agent waits for its answer.
+    pub(super) fn is_registering(&self) -> bool {
+        self.exchanges
+            .iter()
+            .any(|exchange| exchange.purpose == Purpose::HomeRegister)
+    }
+
+    /// Registers the current care-of address, unless the home agent has confirmed it already.
+    pub(super) fn register_home(&mut self, now: Now) {
+        let Some(home) = &mut self.home else { return };
+        home.refused = None;
+        if home
+            .grant
+            .is_none_or(|grant| grant.confirmed != self.care_of)
+        {
+            self.update_home(now);
+        }
+    }
+
+    fn update_home(&mut self, now: Now) {
+        let (Some(home), Some(care_of)) = (&mut self.home, self.care_of) else {
+            return;
+        };
+        // From now on the home agent may have the new address, whether or not we get to know.
+        if let Some(grant) = &mut home.grant {
+            grant.confirmed = grant.confirmed.filter(|known| *known == care_of);
+        }
+        let mut exchange = Exchange::new(Purpose::HomeRegister, home.agent, care_of, now.mono_ns);
+        // RFC 6275 §11.8: "If the mobile node is sending a Binding Update and does not have an existing binding at the
+        // home agent, it SHOULD use InitialBindackTimeoutFirstReg".
+        if home.grant.is_none() {
+            exchange = exchange.initial_interval(FIRST_REGISTRATION_TIMEOUT_NS);
+        }
+        self.exchanges
+            .retain(|exchange| exchange.purpose != Purpose::HomeRegister);
+        self.exchanges.push(exchange);
+    }
+
+    /// Ends the registration.
+    pub(super) fn deregister_home(&mut self, now: Now) {
+        let (Some(home), Some(care_of)) = (&mut self.home, self.care_of) else {
+            return;
+        };
+        // Without a confirmation the home agent may still have a binding, if an update had been sent.
+        let (agent, address) = (home.agent, home.address);
+        let bound = home.grant.take().is_some();
+        if self.counters.home_updates_sent > 0 {
+            self.exchanges.push(Exchange::new(
+                Purpose::HomeDeregister,
+                agent,
+                care_of,
+                now.mono_ns,
+            ));
+        }
+        if bound {
+            self.unbound(agent, vec![address], UnboundReason::Released);
+        }
+    }
+
+    /// The home agent has accepted. `lifetime` and `refresh_advice` are in units of 4 seconds.
+    pub(super) fn home_accepted(
+        &mut self,
+        now: Now,
+        exchange: &Exchange,
+        sequence: u16,
+        lifetime: u16,
+        refresh_advice: Option<u16>,
+    ) {
+        let sent_ns = exchange.first_sent_ns(sequence).unwrap_or(now.mono_ns);
+        let round_trip_ns = exchange.round_trip_ns(sequence, now.mono_ns);
+        let mut grant = self.grant(exchange.care_of, lifetime, sent_ns);
+        if let Some(interval) = refresh_advice {
+            grant.refresh_within(interval, sent_ns);
+        }
+        let Some(home) = &mut self.home else { return };
+        home.grant = Some(grant);
+        home.round_trip_ns = round_trip_ns.or(home.round_trip_ns);
+        let (anchor, address) = (home.agent, home.address);
+        self.home_is_ready();
+        self.event(MnEvent::Bound {
+            anchor,
+            home_addresses: vec![address],
+            care_of: exchange.care_of,
+            round_trip_ns,
+        });
+    }
+
+    /// The home agent has refused. RFC 6275 §11.7.3: "the mobile node SHOULD record in its Binding Update List that
+    /// future Binding Updates SHOULD NOT be sent to this destination"; a new care-of address is a new attempt.
+    pub(super) fn home_refused(&mut self, status: u8) {
+        let Some(home) = &mut self.home else { return };
+        home.refused = Some(status);
+        home.grant = None;
+        let (agent, address) = (home.agent, home.address);
+        self.unbound(agent, vec![address], UnboundReason::Refused(status));
+        self.home_gone();
+    }
+
+    /// Refreshes the registration if it is time. True if it was.
+    pub(super) fn refresh_home(&mut self, now: Now) -> bool {
+        let due = self.home.as_ref().is_some_and(|home| {
+            home.grant
+                .and_then(|grant| grant.refresh_ns)
+                .is_some_and(|at| at <= now.mono_ns)
+        });
+        let due = due && !self.is_registering();
+        if due {
+            self.update_home(now);
+        }
+        due
+    }
+
+    /// Forgets the registration when its lifetime has ended; what was sent to renew it goes on. True if it had.
+    pub(super) fn expire_home(&mut self, now: Now) -> bool {
+        let Some(home) = &mut self.home else {
+            return false;
+        };
+        if !home.grant.is_some_and(|grant| grant.is_over(now.mono_ns)) {
+            return false;
+        }
+        home.grant = None;
+        let (agent, address) = (home.agent, home.address);
+        self.counters.expirations = self.counters.expirations.saturating_add(1);
+        self.unbound(agent, vec![address], UnboundReason::Expired);
+        self.home_gone();
+        true
+    }
+
+    /// Fixed flows wait for the next registration.
+    fn home_gone(&mut self) {
+        for flow in self.flows.values_mut() {
+            if flow.session == super::Session::Fixed {
+                flow.begin_again();
+            }
+        }
+    }
+}

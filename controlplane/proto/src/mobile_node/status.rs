@@ -1,0 +1,81 @@
+//! The engine as others see it.
+
+use core::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+
+use super::action::{AddressKind, Session};
+use super::candidate::Candidate;
+use super::counters::Counters;
+
+/// A binding at an anchor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingStatus {
+    /// The address.
+    pub home_address: Ipv6Addr,
+    /// The care-of address that the anchor has confirmed last, unless another has been sent to it since.
+    pub care_of: Option<Ipv6Addr>,
+    /// End of the binding on the monotonic clock.
+    pub expires_ns: Option<u64>,
+}
+
+/// An anchor of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorStatus {
+    /// The anchor.
+    pub address: Ipv6Addr,
+    /// Whether it is the home agent or a DHP.
+    pub kind: AddressKind,
+    /// The last clear measurement of a round trip to it.
+    pub round_trip_ns: Option<u64>,
+    /// Whether a message waits for its answer.
+    pub pending: bool,
+    /// Its bindings.
+    pub bindings: Vec<BindingStatus>,
+}
+
+/// How far a flow has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowProgress {
+    /// Nothing can be done now.
+    Waiting,
+    /// Looking for DHPs.
+    Querying,
+    /// Asking this DHP for a DHoA.
+    Requesting(Ipv6Addr),
+    /// It has an address.
+    Ready {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// The source address of its packets.
+        home_address: Ipv6Addr,
+    },
+    /// It uses the home address or the care-of address for now.
+    Fallback,
+}
+
+/// A correspondent prefix in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowStatus {
+    /// The correspondents.
+    pub correspondent: Ipv6Net,
+    /// What was asked for.
+    pub session: Session,
+    /// How far it has got.
+    pub progress: FlowProgress,
+}
+
+/// Everything there is to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The current care-of address.
+    pub care_of: Option<Ipv6Addr>,
+    /// The anchors, the home agent first.
+    pub anchors: Vec<AnchorStatus>,
+    /// The flows.
+    pub flows: Vec<FlowStatus>,
+    /// The cached candidates.
+    pub candidates: Vec<(Ipv6Net, Vec<Candidate>)>,
+    /// The counters.
+    pub counters: Counters,
+}
