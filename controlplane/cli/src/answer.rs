@@ -1,0 +1,249 @@
+//! What is answered
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// One line from the daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// What was asked for.
+    Ok(Reply),
+    /// Why there is none, in a sentence.
+    Error(String),
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// To `status`.
+    Status(Status),
+    /// To `bindings`.
+    Bindings(Bindings),
+    /// To `pools`.
+    Pools(Vec<Pool>),
+    /// To `counters`.
+    Counters(Counters),
+    /// To `routes`.
+    Routes(Routes),
+    /// To `neighbours`.
+    Neighbours(Vec<Neighbour>),
+    /// To `config`.
+    Config(serde_json::Value),
+    /// To `release` and `drain`: what was done.
+    Done(String),
+}
+
+/// Whether all is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HealthState {
+    /// Nothing to say.
+    Ok,
+    /// It works, but somebody should look at the reasons.
+    Degraded,
+}
+
+/// Whether all is well, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The verdict.
+    pub status: HealthState,
+    /// One sentence for each thing that is not well.
+    pub reasons: Vec<String>,
+}
+
+/// How the daemon is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of the program.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Since its start.
+    pub uptime_seconds: u64,
+    /// The anchor's address.
+    pub anchor: Ipv6Addr,
+    /// What the box is: `dhp`, `home-agent`, `locator`.
+    pub roles: Vec<String>,
+    /// It takes no new mobile nodes.
+    pub draining: bool,
+    /// Home addresses that are bound, by kind.
+    pub bindings: BTreeMap<String, u64>,
+    /// Prefixes in the workers' route table.
+    pub routes: usize,
+    /// Neighbours that packets are sent to.
+    pub next_hops: usize,
+    /// The forwarding threads.
+    pub workers: Vec<WorkerStatus>,
+    /// Whether all is well.
+    pub health: Health,
+}
+
+/// A forwarding thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Its number.
+    pub worker: u32,
+    /// The core it is pinned to.
+    pub core: Option<usize>,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Packets dropped, for any reason.
+    pub drops: u64,
+}
+
+/// Where a bound home address is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CareOf {
+    /// Care-of address.
+    pub address: Ipv6Addr,
+    /// Neighbour that tunnelled packets go to; `None`: the kernel sends them.
+    pub next_hop: Option<Ipv6Addr>,
+    /// Port they leave by.
+    pub port: Option<String>,
+    /// Largest packet in the tunnel, in octets.
+    pub tunnel_mtu: u16,
+}
+
+/// A bound home address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Home address.
+    pub home_address: Ipv6Addr,
+    /// `dhoa` or `home`.
+    pub kind: String,
+    /// Whose it is.
+    pub mobile_node: String,
+    /// Where it is.
+    pub care_of: CareOf,
+    /// Until it expires.
+    pub remaining_seconds: u64,
+}
+
+/// A page of bindings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bindings {
+    /// In the order of their home addresses.
+    pub bindings: Vec<Binding>,
+    /// There are more behind the last one.
+    pub more: bool,
+}
+
+/// A pool of addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// The addresses.
+    pub prefix: String,
+    /// `dhoa` or `home`.
+    pub kind: String,
+    /// How many there are in each state, such as `assigned` and `quarantined`.
+    pub addresses: BTreeMap<String, u64>,
+}
+
+/// What one worker has counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerCounters {
+    /// Its number.
+    pub worker: u32,
+    /// Counters by name.
+    pub counters: BTreeMap<String, u64>,
+    /// Drops by reason.
+    pub drops: BTreeMap<String, u64>,
+}
+
+/// Everything that is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// By the workers.
+    pub workers: Vec<WorkerCounters>,
+    /// By the protocol engine, by name.
+    pub engine: BTreeMap<String, u64>,
+}
+
+/// A prefix of the workers' route table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Which packets.
+    pub prefix: String,
+    /// What happens to them: `via`, `connected`, `kernel`, `local`, `anchor`, `pool`, `query-anycast`, `unreachable`,
+    /// `blackhole`.
+    pub action: String,
+    /// The neighbour they go to.
+    pub next_hop: Option<Ipv6Addr>,
+    /// The port they leave by.
+    pub port: Option<String>,
+}
+
+/// A page of routes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routes {
+    /// In the order of their prefixes.
+    pub routes: Vec<Route>,
+    /// There are more.
+    pub more: bool,
+}
+
+/// A neighbour that packets are sent to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its address.
+    pub address: Ipv6Addr,
+    /// The port it is on.
+    pub port: String,
+    /// Its MAC address; `None`: not resolved.
+    pub mac: Option<String>,
+    /// MTU of the link, in octets.
+    pub mtu: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Request;
+
+    #[test]
+    fn lines_are_as_documented() {
+        let request: Request =
+            serde_json::from_str(r#"{"command":"bindings"}"#).expect("a request");
+        assert_eq!(
+            request,
+            Request::Bindings {
+                after: None,
+                limit: 512
+            }
+        );
+        let release = r#"{"command":"release","home_address":"2001:db8::1"}"#;
+        let request: Request = serde_json::from_str(release).expect("a request");
+        assert_eq!(serde_json::to_string(&request).expect("JSON"), release);
+        let answer = Answer::Ok(Reply::Bindings(Bindings {
+            bindings: Vec::new(),
+            more: false,
+        }));
+        let line = serde_json::to_string(&answer).expect("JSON");
+        assert_eq!(line, r#"{"ok":{"bindings":{"bindings":[],"more":false}}}"#);
+        assert_eq!(
+            serde_json::from_str::<Answer>(&line).expect("an answer"),
+            answer
+        );
+        let error: Answer = serde_json::from_str(r#"{"error":"no"}"#).expect("an answer");
+        assert_eq!(error, Answer::Error("no".to_owned()));
+    }
+
+    #[test]
+    fn unknown_commands_and_keys_are_refused() {
+        for line in [
+            r#"{"command":"format"}"#,
+            r#"{"command":"drain"}"#,
+            r#"{"command":"drain","on":true,"off":1}"#,
+            "{}",
+        ] {
+            assert!(serde_json::from_str::<Request>(line).is_err(), "{line}");
+        }
+    }
+}

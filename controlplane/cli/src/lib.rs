@@ -1,0 +1,27 @@
+//! The vocabulary of `dhpd`'s control socket
+//!
+//! A client writes one JSON object a line, the daemon answers each with one line:
+//!
+//! ```json
+//! {"command":"bindings","after":null,"limit":512}
+//! {"ok":{"bindings":{"bindings":[],"more":false}}}
+//! ```
+//!
+//! An answer is either `{"ok":{KIND:…}}` or `{"error":"a sentence"}`. Lists come in pages, so that no question holds up the
+//! signalling.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod request;
+
+pub use answer::{
+    Answer, Binding, Bindings, CareOf, Counters, Health, HealthState, Neighbour, Pool, Reply,
+    Route, Routes, Status, WorkerCounters, WorkerStatus,
+};
+pub use request::{LARGEST_PAGE, Request};
+
+/// Where `dhpd` listens unless its configuration says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/dhpd/dhpd.sock";
+
+/// The longest line of either side, in octets. A longer one ends the connection.
+pub const LONGEST_LINE: usize = 1 << 20;

@@ -1,0 +1,56 @@
+//! What can be asked
+
+use std::net::Ipv6Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// The most rows in one answer.
+pub const LARGEST_PAGE: usize = 512;
+
+/// One line from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How the daemon is.
+    Status,
+    /// Bindings in the order of their home addresses.
+    Bindings {
+        /// Only those behind this home address.
+        #[serde(default)]
+        after: Option<Ipv6Addr>,
+        /// How many at most, up to [`LARGEST_PAGE`].
+        #[serde(default = "largest_page")]
+        limit: usize,
+    },
+    /// The address pools.
+    Pools,
+    /// The counters of the workers and of the protocol engine.
+    Counters,
+    /// The route table of the workers.
+    Routes {
+        /// How many to leave out first.
+        #[serde(default)]
+        offset: usize,
+        /// How many at most, up to [`LARGEST_PAGE`].
+        #[serde(default = "largest_page")]
+        limit: usize,
+    },
+    /// The next hops of the workers.
+    Neighbours,
+    /// The configuration in force, without keys.
+    Config,
+    /// End a binding at once; its mobile node may bind anew.
+    Release {
+        /// Whose.
+        home_address: Ipv6Addr,
+    },
+    /// Take no new mobile nodes, or take them again.
+    Drain {
+        /// Whether to drain.
+        on: bool,
+    },
+}
+
+fn largest_page() -> usize {
+    LARGEST_PAGE
+}

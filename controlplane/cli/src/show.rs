@@ -1,0 +1,264 @@
+//! Answers as people read them
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use dhpctl::{Bindings, Counters, HealthState, Neighbour, Pool, Reply, Routes, Status};
+
+use crate::table::Table;
+
+/// The text for a terminal.
+pub fn text(reply: &Reply) -> String {
+    match reply {
+        Reply::Status(status) => self::status(status),
+        Reply::Bindings(page) => bindings(page),
+        Reply::Pools(rows) => pools(rows),
+        Reply::Counters(all) => counters(all),
+        Reply::Routes(page) => routes(page),
+        Reply::Neighbours(rows) => neighbours(rows),
+        Reply::Config(document) => format!("{document:#}\n"),
+        Reply::Done(sentence) => format!("{sentence}\n"),
+    }
+}
+
+fn optional<T: ToString>(value: Option<&T>, otherwise: &str) -> String {
+    value.map_or_else(|| otherwise.to_owned(), ToString::to_string)
+}
+
+/// `1d 2h`, `3m 20s`: the two largest units.
+fn span(seconds: u64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{rest}s"),
+        (0, 0, minutes) => format!("{minutes}m {rest}s"),
+        (0, hours, minutes) => format!("{hours}h {minutes}m"),
+        (days, hours, _) => format!("{days}d {hours}h"),
+    }
+}
+
+fn status(status: &Status) -> String {
+    let mut text = format!(
+        "dhpd {}, process {}, up {}\nanchor {} ({}){}\n",
+        status.version,
+        status.pid,
+        span(status.uptime_seconds),
+        status.anchor,
+        status.roles.join(", "),
+        if status.draining { ", draining" } else { "" },
+    );
+    match status.health.status {
+        HealthState::Ok => text.push_str("health ok\n"),
+        HealthState::Degraded => {
+            text.push_str("health degraded:\n");
+            for reason in &status.health.reasons {
+                text.push_str(&format!("  - {reason}\n"));
+            }
+        }
+    }
+    let kinds: Vec<String> = status
+        .bindings
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    text.push_str(&format!(
+        "bindings {}; routes {}; next hops {}\n\n",
+        if kinds.is_empty() {
+            "0".to_owned()
+        } else {
+            kinds.join(", ")
+        },
+        status.routes,
+        status.next_hops,
+    ));
+    let mut table = Table::new(&[">WORKER", ">CORE", ">RX PACKETS", ">TX PACKETS", ">DROPS"]);
+    for worker in &status.workers {
+        table.row([
+            worker.worker.to_string(),
+            optional(worker.core.as_ref(), "-"),
+            worker.rx_packets.to_string(),
+            worker.tx_packets.to_string(),
+            worker.drops.to_string(),
+        ]);
+    }
+    text + &table.to_string()
+}
+
+fn bindings(page: &Bindings) -> String {
+    let mut table = Table::new(&[
+        "HOME ADDRESS",
+        "KIND",
+        "MOBILE NODE",
+        "CARE-OF ADDRESS",
+        "NEXT HOP",
+        "PORT",
+        ">TUNNEL MTU",
+        ">EXPIRES IN",
+    ]);
+    for binding in &page.bindings {
+        table.row([
+            binding.home_address.to_string(),
+            binding.kind.clone(),
+            binding.mobile_node.clone(),
+            binding.care_of.address.to_string(),
+            optional(binding.care_of.next_hop.as_ref(), "by the kernel"),
+            optional(binding.care_of.port.as_ref(), "-"),
+            binding.care_of.tunnel_mtu.to_string(),
+            span(binding.remaining_seconds),
+        ]);
+    }
+    table.to_string()
+}
+
+fn pools(rows: &[Pool]) -> String {
+    let states: Vec<&str> = {
+        let mut states: Vec<&str> = rows
+            .iter()
+            .flat_map(|pool| pool.addresses.keys().map(String::as_str))
+            .collect();
+        states.sort_unstable();
+        states.dedup();
+        states
+    };
+    let headings: Vec<String> = states
+        .iter()
+        .map(|state| format!(">{}", state.to_uppercase()))
+        .collect();
+    let mut all: Vec<&str> = vec!["PREFIX", "KIND"];
+    all.extend(headings.iter().map(String::as_str));
+    let mut table = Table::new(&all);
+    for pool in rows {
+        let counts = states
+            .iter()
+            .map(|state| optional(pool.addresses.get(*state), "-"));
+        table.row(
+            [pool.prefix.clone(), pool.kind.clone()]
+                .into_iter()
+                .chain(counts),
+        );
+    }
+    table.to_string()
+}
+
+fn counters(all: &Counters) -> String {
+    let mut table = Table::new(&["WHERE", "COUNTER", ">COUNT"]);
+    let mut put = |place: &str, counters: &BTreeMap<String, u64>| {
+        for (name, count) in counters.iter().filter(|(_, count)| **count != 0) {
+            table.row([place.to_owned(), name.clone(), count.to_string()]);
+        }
+    };
+    for worker in &all.workers {
+        put(&format!("worker {}", worker.worker), &worker.counters);
+        put(&format!("worker {} dropped", worker.worker), &worker.drops);
+    }
+    put("engine", &all.engine);
+    format!("{table}(counters that are 0 are left out; --json shows them)\n")
+}
+
+fn routes(page: &Routes) -> String {
+    let mut table = Table::new(&["PREFIX", "ACTION", "NEXT HOP", "PORT"]);
+    for route in &page.routes {
+        table.row([
+            route.prefix.clone(),
+            route.action.clone(),
+            optional(route.next_hop.as_ref(), ""),
+            optional(route.port.as_ref(), ""),
+        ]);
+    }
+    table.to_string()
+}
+
+fn neighbours(rows: &[Neighbour]) -> String {
+    let mut table = Table::new(&["ADDRESS", "PORT", "MAC", ">LINK MTU"]);
+    for neighbour in rows {
+        let address: &Ipv6Addr = &neighbour.address;
+        table.row([
+            address.to_string(),
+            neighbour.port.clone(),
+            optional(neighbour.mac.as_ref(), "not resolved"),
+            neighbour.mtu.to_string(),
+        ]);
+    }
+    table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dhpctl::{Binding, CareOf, WorkerCounters};
+
+    #[test]
+    fn times_have_two_units() {
+        assert_eq!(
+            [0, 59, 61, 3_700, 90_000].map(span),
+            ["0s", "59s", "1m 1s", "1h 1m", "1d 1h"]
+        );
+    }
+
+    #[test]
+    fn a_binding_is_one_line() {
+        let page = Bindings {
+            bindings: vec![Binding {
+                home_address: "2001:db8:d:1::7".parse().expect("an address"),
+                kind: "dhoa".to_owned(),
+                mobile_node: "mn1@example.net".to_owned(),
+                care_of: CareOf {
+                    address: "2001:db8:a::5".parse().expect("an address"),
+                    next_hop: None,
+                    port: None,
+                    tunnel_mtu: 1460,
+                },
+                remaining_seconds: 590,
+            }],
+            more: false,
+        };
+        let text = bindings(&page);
+        assert_eq!(text.lines().count(), 2);
+        let row = "2001:db8:d:1::7  dhoa  mn1@example.net  2001:db8:a::5    by the kernel  -           1460      9m 50s";
+        assert_eq!(text.lines().nth(1), Some(row));
+    }
+
+    #[test]
+    fn pools_have_a_column_for_each_state() {
+        let pool = |prefix: &str, states: &[(&str, u64)]| Pool {
+            prefix: prefix.to_owned(),
+            kind: "dhoa".to_owned(),
+            addresses: states
+                .iter()
+                .map(|(state, count)| ((*state).to_owned(), *count))
+                .collect(),
+        };
+        let text = pools(&[
+            pool("2001:db8:1::/64", &[("assigned", 3)]),
+            pool("2001:db8:2::/64", &[("quarantined", 1)]),
+        ]);
+        assert_eq!(
+            text,
+            "PREFIX           KIND  ASSIGNED  QUARANTINED\n\
+             2001:db8:1::/64  dhoa         3            -\n\
+             2001:db8:2::/64  dhoa         -            1\n"
+        );
+    }
+
+    #[test]
+    fn counters_of_zero_are_left_out() {
+        let all = Counters {
+            workers: vec![WorkerCounters {
+                worker: 0,
+                counters: [("rx_packets".to_owned(), 5), ("tx_packets".to_owned(), 0)].into(),
+                drops: [("no_route".to_owned(), 2)].into(),
+            }],
+            engine: BTreeMap::new(),
+        };
+        let text = counters(&all);
+        assert!(
+            text.contains("worker 0          rx_packets      5"),
+            "{text}"
+        );
+        assert!(
+            text.contains("worker 0 dropped  no_route        2"),
+            "{text}"
+        );
+        assert!(!text.contains("tx_packets"), "{text}");
+    }
+}
