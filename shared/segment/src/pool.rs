@@ -72,8 +72,6 @@ pub(crate) enum Retired {
 pub(crate) struct RetiredQueue {
     waiting: VecDeque<(u64, Retired)>,
     epoch: u64,
-    /// Whether something waits for an epoch that has not been announced.
-    unannounced: bool,
 }
 
 impl RetiredQueue {
@@ -81,36 +79,19 @@ impl RetiredQueue {
         Self {
             waiting: VecDeque::new(),
             epoch,
-            unannounced: false,
         }
     }
 
-    /// Adds what has just become unreachable.
-    pub(crate) fn push(&mut self, retired: Retired) {
-        self.waiting
-            .push_back((self.epoch.saturating_add(1), retired));
-        self.unannounced = true;
-    }
-
-    /// Adds the like of [`RetiredQueue::push`], if there is one.
-    pub(crate) fn extend(&mut self, retired: Option<Retired>) {
-        if let Some(retired) = retired {
-            self.push(retired);
-        }
+    /// Adds what has just become unreachable, and gives the epoch to announce for it.
+    pub(crate) fn push(&mut self, retired: Retired) -> u64 {
+        self.epoch = self.epoch.saturating_add(1);
+        self.waiting.push_back((self.epoch, retired));
+        self.epoch
     }
 
     /// The epoch announced last.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
-    }
-
-    /// The epoch to announce now, if anything waits for a new one.
-    pub(crate) fn announce(&mut self) -> Option<u64> {
-        if !core::mem::take(&mut self.unannounced) {
-            return None;
-        }
-        self.epoch = self.epoch.saturating_add(1);
-        Some(self.epoch)
     }
 
     /// Takes the oldest thing, if every worker has reached its epoch.
@@ -148,17 +129,13 @@ mod tests {
     #[test]
     fn nothing_leaves_the_queue_before_its_epoch() {
         let mut queue = RetiredQueue::new(7);
-        assert_eq!(queue.announce(), None);
-        queue.push(Retired::Record(1));
-        queue.push(Retired::Template(2));
-        assert_eq!(queue.announce(), Some(8));
-        queue.push(Retired::Template(3));
+        assert_eq!(queue.push(Retired::Record(1)), 8);
+        assert_eq!(queue.push(Retired::Template(2)), 9);
         assert_eq!(queue.pop(7), None);
         assert_eq!(queue.pop(8), Some(Retired::Record(1)));
-        assert_eq!(queue.pop(8), Some(Retired::Template(2)));
         assert_eq!(queue.pop(8), None);
-        assert_eq!(queue.announce(), Some(9));
-        assert_eq!(queue.pop(u64::MAX), Some(Retired::Template(3)));
+        assert_eq!((queue.len(), queue.epoch()), (1, 9));
+        assert_eq!(queue.pop(u64::MAX), Some(Retired::Template(2)));
         assert_eq!(queue.len(), 0);
     }
 }

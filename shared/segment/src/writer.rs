@@ -92,9 +92,6 @@ impl Writer {
     /// Frees what every awake worker has let go of, and publishes the routes that waited for it. Gives the number of
     /// things that still wait.
     pub fn reclaim(&mut self) -> usize {
-        if let Some(epoch) = self.retired.announce() {
-            quiescence::advance(&self.view, epoch);
-        }
         let (reached, _) = quiescence::reached(&self.view);
         self.ready = self.ready || reached >= self.ready_at;
         while let Some(retired) = self.retired.pop(reached) {
@@ -135,6 +132,13 @@ impl Writer {
         if let Some(word) = self.view.header(header::HEARTBEAT) {
             word.store(now_ns, Ordering::Release);
         }
+    }
+
+    /// Keeps what has just become unreachable until the workers have let go of it. Announced at once, so that the next
+    /// quiescent point of each worker is enough.
+    fn retire(&mut self, retired: Retired) {
+        let epoch = self.retired.push(retired);
+        quiescence::advance(&self.view, epoch);
     }
 
     /// Reclaims, now and then.

@@ -22,7 +22,7 @@ impl Writer {
             Some((entry, _)) => {
                 let template = self.new_template(tunnel)?;
                 HomeTable(&self.view).set_template(entry.record, template);
-                self.retired.push(Retired::Template(entry.template));
+                self.retire(Retired::Template(entry.template));
             }
             None => {
                 let capacity = self.view.layout.geometry.home_addresses;
@@ -49,8 +49,8 @@ impl Writer {
             return false;
         };
         homes.remove(&key, entry.record, place);
-        self.retired.push(Retired::Record(entry.record));
-        self.retired.push(Retired::Template(entry.template));
+        self.retire(Retired::Record(entry.record));
+        self.retire(Retired::Template(entry.template));
         self.bindings = self.bindings.saturating_sub(1);
         true
     }

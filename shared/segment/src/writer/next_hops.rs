@@ -49,7 +49,9 @@ impl Writer {
         }
         let old = next_hop::value_index(&self.view, id);
         next_hop::point(&self.view, id, Some(value));
-        self.retired.extend(old.map(Retired::NextHopValue));
+        if let Some(old) = old {
+            self.retire(Retired::NextHopValue(old));
+        }
         Ok(())
     }
 
@@ -62,8 +64,10 @@ impl Writer {
         }
         let old = next_hop::value_index(&self.view, id);
         next_hop::point(&self.view, id, None);
-        self.retired.extend(old.map(Retired::NextHopValue));
-        self.retired.push(Retired::NextHop(id));
+        if let Some(old) = old {
+            self.retire(Retired::NextHopValue(old));
+        }
+        self.retire(Retired::NextHop(id));
         self.mark(id, false);
         true
     }

@@ -80,6 +80,6 @@ impl Writer {
         let (buffer, _) = route_table::current(&self.view);
         route_table::publish(&self.view, 1 - buffer, &ranges);
         self.routes.other_in_use = true;
-        self.retired.push(Retired::RouteBuffer);
+        self.retire(Retired::RouteBuffer);
     }
 }

@@ -1,0 +1,187 @@
+//! Every order in which the steps of a writer and a worker can meet, and every value that a load may then give.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test --release -p dhp-segment --test loom`
+#![cfg(loom)]
+
+use core::net::Ipv6Addr;
+use dhp_segment::{
+    Geometry, PuntKind, PuntMeta, Reader, Route, RouteAction, Segment, Tunnel, Writer,
+};
+use loom::thread;
+
+const TINY: Geometry = Geometry {
+    workers: 1,
+    home_addresses: 1,
+    templates: 2,
+    next_hops: 1,
+    routes: 1,
+    ring_slots: 1,
+};
+
+fn model(check: impl Fn(&Segment) + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = Some(2);
+    builder.check(move || check(&Segment::anonymous_with_seed(&TINY, [1, 2]).unwrap()));
+}
+
+fn home(n: u128) -> Ipv6Addr {
+    Ipv6Addr::from(n)
+}
+
+/// A tunnel whose fields all say `generation` and `n`.
+fn tunnel(n: u128, generation: u128) -> Tunnel {
+    Tunnel {
+        anchor: home(n << 64 | generation),
+        care_of: home(n << 96 | generation),
+        next_hop: generation as u32,
+        mtu: generation as u16,
+        previous: None,
+    }
+}
+
+/// The generation of `n`'s binding, after a check that it is whole, and that it stays so while it is held.
+fn look_up(reader: &Reader, n: u128) -> Option<u128> {
+    let entry = reader.lookup_home(&home(n).octets())?;
+    let first = reader.template(entry.template).unwrap();
+    let generation = u128::from(first.next_hop);
+    assert_eq!(first.tunnel(), tunnel(n, generation));
+    Some(generation)
+}
+
+fn publish(writer: &mut Writer, n: u128, generation: u128) -> bool {
+    writer
+        .publish_binding(home(n), &tunnel(n, generation))
+        .is_ok()
+}
+
+/// Two handoffs over one spare template: the third template overwrites the first as soon as that is allowed.
+#[test]
+fn a_template_is_not_overwritten_under_a_worker() {
+    model(|segment| {
+        let mut writer = segment.writer().unwrap();
+        assert!(publish(&mut writer, 1, 1));
+        let reader = segment.reader(0).unwrap();
+        let worker = thread::spawn(move || {
+            let first = look_up(&reader, 1).unwrap();
+            reader.quiescent();
+            let second = look_up(&reader, 1).unwrap();
+            assert!(second >= first);
+        });
+        assert!(publish(&mut writer, 1, 2));
+        publish(&mut writer, 1, 3);
+        worker.join().unwrap();
+    });
+}
+
+/// The same, for a worker that sleeps and wakes instead of reporting.
+#[test]
+fn a_worker_that_wakes_sees_what_was_published_while_it_slept() {
+    model(|segment| {
+        let mut writer = segment.writer().unwrap();
+        assert!(publish(&mut writer, 1, 1));
+        let reader = segment.reader(0).unwrap();
+        let worker = thread::spawn(move || {
+            reader.park();
+            reader.unpark();
+            look_up(&reader, 1).unwrap();
+        });
+        assert!(publish(&mut writer, 1, 2));
+        publish(&mut writer, 1, 3);
+        worker.join().unwrap();
+    });
+}
+
+/// A removed record comes back as another key's: neither key is ever found with the other's template.
+#[test]
+fn a_record_is_not_reused_under_a_worker() {
+    model(|segment| {
+        let mut writer = segment.writer().unwrap();
+        assert!(publish(&mut writer, 1, 1));
+        let reader = segment.reader(0).unwrap();
+        let worker = thread::spawn(move || {
+            for n in [1, 3] {
+                assert!(look_up(&reader, n).is_none_or(|generation| generation == n));
+            }
+            reader.quiescent();
+        });
+        assert!(writer.remove_binding(home(1)));
+        // The first takes the spare record, the second the removed one, once the worker has let go.
+        assert!(publish(&mut writer, 2, 2));
+        assert!(writer.remove_binding(home(2)));
+        publish(&mut writer, 3, 3);
+        worker.join().unwrap();
+    });
+}
+
+/// The third table goes where the first was.
+#[test]
+fn a_route_table_is_not_overwritten_under_a_worker() {
+    let table = |next_hop: u32| {
+        [Route {
+            prefix: home(0),
+            len: 0,
+            action: RouteAction::Forward { next_hop },
+        }]
+    };
+    model(move |segment| {
+        let mut writer = segment.writer().unwrap();
+        writer.try_publish_routes(&table(1)).unwrap();
+        let reader = segment.reader(0).unwrap();
+        let worker = thread::spawn(move || {
+            let seen = || match reader.route(&[1; 16]) {
+                RouteAction::Forward { next_hop } => next_hop,
+                other => panic!("{other:?}"),
+            };
+            let first = seen();
+            reader.quiescent();
+            assert!(seen() >= first);
+        });
+        writer.try_publish_routes(&table(2)).unwrap();
+        let _ = writer.try_publish_routes(&table(3));
+        worker.join().unwrap();
+    });
+}
+
+/// One slot, three packets: every packet that comes out is whole and in its turn.
+#[test]
+fn packets_pass_the_ring_whole_and_in_order() {
+    model(|segment| {
+        let reader = segment.reader(0).unwrap();
+        let mut control = segment.control().unwrap();
+        let worker = thread::spawn(move || {
+            let mut sent = 0;
+            for n in 1..=3_u8 {
+                let meta = PuntMeta {
+                    port: n.into(),
+                    kind: PuntKind::Mobility,
+                    timestamp_ns: n.into(),
+                };
+                if reader.punt(&meta, &[n; 8]).is_ok() {
+                    sent += 1;
+                }
+            }
+            sent
+        });
+        let mut last = 0;
+        let mut take = || {
+            let mut buffer = [0; 8];
+            let Some(punted) = control.punt_pop(0, &mut buffer) else {
+                return 0;
+            };
+            let n = buffer[0];
+            assert_eq!(buffer, [n; 8]);
+            assert_eq!(
+                (punted.meta.port, punted.meta.timestamp_ns),
+                (n.into(), n.into())
+            );
+            assert!(n > last);
+            last = n;
+            1
+        };
+        let mut taken = take() + take();
+        let sent = worker.join().unwrap();
+        taken += take();
+        assert_eq!(taken, sent);
+    });
+}
