@@ -150,8 +150,11 @@ impl core::error::Error for ChainError {}
 #[inline]
 pub fn walk(packet: &[u8]) -> Result<HeaderChain, ChainError> {
     let truncated = |offset| ChainError::at(ChainReason::Truncated, offset);
+    let header = packet
+        .first_chunk::<{ ipv6::HEADER_LEN }>()
+        .ok_or_else(|| truncated(0))?;
     let mut chain = HeaderChain {
-        upper_protocol: u8_at(packet, 6).ok_or_else(|| truncated(0))?,
+        upper_protocol: header[6],
         upper_offset: ipv6::HEADER_LEN,
         ..HeaderChain::default()
     };
