@@ -48,7 +48,6 @@ impl<P: Port> Worker<P> {
         {
             return Err(RunError::Core(core));
         }
-        self.path.reader.unpark();
         let mut empty_rounds = 0_u32;
         while !stop.load(Ordering::Acquire) {
             // The clock is read here and nowhere else on the packet path.
@@ -66,7 +65,7 @@ impl<P: Port> Worker<P> {
             }
         }
         self.path.flush();
-        self.path.reader.park();
+        self.park();
         Ok(())
     }
 
@@ -83,6 +82,7 @@ impl<P: Port> Worker<P> {
             }
         }
         self.path.reader.count(Counter::Sleeps, 1);
+        // Not `self.park()`, since the ports are borrowed: awake again before anything is looked up.
         self.path.reader.park();
         let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX);
         // Whatever ends it, be it a signal, the next round looks at everything.

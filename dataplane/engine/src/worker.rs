@@ -42,6 +42,8 @@ pub struct Worker<P: Port> {
     plans: ArrayVec<Plan, BATCH_SIZE>,
     lookup: Lookup,
     punt_signal: Option<Box<dyn FnMut() + Send>>,
+    /// The segment's writer waits for this worker's quiescent points.
+    awake: bool,
 }
 
 impl<P: Port> Worker<P> {
@@ -80,6 +82,8 @@ impl<P: Port> Worker<P> {
             punted: false,
             second_fragments: 0,
         };
+        // The writer need not wait for a worker that has not begun.
+        path.reader.park();
         Ok(Self {
             path,
             config,
@@ -87,6 +91,7 @@ impl<P: Port> Worker<P> {
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
             punt_signal: None,
+            awake: false,
         })
     }
 
@@ -110,6 +115,10 @@ impl<P: Port> Worker<P> {
     /// One round: a batch from every port, what the control plane wants sent, one flush per port, one quiescent point.
     /// `now_ns` is monotonic time, on the clock of the segment's `previous_until_ns`. Says how many packets there were.
     pub fn poll(&mut self, now_ns: u64) -> usize {
+        if !self.awake {
+            self.path.reader.unpark();
+            self.awake = true;
+        }
         self.path.now_ns = now_ns;
         let mut packets = 0_usize;
         for port in 0..self.path.ports.len() {
@@ -128,6 +137,13 @@ impl<P: Port> Worker<P> {
             signal();
         }
         packets
+    }
+
+    /// Hold nothing of the segment until the next [`poll`](Self::poll), however late it comes. For a worker that is not
+    /// polled for a while: the segment's writer cannot reuse anything while an awake worker stands still.
+    pub fn park(&mut self) {
+        self.path.reader.park();
+        self.awake = false;
     }
 
     fn poll_port(&mut self, number: usize) -> usize {

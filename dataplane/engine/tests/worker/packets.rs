@@ -1,0 +1,166 @@
+//! Packets for the tests, made and checked with etherparse, which shares no code with what is tested
+
+use std::net::Ipv6Addr;
+
+use etherparse::{IpNumber, PacketBuilder, SlicedPacket};
+
+pub fn address(text: &str) -> Ipv6Addr {
+    text.parse().expect("an IPv6 address")
+}
+
+/// A UDP packet with `payload` octets of payload, hop limit 64.
+pub fn udp(source: &str, destination: &str, payload: usize) -> Vec<u8> {
+    let payload: Vec<u8> = (0..payload).map(|octet| octet as u8).collect();
+    let builder = PacketBuilder::ipv6(address(source).octets(), address(destination).octets(), 64)
+        .udp(40_000, 80);
+    let mut packet = Vec::new();
+    builder.write(&mut packet, &payload).expect("a packet");
+    packet
+}
+
+/// An IPv6 packet with any Next Header and payload.
+pub fn raw(source: &str, destination: &str, next_header: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend((payload.len() as u16).to_be_bytes());
+    packet.extend([next_header, 64]);
+    packet.extend(address(source).octets());
+    packet.extend(address(destination).octets());
+    packet.extend(payload);
+    packet
+}
+
+pub fn tunnelled(source: &str, destination: &str, inner: &[u8]) -> Vec<u8> {
+    raw(source, destination, 41, inner)
+}
+
+/// A Mobility Header of a type and length that the dataplane does not look at.
+pub fn mobility(source: &str, destination: &str) -> Vec<u8> {
+    raw(
+        source,
+        destination,
+        135,
+        &[59, 1, 11, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0, 0],
+    )
+}
+
+pub fn echo_request(source: &str, destination: &str) -> Vec<u8> {
+    let builder = PacketBuilder::ipv6(address(source).octets(), address(destination).octets(), 64)
+        .icmpv6_echo_request(1, 2);
+    let mut packet = Vec::new();
+    builder.write(&mut packet, b"ping").expect("a packet");
+    packet
+}
+
+/// The packet with a header of `octets` (whose first octet is overwritten) put between IPv6 header and payload.
+pub fn with_extension(packet: &[u8], kind: u8, octets: &[u8]) -> Vec<u8> {
+    assert_eq!(octets.len() % 8, 0);
+    let (header, payload) = packet.split_at(40);
+    let mut changed = header.to_vec();
+    changed[6] = kind;
+    let length = (octets.len() + payload.len()) as u16;
+    changed[4..6].copy_from_slice(&length.to_be_bytes());
+    changed.push(packet[6]);
+    changed.extend(&octets[1..]);
+    changed.extend(payload);
+    changed
+}
+
+/// A Destination Options header with a Home Address option (RFC 6275 §6.3).
+pub fn home_address_header(home_address: &str) -> Vec<u8> {
+    let mut header = vec![0, 2, 1, 2, 0, 0, 0xc9, 16];
+    header.extend(address(home_address).octets());
+    header
+}
+
+/// A type 2 routing header (RFC 6275 §6.4).
+pub fn type_2_routing_header(home_address: &str) -> Vec<u8> {
+    let mut header = vec![0, 2, 2, 1, 0, 0, 0, 0];
+    header.extend(address(home_address).octets());
+    header
+}
+
+/// A Destination Options header with a tunnel encapsulation limit (RFC 2473 §5.1).
+pub fn tunnel_limit_header(limit: u8) -> [u8; 8] {
+    [0, 0, 4, 1, limit, 1, 1, 0]
+}
+
+pub fn fragment_header(offset: u16, more: bool) -> [u8; 8] {
+    let [o0, o1] = (offset | u16::from(more)).to_be_bytes();
+    [0, 0, o0, o1, 1, 2, 3, 4]
+}
+
+pub fn with_hop_limit(packet: &[u8], hop_limit: u8) -> Vec<u8> {
+    let mut changed = packet.to_vec();
+    changed[7] = hop_limit;
+    changed
+}
+
+pub fn with_traffic_class(packet: &[u8], traffic_class: u8) -> Vec<u8> {
+    let mut changed = packet.to_vec();
+    changed[0] = 0x60 | traffic_class >> 4;
+    changed[1] = traffic_class << 4 | changed[1] & 0x0f;
+    changed
+}
+
+pub fn traffic_class(packet: &[u8]) -> u8 {
+    packet[0] << 4 | packet[1] >> 4
+}
+
+pub fn flow_label(packet: &[u8]) -> u32 {
+    u32::from_be_bytes([0, packet[1] & 0x0f, packet[2], packet[3]])
+}
+
+pub fn source(packet: &[u8]) -> Ipv6Addr {
+    Ipv6Addr::from(*packet[8..].first_chunk::<16>().expect("a source"))
+}
+
+pub fn destination(packet: &[u8]) -> Ipv6Addr {
+    Ipv6Addr::from(*packet[24..].first_chunk::<16>().expect("a destination"))
+}
+
+/// Type, code, the word behind the checksum, and the quoted packet of an ICMPv6 error.
+pub fn icmp_error(packet: &[u8]) -> (u8, u8, u32, &[u8]) {
+    assert_eq!(packet[6], 58, "ICMPv6");
+    let word = u32::from_be_bytes(*packet[44..].first_chunk().expect("an error"));
+    (packet[40], packet[41], word, &packet[48..])
+}
+
+/// Panic unless `packet` is IPv6 with exact lengths and, as far as UDP and ICMPv6 are concerned, right checksums, inside
+/// tunnels too.
+pub fn assert_valid(packet: &[u8]) {
+    let sliced =
+        SlicedPacket::from_ip(packet).unwrap_or_else(|error| panic!("{error}: {packet:02x?}"));
+    let Some(etherparse::NetSlice::Ipv6(ipv6)) = &sliced.net else {
+        panic!("no IPv6: {packet:02x?}");
+    };
+    let header = ipv6.header();
+    assert_eq!(
+        usize::from(header.payload_length()) + 40,
+        packet.len(),
+        "length"
+    );
+    assert!(header.hop_limit() > 0, "hop limit");
+    let payload = ipv6.payload();
+    if payload.fragmented {
+        return;
+    }
+    if payload.ip_number == IpNumber::IPV6 {
+        return assert_valid(payload.payload);
+    }
+    match &sliced.transport {
+        Some(etherparse::TransportSlice::Udp(udp)) => {
+            let expected = udp
+                .to_header()
+                .calc_checksum_ipv6_raw(header.source(), header.destination(), udp.payload())
+                .expect("a length that fits");
+            assert_eq!(udp.checksum(), expected, "UDP checksum");
+        }
+        Some(etherparse::TransportSlice::Icmpv6(icmp)) => {
+            assert!(
+                icmp.is_checksum_valid(header.source(), header.destination()),
+                "ICMPv6 checksum"
+            );
+        }
+        _ => {}
+    }
+}
