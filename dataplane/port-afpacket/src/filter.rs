@@ -1,0 +1,75 @@
+//! Classic BPF: which packets a socket gets to see
+//!
+//! The sockets are bound to `ETH_P_ALL`, since only those see a packet before the ingress hook where the
+//! [kernel guard](crate::KernelGuard) drops it; so the protocol is for these programs to check.
+
+use libc::{
+    BPF_ABS, BPF_B, BPF_H, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, SKF_AD_OFF, SKF_AD_PKTTYPE,
+    SKF_AD_PROTOCOL, SKF_NET_OFF, sock_filter,
+};
+
+use dhp_wire::codepoints::next_header;
+
+const IPV6: u32 = libc::ETH_P_IPV6 as u32;
+/// Taken from the air or from a flooding switch, for somebody else.
+const OTHER_HOST: u32 = libc::PACKET_OTHERHOST as u32;
+const NEXT_HEADER_OFFSET: u32 = 6;
+const WHOLE_PACKET: u32 = u32::MAX;
+
+/// All IPv6 that is not for another station.
+pub(crate) const IPV6_FOR_THIS_STATION: [sock_filter; 6] = [
+    load_ancillary(BPF_H, SKF_AD_PROTOCOL),
+    if_equal(IPV6, 0, 3),
+    load_ancillary(BPF_B, SKF_AD_PKTTYPE),
+    if_equal(OTHER_HOST, 1, 0),
+    accept(WHOLE_PACKET),
+    accept(0),
+];
+
+/// IPv6 whose first next header is that of a tunnel, a routing header, destination options or mobility.
+pub(crate) const TUNNEL_AND_MOBILITY: [sock_filter; 11] = [
+    load_ancillary(BPF_H, SKF_AD_PROTOCOL),
+    if_equal(IPV6, 0, 8),
+    load_ancillary(BPF_B, SKF_AD_PKTTYPE),
+    if_equal(OTHER_HOST, 6, 0),
+    instruction(
+        BPF_LD | BPF_B | BPF_ABS,
+        0,
+        0,
+        SKF_NET_OFF.cast_unsigned() + NEXT_HEADER_OFFSET,
+    ),
+    if_equal(next_header::IPV6 as u32, 3, 0),
+    if_equal(next_header::ROUTING as u32, 2, 0),
+    if_equal(next_header::DESTINATION as u32, 1, 0),
+    if_equal(next_header::MOBILITY as u32, 0, 1),
+    accept(WHOLE_PACKET),
+    accept(0),
+];
+
+const fn instruction(code: u32, when_true: u8, when_false: u8, operand: u32) -> sock_filter {
+    sock_filter {
+        code: code as u16,
+        jt: when_true,
+        jf: when_false,
+        k: operand,
+    }
+}
+
+/// Load something that the kernel knows of the packet, `offset` being one of `SKF_AD_…`.
+const fn load_ancillary(size: u32, offset: i32) -> sock_filter {
+    instruction(
+        BPF_LD | size | BPF_ABS,
+        0,
+        0,
+        (SKF_AD_OFF + offset).cast_unsigned(),
+    )
+}
+
+/// Skip as many instructions as is said for either case.
+const fn if_equal(operand: u32, when_true: u8, when_false: u8) -> sock_filter {
+    instruction(BPF_JMP | BPF_JEQ | BPF_K, when_true, when_false, operand)
+}
+
+const fn accept(octets: u32) -> sock_filter {
+    instruction(BPF_RET | BPF_K, 0, 0, octets)
+}

@@ -1,0 +1,32 @@
+//! Ports on Linux interfaces that need nothing installed: AF_PACKET and TUN
+//!
+//! [`AfPacketPort`] is a queue of an Ethernet interface, [`TunPort`] the exception interface to the host kernel, and
+//! [`LinuxPort`] either. An AF_PACKET port sees a copy of what the kernel sees, so that a [`KernelGuard`] has to keep the
+//! kernel from forwarding and answering it too. [`PacketSocket`] and [`RawIpv6Sender`] are what a host, not a router,
+//! needs for tunnels and signalling.
+
+mod af_packet;
+mod error;
+mod ethtool;
+mod filter;
+mod guard;
+mod interface;
+mod linux_port;
+mod offload;
+mod packet_socket;
+mod raw_sender;
+mod rx_ring;
+mod send_batch;
+mod socket;
+mod super_frame;
+mod tun;
+mod vnet_header;
+
+pub use af_packet::{AfPacketPort, AfPacketStats};
+pub use error::SetupError;
+pub use guard::{KernelGuard, Profile};
+pub use interface::Interface;
+pub use linux_port::LinuxPort;
+pub use packet_socket::PacketSocket;
+pub use raw_sender::RawIpv6Sender;
+pub use tun::TunPort;
