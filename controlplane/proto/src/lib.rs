@@ -4,6 +4,7 @@
 //! actions. The daemon, the mobile node's agent, simulators and fuzzers all run the same code.
 #![forbid(unsafe_code)]
 
+pub mod anchor;
 pub mod auth;
 pub mod mobile_node;
 pub mod random;

@@ -1,0 +1,115 @@
+//! The bindings (RFC 6275 §9.1), and what is remembered of home addresses that have none.
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::mobility::{Lifetime, Mode};
+use hashbrown::HashMap;
+
+use super::config::PoolKind;
+use super::mobile_nodes::MnIndex;
+use super::sequence::SequenceNumber;
+use crate::time::{NANOS_PER_SECOND, Now};
+use crate::timer_wheel::TimerKey;
+
+/// Flows that one binding remembers.
+pub(crate) const MAX_FLOWS: usize = 64;
+
+/// Which DMIP message changed a binding: numbers of one security association compare as they were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) spi: u32,
+    pub(crate) number: SequenceNumber,
+}
+
+/// A flow that uses a home address; FID 0 stands for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowMode {
+    /// The flow's identifier.
+    pub fid: u16,
+    /// How its packets go, as the mobile node has confirmed.
+    pub mode: Mode,
+}
+
+/// A home address and where its owner is.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(crate) home_address: Ipv6Addr,
+    pub(crate) pool: usize,
+    pub(crate) kind: PoolKind,
+    pub(crate) owner: MnIndex,
+    pub(crate) care_of: Ipv6Addr,
+    /// `None` for never.
+    pub(crate) expires_ns: Option<u64>,
+    pub(crate) timer: Option<TimerKey>,
+    /// The DMIP message that last changed the binding.
+    pub(crate) order: Option<Order>,
+    /// The flow that a dedicated DHoA is for.
+    pub(crate) dedicated: Option<u16>,
+    pub(crate) flows: Vec<FlowMode>,
+}
+
+impl Binding {
+    /// DMIPv6 profile 1, section 4.1: "a binding remembers the number that last changed it; a message with a lower
+    /// one neither changes nor releases that binding". Another association of the same mobile node has other
+    /// numbers, which do not compare.
+    pub(crate) fn is_newer_than(&self, order: Order) -> bool {
+        self.order
+            .is_some_and(|last| last.spi == order.spi && last.number > order.number)
+    }
+
+    /// What is left of the lifetime, never 0: that would tell of a deletion.
+    pub(crate) fn remaining(&self, now: Now) -> Lifetime {
+        let Some(expires_ns) = self.expires_ns else {
+            return Lifetime::INFINITE;
+        };
+        let left = expires_ns.saturating_sub(now.mono_ns);
+        Lifetime::at_most(core::time::Duration::from_nanos(left)).max(Lifetime(1))
+    }
+
+    /// How the packets of a flow go, or, for FID 0, those that belong to no flow of their own.
+    pub(crate) fn mode_of(&self, fid: u16) -> Mode {
+        self.flows
+            .iter()
+            .find(|flow| flow.fid == fid)
+            .map_or(Mode::Proxy, |flow| flow.mode)
+    }
+
+    /// Whether a flow is known or there is room for it.
+    pub(crate) fn has_room_for(&self, fid: u16) -> bool {
+        self.flows.len() < MAX_FLOWS || self.flows.iter().any(|flow| flow.fid == fid)
+    }
+
+    /// Remembers a flow, in proxy mode until the mobile node confirms another.
+    pub(crate) fn add_flow(&mut self, fid: u16) {
+        if self.flows.len() < MAX_FLOWS && !self.flows.iter().any(|flow| flow.fid == fid) {
+            self.flows.push(FlowMode {
+                fid,
+                mode: Mode::Proxy,
+            });
+        }
+    }
+}
+
+/// The end of a lifetime that begins now; `None` for never.
+pub(crate) fn expiry(lifetime: Lifetime, now: Now) -> Option<u64> {
+    let duration = lifetime.duration()?;
+    Some(now.deadline_ns(duration.as_secs().saturating_mul(NANOS_PER_SECOND)))
+}
+
+/// The numbers that classic Binding Updates for one home address have used. Kept beyond the binding, so that a
+/// recorded update does not bring an old care-of address back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HomeSequence {
+    pub(crate) last: u16,
+    /// MESG-ID of the last accepted update, if it had one.
+    pub(crate) newest_timestamp: Option<u64>,
+    /// Until when a deregistered binding counts as an entry that is marked invalid (RFC 6275 §10.3.2).
+    pub(crate) invalid_until_ns: Option<u64>,
+}
+
+/// All bindings.
+#[derive(Debug, Default)]
+pub(crate) struct BindingCache {
+    pub(crate) bindings: HashMap<Ipv6Addr, Binding>,
+    pub(crate) home_sequences: HashMap<Ipv6Addr, HomeSequence>,
+}

@@ -1,0 +1,351 @@
+//! DHP Binding Update → DHP Binding Confirmation.
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::codepoints::{Status, dmip_flag, flow_status, flow_sub_option, status};
+use dhp_wire::mobility::{Lifetime, MobilityOption, Mode};
+
+use super::Anchor;
+use super::binding_cache::{FlowMode, MAX_FLOWS};
+use super::config::PoolKind;
+use super::events::ReleaseReason;
+use super::lifecycle::Registration;
+use super::request::{Outcome, Proven, wants_answer};
+use super::request_options::{DhoaOption, FlowOption, RequestOptions};
+use crate::time::Now;
+
+/// What became of one address: a status and what was granted.
+#[derive(Debug, Clone, Copy)]
+struct Verdict {
+    status: u8,
+    lifetime: Lifetime,
+}
+
+impl Verdict {
+    const fn refused(status: u8) -> Self {
+        Self {
+            status,
+            lifetime: Lifetime::ZERO,
+        }
+    }
+}
+
+impl Anchor {
+    pub(crate) fn dhp_binding_update(
+        &mut self,
+        now: Now,
+        proven: &Proven,
+        options: &RequestOptions<'_>,
+    ) -> Outcome {
+        let release = proven.header.lifetime.is_zero();
+        let listed = &options.dhoas;
+        // "a type 5 that lists none needs Lifetime 0, else 195"; "Alternate CoA and BIDs exclude each other"
+        if (listed.is_empty() && !release)
+            || (options.alternate_care_of.is_some() && options.has_binding_identifier)
+        {
+            return Outcome::refused(status::MALFORMED);
+        }
+        let verdicts: Vec<Verdict> =
+            if let Some(refused) = self.refusal_of_all(proven, options, release) {
+                listed.iter().map(|_| Verdict::refused(refused)).collect()
+            } else {
+                listed
+                    .iter()
+                    .map(|dhoa| self.update_one(now, proven, options, dhoa, release))
+                    .collect()
+            };
+        let mut outcome = self.confirm(proven, listed, &verdicts);
+        if listed.is_empty() {
+            // "Type 5 with header Lifetime 0 releases the listed DHoAs, or all if none is listed"
+            self.release_unlisted(now, proven, &[], ReleaseReason::Deregistered);
+        } else if proven.header.flags & dmip_flag::REPLACE != 0
+            && Status(outcome.status).is_accepted()
+        {
+            // "`R` 0x4000 Replace: this MN's DHoAs at this DHP that are not listed are released, at once, if the
+            // header's Status would be < 128"
+            self.release_unlisted(now, proven, listed, ReleaseReason::Replaced);
+        }
+        if !release && Status(outcome.status).is_accepted() {
+            outcome
+                .options
+                .extend(self.record_flows(proven, options, &verdicts));
+        }
+        let statuses = verdicts
+            .iter()
+            .map(|verdict| verdict.status)
+            .chain([outcome.status]);
+        outcome.answer = wants_answer(proven.header.flags & dmip_flag::ACKNOWLEDGE != 0, statuses);
+        outcome
+    }
+
+    /// What refuses every listed address at once.
+    fn refusal_of_all(
+        &self,
+        proven: &Proven,
+        options: &RequestOptions<'_>,
+        release: bool,
+    ) -> Option<u8> {
+        // RFC 5648 §4.2: "MCOA PROHIBITED (166): Implies that the multiple care-of addresses registration is
+        // administratively prohibited." This DHP has one care-of address per home address.
+        if options.has_binding_identifier {
+            return Some(status::MCOA_PROHIBITED);
+        }
+        // "nor in a de-registration"
+        if !release && self.check_care_of(&proven.care_of).is_err() {
+            return Some(status::INVALID_CARE_OF);
+        }
+        None
+    }
+
+    fn update_one(
+        &mut self,
+        now: Now,
+        proven: &Proven,
+        options: &RequestOptions<'_>,
+        dhoa: &DhoaOption,
+        release: bool,
+    ) -> Verdict {
+        let home_address = dhoa.address;
+        // A DHoA that stands once per FID has one binding: the longest lifetime that is asked for it.
+        let asked = |option: &DhoaOption| {
+            if option.lifetime.is_zero() {
+                proven.header.lifetime
+            } else {
+                option.lifetime
+            }
+        };
+        let same = options
+            .dhoas
+            .iter()
+            .filter(|other| other.address == home_address);
+        let lifetime = self.grant(same.map(asked).max().unwrap_or(proven.header.lifetime));
+        match self.cache.bindings.get(&home_address) {
+            Some(binding) if binding.owner != proven.owner || binding.kind != PoolKind::Dhoa => {
+                return Verdict::refused(status::NOT_ASSIGNED);
+            }
+            // "a message with a lower one neither changes nor releases that binding (Replace included), its answer
+            // gives the binding as it stands"
+            Some(binding) if binding.is_newer_than(proven.order) => {
+                return Verdict {
+                    status: status::ACCEPTED,
+                    lifetime: binding.remaining(now),
+                };
+            }
+            Some(_) if release => {
+                self.release(now, &home_address, ReleaseReason::Deregistered);
+                return Verdict {
+                    status: status::ACCEPTED,
+                    lifetime: Lifetime::ZERO,
+                };
+            }
+            Some(_) => {}
+            // The second option of an address that the first has released.
+            None if release
+                && options
+                    .dhoas
+                    .iter()
+                    .filter(|o| o.address == home_address)
+                    .any(|o| o != dhoa) =>
+            {
+                return Verdict {
+                    status: status::ACCEPTED,
+                    lifetime: Lifetime::ZERO,
+                };
+            }
+            None => {
+                if let Some(refused) = self.refusal_of_unbound(proven, &home_address, release) {
+                    return Verdict::refused(refused);
+                }
+            }
+        }
+        let registration = Registration {
+            home_address,
+            owner: proven.owner,
+            care_of: proven.care_of,
+            lifetime,
+            order: Some(proven.order),
+        };
+        self.bind(now, registration);
+        Verdict {
+            status: status::ACCEPTED,
+            lifetime: lifetime.min(self.grant(asked(dhoa))),
+        }
+    }
+
+    /// Why an address without a binding is not bound: it is not the mobile node's for good, or there is no room.
+    fn refusal_of_unbound(
+        &self,
+        proven: &Proven,
+        home_address: &Ipv6Addr,
+        release: bool,
+    ) -> Option<u8> {
+        let is_dhoa = self
+            .pools
+            .find(home_address)
+            .is_some_and(|(_, pool)| pool.kind == PoolKind::Dhoa);
+        if release || !is_dhoa || self.nodes.owner(home_address) != Some(proven.owner) {
+            return Some(status::NOT_ASSIGNED);
+        }
+        let held = self
+            .nodes
+            .node(proven.owner)
+            .map_or(0, |node| node.dhoas.len());
+        let full = held >= proven.security.permissions().max_dhoas || !self.has_room();
+        full.then_some(status::INSUFFICIENT_RESOURCES)
+    }
+
+    /// Releases the mobile node's DHoAs that are not listed, "(a DHoA counts as one however it was bound; HoAs are
+    /// untouched)".
+    fn release_unlisted(
+        &mut self,
+        now: Now,
+        proven: &Proven,
+        listed: &[DhoaOption],
+        reason: ReleaseReason,
+    ) {
+        let held = self
+            .nodes
+            .node(proven.owner)
+            .map(|node| node.dhoas.clone())
+            .unwrap_or_default();
+        for dhoa in held {
+            let is_listed = listed.iter().any(|option| option.address == dhoa);
+            let is_newer = self
+                .cache
+                .bindings
+                .get(&dhoa)
+                .is_some_and(|binding| binding.is_newer_than(proven.order));
+            if !is_listed && !is_newer {
+                self.release(now, &dhoa, reason);
+            }
+        }
+    }
+
+    /// The answer: a DHoA option per address, and the header that sums them up.
+    fn confirm(&self, proven: &Proven, listed: &[DhoaOption], verdicts: &[Verdict]) -> Outcome {
+        let accepted = || {
+            verdicts
+                .iter()
+                .filter(|verdict| Status(verdict.status).is_accepted())
+        };
+        // "**Header Status** of a Confirmation: 16 while a test is pending, else 0 if any address was accepted, else
+        // the first address's."
+        let status = match (accepted().next(), verdicts.first()) {
+            (None, Some(first)) => first.status,
+            _ => status::ACCEPTED,
+        };
+        let dhoas = listed
+            .iter()
+            .zip(verdicts)
+            .map(|(dhoa, verdict)| MobilityOption::Dhoa {
+                status: Status(verdict.status),
+                fid: dhoa.fid,
+                address: dhoa.address,
+                lifetime: verdict.lifetime,
+            });
+        Outcome {
+            status,
+            // "in the header the smallest granted"
+            lifetime: accepted()
+                .map(|verdict| verdict.lifetime)
+                .min()
+                .unwrap_or_default(),
+            flags: self.route_optimization_flag(&proven.security),
+            options: dhoas.collect(),
+            answer: true,
+        }
+    }
+
+    /// Records flows and modes of the accepted addresses; what it did goes into the answer. "RFC 6089's 'flows not
+    /// mentioned are deleted' holds for listed DHoAs."
+    fn record_flows(
+        &mut self,
+        proven: &Proven,
+        options: &RequestOptions<'_>,
+        verdicts: &[Verdict],
+    ) -> Vec<MobilityOption<'static>> {
+        let permitted = self.route_optimization_flag(&proven.security) != 0;
+        let mode_of = |fid: u16| {
+            let find = |wanted: u16| {
+                options
+                    .modes
+                    .iter()
+                    .find(|(of, _)| *of == wanted)
+                    .map(|(_, mode)| *mode)
+            };
+            find(fid)
+                .or_else(|| find(0))
+                .map(|mode| if permitted { mode } else { Mode::Proxy })
+        };
+        // "a Flow Identification to the DHoA whose option has its FID, one whose FID stands in no DHoA option to
+        // every listed DHoA with FID 0"
+        let belongs_to_all =
+            |flow: &&FlowOption<'_>| !options.dhoas.iter().any(|dhoa| dhoa.fid == flow.fid);
+        let mut seen: Vec<Ipv6Addr> = Vec::new();
+        for (dhoa, verdict) in options.dhoas.iter().zip(verdicts) {
+            let address = dhoa.address;
+            let Some(binding) = self.cache.bindings.get_mut(&address) else {
+                continue;
+            };
+            let changed_by_this = binding.order == Some(proven.order);
+            if !Status(verdict.status).is_accepted() || !changed_by_this || seen.contains(&address)
+            {
+                continue;
+            }
+            seen.push(address);
+            let own = options
+                .dhoas
+                .iter()
+                .filter(|other| other.address == address)
+                .map(|other| other.fid);
+            let mut fids: Vec<u16> = own.collect();
+            if fids.contains(&0) {
+                fids.extend(
+                    options
+                        .flows
+                        .iter()
+                        .filter(belongs_to_all)
+                        .map(|flow| flow.fid),
+                );
+            }
+            fids.truncate(MAX_FLOWS);
+            let flows = fids.into_iter().map(|fid| {
+                let mode = mode_of(fid).unwrap_or_else(|| binding.mode_of(fid));
+                FlowMode { fid, mode }
+            });
+            binding.flows = flows.collect();
+        }
+        let modes = options.modes.iter().map(|(fid, mode)| {
+            let mode = if permitted { *mode } else { Mode::Proxy };
+            MobilityOption::CommunicationMode { mode, fid: *fid }
+        });
+        let flows = options
+            .flows
+            .iter()
+            .map(|flow| MobilityOption::FlowIdentification {
+                fid: flow.fid,
+                priority: flow.priority,
+                // Without Binding Identifiers there is no binding that a reference could name.
+                status: if has_binding_reference(flow.sub_options) {
+                    flow_status::BID_NOT_FOUND
+                } else {
+                    flow_status::ACCEPTED
+                },
+                sub_options: &[],
+            });
+        flows.chain(modes).collect()
+    }
+}
+
+/// Whether a Flow Identification option has a Binding Reference sub-option (RFC 6089 §4.2.1.3).
+fn has_binding_reference(sub_options: &[u8]) -> bool {
+    let mut rest = sub_options;
+    loop {
+        rest = match rest {
+            [flow_sub_option::PAD1, after @ ..] => after,
+            [flow_sub_option::BINDING_REFERENCE, ..] => return true,
+            [_, len, after @ ..] => after.get(usize::from(*len)..).unwrap_or_default(),
+            _ => return false,
+        };
+    }
+}

@@ -1,0 +1,276 @@
+//! What an anchor is configured with.
+
+use core::net::Ipv6Addr;
+use core::time::Duration;
+
+use dhp_wire::codepoints::CodePoints;
+use dhp_wire::ipv6::is_unicast_routable;
+use dhp_wire::mobility::Lifetime;
+use hashbrown::{HashMap, HashSet};
+use ipnet::Ipv6Net;
+use thiserror::Error;
+
+use crate::security_association::SecurityAssociation;
+
+/// Which of its roles an anchor plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Distributed Home-Proxy: assigns DHoAs, answers DHP Queries for the prefixes it covers.
+    pub dhp: bool,
+    /// RFC 6275 home agent of the home prefixes.
+    pub home_agent: bool,
+    /// Answers DHP Queries from its directory.
+    pub locator: bool,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self {
+            dhp: true,
+            home_agent: true,
+            locator: true,
+        }
+    }
+}
+
+/// What the addresses of a pool are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PoolKind {
+    /// Assigned on request, for as long as they are bound.
+    Dhoa,
+    /// A home prefix: each address belongs to the mobile node whose security association names it.
+    Home,
+}
+
+/// A prefix whose addresses are home addresses here: a virtual home link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// What its addresses are.
+    pub kind: PoolKind,
+    /// How long a released DHoA is kept from other mobile nodes.
+    pub quarantine: Duration,
+}
+
+impl PoolConfig {
+    /// The quarantine of a DHoA unless configured otherwise (DMIPv6 profile 1, section 3).
+    pub const DEFAULT_QUARANTINE: Duration = Duration::from_secs(240);
+
+    /// A pool with the default quarantine.
+    #[must_use]
+    pub fn new(prefix: Ipv6Net, kind: PoolKind) -> Self {
+        Self {
+            prefix,
+            kind,
+            quarantine: Self::DEFAULT_QUARANTINE,
+        }
+    }
+}
+
+/// A line of the DHP directory: which DHP covers what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DirectoryEntry {
+    /// The DHP's address.
+    pub dhp: Ipv6Addr,
+    /// The correspondents that it covers.
+    pub prefix: Ipv6Net,
+    /// Higher is better.
+    pub preference: u8,
+    /// 0 idle … 255 full.
+    pub load: u8,
+    /// Round-trip time from the DHP to the prefix in µs, 0 if unknown.
+    pub path_rtt_us: u32,
+}
+
+/// The best that this DHP can promise to a flow; a requirement beyond it is answered with status 130.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowCapacity {
+    /// Highest bandwidth in kbit/s.
+    pub max_bandwidth_kbps: u32,
+    /// Lowest latency in ms.
+    pub min_latency_ms: u16,
+    /// Lowest loss in tenths of a percent.
+    pub min_loss_permille: u16,
+}
+
+impl Default for FlowCapacity {
+    fn default() -> Self {
+        Self {
+            max_bandwidth_kbps: u32::MAX,
+            min_latency_ms: 0,
+            min_loss_permille: 0,
+        }
+    }
+}
+
+/// Hard caps. What would exceed one is refused, with status 130 where there is an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Home addresses that are bound or in quarantine.
+    pub max_home_addresses: usize,
+    /// Binding Errors a second, and ICMPv6 errors a second.
+    pub errors_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_home_addresses: 1_000_000,
+            errors_per_second: 1000,
+        }
+    }
+}
+
+/// Everything an [`super::Anchor`] is told at its start.
+#[derive(Debug, Clone)]
+pub struct AnchorConfig {
+    /// The anchor's own address: tunnels end here, answers come from here.
+    pub address: Ipv6Addr,
+    /// The numbers of DMIPv6 messages and options.
+    pub code_points: CodePoints,
+    /// What the anchor is.
+    pub roles: Roles,
+    /// The home addresses that it serves.
+    pub pools: Vec<PoolConfig>,
+    /// The correspondents that it covers as a DHP.
+    pub coverage: Vec<Ipv6Net>,
+    /// Its preference in answers to DHP Queries.
+    pub preference: u8,
+    /// Other DHPs, for its role as a locator.
+    pub directory: Vec<DirectoryEntry>,
+    /// How long a mobile node may keep the answer to a DHP Query.
+    pub query_lifetime: Lifetime,
+    /// What each SPI stands for.
+    pub security_associations: Vec<SecurityAssociation>,
+    /// The longest lifetime that is granted.
+    pub max_lifetime: Lifetime,
+    /// What flows can be promised.
+    pub capacity: FlowCapacity,
+    /// Hard caps.
+    pub limits: Limits,
+    /// Whether this anchor permits route optimization to those whose security association permits it.
+    pub route_optimization: bool,
+    /// The sequence numbers that were used before this start are not known, so messages need a timestamp.
+    pub sequence_state_lost: bool,
+    /// Number of this start in the event stream; rises from start to start.
+    pub epoch: u64,
+}
+
+impl AnchorConfig {
+    /// An anchor in all roles with the default limits, without pools, coverage or security associations.
+    #[must_use]
+    pub fn new(address: Ipv6Addr) -> Self {
+        Self {
+            address,
+            code_points: CodePoints::default(),
+            roles: Roles::default(),
+            pools: Vec::new(),
+            coverage: Vec::new(),
+            preference: 100,
+            directory: Vec::new(),
+            query_lifetime: Lifetime::at_most(Duration::from_secs(300)),
+            security_associations: Vec::new(),
+            max_lifetime: Lifetime::at_most(Duration::from_secs(600)),
+            capacity: FlowCapacity::default(),
+            limits: Limits::default(),
+            route_optimization: false,
+            sequence_state_lost: false,
+            epoch: 0,
+        }
+    }
+
+    /// Finds what cannot work, before anything is started with it.
+    ///
+    /// # Errors
+    /// The first thing that cannot work.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if !is_unicast_routable(&self.address) {
+            return Err(ConfigError::Address(self.address));
+        }
+        if self.code_points.collides() {
+            return Err(ConfigError::CodePoints(self.code_points));
+        }
+        if self.max_lifetime.is_zero() {
+            return Err(ConfigError::MaxLifetime);
+        }
+        self.check_pools()?;
+        self.check_security_associations()
+    }
+
+    fn check_pools(&self) -> Result<(), ConfigError> {
+        for (index, pool) in self.pools.iter().enumerate() {
+            if pool.prefix.prefix_len() == 0 || !is_unicast_routable(&pool.prefix.network()) {
+                return Err(ConfigError::PoolPrefix(pool.prefix));
+            }
+            let overlaps = |other: &&PoolConfig| {
+                other.prefix.contains(&pool.prefix) || pool.prefix.contains(&other.prefix)
+            };
+            if let Some(other) = self.pools.iter().take(index).find(overlaps) {
+                return Err(ConfigError::PoolsOverlap(other.prefix, pool.prefix));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_security_associations(&self) -> Result<(), ConfigError> {
+        let mut spis = HashSet::new();
+        let mut owners = HashMap::new();
+        for association in &self.security_associations {
+            if !spis.insert(association.spi()) {
+                return Err(ConfigError::DuplicateSpi(association.spi()));
+            }
+            for home_address in &association.permissions().home_addresses {
+                if !self
+                    .pools
+                    .iter()
+                    .any(|pool| pool.prefix.contains(home_address))
+                {
+                    return Err(ConfigError::HomeAddressOutsidePools(*home_address));
+                }
+                if *home_address == self.address {
+                    return Err(ConfigError::HomeAddressIsAnchor(*home_address));
+                }
+                if owners
+                    .insert(*home_address, association.mn_id())
+                    .is_some_and(|owner| owner != association.mn_id())
+                {
+                    return Err(ConfigError::HomeAddressOwnedTwice(*home_address));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why an anchor cannot be made of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// Packets cannot be sent from the anchor's address.
+    #[error("anchor address {0} is not a unicast routable address")]
+    Address(Ipv6Addr),
+    /// A code point is taken by another message or option.
+    #[error("MH type {} or option type {} is taken by an RFC", .0.mh_type, .0.option)]
+    CodePoints(CodePoints),
+    /// Nothing could ever be bound.
+    #[error("the longest lifetime is 0, expected 4 s or more")]
+    MaxLifetime,
+    /// A pool that cannot hold home addresses.
+    #[error("pool {0} is not a prefix of unicast routable addresses")]
+    PoolPrefix(Ipv6Net),
+    /// An address would be in two pools.
+    #[error("pools {0} and {1} overlap")]
+    PoolsOverlap(Ipv6Net, Ipv6Net),
+    /// An SPI has to name one association.
+    #[error("SPI {0} stands twice")]
+    DuplicateSpi(u32),
+    /// This anchor does not serve the home address.
+    #[error("home address {0} is in no pool")]
+    HomeAddressOutsidePools(Ipv6Addr),
+    /// The anchor cannot be the mobile node.
+    #[error("home address {0} is the anchor's own address")]
+    HomeAddressIsAnchor(Ipv6Addr),
+    /// A home address has one owner.
+    #[error("home address {0} belongs to two mobile nodes")]
+    HomeAddressOwnedTwice(Ipv6Addr),
+}

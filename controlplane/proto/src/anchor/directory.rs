@@ -1,0 +1,160 @@
+//! Which DHPs cover a correspondent.
+
+use core::cmp::Reverse;
+use core::net::Ipv6Addr;
+
+use dhp_wire::mobility::MobilityOption;
+use hashbrown::HashMap;
+use ipnet::Ipv6Net;
+
+use super::config::DirectoryEntry;
+
+/// The DHP directory, by coverage prefix.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    entries: HashMap<Ipv6Net, Vec<DirectoryEntry>>,
+    /// Prefix lengths that occur, longest first.
+    lengths: Vec<u8>,
+}
+
+impl Directory {
+    pub(crate) fn new(entries: impl IntoIterator<Item = DirectoryEntry>) -> Self {
+        let mut directory = Self::default();
+        for entry in entries {
+            let prefix = entry.prefix.trunc();
+            let at = directory.entries.entry(prefix).or_default();
+            if !at.iter().any(|known| known.dhp == entry.dhp) {
+                at.push(DirectoryEntry { prefix, ..entry });
+            }
+            if !directory.lengths.contains(&prefix.prefix_len()) {
+                directory.lengths.push(prefix.prefix_len());
+            }
+        }
+        directory
+            .lengths
+            .sort_unstable_by_key(|length| Reverse(*length));
+        directory
+    }
+
+    /// The entries whose prefix contains `correspondent`, longest prefix first.
+    pub(crate) fn covering(
+        &self,
+        correspondent: &Ipv6Net,
+    ) -> impl Iterator<Item = &DirectoryEntry> {
+        let (address, length) = (correspondent.addr(), correspondent.prefix_len());
+        self.lengths
+            .iter()
+            .filter(move |at| **at <= length)
+            .filter_map(move |at| Ipv6Net::new(address, *at).ok())
+            .filter_map(|prefix| self.entries.get(&prefix.trunc()))
+            .flatten()
+    }
+
+    /// Whether any entry's prefix contains `correspondent`.
+    pub(crate) fn covers(&self, correspondent: &Ipv6Net) -> bool {
+        self.covering(correspondent).next().is_some()
+    }
+}
+
+/// Sorts candidates. DMIPv6 profile 1, section 4.1: "**Best first** in a Reply: longest coverage prefix, higher
+/// preference, smaller path RTT (unknown last), lower load, lower address."
+pub(crate) fn sort_best_first(candidates: &mut [DirectoryEntry]) {
+    candidates.sort_unstable_by_key(|entry| {
+        let rtt = if entry.path_rtt_us == 0 {
+            u64::from(u32::MAX) + 1
+        } else {
+            u64::from(entry.path_rtt_us)
+        };
+        (
+            Reverse(entry.prefix.prefix_len()),
+            Reverse(entry.preference),
+            rtt,
+            entry.load,
+            entry.dhp,
+        )
+    });
+}
+
+/// The prefix of a Correspondent option, host bits ignored.
+pub(crate) fn correspondent_prefix(prefix_len: u8, address: Ipv6Addr) -> Option<Ipv6Net> {
+    Ipv6Net::new(address, prefix_len)
+        .ok()
+        .map(|prefix| prefix.trunc())
+}
+
+/// The DHP Information option of a candidate.
+pub(crate) fn information(entry: &DirectoryEntry) -> MobilityOption<'static> {
+    MobilityOption::DhpInformation {
+        preference: entry.preference,
+        load: entry.load,
+        prefix_len: entry.prefix.prefix_len(),
+        address: entry.dhp,
+        prefix: entry.prefix.network(),
+        path_rtt_us: entry.path_rtt_us,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(dhp: u16, prefix: &str, preference: u8, path_rtt_us: u32, load: u8) -> DirectoryEntry {
+        let dhp = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, dhp);
+        DirectoryEntry {
+            dhp,
+            prefix: prefix.parse().unwrap(),
+            preference,
+            load,
+            path_rtt_us,
+        }
+    }
+
+    #[test]
+    fn best_first_follows_the_order_of_the_profile() {
+        let best_first = [
+            entry(9, "2001:db8:c::/48", 1, 0, 255),
+            entry(8, "2001:db8::/32", 9, 100, 9),
+            entry(7, "2001:db8::/32", 9, 0, 0),
+            entry(6, "2001:db8::/32", 8, 50, 9),
+            entry(5, "2001:db8::/32", 8, 60, 1),
+            entry(3, "2001:db8::/32", 8, 60, 2),
+            entry(4, "2001:db8::/32", 8, 60, 2),
+        ];
+        let mut candidates = best_first;
+        candidates.reverse();
+        sort_best_first(&mut candidates);
+        assert_eq!(candidates, best_first);
+    }
+
+    #[test]
+    fn coverage_must_contain_the_whole_correspondent_prefix() {
+        let directory = Directory::new([
+            entry(1, "2001:db8:c::/48", 1, 0, 0),
+            entry(2, "2001:db8::/32", 1, 0, 0),
+        ]);
+        let found = |text: &str| {
+            directory
+                .covering(&text.parse().unwrap())
+                .map(|e| e.dhp.segments()[7])
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found("2001:db8:c::80/128"), [1, 2]);
+        assert_eq!(found("2001:db8:c::/48"), [1, 2]);
+        assert_eq!(found("2001:db8:c::/47"), [2]);
+        assert_eq!(found("2001:db9::1/128"), []);
+    }
+
+    #[test]
+    fn an_entry_that_stands_twice_counts_once() {
+        let twice = [
+            entry(1, "2001:db8:c::/48", 5, 0, 0),
+            entry(1, "2001:db8:c::1/48", 1, 0, 0),
+        ];
+        assert_eq!(
+            Directory::new(twice)
+                .covering(&"2001:db8:c::1/128".parse().unwrap())
+                .count(),
+            1
+        );
+    }
+}

@@ -1,0 +1,399 @@
+//! Home registration by an RFC 6275 Binding Update, authenticated as RFC 4285 has it.
+//!
+//! Home prefixes and DHoA pools alike are virtual home links: there is no link on which Duplicate Address Detection
+//! or proxy Neighbor Discovery could happen.
+
+use core::net::Ipv6Addr;
+use std::sync::Arc;
+
+use dhp_wire::codepoints::{Status, status};
+use dhp_wire::ipv6::is_unicast_routable;
+use dhp_wire::mobility::{BindingUpdate, BuFlags, Builder, Lifetime, MobilityOption};
+use dhp_wire::packet::compose;
+
+use super::Anchor;
+use super::binding_cache::HomeSequence;
+use super::config::PoolKind;
+use super::counters::{MessageKind, SignallingDrop};
+use super::events::ReleaseReason;
+use super::lifecycle::{CareOfFault, MAX_DELETE_BCE_NS, Registration};
+use super::mobile_nodes::MnIndex;
+use super::receive::Received;
+use super::reply::Proof;
+use super::request::names;
+use super::sequence::is_greater;
+use super::timestamp::{Freshness, NotFresh};
+use crate::security_association::SecurityAssociation;
+use crate::time::Now;
+
+/// What the options of a Binding Update say.
+#[derive(Debug, Default)]
+struct UpdateOptions<'a> {
+    alternate_care_of: Option<Ipv6Addr>,
+    mn_id: Option<(u8, &'a [u8])>,
+    mesg_id: Option<u64>,
+    has_nonce_indices: bool,
+    has_binding_identifier: bool,
+}
+
+/// A Binding Update whose MAC has verified.
+#[derive(Debug)]
+struct Update<'a> {
+    security: Arc<SecurityAssociation>,
+    owner: MnIndex,
+    home_address: Ipv6Addr,
+    care_of: Ipv6Addr,
+    /// The care-of address that its MAC, and that of the answer, is computed with.
+    mac_care_of: Ipv6Addr,
+    has_home_address_option: bool,
+    sequence: u16,
+    flags: BuFlags,
+    lifetime: Lifetime,
+    options: UpdateOptions<'a>,
+}
+
+/// A Binding Acknowledgement in the making.
+#[derive(Debug, Clone, Copy)]
+struct Acknowledgement {
+    status: u8,
+    sequence: u16,
+    lifetime: Lifetime,
+    mesg_id: Option<u64>,
+}
+
+impl Update<'_> {
+    fn acknowledge(&self, status: u8) -> Acknowledgement {
+        // RFC 6275 §10.3.1: "The Sequence Number field MUST be copied from the Sequence Number given in the Binding
+        // Update." RFC 4285 §6: what has a MESG-ID gets it back.
+        Acknowledgement {
+            status,
+            sequence: self.sequence,
+            lifetime: Lifetime::ZERO,
+            mesg_id: self.options.mesg_id,
+        }
+    }
+
+    /// RFC 6275 §10.3.2, and what RFC 3775 §10.3.2 had beside Lifetime 0: a care-of address that is the home address.
+    fn deregisters(&self) -> bool {
+        self.lifetime.is_zero() || self.care_of == self.home_address
+    }
+}
+
+impl Anchor {
+    pub(crate) fn home_registration(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        update: &BindingUpdate<'_>,
+    ) -> Result<(), SignallingDrop> {
+        // RFC 6275 §9.5.1: "The packet MUST contain a unicast routable home address, either in the Home Address
+        // option or in the Source Address, if the Home Address option is not present."
+        let home_address = received.home_address.unwrap_or(received.source);
+        if !is_unicast_routable(&home_address) {
+            return Err(SignallingDrop::HomeAddressNotRoutable);
+        }
+        let options = read_options(update)?;
+        let care_of = options.alternate_care_of.unwrap_or(received.source);
+        // RFC 6275 §6.1.7: "Binding Updates for a care-of address that is not a unicast routable address MUST be
+        // silently discarded."
+        if !is_unicast_routable(&care_of) {
+            return Err(SignallingDrop::CareOfNotRoutable);
+        }
+        let auth = update
+            .options
+            .auth()
+            .ok_or(SignallingDrop::NoAuthentication)?;
+        // RFC 4285 §5.1: "MUST be the last option in a message with a mobility header if it is the only mobility
+        // message authentication option".
+        if !auth.is_last {
+            return Err(SignallingDrop::BehindAuthentication);
+        }
+        // RFC 4285 §5.1.1: "If the Home Agent does not have shared-key-based mobility SA, Home Agent MUST discard
+        // the BU."
+        let association = self
+            .nodes
+            .association(auth.spi)
+            .ok_or(SignallingDrop::UnknownSpi)?;
+        let (security, owner) = (association.security.clone(), association.owner);
+        let mh = received.header.bytes();
+        let mh_through_spi = mh.get(..auth.mac_input_len).unwrap_or(mh);
+        let verifies =
+            |care_of: &Ipv6Addr| security.verify(care_of, &home_address, mh_through_spi, auth.data);
+        // Which care-of address a de-registration's MAC takes is not spelled out; RFC 6275 §5.2.6 has the home
+        // address in the analogous place.
+        let from_home = update.lifetime.is_zero() && !verifies(&care_of) && verifies(&home_address);
+        let mac_care_of = if from_home { home_address } else { care_of };
+        let proven = from_home || verifies(&care_of);
+        let update = Update {
+            security,
+            owner,
+            home_address,
+            care_of,
+            mac_care_of,
+            has_home_address_option: received
+                .home_address
+                .is_some_and(|home| home != received.source),
+            sequence: update.sequence,
+            flags: update.flags,
+            lifetime: update.lifetime,
+            options,
+        };
+        // RFC 4285 §5.1.1: "If authentication fails, the Home Agent MUST send BA with Status Code MIPV6-AUTH-FAIL."
+        if !proven {
+            let refused = update.acknowledge(status::AUTHENTICATION_FAILED);
+            return self.send_acknowledgement(received, &update, refused, received.unproved());
+        }
+        let acknowledgement = self.decide(now, &update)?;
+        self.send_acknowledgement(received, &update, acknowledgement, Proof::Mac)
+    }
+
+    /// Validates an authentic Binding Update and carries it out. RFC 6275 §10.3.1: "Regardless of the setting of the
+    /// Acknowledge (A) bit in the Binding Update, the home agent MUST return a Binding Acknowledgement".
+    fn decide(&mut self, now: Now, update: &Update<'_>) -> Result<Acknowledgement, SignallingDrop> {
+        let home_address = &update.home_address;
+        if update
+            .options
+            .mn_id
+            .is_some_and(|mn_id| !names(mn_id, update.security.mn_id()))
+        {
+            return Ok(update.acknowledge(status::AUTHENTICATION_FAILED));
+        }
+        // RFC 6275 §9.5.1: "If the Home Registration (H) bit is set, the Nonce Indices mobility option MUST NOT be
+        // present."
+        let home = update.flags.contains(BuFlags::HOME);
+        if home && update.options.has_nonce_indices {
+            return Err(SignallingDrop::NonceIndices);
+        }
+        let is_bound = self.cache.bindings.contains_key(home_address);
+        if !home && !is_bound {
+            return Err(SignallingDrop::CorrespondentRegistration);
+        }
+        // RFC 6275 §10.3.1: only "the right node can control a particular home address", so nobody else learns of
+        // its sequence number either.
+        let served = self.pools.find(home_address).is_some();
+        if served && !self.may_register(update) {
+            return Ok(update.acknowledge(status::PROHIBITED));
+        }
+        if let Some(refused) = self.check_home_sequence(now, update) {
+            return Ok(refused);
+        }
+        // "If a binding already exists for the given home address and the home registration flag has a different
+        // value than the Home Registration (H) bit in the Binding Update, then the receiving node MUST send back a
+        // Binding Acknowledgement with status code 139". All bindings here are home registrations.
+        if !home {
+            return Ok(update.acknowledge(status::REGISTRATION_TYPE_CHANGE));
+        }
+        if !self.config.roles.home_agent && !self.config.roles.dhp {
+            return Ok(update.acknowledge(status::HOME_REGISTRATION_NOT_SUPPORTED));
+        }
+        if !served {
+            return Ok(update.acknowledge(status::NOT_HOME_SUBNET));
+        }
+        if update.options.has_binding_identifier {
+            return Ok(update.acknowledge(status::MCOA_PROHIBITED));
+        }
+        if update.deregisters() {
+            return Ok(self.deregister(now, update));
+        }
+        Ok(self.register(now, update))
+    }
+
+    fn register(&mut self, now: Now, update: &Update<'_>) -> Acknowledgement {
+        // "A CoA inside a local pool: 174 in both" (routability was checked before the MAC).
+        if self.check_care_of(&update.care_of) == Err(CareOfFault::Local) {
+            return update.acknowledge(status::INVALID_CARE_OF);
+        }
+        // RFC 6275 §10.3.1: "A Home Address destination option MUST be present in the message."
+        if !update.has_home_address_option {
+            return update.acknowledge(status::UNSPECIFIED);
+        }
+        if !self.cache.bindings.contains_key(&update.home_address) && !self.has_room_for(update) {
+            return update.acknowledge(status::INSUFFICIENT_RESOURCES);
+        }
+        let lifetime = self.grant(update.lifetime);
+        let registration = Registration {
+            home_address: update.home_address,
+            owner: update.owner,
+            care_of: update.care_of,
+            lifetime,
+            order: None,
+        };
+        self.bind(now, registration);
+        self.remember_home_sequence(update, None);
+        Acknowledgement {
+            lifetime,
+            ..update.acknowledge(status::ACCEPTED)
+        }
+    }
+
+    fn deregister(&mut self, now: Now, update: &Update<'_>) -> Acknowledgement {
+        let home_address = &update.home_address;
+        // RFC 6275 §10.3.2: "The home agent should wait for MAX_DELETE_BCE_TIMEOUT (Section 12) seconds before
+        // removing the Binding Cache entry completely." Until then a repeated de-registration finds the entry.
+        let sequence = self.cache.home_sequences.get(home_address);
+        let was_valid = sequence
+            .and_then(|known| known.invalid_until_ns)
+            .is_some_and(|until| until > now.mono_ns);
+        let released = self.release(now, home_address, ReleaseReason::Deregistered);
+        // "If the receiving node has no entry marked as a home registration in its Binding Cache for this mobile
+        // node, then this node MUST reject the Binding Update and SHOULD return … 133".
+        if !released && !was_valid {
+            return update.acknowledge(status::NOT_HOME_AGENT);
+        }
+        let invalid_until_ns = now.deadline_ns(MAX_DELETE_BCE_NS);
+        self.remember_home_sequence(update, Some(invalid_until_ns));
+        // "The Status field MUST be set to a value 0, indicating success." "The Lifetime field MUST be set to zero."
+        update.acknowledge(status::ACCEPTED)
+    }
+
+    /// Whether the home address is the mobile node's: by configuration, or as its DHoA.
+    fn may_register(&self, update: &Update<'_>) -> bool {
+        let owns = update
+            .security
+            .permissions()
+            .home_addresses
+            .contains(&update.home_address);
+        let holds = self
+            .cache
+            .bindings
+            .get(&update.home_address)
+            .is_some_and(|binding| binding.owner == update.owner);
+        let held = self
+            .pools
+            .quarantine
+            .get(&update.home_address)
+            .is_some_and(|entry| {
+                // A repeated de-registration, which gets its answer but no binding.
+                entry.owner == update.owner && update.deregisters()
+            });
+        owns || holds || held
+    }
+
+    fn has_room_for(&self, update: &Update<'_>) -> bool {
+        let is_dhoa = self
+            .pools
+            .find(&update.home_address)
+            .is_some_and(|(_, pool)| pool.kind == PoolKind::Dhoa);
+        let held = self
+            .nodes
+            .node(update.owner)
+            .map_or(0, |node| node.dhoas.len());
+        self.has_room() && !(is_dhoa && held >= update.security.permissions().max_dhoas)
+    }
+
+    /// RFC 6275 §9.5.1 and RFC 4285 §6; the refusal, if the update is not new.
+    fn check_home_sequence(&self, now: Now, update: &Update<'_>) -> Option<Acknowledgement> {
+        let known = self.cache.home_sequences.get(&update.home_address);
+        if let Some(known) = known {
+            let has_entry = self.cache.bindings.contains_key(&update.home_address)
+                || known
+                    .invalid_until_ns
+                    .is_some_and(|until| until > now.mono_ns);
+            // "If the receiving node has no Binding Cache entry for the indicated home address, it MUST accept any
+            // Sequence Number value": here from who proves by a timestamp that the update is new. Without that, the
+            // last number stands for the entry, or a recorded update would bring an old care-of address back.
+            let any_number = !has_entry && update.options.mesg_id.is_some();
+            // "then the receiving node MUST send back a Binding Acknowledgement with status code 135, and the last
+            // accepted sequence number in the Sequence Number field"
+            if !any_number && !is_greater(update.sequence, known.last) {
+                let refused = update.acknowledge(status::SEQUENCE_OUT_OF_WINDOW);
+                return Some(Acknowledgement {
+                    sequence: known.last,
+                    ..refused
+                });
+            }
+        }
+        let freshness = Freshness {
+            newer_than: known.and_then(|known| known.newest_timestamp),
+            state_lost_at: self.config.sequence_state_lost.then_some(self.started.ntp),
+        };
+        match freshness.check(update.options.mesg_id, now) {
+            Ok(()) => None,
+            Err(NotFresh::Required) => Some(update.acknowledge(status::MESG_ID_REQUIRED)),
+            Err(NotFresh::Mismatch { answer }) => Some(Acknowledgement {
+                mesg_id: Some(answer),
+                ..update.acknowledge(status::ID_MISMATCH)
+            }),
+        }
+    }
+
+    fn remember_home_sequence(&mut self, update: &Update<'_>, invalid_until_ns: Option<u64>) {
+        let known = self.cache.home_sequences.get(&update.home_address);
+        let newest_timestamp = update
+            .options
+            .mesg_id
+            .or(known.and_then(|known| known.newest_timestamp));
+        let sequence = HomeSequence {
+            last: update.sequence,
+            newest_timestamp,
+            invalid_until_ns,
+        };
+        self.cache
+            .home_sequences
+            .insert(update.home_address, sequence);
+    }
+
+    /// RFC 6275 §9.5.4: "the acknowledgement MUST be sent to the Source Address".
+    fn send_acknowledgement(
+        &mut self,
+        received: &Received<'_>,
+        update: &Update<'_>,
+        acknowledgement: Acknowledgement,
+        proof: Proof,
+    ) -> Result<(), SignallingDrop> {
+        let Acknowledgement {
+            status,
+            sequence,
+            lifetime,
+            mesg_id,
+        } = acknowledgement;
+        // "If the home agent stores the Binding Cache entry in nonvolatile storage, then the Binding Refresh Advice
+        // mobility option MUST be omitted." (RFC 6275 §10.3.1)
+        let mut builder = Builder::binding_acknowledgement(Status(status), 0, sequence, lifetime);
+        if let Some(timestamp) = mesg_id {
+            builder = builder.option(&MobilityOption::MesgId(timestamp));
+        }
+        let security = &update.security;
+        let mac = |mh: &[u8]| security.mac(&update.mac_care_of, &update.home_address, mh);
+        builder = builder.auth(security.spi(), security.algorithm().mac_len(), mac);
+        if !builder.is_complete() {
+            return Err(SignallingDrop::AnswerTooLong);
+        }
+        // "If the Source Address is the home address of the mobile node … the routing header MUST NOT be used.
+        // Otherwise, the Binding Acknowledgement MUST be sent using a type 2 routing header that contains the mobile
+        // node's home address." (RFC 6275 §9.5.4)
+        let home = update
+            .has_home_address_option
+            .then_some(&update.home_address);
+        let anchor = &self.config.address;
+        let mh = builder.finish(anchor, home.unwrap_or(&received.source));
+        let packet = compose(anchor, &received.source, None, home, &mh);
+        self.transmit(MessageKind::BindingAcknowledgement, status, packet, proof);
+        Ok(())
+    }
+}
+
+/// Reads what matters; RFC 6275 §6.2.1 has unknown options skipped.
+fn read_options<'a>(update: &BindingUpdate<'a>) -> Result<UpdateOptions<'a>, SignallingDrop> {
+    let mut read = UpdateOptions::default();
+    for option in &update.options {
+        match option.map_err(|_| SignallingDrop::Malformed)? {
+            MobilityOption::AlternateCareOf(address) => {
+                read.alternate_care_of.get_or_insert(address);
+            }
+            MobilityOption::MnId {
+                subtype,
+                identifier,
+            } => {
+                read.mn_id.get_or_insert((subtype, identifier));
+            }
+            MobilityOption::MesgId(timestamp) => {
+                read.mesg_id.get_or_insert(timestamp);
+            }
+            MobilityOption::NonceIndices { .. } => read.has_nonce_indices = true,
+            MobilityOption::BindingIdentifier { .. } => read.has_binding_identifier = true,
+            _ => {}
+        }
+    }
+    Ok(read)
+}

@@ -1,0 +1,142 @@
+//! What an operator may see.
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::mobility::Lifetime;
+use ipnet::Ipv6Net;
+
+use super::Anchor;
+use super::binding_cache::FlowMode;
+use super::config::{AnchorConfig, PoolKind};
+use super::counters::AnchorCounters;
+use crate::auth::Algorithm;
+use crate::security_association::{MnId, Permissions};
+use crate::time::Now;
+
+/// A binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingView<'a> {
+    /// The home address.
+    pub home_address: Ipv6Addr,
+    /// Whether it is a DHoA.
+    pub kind: PoolKind,
+    /// The mobile node.
+    pub mn: &'a MnId,
+    /// Where it is.
+    pub care_of: Ipv6Addr,
+    /// The anchor that holds the binding: the source of its tunnel.
+    pub anchor: Ipv6Addr,
+    /// What is left of the lifetime.
+    pub remaining: Lifetime,
+    /// When the binding ends by itself, in nanoseconds of [`Now::mono_ns`]; `None` for never.
+    pub expires_ns: Option<u64>,
+    /// Number of the DMIP message that last changed it, if one has.
+    pub sequence: Option<u16>,
+    /// Number of the last Binding Update, if one came.
+    pub home_sequence: Option<u16>,
+    /// The flow that a dedicated DHoA is for.
+    pub dedicated: Option<u16>,
+    /// The flows on it, as far as the mobile node has told, with their modes.
+    pub flows: &'a [FlowMode],
+}
+
+/// A pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolView {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// What its addresses are.
+    pub kind: PoolKind,
+    /// Number of addresses, at most 2^64 − 1.
+    pub size: u64,
+    /// Addresses that are bound.
+    pub used: usize,
+    /// Addresses in quarantine.
+    pub quarantined: usize,
+}
+
+/// A security association, without its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssociationView<'a> {
+    /// The index.
+    pub spi: u32,
+    /// The owner.
+    pub mn: &'a MnId,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// What the owner may do.
+    pub permissions: &'a Permissions,
+    /// The highest sequence number of DMIP messages, if one was accepted.
+    pub sequence: Option<u16>,
+    /// DHoAs that its owner has bound.
+    pub dhoas: usize,
+}
+
+impl Anchor {
+    /// The bindings, in no particular order.
+    pub fn bindings(&self, now: Now) -> impl Iterator<Item = BindingView<'_>> {
+        self.cache.bindings.values().filter_map(move |binding| {
+            Some(BindingView {
+                home_address: binding.home_address,
+                kind: binding.kind,
+                mn: &*self.nodes.node(binding.owner)?.id,
+                care_of: binding.care_of,
+                anchor: self.config.address,
+                remaining: binding.remaining(now),
+                expires_ns: binding.expires_ns,
+                sequence: binding.order.map(|order| order.number.on_wire()),
+                home_sequence: self
+                    .cache
+                    .home_sequences
+                    .get(&binding.home_address)
+                    .map(|known| known.last),
+                dedicated: binding.dedicated,
+                flows: &binding.flows,
+            })
+        })
+    }
+
+    /// The pools that are served, in the order of the configuration.
+    pub fn pools(&self) -> impl Iterator<Item = PoolView> {
+        self.pools.iter().map(|pool| PoolView {
+            prefix: pool.prefix,
+            kind: pool.kind,
+            size: pool.size(),
+            used: pool.used,
+            quarantined: pool.quarantined,
+        })
+    }
+
+    /// The security associations, in no particular order.
+    pub fn security_associations(&self) -> impl Iterator<Item = AssociationView<'_>> {
+        self.nodes.associations().filter_map(|association| {
+            let node = self.nodes.node(association.owner)?;
+            Some(AssociationView {
+                spi: association.security.spi(),
+                mn: association.security.mn_id(),
+                algorithm: association.security.algorithm(),
+                permissions: association.security.permissions(),
+                sequence: association.window.highest().map(|number| number.on_wire()),
+                dhoas: node.dhoas.len(),
+            })
+        })
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counters(&self) -> &AnchorCounters {
+        &self.counters
+    }
+
+    /// What the anchor was configured with, its security associations aside: [`Self::security_associations`].
+    #[must_use]
+    pub fn config(&self) -> &AnchorConfig {
+        &self.config
+    }
+
+    /// Whether new DHoAs are refused.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+}

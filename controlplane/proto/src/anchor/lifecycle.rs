@@ -1,0 +1,254 @@
+//! The life of a binding and of a DHoA's assignment: the one place where bindings change.
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::ipv6::is_unicast_routable;
+use dhp_wire::mobility::Lifetime;
+
+use super::Anchor;
+use super::binding_cache::{Binding, Order, expiry};
+use super::config::PoolKind;
+use super::events::{AnchorAction, BindingChange, BindingEvent, ReleaseReason};
+use super::mobile_nodes::MnIndex;
+use super::pool::Quarantine;
+use crate::time::{NANOS_PER_SECOND, Now};
+
+/// What happens later.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Timer {
+    BindingExpires(Ipv6Addr),
+    QuarantineEnds(Ipv6Addr),
+    /// Answers of the security association with this SPI get old.
+    AnswersGetOld(u32),
+}
+
+/// A binding to be made or changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Registration {
+    pub(crate) home_address: Ipv6Addr,
+    pub(crate) owner: MnIndex,
+    pub(crate) care_of: Ipv6Addr,
+    /// As granted.
+    pub(crate) lifetime: Lifetime,
+    /// `None` for a classic Binding Update, which "does not touch the remembered number".
+    pub(crate) order: Option<Order>,
+}
+
+/// What is wrong with a care-of address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CareOfFault {
+    NotRoutable,
+    /// It lies in a local pool, or is the anchor's own: packets would come back here (RFC 6275 §15.1).
+    Local,
+}
+
+impl Anchor {
+    /// The lifetime that is granted to who asks for `asked`.
+    pub(crate) fn grant(&self, asked: Lifetime) -> Lifetime {
+        // RFC 6275 §10.3.1: "The home agent MAY further decrease the specified lifetime for the binding, for
+        // example, based on a local policy."
+        asked.min(self.config.max_lifetime)
+    }
+
+    /// Whether packets can be tunnelled to a care-of address.
+    pub(crate) fn check_care_of(&self, care_of: &Ipv6Addr) -> Result<(), CareOfFault> {
+        if !is_unicast_routable(care_of) {
+            return Err(CareOfFault::NotRoutable);
+        }
+        if *care_of == self.config.address || self.pools.find(care_of).is_some() {
+            return Err(CareOfFault::Local);
+        }
+        Ok(())
+    }
+
+    /// Whether the caps permit one more home address.
+    pub(crate) fn has_room(&self) -> bool {
+        let held = self
+            .cache
+            .bindings
+            .len()
+            .saturating_add(self.pools.quarantine.len());
+        held < self.config.limits.max_home_addresses
+    }
+
+    /// Makes, refreshes or moves a binding. The caller has checked that the owner may have it. `false` if the home
+    /// address is in no pool.
+    pub(crate) fn bind(&mut self, now: Now, registration: Registration) -> bool {
+        let Registration {
+            home_address,
+            owner,
+            care_of,
+            lifetime,
+            order,
+        } = registration;
+        let Some((pool_index, pool)) = self.pools.find(&home_address) else {
+            return false;
+        };
+        let (prefix, kind) = (pool.prefix, pool.kind);
+        let expires_ns = expiry(lifetime, now);
+        let timer = expires_ns.map(|at| {
+            self.timers
+                .schedule(at, Timer::BindingExpires(home_address))
+        });
+        let mut previous = None;
+        if let Some(binding) = self.cache.bindings.get_mut(&home_address) {
+            if let Some(old) = core::mem::replace(&mut binding.timer, timer) {
+                self.timers.cancel(old);
+            }
+            if binding.care_of != care_of {
+                previous = Some(core::mem::replace(&mut binding.care_of, care_of));
+                self.counters.count_handoff();
+            }
+            binding.expires_ns = expires_ns;
+            binding.order = order.or(binding.order);
+        } else {
+            self.leave_quarantine(&home_address);
+            let binding = Binding {
+                home_address,
+                pool: pool_index,
+                kind,
+                owner,
+                care_of,
+                expires_ns,
+                timer,
+                order,
+                dedicated: None,
+                flows: Vec::new(),
+            };
+            self.cache.bindings.insert(home_address, binding);
+            if let Some(pool) = self.pools.get_mut(pool_index) {
+                pool.used = pool.used.saturating_add(1);
+            }
+            if kind == PoolKind::Dhoa
+                && let Some(node) = self.nodes.node_mut(owner)
+            {
+                node.dhoas.push(home_address);
+            }
+            self.counters.count_registration();
+        }
+        if let Some(node) = self.nodes.node(owner) {
+            let mn = node.id.clone();
+            let change = BindingChange::Bound {
+                home_address,
+                kind,
+                mn,
+                care_of,
+                previous,
+                expires_ns,
+            };
+            self.emit(prefix, change);
+        }
+        true
+    }
+
+    /// Ends a binding. "An assignment ends with its last binding; the DHoA is then quarantined" (DMIPv6 profile 1,
+    /// section 3). `false` if there was none.
+    pub(crate) fn release(
+        &mut self,
+        now: Now,
+        home_address: &Ipv6Addr,
+        reason: ReleaseReason,
+    ) -> bool {
+        let Some(binding) = self.cache.bindings.remove(home_address) else {
+            return false;
+        };
+        if let Some(timer) = binding.timer {
+            self.timers.cancel(timer);
+        }
+        let Some(pool) = self.pools.get_mut(binding.pool) else {
+            return false;
+        };
+        pool.used = pool.used.saturating_sub(1);
+        let (prefix, quarantine) = (pool.prefix, pool.quarantine);
+        if binding.kind == PoolKind::Dhoa {
+            if let Some(node) = self.nodes.node_mut(binding.owner) {
+                node.dhoas.retain(|dhoa| dhoa != home_address);
+            }
+            // An address that belongs to its mobile node for good is kept from others without a quarantine.
+            if self.nodes.owner(home_address).is_none() {
+                self.enter_quarantine(now, &binding, quarantine);
+            }
+        }
+        self.counters.count_released(reason);
+        self.emit(
+            prefix,
+            BindingChange::Released {
+                home_address: *home_address,
+                reason,
+            },
+        );
+        true
+    }
+
+    /// Does what was to happen now.
+    pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
+        match timer {
+            Timer::BindingExpires(home_address) => {
+                self.release(now, &home_address, ReleaseReason::Expired);
+            }
+            Timer::QuarantineEnds(home_address) => {
+                self.leave_quarantine(&home_address);
+                // Whoever gets the address next begins with numbers of its own.
+                self.cache.home_sequences.remove(&home_address);
+            }
+            Timer::AnswersGetOld(spi) => {
+                let Some(association) = self.nodes.association_mut(spi) else {
+                    return;
+                };
+                let next = association.answers.forget_old(now.mono_ns);
+                association.answers_timer = next.is_some();
+                if let Some(at) = next {
+                    self.timers.schedule(at, Timer::AnswersGetOld(spi));
+                }
+            }
+        }
+    }
+
+    fn enter_quarantine(&mut self, now: Now, binding: &Binding, quarantine: core::time::Duration) {
+        let home_address = binding.home_address;
+        let nanos = u64::try_from(quarantine.as_nanos()).unwrap_or(u64::MAX);
+        let timer = self
+            .timers
+            .schedule(now.deadline_ns(nanos), Timer::QuarantineEnds(home_address));
+        let entry = Quarantine {
+            owner: binding.owner,
+            pool: binding.pool,
+            timer,
+        };
+        self.pools.quarantine.insert(home_address, entry);
+        if let Some(pool) = self.pools.get_mut(binding.pool) {
+            pool.quarantined = pool.quarantined.saturating_add(1);
+        }
+        if let Some(node) = self.nodes.node_mut(binding.owner) {
+            node.quarantined.push_back(home_address);
+        }
+    }
+
+    fn leave_quarantine(&mut self, home_address: &Ipv6Addr) {
+        let Some(entry) = self.pools.quarantine.remove(home_address) else {
+            return;
+        };
+        self.timers.cancel(entry.timer);
+        if let Some(pool) = self.pools.get_mut(entry.pool) {
+            pool.quarantined = pool.quarantined.saturating_sub(1);
+        }
+        if let Some(node) = self.nodes.node_mut(entry.owner) {
+            node.quarantined.retain(|address| address != home_address);
+        }
+    }
+
+    fn emit(&mut self, pool: ipnet::Ipv6Net, change: BindingChange) {
+        self.events = self.events.saturating_add(1);
+        let event = BindingEvent {
+            epoch: self.config.epoch,
+            pool,
+            number: self.events,
+            change,
+        };
+        self.actions.push_back(AnchorAction::Event(event));
+    }
+}
+
+/// MAX_DELETE_BCE_TIMEOUT of RFC 6275 §12 in nanoseconds.
+pub(crate) const MAX_DELETE_BCE_NS: u64 =
+    dhp_wire::codepoints::constants::MAX_DELETE_BCE_TIMEOUT.as_secs() * NANOS_PER_SECOND;

@@ -1,0 +1,109 @@
+//! The mobile nodes that an anchor knows, and their security associations.
+
+use core::net::Ipv6Addr;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::answers::StoredAnswers;
+use super::sequence::SequenceWindow;
+use crate::security_association::{MnId, SecurityAssociation};
+
+/// Names a mobile node inside one anchor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct MnIndex(usize);
+
+/// A mobile node: the owner of security associations and of home addresses.
+#[derive(Debug)]
+pub(crate) struct MobileNode {
+    pub(crate) id: Arc<MnId>,
+    /// The DHoAs that are bound, oldest first.
+    pub(crate) dhoas: Vec<Ipv6Addr>,
+    /// The DHoAs that it may wish back, oldest first.
+    pub(crate) quarantined: VecDeque<Ipv6Addr>,
+}
+
+/// A security association and what its use has left behind.
+#[derive(Debug)]
+pub(crate) struct Association {
+    pub(crate) security: Arc<SecurityAssociation>,
+    pub(crate) owner: MnIndex,
+    pub(crate) window: SequenceWindow,
+    pub(crate) answers: StoredAnswers,
+    /// Whether a timer runs that will forget answers.
+    pub(crate) answers_timer: bool,
+    /// The MESG-ID of the message with the highest sequence number, if it had one.
+    pub(crate) newest_timestamp: Option<u64>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct MobileNodes {
+    nodes: Vec<MobileNode>,
+    associations: HashMap<u32, Association>,
+    /// Home addresses that belong to a mobile node by configuration.
+    owners: HashMap<Ipv6Addr, MnIndex>,
+}
+
+impl MobileNodes {
+    pub(crate) fn new(associations: Vec<SecurityAssociation>) -> Self {
+        let mut nodes = Self::default();
+        let mut by_id: HashMap<MnId, MnIndex> = HashMap::new();
+        for security in associations {
+            let owner = *by_id
+                .entry(security.mn_id().clone())
+                .or_insert_with_key(|id| nodes.add_node(id.clone()));
+            for home_address in &security.permissions().home_addresses {
+                nodes.owners.insert(*home_address, owner);
+            }
+            let association = Association {
+                security: Arc::new(security),
+                owner,
+                window: SequenceWindow::default(),
+                answers: StoredAnswers::default(),
+                answers_timer: false,
+                newest_timestamp: None,
+            };
+            nodes
+                .associations
+                .insert(association.security.spi(), association);
+        }
+        nodes
+    }
+
+    fn add_node(&mut self, id: MnId) -> MnIndex {
+        let index = MnIndex(self.nodes.len());
+        self.nodes.push(MobileNode {
+            id: Arc::new(id),
+            dhoas: Vec::new(),
+            quarantined: VecDeque::new(),
+        });
+        index
+    }
+
+    pub(crate) fn node(&self, index: MnIndex) -> Option<&MobileNode> {
+        self.nodes.get(index.0)
+    }
+
+    pub(crate) fn node_mut(&mut self, index: MnIndex) -> Option<&mut MobileNode> {
+        self.nodes.get_mut(index.0)
+    }
+
+    pub(crate) fn association(&self, spi: u32) -> Option<&Association> {
+        self.associations.get(&spi)
+    }
+
+    pub(crate) fn association_mut(&mut self, spi: u32) -> Option<&mut Association> {
+        self.associations.get_mut(&spi)
+    }
+
+    pub(crate) fn associations(&self) -> impl Iterator<Item = &Association> {
+        self.associations.values()
+    }
+
+    /// Who owns a home address by configuration, if anyone.
+    pub(crate) fn owner(&self, home_address: &Ipv6Addr) -> Option<MnIndex> {
+        self.owners.get(home_address).copied()
+    }
+}

@@ -1,0 +1,160 @@
+//! The anchor: home agent, Distributed Home-Proxy and locator in one engine without IO.
+//!
+//! Give it packets ([`Anchor::handle_packet`]), commands and time; take [`AnchorAction`]s from it until there is
+//! none. A packet runs through `receive` (RFC 6275 §9.2) to its message: `query`, `request` (what DHoA Requests and
+//! DHP Binding Updates have in common) with `dhoa_request` and `binding_update`, or `home_registration`. All of them
+//! change bindings through `lifecycle` only, which keeps pools, timers and the event stream in step.
+
+mod answers;
+mod binding_cache;
+mod binding_update;
+mod config;
+mod counters;
+mod dhoa_request;
+mod directory;
+mod events;
+mod home_registration;
+mod inspect;
+mod lifecycle;
+mod mobile_nodes;
+mod pool;
+mod query;
+mod rate_limit;
+mod receive;
+mod reply;
+mod request;
+mod request_options;
+mod sequence;
+mod timestamp;
+
+use std::collections::VecDeque;
+
+pub use binding_cache::FlowMode;
+pub use config::{
+    AnchorConfig, ConfigError, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, Roles,
+};
+pub use counters::{AnchorCounters, CounterSample, MessageKind, SignallingDrop};
+pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
+pub use inspect::{AssociationView, BindingView, PoolView};
+
+use crate::random::Random;
+use crate::time::Now;
+use crate::timer_wheel::TimerWheel;
+use binding_cache::BindingCache;
+use directory::Directory;
+use lifecycle::Timer;
+use mobile_nodes::MobileNodes;
+use pool::Pools;
+use rate_limit::TokenBucket;
+
+/// Home agent, DHP and locator at one address.
+#[derive(Debug)]
+pub struct Anchor {
+    config: AnchorConfig,
+    started: Now,
+    draining: bool,
+    random: Random,
+    nodes: MobileNodes,
+    cache: BindingCache,
+    pools: Pools,
+    /// What this anchor covers itself.
+    coverage: Directory,
+    /// What others cover.
+    directory: Directory,
+    timers: TimerWheel<Timer>,
+    binding_errors: TokenBucket,
+    parameter_problems: TokenBucket,
+    counters: AnchorCounters,
+    events: u64,
+    actions: VecDeque<AnchorAction>,
+}
+
+impl Anchor {
+    /// An anchor without bindings. `seed` comes from the system's entropy source: whoever knows it can guess the
+    /// DHoAs that will be assigned.
+    ///
+    /// # Errors
+    /// A configuration that cannot work.
+    pub fn new(mut config: AnchorConfig, now: Now, seed: [u8; 32]) -> Result<Self, ConfigError> {
+        config.check()?;
+        let roles = config.roles;
+        config.pools.retain(|pool| match pool.kind {
+            PoolKind::Dhoa => roles.dhp,
+            PoolKind::Home => roles.home_agent,
+        });
+        let own = config
+            .coverage
+            .iter()
+            .filter(|_| roles.dhp)
+            .map(|prefix| DirectoryEntry {
+                dhp: config.address,
+                prefix: *prefix,
+                preference: config.preference,
+                load: 0,
+                path_rtt_us: 0,
+            });
+        let coverage = Directory::new(own);
+        let others = config
+            .directory
+            .iter()
+            .filter(|entry| entry.dhp != config.address)
+            .copied();
+        let directory = Directory::new(others.filter(|_| roles.locator));
+        let errors_per_second = config.limits.errors_per_second;
+        Ok(Self {
+            started: now,
+            draining: false,
+            random: Random::new(seed),
+            nodes: MobileNodes::new(core::mem::take(&mut config.security_associations)),
+            cache: BindingCache::default(),
+            pools: Pools::new(&config.pools),
+            coverage,
+            directory,
+            timers: TimerWheel::new(now.mono_ns),
+            binding_errors: TokenBucket::new(errors_per_second, now.mono_ns),
+            parameter_problems: TokenBucket::new(errors_per_second, now.mono_ns),
+            counters: AnchorCounters::default(),
+            events: 0,
+            actions: VecDeque::new(),
+            config,
+        })
+    }
+
+    /// Takes an IPv6 packet with a Mobility Header that is addressed to the anchor, or to the home-agents anycast
+    /// address of a prefix.
+    pub fn handle_packet(&mut self, now: Now, packet: &[u8]) {
+        self.handle_timeout(now);
+        if let Err(reason) = self.receive(now, packet) {
+            self.counters.count_dropped(reason);
+        }
+    }
+
+    /// Takes an operator's command.
+    pub fn handle_command(&mut self, now: Now, command: AnchorCommand) {
+        self.handle_timeout(now);
+        match command {
+            AnchorCommand::Release { home_address } => {
+                self.release(now, &home_address, ReleaseReason::Administrative);
+            }
+            AnchorCommand::SetDraining(draining) => self.draining = draining,
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`] at the latest, in nanoseconds of [`Now::mono_ns`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        self.timers.next_ns()
+    }
+
+    /// Does what is due. Calls that come too early, or more often than needed, do no harm.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(timer) = self.timers.pop(now.mono_ns) {
+            self.fire(now, timer);
+        }
+    }
+
+    /// The next thing to do; call until `None` after each input.
+    pub fn poll_action(&mut self) -> Option<AnchorAction> {
+        self.actions.pop_front()
+    }
+}
