@@ -15,7 +15,7 @@ pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
 /// Words of the header, by position.
-pub(crate) mod header {
+pub(crate) mod header_word {
     /// [`super::MAGIC`], stored last, so that a half-made segment is never taken for one.
     pub(crate) const MAGIC: usize = 0;
     /// Layout version (high 32 bits), counters (16), drop reasons (16).
@@ -101,7 +101,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// Lays out a geometry that has been validated.
     pub(crate) fn new(geometry: &Geometry) -> Self {
-        let mut next = header::LEN;
+        let mut next = header_word::LEN;
         let mut region = |stride: usize, count: usize| {
             let start = next;
             next += (stride * count).next_multiple_of(LINE_WORDS);
@@ -152,7 +152,7 @@ mod tests {
             routes: 3,
             ring_slots: 2,
         });
-        let mut end = header::LEN;
+        let mut end = header_word::LEN;
         for region in [
             layout.workers,
             layout.buckets,

@@ -26,6 +26,7 @@ mod drop_reason;
 mod error;
 mod geometry;
 mod hash;
+mod header;
 mod home_table;
 mod layout;
 mod mapping;

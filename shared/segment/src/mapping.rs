@@ -24,6 +24,8 @@ mod mapped {
     pub(crate) struct Mapping {
         start: NonNull<c_void>,
         words: usize,
+        /// Octets mapped: at least `words`, in whole pages of the file system.
+        length: NonZeroUsize,
     }
 
     // SAFETY: `start` is only ever read as a slice of atomics, which any thread may use, and the region stays mapped
@@ -38,7 +40,7 @@ mod mapped {
         /// # Errors
         /// [`SegmentError::Map`] if the kernel refuses.
         pub(crate) fn anonymous(words: usize) -> Result<Self, SegmentError> {
-            let length = length_bytes(words)?;
+            let length = length_bytes(words, 1)?;
             let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
             let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
             // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.
@@ -47,21 +49,34 @@ mod mapped {
             // SAFETY: the range is the mapping just made, and this advice changes no content. It is advice: a kernel
             // without transparent huge pages refuses it and loses nothing but speed.
             let _ = unsafe { madvise(start, length.get(), MmapAdvise::MADV_HUGEPAGE) };
-            Ok(Self { start, words })
+            Ok(Self {
+                start,
+                words,
+                length,
+            })
         }
 
-        /// The first `words` words of `file`, shared with every other process that maps it.
+        /// The first `words` words of `file`, shared with every other process that maps it. `page_bytes` is the unit of
+        /// mappings on its file system; the file must hold that many words.
         ///
         /// # Errors
         /// [`SegmentError::Map`] if the kernel refuses.
-        pub(crate) fn file(file: &File, words: usize) -> Result<Self, SegmentError> {
-            let length = length_bytes(words)?;
+        pub(crate) fn file(
+            file: &File,
+            words: usize,
+            page_bytes: usize,
+        ) -> Result<Self, SegmentError> {
+            let length = length_bytes(words, page_bytes)?;
             let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
             // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing. What other processes do to
             // the file's content is seen through atomics only, so it can not be a data race in this one.
             let start = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file, 0) }
                 .map_err(|source| SegmentError::Map { words, source })?;
-            Ok(Self { start, words })
+            Ok(Self {
+                start,
+                words,
+                length,
+            })
         }
 
         /// The whole region.
@@ -77,13 +92,14 @@ mod mapped {
         fn drop(&mut self) {
             // SAFETY: the region was mapped by this type with this length, and no borrow of it outlives `self`.
             // A failure leaves it mapped, which is harmless.
-            let _ = unsafe { munmap(self.start, self.words * WORD_BYTES) };
+            let _ = unsafe { munmap(self.start, self.length.get()) };
         }
     }
 
-    fn length_bytes(words: usize) -> Result<NonZeroUsize, SegmentError> {
+    fn length_bytes(words: usize, unit: usize) -> Result<NonZeroUsize, SegmentError> {
         words
             .checked_mul(WORD_BYTES)
+            .and_then(|bytes| bytes.checked_next_multiple_of(unit))
             .filter(|bytes| isize::try_from(*bytes).is_ok())
             .and_then(NonZeroUsize::new)
             .ok_or(SegmentError::Map {
@@ -108,7 +124,11 @@ mod modelled {
             Ok(Self { words })
         }
 
-        pub(crate) fn file(_file: &File, words: usize) -> Result<Self, SegmentError> {
+        pub(crate) fn file(
+            _file: &File,
+            words: usize,
+            _page_bytes: usize,
+        ) -> Result<Self, SegmentError> {
             Err(SegmentError::Map {
                 words,
                 source: nix::errno::Errno::ENODEV,

@@ -12,7 +12,7 @@
 //! fence between its store and its look, so either the writer sees the worker awake, or the worker sees what the writer
 //! had published. A worker never waits; a writer that dies leaves an epoch that simply stops rising.
 
-use crate::layout::{WORKER_EPOCH, header};
+use crate::layout::{WORKER_EPOCH, header_word};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::view::View;
 
@@ -30,7 +30,8 @@ fn worker_word(view: &View, worker: u32) -> Option<&AtomicU64> {
 /// Reports that `worker` holds nothing that it read before this call.
 #[inline(always)]
 pub(crate) fn report(view: &View, worker: u32) {
-    let (Some(epoch), Some(word)) = (view.header(header::EPOCH), worker_word(view, worker)) else {
+    let (Some(epoch), Some(word)) = (view.header(header_word::EPOCH), worker_word(view, worker))
+    else {
         return;
     };
     word.store(epoch.load(Ordering::Acquire), Ordering::Release);
@@ -51,14 +52,14 @@ pub(crate) fn unpark(view: &View, worker: u32) {
 
 /// Raises the epoch to `epoch`: what was made unreachable before may be reused once every awake worker has [`reached`] it.
 pub(crate) fn advance(view: &View, epoch: u64) {
-    if let Some(word) = view.header(header::EPOCH) {
+    if let Some(word) = view.header(header_word::EPOCH) {
         word.store(epoch, Ordering::Release);
     }
 }
 
 /// The epoch of the segment, as the writer finds it when it attaches.
 pub(crate) fn current(view: &View) -> u64 {
-    view.header(header::EPOCH)
+    view.header(header_word::EPOCH)
         .map_or(FIRST_EPOCH, |word| word.load(Ordering::Relaxed))
         .max(FIRST_EPOCH)
 }

@@ -1,21 +1,20 @@
 //! Making, opening and sharing a segment.
 
 use crate::control::Control;
-use crate::counters::{Counter, CounterSnapshot};
-use crate::drop_reason::DropReason;
+use crate::counters::CounterSnapshot;
 use crate::error::SegmentError;
 use crate::geometry::Geometry;
-use crate::layout::{LAYOUT_VERSION, Layout, MAGIC, WORKER_COUNTERS, header};
+use crate::header;
+use crate::layout::{Layout, WORKER_COUNTERS, header_word};
 use crate::mapping::{Mapping, WORD_BYTES};
-use crate::quiescence::FIRST_EPOCH;
 use crate::reader::Reader;
 use crate::role::{Role, Roles};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::Ordering;
 use crate::view::View;
 use crate::writer::Writer;
 use nix::fcntl::posix_fallocate;
 use nix::sys::statvfs::fstatvfs;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +51,7 @@ impl Segment {
         geometry.validate()?;
         let layout = Layout::new(geometry);
         let mapping = Mapping::anonymous(layout.words)?;
-        initialise(mapping.words(), &layout, seed);
+        header::initialise(mapping.words(), &layout, seed);
         Ok(Self::new(View::new(mapping, layout), None))
     }
 
@@ -65,7 +64,6 @@ impl Segment {
         let path = path.as_ref();
         geometry.validate()?;
         let seed = random_seed()?;
-        let layout = Layout::new(geometry);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -73,18 +71,27 @@ impl Segment {
             .mode(0o600)
             .open(path)
             .map_err(|source| file_error("create", path, source))?;
-        // On hugetlbfs a file's length is a multiple of its block size, which is the page size there.
-        let block = fstatvfs(&file)
-            .map_err(|errno| file_error("size", path, errno.into()))?
-            .block_size();
-        let block = usize::try_from(block).unwrap_or(1).max(1);
-        let length = (layout.words * WORD_BYTES).next_multiple_of(block);
+        Self::fill(file, path, geometry, seed).inspect_err(|_| {
+            // Half a segment is of no use to anybody; the error to report is the one that made it so.
+            let _ = fs::remove_file(path);
+        })
+    }
+
+    fn fill(
+        file: File,
+        path: &Path,
+        geometry: &Geometry,
+        seed: [u64; 2],
+    ) -> Result<Self, SegmentError> {
+        let layout = Layout::new(geometry);
+        let page = page_bytes(&file, path)?;
+        let length = (layout.words * WORD_BYTES).next_multiple_of(page);
         let length = i64::try_from(length).unwrap_or(i64::MAX);
         // Allocated now: a page that the file system can not give later would be a SIGBUS in a worker.
         posix_fallocate(&file, 0, length)
             .map_err(|errno| file_error("allocate", path, errno.into()))?;
-        let mapping = Mapping::file(&file, layout.words)?;
-        initialise(mapping.words(), &layout, seed);
+        let mapping = Mapping::file(&file, layout.words, page)?;
+        header::initialise(mapping.words(), &layout, seed);
         Ok(Self::new(View::new(mapping, layout), Some(file)))
     }
 
@@ -105,16 +112,17 @@ impl Segment {
             .metadata()
             .map_err(|source| file_error("inspect", path, source))?
             .len();
-        let header_bytes = (header::LEN * WORD_BYTES) as u64;
+        let header_bytes = (header_word::LEN * WORD_BYTES) as u64;
         if length < header_bytes {
-            return Err(size_error("file", length, header_bytes));
+            return Err(header::size_error("file", length, header_bytes));
         }
-        let layout = check_header(Mapping::file(&file, header::LEN)?.words())?;
+        let page = page_bytes(&file, path)?;
+        let layout = header::check(Mapping::file(&file, header_word::LEN, page)?.words())?;
         let expected = (layout.words * WORD_BYTES) as u64;
         if length < expected {
-            return Err(size_error("file", length, expected));
+            return Err(header::size_error("file", length, expected));
         }
-        let mapping = Mapping::file(&file, layout.words)?;
+        let mapping = Mapping::file(&file, layout.words, page)?;
         Ok(Self::new(View::new(mapping, layout), Some(file)))
     }
 
@@ -184,7 +192,7 @@ impl Segment {
     #[must_use]
     pub fn writer_heartbeat_ns(&self) -> u64 {
         self.view
-            .header(header::HEARTBEAT)
+            .header(header_word::HEARTBEAT)
             .map_or(0, |word| word.load(Ordering::Acquire))
     }
 }
@@ -200,6 +208,14 @@ pub(crate) fn read_counters(view: &View, worker: u32) -> CounterSnapshot {
     })
 }
 
+/// The unit that files and mappings of this file system come in: on hugetlbfs a huge page.
+fn page_bytes(file: &File, path: &Path) -> Result<usize, SegmentError> {
+    let block = fstatvfs(file)
+        .map_err(|errno| file_error("inspect", path, errno.into()))?
+        .block_size();
+    Ok(usize::try_from(block).unwrap_or(1).max(1))
+}
+
 fn random_seed() -> Result<[u64; 2], SegmentError> {
     let word = || getrandom::u64().map_err(|error| SegmentError::Random(error.to_string()));
     Ok([word()?, word()?])
@@ -211,104 +227,4 @@ fn file_error(action: &'static str, path: &Path, source: std::io::Error) -> Segm
         path: path.to_owned(),
         source,
     }
-}
-
-fn size_error(what: &'static str, found: u64, expected: u64) -> SegmentError {
-    SegmentError::Size {
-        what,
-        found,
-        expected,
-    }
-}
-
-/// Layout version, number of counters, number of drop reasons.
-fn version_word() -> u64 {
-    let counters = Counter::ALL.len() as u64;
-    let drops = DropReason::ALL.len() as u64;
-    u64::from(LAYOUT_VERSION) << 32 | counters << 16 | drops
-}
-
-/// Writes the header of a zeroed segment, the magic number last.
-fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
-    let set = |at: usize, value: u64, order: Ordering| {
-        if let Some(word) = words.get(at) {
-            word.store(value, order);
-        }
-    };
-    let Geometry {
-        workers,
-        home_addresses,
-        templates,
-        next_hops,
-        routes,
-        ring_slots,
-    } = layout.geometry;
-    let geometry = [
-        workers,
-        home_addresses,
-        templates,
-        next_hops,
-        routes,
-        ring_slots,
-    ];
-    for (offset, value) in geometry.into_iter().enumerate() {
-        set(
-            header::GEOMETRY + offset,
-            u64::from(value),
-            Ordering::Relaxed,
-        );
-    }
-    set(header::VERSION, version_word(), Ordering::Relaxed);
-    set(header::WORDS, layout.words as u64, Ordering::Relaxed);
-    set(header::SEED, seed[0], Ordering::Relaxed);
-    set(header::SEED + 1, seed[1], Ordering::Relaxed);
-    set(header::EPOCH, FIRST_EPOCH, Ordering::Relaxed);
-    set(header::MAGIC, MAGIC, Ordering::Release);
-}
-
-/// Checks the header of a segment that somebody else has made, and computes its layout.
-fn check_header(words: &[AtomicU64]) -> Result<Layout, SegmentError> {
-    let get = |at: usize| words.get(at).map_or(0, |word| word.load(Ordering::Acquire));
-    match get(header::MAGIC) {
-        MAGIC => {}
-        0 => return Err(SegmentError::NotReady),
-        found => {
-            return Err(SegmentError::Magic {
-                found,
-                expected: MAGIC,
-            });
-        }
-    }
-    let (found, expected) = (get(header::VERSION), version_word());
-    if found >> 32 != expected >> 32 {
-        return Err(SegmentError::Version {
-            found: (found >> 32) as u32,
-            expected: LAYOUT_VERSION,
-        });
-    }
-    if found != expected {
-        return Err(SegmentError::Counters {
-            found_counters: (found >> 16) as u16,
-            found_drops: found as u16,
-            counters: (expected >> 16) as u16,
-            drops: expected as u16,
-        });
-    }
-    let field = |offset: usize| u32::try_from(get(header::GEOMETRY + offset)).unwrap_or(u32::MAX);
-    let geometry = Geometry {
-        workers: field(0),
-        home_addresses: field(1),
-        templates: field(2),
-        next_hops: field(3),
-        routes: field(4),
-        ring_slots: field(5),
-    };
-    geometry.validate()?;
-    let layout = Layout::new(&geometry);
-    let (found, expected) = (get(header::WORDS), layout.words as u64);
-    if found != expected {
-        let bytes = |words: u64| words.saturating_mul(WORD_BYTES as u64);
-        return Err(size_error("header", bytes(found), bytes(expected)));
-    }
-    Ok(layout)
 }

@@ -1,6 +1,6 @@
 //! Checked access to the regions of a mapped segment.
 
-use crate::layout::{Layout, Region, header};
+use crate::layout::{Layout, Region, header_word};
 use crate::mapping::Mapping;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -20,7 +20,7 @@ impl View {
             layout,
             seed: [0; 2],
         };
-        view.seed = [header::SEED, header::SEED + 1].map(|word| view.load(word));
+        view.seed = [header_word::SEED, header_word::SEED + 1].map(|word| view.load(word));
         view
     }
 

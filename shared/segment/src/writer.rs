@@ -6,7 +6,7 @@ mod routes;
 
 use crate::error::{SegmentError, Table};
 use crate::home_table::HomeTable;
-use crate::layout::header;
+use crate::layout::header_word;
 use crate::next_hop;
 use crate::pool::{Pool, Retired, RetiredQueue};
 use crate::quiescence;
@@ -129,7 +129,7 @@ impl Writer {
 
     /// Says that the writer lives, at `now_ns` of its monotonic clock.
     pub fn heartbeat(&mut self, now_ns: u64) {
-        if let Some(word) = self.view.header(header::HEARTBEAT) {
+        if let Some(word) = self.view.header(header_word::HEARTBEAT) {
             word.store(now_ns, Ordering::Release);
         }
     }

@@ -1,0 +1,166 @@
+//! Processes that die without saying so: workers do not hold things up, writers leave everything in place.
+#![cfg(not(loom))]
+
+mod support;
+
+use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use support::{SMALL, generation_of, home, next_hop, tunnel};
+use tempfile::TempDir;
+
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("segment");
+    (directory, path)
+}
+
+const PLACE: &str = "DHP_SEGMENT_TEST_PLACE";
+
+/// Runs the ignored test `role` of this file in a process of its own, until it says that it is at work.
+fn start(role: &str, path: &Path) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", role, "--ignored", "--nocapture"])
+        .env(PLACE, path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seen = String::new();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut octet = [0; 1];
+    while !seen.contains("at work") {
+        assert_eq!(
+            stdout.read(&mut octet).unwrap(),
+            1,
+            "{role} ended early: {seen}"
+        );
+        seen.push(char::from(octet[0]));
+    }
+    child
+}
+
+/// Kills a process without a chance to clean up.
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+#[ignore = "a process that other tests of this file start and kill"]
+fn a_worker_that_reads_and_never_reports() {
+    let segment = Segment::open(std::env::var_os(PLACE).unwrap()).unwrap();
+    let reader = segment.reader(1).unwrap();
+    assert!(reader.lookup_home(&home(1).octets()).is_some());
+    println!("at work");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
+#[test]
+#[ignore = "a process that other tests of this file start and kill"]
+fn a_writer_that_changes_everything_all_the_time() {
+    let segment = Segment::open(std::env::var_os(PLACE).unwrap()).unwrap();
+    let mut writer = segment.writer().unwrap();
+    let id = writer.allocate_next_hop().unwrap();
+    for generation in 1.. {
+        for n in 0..SMALL.home_addresses.into() {
+            if (n + generation) % 5 == 0 {
+                writer.remove_binding(home(n));
+            } else {
+                // Refused while the reader is busy elsewhere.
+                let _ = writer.publish_binding(home(n), &tunnel(n, generation));
+            }
+        }
+        let _ = writer.set_next_hop(id, next_hop(generation as u8));
+        let _ = writer.publish_routes(&[Route {
+            prefix: home(generation),
+            len: 128,
+            action: RouteAction::Pool,
+        }]);
+        if generation == 100 {
+            println!("at work");
+        }
+    }
+}
+
+#[test]
+fn a_killed_worker_does_not_hold_up_reclamation_and_can_be_replaced() {
+    let (_directory, path) = place();
+    let geometry = Geometry {
+        home_addresses: 2,
+        templates: 3,
+        ..SMALL
+    };
+    let segment = Segment::create(&path, &geometry).unwrap();
+    let mut writer = segment.writer().unwrap();
+    for n in 1..=2 {
+        writer.publish_binding(home(n), &tunnel(n, 1)).unwrap();
+    }
+    let child = start("a_worker_that_reads_and_never_reports", &path);
+    assert!(matches!(segment.reader(1), Err(SegmentError::Taken(_))));
+    writer.publish_binding(home(1), &tunnel(1, 2)).unwrap();
+    let waits = writer.publish_binding(home(1), &tunnel(1, 3));
+    assert!(matches!(waits, Err(SegmentError::Busy { .. })), "{waits:?}");
+    assert_eq!(writer.evict_dead_workers(), 0, "it is slow, not dead");
+    kill(child);
+    writer.publish_binding(home(1), &tunnel(1, 3)).unwrap();
+    assert!(segment.reader(1).is_ok());
+}
+
+#[test]
+fn readers_go_on_when_the_writer_is_killed_and_a_new_one_takes_over() {
+    let (_directory, path) = place();
+    let segment = Segment::create(&path, &SMALL).unwrap();
+    let reader = segment.reader(0).unwrap();
+    reader.park();
+    for _ in 0..5 {
+        let child = start("a_writer_that_changes_everything_all_the_time", &path);
+        reader.unpark();
+        for _ in 0..200 {
+            read_everything(&segment, &reader);
+            reader.quiescent();
+        }
+        assert!(matches!(segment.writer(), Err(SegmentError::Taken(_))));
+        kill(child);
+        let found = read_everything(&segment, &reader);
+
+        let mut writer = segment.writer().unwrap();
+        assert_eq!(writer.len(), found);
+        assert_eq!(writer.bindings().count(), found);
+        reader.quiescent();
+        let capacity = u64::from(SMALL.home_addresses);
+        for n in 0..capacity {
+            writer.publish_binding(home(n), &tunnel(n, 7)).unwrap();
+            reader.quiescent();
+        }
+        assert_eq!(read_everything(&segment, &reader), writer.len());
+        assert_eq!(writer.len(), SMALL.home_addresses as usize);
+        reader.park();
+        for (id, _) in writer.next_hops().collect::<Vec<_>>() {
+            assert!(writer.release_next_hop(id));
+        }
+    }
+}
+
+/// Looks everything up, checks that it is whole, and gives the number of bindings.
+fn read_everything(segment: &Segment, reader: &dhp_segment::Reader) -> usize {
+    let bound = (0..u64::from(segment.geometry().home_addresses)).filter(|n| {
+        let Some(entry) = reader.lookup_home(&home(*n).octets()) else {
+            return false;
+        };
+        let template = reader.template(entry.template).unwrap();
+        assert!(
+            generation_of(*n, &template.tunnel()).is_some(),
+            "{template:?}"
+        );
+        true
+    });
+    let bound = bound.count();
+    for id in 0..segment.geometry().next_hops {
+        if let Some(hop) = reader.next_hop(id) {
+            assert_eq!(hop, next_hop(hop.port as u8));
+        }
+    }
+    bound
+}
