@@ -64,7 +64,7 @@ impl IcmpError {
     }
 }
 
-/// Writes a whole IPv6 packet with the error, quoting "as much of invoking packet as possible without the ICMPv6
+/// Writes a whole IPv6 packet with the error, quoting "As much of invoking packet as possible without the ICMPv6
 /// packet exceeding the minimum IPv6 MTU" and without exceeding `out`. Returns its length in octets, or nothing if
 /// `out` has no room for the headers. Ask [`may_answer`] first.
 #[inline]

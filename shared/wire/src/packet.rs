@@ -148,7 +148,7 @@ impl<'a> MobilityPacket<'a> {
         let type2_home = match chain.routing.filter(|routing| routing.segments_left != 0) {
             None => None,
             Some(routing) => match routing.home {
-                // RFC 6275 §6.4.1, Segments Left: "... always 1."
+                // RFC 6275 §6.4.1: "Segments Left MUST be 1."
                 Some(home) if routing.segments_left == 1 => Some(home),
                 _ => {
                     return Err(PacketError::Routing {
@@ -170,8 +170,9 @@ impl<'a> MobilityPacket<'a> {
         })
     }
 
-    /// The source that the checksum takes: "If the ... packet contains a Home Address destination option, then the
-    /// ... source address is the home address" (RFC 6275 §6.1.1, in short).
+    /// The source that the checksum takes. RFC 6275 §6.1.1: "If a mobility message has a Home Address destination
+    /// option, then the checksum calculation uses the home address in this option as the value of the IPv6 Source
+    /// Address field."
     #[must_use]
     pub fn checksum_source(&self) -> Ipv6Addr {
         self.home_address.unwrap_or(self.source)
@@ -183,8 +184,8 @@ impl<'a> MobilityPacket<'a> {
         self.type2_home.unwrap_or(self.destination)
     }
 
-    /// Whether the Mobility Header's checksum is right. RFC 6275 §9.2: "Otherwise, the node MUST silently discard the
-    /// message."
+    /// Whether the Mobility Header's checksum is right. RFC 6275 §9.2: "If invalid, the node MUST silently discard
+    /// the message."
     #[must_use]
     pub fn checksum_is_valid(&self) -> bool {
         let (src, dst) = (self.checksum_source(), self.checksum_destination());

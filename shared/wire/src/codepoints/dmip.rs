@@ -4,7 +4,7 @@ use super::{mh_type, mobility_option};
 
 /// The two numbers that stand in IANA registries and can be configured.
 ///
-/// RFC 5096 §1: "an implementation MUST NOT be released or deployed with the experimental messages": the defaults
+/// RFC 5096 §1: "An implementation MUST NOT be released or deployed with the experimental messages": the defaults
 /// are for laboratories, a deployment configures others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodePoints {

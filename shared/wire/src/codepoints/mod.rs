@@ -1,7 +1,7 @@
 //! Every number that a registry assigns, in one table.
 //!
-//! IANA: "Protocol Numbers", "ICMPv6 Parameters", "Destination Options and Hop-by-Hop Options" and "Mobile IPv6
-//! parameters". DMIPv6 profile 1 has numbers of its own inside the experimental ones of RFC 5096.
+//! The registries are IANA's: Protocol Numbers, ICMPv6 Parameters, Destination Options and Hop-by-Hop Options, Mobile
+//! IPv6 Parameters. DMIPv6 profile 1 has numbers of its own inside the experimental ones of RFC 5096.
 
 mod dmip;
 mod status_code;
@@ -109,7 +109,7 @@ pub mod mobility_option {
     pub const MESG_ID: u8 = 10;
     /// Experimental (RFC 5096).
     pub const EXPERIMENTAL: u8 = 18;
-    /// Binding Identifier (RFC 5648 §4.1).
+    /// Binding Identifier (RFC 5648 §4.3).
     pub const BINDING_IDENTIFIER: u8 = 35;
     /// Flow Summary. RFC 6089 §4.2 and its §8 give 44 and 45 the other way round from each other; the registry
     /// follows §8.

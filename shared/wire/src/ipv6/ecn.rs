@@ -4,8 +4,7 @@ const NOT_ECT: u8 = 0b00;
 const ECT_1: u8 = 0b01;
 const CE: u8 = 0b11;
 
-/// The outer traffic class for an inner one: DSCP and ECN copied (RFC 6040 §4.1: "the normal mode ... copies the
-/// incoming ECN field").
+/// The outer traffic class for an inner one: DSCP and ECN both copied (RFC 6040 §4.1, normal mode).
 #[inline]
 #[must_use]
 pub const fn encap_traffic_class(inner: u8) -> u8 {
@@ -13,7 +12,7 @@ pub const fn encap_traffic_class(inner: u8) -> u8 {
 }
 
 /// The traffic class that leaves the tunnel: the inner DSCP with the ECN field of RFC 6040 §4.2, figure 4. `None`
-/// where "the decapsulator MUST drop the packet": a CE mark on a packet whose sender does not know ECN.
+/// where that has the packet dropped: a CE mark on a packet whose sender does not know ECN.
 #[inline]
 #[must_use]
 pub const fn decap_traffic_class(inner: u8, outer: u8) -> Option<u8> {

@@ -187,7 +187,10 @@ impl Builder {
         } else {
             AUTH_FIXED_LEN.checked_add(mac_len)?
         };
-        Some(before_auth.checked_add(auth)?.next_multiple_of(8)).filter(|len| *len <= MAX_LEN)
+        before_auth
+            .checked_add(auth)?
+            .checked_next_multiple_of(8)
+            .filter(|len| *len <= MAX_LEN)
     }
 
     /// Whether every option that was asked for is in.

@@ -40,7 +40,7 @@ impl MobilityOption<'_> {
             // RFC 4285 §5: "4n + 1"; §6: "8n + 2".
             Self::Auth(_) => Alignment::new(4, 1),
             Self::MesgId(_) => Alignment::new(8, 2),
-            // RFC 5648 §4.1: "2n if the Care-of Address field is not present. Otherwise ... 8n + 2".
+            // RFC 5648 §4.3: "2n if the Care-of Address field is not present. Otherwise, ... 8n + 2."
             Self::BindingIdentifier { care_of: None, .. } => Alignment::new(2, 0),
             Self::BindingIdentifier {
                 care_of: Some(_), ..

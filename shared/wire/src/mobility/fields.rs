@@ -3,14 +3,15 @@
 use core::fmt;
 use core::time::Duration;
 
-/// A Lifetime field: units of 4 seconds, 0xffff for ever (RFC 6275 §6.1.7).
+/// A Lifetime field: units of 4 seconds (RFC 6275 §6.1.7), 0xffff for ever (DMIPv6 profile 1; RFC 6275 gives that
+/// value no meaning of its own, and a granted lifetime is limited anyway).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Lifetime(pub u16);
 
 impl Lifetime {
     /// Deletes a binding.
     pub const ZERO: Self = Self(0);
-    /// "A value of 0xFFFF indicates infinity."
+    /// Never ends.
     pub const INFINITE: Self = Self(0xffff);
     /// Seconds of one unit.
     pub const UNIT_SECONDS: u64 = 4;

@@ -109,8 +109,11 @@ pub struct Dmip<'a> {
 /// A message, its fixed part read and its option chain walked once.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
-    /// RFC 6275 §6.1.2.
-    BindingRefreshRequest,
+    /// RFC 6275 §6.1.2; RFC 5648 §4.3 lets it carry Binding Identifiers.
+    BindingRefreshRequest {
+        /// Mobility options.
+        options: Options<'a>,
+    },
     /// RFC 6275 §6.1.3.
     HomeTestInit {
         /// Home Init Cookie.
@@ -177,10 +180,9 @@ impl<'a> MobilityHeader<'a> {
             pointer: header::HEADER_LEN as u32,
         };
         match self.mh_type() {
-            mh_type::BINDING_REFRESH_REQUEST => {
-                self.options_at(8, code_points)?;
-                Ok(Message::BindingRefreshRequest)
-            }
+            mh_type::BINDING_REFRESH_REQUEST => Ok(Message::BindingRefreshRequest {
+                options: self.options_at(8, code_points)?,
+            }),
             kind @ (mh_type::HOME_TEST_INIT | mh_type::CARE_OF_TEST_INIT) => {
                 let options = self.options_at(16, code_points)?;
                 let cookie = octets(self.bytes(), 8).ok_or(too_short)?;

@@ -4,6 +4,7 @@
 //! [`MobilityHeader::parse`], then [`MobilityHeader::message`], whose [`Message::Other`] is the unknown type.
 
 mod builder;
+mod decode;
 mod emit;
 mod fields;
 mod flow;

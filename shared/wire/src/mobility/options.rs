@@ -128,7 +128,7 @@ impl<'a> OptionIter<'a> {
         while self.at < self.options.header.len() {
             let (option, end) = next_option(self.options.header, self.at)?;
             self.at = end;
-            // "Processing of PadN options: ... MUST be ignored by the receiver" (RFC 6275 §6.2.2, §6.2.3).
+            // RFC 6275 §6.2.3: "PadN Option data MUST be ignored by the receiver."
             if !matches!(option.kind, mobility_option::PAD1 | mobility_option::PADN) {
                 return Some(option);
             }
@@ -154,7 +154,7 @@ impl<'a> Iterator for OptionIter<'a> {
 /// The option at `at` and where the next one begins; nothing if it reaches beyond the header.
 fn next_option(header: &[u8], at: usize) -> Option<(RawOption<'_>, usize)> {
     let kind = u8_at(header, at)?;
-    // "The Pad1 option ... does not have Option Length and Option Data fields." (RFC 6275 §6.2.2)
+    // RFC 6275 §6.2.2: Pad1 "has neither Option Length nor Option Data fields".
     if kind == mobility_option::PAD1 {
         return Some((
             RawOption {

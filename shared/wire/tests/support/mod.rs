@@ -157,13 +157,12 @@ pub fn options_of<'a>(message: &Message<'a>) -> Option<Options<'a>> {
         Message::BindingUpdate(update) => Some(update.options),
         Message::BindingAcknowledgement(ack) => Some(ack.options),
         Message::Dmip(dmip) => Some(dmip.options),
-        Message::HomeTestInit { options, .. }
+        Message::BindingRefreshRequest { options }
+        | Message::HomeTestInit { options, .. }
         | Message::CareOfTestInit { options, .. }
         | Message::HomeTest { options, .. }
         | Message::CareOfTest { options, .. } => Some(*options),
-        Message::BindingRefreshRequest | Message::BindingError { .. } | Message::Other { .. } => {
-            None
-        }
+        Message::BindingError { .. } | Message::Other { .. } => None,
     }
 }
 
