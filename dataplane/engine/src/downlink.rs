@@ -19,6 +19,9 @@ impl<P: Port> Path<P> {
     /// Tunnel a packet for a pool address to the care-of address that it is bound to (RFC 6275 §10.4.2).
     #[inline]
     pub(crate) fn downlink(&mut self, mut packet: P::Buf, home: Option<HomeEntry>, origin: Origin) {
+        if origin == Origin::Host {
+            self.reader.count(Counter::FromHost, 1);
+        }
         let Some(template) = self.template(home) else {
             let error = IcmpError::DestinationUnreachable {
                 code: ADDRESS_UNREACHABLE,

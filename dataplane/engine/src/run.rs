@@ -36,6 +36,17 @@ pub fn monotonic_ns() -> u64 {
     })
 }
 
+/// Bind the calling thread to a core that it may run on.
+fn pin(core: usize) -> Result<(), RunError> {
+    core_affinity::get_core_ids()
+        .unwrap_or_default()
+        .into_iter()
+        .find(|permitted| permitted.id == core)
+        .filter(|permitted| core_affinity::set_for_current(*permitted))
+        .map(|_| ())
+        .ok_or(RunError::Core(core))
+}
+
 impl<P: Port> Worker<P> {
     /// Pin the calling thread to the configured core and work until `stop` is set; then send what is queued and return. Ring
     /// `wake` after setting `stop`, and after injecting a packet, so that a sleeping worker sees it.
@@ -43,10 +54,8 @@ impl<P: Port> Worker<P> {
     /// # Errors
     /// [`RunError`], before the first round.
     pub fn run(&mut self, stop: &AtomicBool, wake: &WakeFd) -> Result<(), RunError> {
-        if let Some(core) = self.config.core
-            && !core_affinity::set_for_current(core_affinity::CoreId { id: core })
-        {
-            return Err(RunError::Core(core));
+        if let Some(core) = self.config.core {
+            pin(core)?;
         }
         let mut empty_rounds = 0_u32;
         while !stop.load(Ordering::Acquire) {

@@ -70,6 +70,7 @@ pub struct Setup {
     pub ring_slots: u32,
     pub wire_depth: usize,
     pub frames: usize,
+    pub frame_octets: usize,
 }
 
 impl Default for Setup {
@@ -84,6 +85,7 @@ impl Default for Setup {
             ring_slots: 256,
             wire_depth: 1024,
             frames: 4096,
+            frame_octets: 2048,
         }
     }
 }
@@ -116,7 +118,7 @@ impl Appliance {
         let segment = Segment::anonymous(&geometry).expect("a segment");
         let mut writer = segment.writer().expect("the writer");
         publish(&mut writer);
-        let pool = FramePool::new(setup.frames, 2048);
+        let pool = FramePool::new(setup.frames, setup.frame_octets);
         let port = |number: usize, name: &str| {
             let info = PortInfo {
                 name: name.to_owned(),

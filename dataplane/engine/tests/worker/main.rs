@@ -1,5 +1,16 @@
 //! The worker between memory ports: packets in, packets and counters out
 
 mod appliance;
+mod bare_port;
+mod batches;
+mod conservation;
+mod control_plane;
 mod downlink;
+mod drops;
+mod errors;
+mod forwarding;
+mod local;
+mod mutation;
 mod packets;
+mod running;
+mod uplink;

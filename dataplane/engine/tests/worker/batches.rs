@@ -1,0 +1,108 @@
+//! Batches of every size do what single packets do
+
+use dhp_segment::Counter;
+
+use crate::appliance::*;
+use crate::packets::*;
+
+/// Packets of all treatments, told apart by their lengths.
+fn mixture(count: usize) -> Vec<Vec<u8>> {
+    let far = "2001:db8:a::42";
+    (0..count)
+        .map(|number| match number % 7 {
+            0 => udp(far, HOME, number),
+            1 => tunnelled(CARE_OF, ANCHOR, &udp(HOME, CORRESPONDENT, number)),
+            2 => udp(far, CORRESPONDENT, number),
+            3 => tunnelled(CARE_OF, ANCHOR, &udp(HOME, OTHER_HOME, number)),
+            4 => udp(far, UNBOUND_HOME, number),
+            5 => tunnelled(far, ANCHOR, &udp(HOME, CORRESPONDENT, number)),
+            _ => udp(far, LOCAL, number),
+        })
+        .collect()
+}
+
+#[test]
+fn every_size_gives_what_the_packets_give_one_by_one() {
+    for size in [1, 2, 63, 64, 65, 128, 200] {
+        let packets = mixture(size);
+        let mut one_by_one = Appliance::new();
+        let mut expected: Vec<_> = packets
+            .iter()
+            .flat_map(|packet| one_by_one.pass(CORE, packet))
+            .collect();
+        // Order is kept on each port, not between ports.
+        expected.sort_by_key(|(port, _)| *port);
+
+        let mut batched = Appliance::new();
+        for packet in &packets {
+            batched.receive(CORE, packet);
+        }
+        let mut left = size;
+        while left > 0 {
+            let round = batched.poll();
+            assert_eq!(round, left.min(64));
+            left -= round;
+        }
+        assert_eq!(batched.poll(), 0);
+        assert_eq!(batched.sent(), expected, "{size}");
+        assert_eq!(batched.counted(), one_by_one.counted(), "{size}");
+        batched.assert_conserved();
+    }
+}
+
+#[test]
+fn a_round_takes_a_batch_from_every_port() {
+    let mut appliance = Appliance::new();
+    for number in 0..64 {
+        appliance.receive(
+            CORE,
+            &tunnelled(CARE_OF, ANCHOR, &udp(HOME, CORRESPONDENT, number)),
+        );
+        appliance.receive(CN, &udp(CORRESPONDENT, HOME, number));
+        appliance.receive(HOST, &udp(LOCAL, HOME, number));
+    }
+    assert_eq!(appliance.poll(), 192);
+    appliance.assert_conserved();
+    let counters = appliance.counters();
+    assert_eq!(counters.get(Counter::TxPackets), 192);
+    assert_eq!(
+        (
+            counters.get(Counter::Encapsulated),
+            counters.get(Counter::Decapsulated)
+        ),
+        (128, 64)
+    );
+    assert_eq!(
+        (
+            counters.get(Counter::Polls),
+            counters.get(Counter::IdlePolls)
+        ),
+        (1, 0)
+    );
+}
+
+/// The lookup of a batch has room for two addresses of every packet.
+#[test]
+fn a_full_batch_of_hairpins_finds_all_its_bindings() {
+    let mut appliance = Appliance::new();
+    for number in 0..64 {
+        appliance.receive(
+            CORE,
+            &tunnelled(CARE_OF, ANCHOR, &udp(HOME, OTHER_HOME, number)),
+        );
+    }
+    assert_eq!(appliance.poll(), 64);
+    assert_eq!(appliance.counters().get(Counter::Hairpinned), 64);
+    assert_eq!(appliance.counters().total_drops(), 0);
+    assert_eq!(appliance.sent().len(), 64);
+}
+
+#[test]
+fn octets_are_those_of_the_frames() {
+    let mut appliance = Appliance::new();
+    let packet = udp(CORRESPONDENT, HOME, 100);
+    appliance.pass(CN, &packet);
+    let counters = appliance.counters();
+    assert_eq!(counters.get(Counter::RxBytes), packet.len() as u64 + 14);
+    assert_eq!(counters.get(Counter::TxBytes), packet.len() as u64 + 54);
+}
