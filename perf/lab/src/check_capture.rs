@@ -1,0 +1,173 @@
+//! `dhp-lab check-capture`: what an independent decoder, tshark, makes of the signalling.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// RFC 6275 §6.1.7 and §6.1.8.
+const BINDING_UPDATE: u8 = 5;
+const BINDING_ACKNOWLEDGEMENT: u8 = 6;
+/// RFC 5096, the experimental MH type that DMIPv6 messages use by default.
+const EXPERIMENTAL: u8 = 11;
+
+/// What tshark found in one or more captures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// All packets.
+    pub packets: usize,
+    /// Frames that tshark calls malformed: file and frame number.
+    pub malformed: Vec<String>,
+    /// Mobility Headers whose checksum tshark finds wrong: file and frame number.
+    pub bad_checksums: Vec<String>,
+    /// Packets without a Mobility Header that tshark knows.
+    pub without_mobility: Vec<String>,
+    /// RFC 6275 Binding Updates.
+    pub binding_updates: usize,
+    /// RFC 6275 Binding Acknowledgements.
+    pub binding_acknowledgements: usize,
+    /// Experimental Mobility Headers: DMIPv6.
+    pub experimental: usize,
+}
+
+/// Decodes the captures, prints what was found, and fails if anything is wrong.
+pub fn run(files: &[impl AsRef<Path>]) -> Result<()> {
+    let mut findings = Findings::default();
+    for file in files {
+        decode(file.as_ref(), &mut findings)?;
+    }
+    println!(
+        "{} packets: {} RFC 6275 Binding Updates, {} Binding Acknowledgements, {} DMIPv6 (experimental Mobility Header)",
+        findings.packets,
+        findings.binding_updates,
+        findings.binding_acknowledgements,
+        findings.experimental
+    );
+    findings.judge()
+}
+
+impl Findings {
+    /// An error that names what is wrong.
+    fn judge(&self) -> Result<()> {
+        let list = |what: &str, frames: &[String]| {
+            (!frames.is_empty()).then(|| format!("{what}: {}", frames.join(", ")))
+        };
+        let missing =
+            |what: &str, count: usize| (count == 0).then(|| format!("no {what} in the captures"));
+        let wrong: Vec<String> = [
+            list("malformed", &self.malformed),
+            list("wrong Mobility Header checksum", &self.bad_checksums),
+            list("no Mobility Header", &self.without_mobility),
+            missing("Binding Update", self.binding_updates),
+            missing("Binding Acknowledgement", self.binding_acknowledgements),
+            missing("DMIPv6 message", self.experimental),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !wrong.is_empty() {
+            bail!("{}", wrong.join("; "));
+        }
+        println!("nothing malformed, every checksum right");
+        Ok(())
+    }
+
+    fn add(&mut self, file: &str, line: &str) {
+        let mut fields = line.split('\t');
+        let mut next = || fields.next().unwrap_or_default().trim();
+        let (number, malformed, mh_type, checksum) = (next(), next(), next(), next());
+        let frame = format!("{file} frame {number}");
+        self.packets += 1;
+        if !malformed.is_empty() {
+            self.malformed.push(frame.clone());
+        }
+        // tshark: 0 bad, 1 good, 2 unverified, 3 not present.
+        if checksum == "0" || checksum.eq_ignore_ascii_case("bad") {
+            self.bad_checksums.push(frame.clone());
+        }
+        match mh_type.parse::<u8>() {
+            Ok(BINDING_UPDATE) => self.binding_updates += 1,
+            Ok(BINDING_ACKNOWLEDGEMENT) => self.binding_acknowledgements += 1,
+            Ok(EXPERIMENTAL) => self.experimental += 1,
+            Ok(_) => {}
+            Err(_) => self.without_mobility.push(frame),
+        }
+    }
+}
+
+fn decode(file: &Path, findings: &mut Findings) -> Result<()> {
+    let output = Command::new("tshark")
+        .arg("-r")
+        .arg(file)
+        .args([
+            "-n",
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+            "-e",
+            "_ws.malformed",
+            "-e",
+            "mip6.mhtype",
+        ])
+        .args(["-e", "mip6.csum.status"])
+        .output()
+        .context("cannot run tshark (apt install tshark)")?;
+    if !output.status.success() {
+        bail!(
+            "tshark cannot read {}: {}",
+            file.display(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let name = file
+        .file_name()
+        .unwrap_or(file.as_os_str())
+        .to_string_lossy();
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .for_each(|line| findings.add(&name, line));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(lines: &[&str]) -> Findings {
+        let mut findings = Findings::default();
+        lines.iter().for_each(|line| findings.add("x.pcap", line));
+        findings
+    }
+
+    #[test]
+    fn a_clean_capture_passes() {
+        let clean = findings(&["1\t\t5\t1", "2\t\t6\t1", "3\t\t11\t1"]);
+        assert!(clean.judge().is_ok(), "{clean:?}");
+    }
+
+    #[test]
+    fn each_fault_is_named_with_its_frame() {
+        let fault = |line| {
+            let lines = ["1\t\t5\t1", "2\t\t6\t1", "3\t\t11\t1", line];
+            findings(&lines).judge().map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            fault("4\tMalformed\t5\t1"),
+            Err("malformed: x.pcap frame 4".to_owned())
+        );
+        assert_eq!(
+            fault("4\t\t5\t0"),
+            Err("wrong Mobility Header checksum: x.pcap frame 4".to_owned())
+        );
+        assert_eq!(
+            fault("4\t\t\t"),
+            Err("no Mobility Header: x.pcap frame 4".to_owned())
+        );
+        assert!(
+            findings(&["1\t\t5\t1"])
+                .judge()
+                .is_err_and(|error| error.to_string().contains("Acknowledgement"))
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A roaming mobile node, its anchors and a plain correspondent, in network namespaces of this machine.
+///
+/// The lab builds eight namespaces (named dhplab-…) joined by wires with delays, two access networks with router
+/// advertisements, a home agent 40 ms away, a Distributed Home-Proxy (DHP) next to the correspondent, and a
+/// correspondent that knows nothing of mobility. It runs as root, leaves the machine's own network alone, and removes
+/// all it made when it ends; what a killed lab left, the next run removes.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dhp-lab demo --html report.html     watch TCP sessions survive handoffs; the report shows what each cost
+  dhp-lab up                          keep a lab to play with, then, in other terminals:
+  dhp-lab shell mn -- curl -o /dev/null http://[2001:db8:c:1::80]/100000000
+  dhp-lab shell mn -- tcpdump -ni wlan0 'ip6 proto 135'
+  dhp-lab move b                      take the mobile node's radio to access network B";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Three flows, a roaming node, measured; exit status 0 only if every criterion holds.
+    Demo(DemoArguments),
+    /// Keep the lab running until Ctrl-C; prints how to look around.
+    Up(UpArguments),
+    /// End a running lab and remove whatever a lab left.
+    Down,
+    /// Run a command in a node's namespace: mn, air, ara, arb, core, ha, dhp or cn.
+    Shell {
+        /// The node.
+        node: String,
+        /// The command; a shell if none is given.
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Take the radio of a running lab's mobile node to an access network: a or b.
+    Move {
+        /// The access network.
+        #[arg(value_parser = parse_access)]
+        to: crate::access::Access,
+        /// How long the radio is without a link, ms.
+        #[arg(long, default_value_t = 50)]
+        gap_ms: u64,
+    },
+    /// Check captured signalling with tshark: nothing malformed, RFC 6275 messages recognised.
+    CheckCapture {
+        /// The captures, as `demo --pcap DIR` writes them.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Send random and mutated packets into a running dhpd's port; it must live and count each one.
+    FuzzPort(FuzzArguments),
+    /// The correspondent's web server: `GET /N` gives N pseudo-random octets.
+    Serve {
+        /// Address and port.
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+    /// A sequence-numbered UDP stream each way.
+    #[command(subcommand)]
+    Udp(UdpCommand),
+}
+
+/// Where things are.
+#[derive(Clone, Debug, Args)]
+pub struct LabArguments {
+    /// Directory of dhpd, dhpctl and dhp-mn; beside dhp-lab by default.
+    #[arg(long)]
+    pub bin_dir: Option<PathBuf>,
+    /// Directory for the logs of all programs.
+    #[arg(long, default_value = "/var/log/dhp-lab")]
+    pub logs: PathBuf,
+}
+
+/// Options of `up`.
+#[derive(Debug, Args)]
+pub struct UpArguments {
+    /// Where things are.
+    #[command(flatten)]
+    pub lab: LabArguments,
+    /// Start no dhpd and no dhp-mn: networks, router advertisements and the correspondent's server only.
+    #[arg(long)]
+    pub networks_only: bool,
+}
+
+/// Options of the demo.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Where things are.
+    #[command(flatten)]
+    pub lab: LabArguments,
+    /// Write all data to this file.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// Write a one-page report with plots to this file.
+    #[arg(long)]
+    pub html: Option<PathBuf>,
+    /// Write the captured signalling to this directory.
+    #[arg(long)]
+    pub pcap: Option<PathBuf>,
+    /// A short one: 40 MB, two moves and a make before break.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// Options of the fuzzer.
+#[derive(Debug, Args)]
+pub struct FuzzArguments {
+    /// Where things are.
+    #[command(flatten)]
+    pub lab: LabArguments,
+    /// How many packets.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub packets: u64,
+    /// Which packets: the same seed gives the same ones.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// The two ends of a UDP stream.
+#[derive(Debug, Subcommand)]
+pub enum UdpCommand {
+    /// Wait for a peer, stream back to it.
+    Serve {
+        /// Address and port.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Options of both ends.
+        #[command(flatten)]
+        stream: StreamArguments,
+    },
+    /// Stream to a `serve`.
+    Stream {
+        /// Address and port.
+        #[arg(long)]
+        to: SocketAddr,
+        /// Options of both ends.
+        #[command(flatten)]
+        stream: StreamArguments,
+    },
+}
+
+/// Options of both ends of a stream.
+#[derive(Debug, Args)]
+pub struct StreamArguments {
+    /// Packets per second.
+    #[arg(long, default_value_t = 1000)]
+    pub rate: u32,
+    /// End after this many seconds; by default on SIGTERM.
+    #[arg(long)]
+    pub seconds: Option<f64>,
+    /// Where to write what was sent and received.
+    #[arg(long)]
+    pub record: PathBuf,
+}
+
+fn parse_access(text: &str) -> Result<crate::access::Access, String> {
+    match text {
+        "a" | "A" => Ok(crate::access::Access::A),
+        "b" | "B" => Ok(crate::access::Access::B),
+        _ => Err("an access network is a or b".to_owned()),
+    }
+}

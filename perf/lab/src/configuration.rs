@@ -1,0 +1,129 @@
+//! The configuration files of the lab's daemons.
+
+use std::path::Path;
+
+use crate::addresses::{
+    CN_DHP, CN_DIRECT, CN_HA, COVERAGE, DHOA_PREFIX, DHP, HA, HOME_ADDRESS, HOME_PREFIX,
+};
+
+/// The key that the mobile node shares with its home; of the lab only.
+const HOME_KEY: &str = "6c61622d6f6e6c792d686f6d652d6b65792d646f2d6e6f742d7573652d697421";
+const MN_ID: &str = "mn1@example.net";
+const SPI: u32 = 256;
+
+/// `dhpd` as home agent, and as locator that knows of the DHP.
+pub fn home_agent(api_socket: &Path) -> String {
+    format!(
+        r#"# dhpd as home agent of the lab
+[anchor]
+address = "{HA}"
+roles = ["home-agent", "locator"]
+
+[[port]]
+interface = "core0"
+
+[[pool]]
+prefix = "{HOME_PREFIX}"
+kind = "home"
+
+[[directory]]
+dhp = "{DHP}"
+prefix = "{COVERAGE}"
+preference = 100
+
+[[mobile-node]]
+id = "{MN_ID}"
+spi = {SPI}
+algorithm = "hmac-sha256-128"
+home-key = "{HOME_KEY}"
+home-address = "{HOME_ADDRESS}"
+
+[api]
+socket = "{socket}"
+metrics = "127.0.0.1:9105"
+"#,
+        socket = api_socket.display()
+    )
+}
+
+/// `dhpd` as the DHP in front of the correspondent.
+pub fn home_proxy(api_socket: &Path) -> String {
+    format!(
+        r#"# dhpd as the lab's Distributed Home-Proxy
+[anchor]
+address = "{DHP}"
+roles = ["dhp", "locator"]
+
+[[port]]
+interface = "core0"
+
+[[port]]
+interface = "cn0"
+
+[[pool]]
+prefix = "{DHOA_PREFIX}"
+kind = "dhoa"
+
+[[coverage]]
+prefix = "{COVERAGE}"
+
+[[directory]]
+dhp = "{DHP}"
+prefix = "{COVERAGE}"
+preference = 100
+
+[[mobile-node]]
+id = "{MN_ID}"
+spi = {SPI}
+algorithm = "hmac-sha256-128"
+home-key = "{HOME_KEY}"
+
+[api]
+socket = "{socket}"
+metrics = "127.0.0.1:9105"
+"#,
+        socket = api_socket.display()
+    )
+}
+
+/// `dhp-mn`, the agent on the mobile node.
+pub fn mobile_node(api_socket: &Path) -> String {
+    let host = |address: &str| address.replace("::80", "::/64");
+    format!(
+        r#"# dhp-mn of the lab
+[mobile-node]
+id = "{MN_ID}"
+spi = {SPI}
+algorithm = "hmac-sha256-128"
+home-key = "{HOME_KEY}"
+interfaces = ["wlan0", "wwan0"]
+tun = "dhpmn0"
+
+[home]
+agent = "{HA}"
+address = "{HOME_ADDRESS}"
+
+[[locator]]
+address = "{HA}"
+
+[[flow]]
+prefix = "{session_lasting}"
+session = "session-lasting"
+
+[[flow]]
+prefix = "{fixed}"
+session = "fixed"
+
+[[flow]]
+prefix = "{non_persistent}"
+session = "non-persistent"
+
+[api]
+socket = "{socket}"
+"#,
+        session_lasting = host(CN_DHP),
+        fixed = host(CN_HA),
+        non_persistent = host(CN_DIRECT),
+        socket = api_socket.display()
+    )
+}

@@ -1,0 +1,182 @@
+//! An HTTP download by an unmodified `curl` on the mobile node, watched through its standard output.
+
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::children::{Output, Program, Running, Starter};
+use crate::clock::monotonic_ns;
+use crate::content::hexadecimal;
+use crate::flows::Flow;
+
+/// How often the progress is noted for the plots.
+const SAMPLE_EVERY: Duration = Duration::from_millis(50);
+
+/// What to download and how.
+#[derive(Clone, Copy, Debug)]
+pub struct DownloadPlan {
+    /// The flow that it goes by.
+    pub flow: Flow,
+    /// Octets.
+    pub length: u64,
+    /// curl's `--limit-rate`, octets per second, so that it lasts over all moves.
+    pub rate: u64,
+    /// curl gives up after this many seconds with nearly nothing received.
+    pub patience_s: u64,
+}
+
+/// How a download went.
+#[derive(Clone, Debug, Serialize)]
+pub struct DownloadResult {
+    /// The flow.
+    pub flow: Flow,
+    /// Octets asked for.
+    pub length: u64,
+    /// Octets received.
+    pub received: u64,
+    /// SHA-256 of what was received.
+    pub sha256: String,
+    /// curl's exit status; `None` if a signal ended it.
+    pub curl_exit: Option<i32>,
+    /// From start to end.
+    pub seconds: f64,
+    /// (monotonic ns, octets received up to then), every 50 ms.
+    pub samples: Vec<(u64, u64)>,
+}
+
+impl DownloadResult {
+    /// All octets, and the right ones.
+    pub fn is_complete(&self, expected_sha256: &str) -> bool {
+        self.curl_exit == Some(0) && self.received == self.length && self.sha256 == expected_sha256
+    }
+
+    /// curl gave up since nothing came any more: exit 28, operation timeout.
+    pub fn broke(&self) -> bool {
+        self.curl_exit == Some(28) && self.received < self.length
+    }
+}
+
+/// A running download.
+#[derive(Debug)]
+pub struct Download {
+    plan: DownloadPlan,
+    curl: Running,
+    started_ns: u64,
+    received: Arc<AtomicU64>,
+    samples: Arc<Mutex<Vec<(u64, u64)>>>,
+    reader: JoinHandle<std::io::Result<String>>,
+}
+
+impl Download {
+    /// Starts curl in the mobile node's namespace.
+    pub fn start(starter: &Starter, namespace: &str, plan: DownloadPlan) -> Result<Self> {
+        let url = format!("http://[{}]/{}", plan.flow.correspondent(), plan.length);
+        let (rate, patience) = (plan.rate.to_string(), plan.patience_s.to_string());
+        let command = [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--noproxy",
+            "*",
+            "--limit-rate",
+            &rate,
+            "--speed-limit",
+            "1000",
+            "--speed-time",
+            &patience,
+            "--max-time",
+            "600",
+            "--output",
+            "-",
+            &url,
+        ];
+        let mut curl = starter.start(Program {
+            name: &format!("curl-{}", plan.flow.key()),
+            namespace,
+            command: command.map(String::from).to_vec(),
+            output: Output::Pipe,
+        })?;
+        let mut output = curl.take_output()?;
+        let received = Arc::new(AtomicU64::new(0));
+        let samples = Arc::new(Mutex::new(Vec::new()));
+        let (counter, notes) = (Arc::clone(&received), Arc::clone(&samples));
+        let started_ns = monotonic_ns();
+        let reader = thread::Builder::new()
+            .name("download".into())
+            .spawn(move || {
+                let mut hash = Sha256::new();
+                let mut buffer = vec![0; 64 * 1024];
+                let mut total = 0_u64;
+                let mut next_sample_ns = 0;
+                loop {
+                    let length = output.read(&mut buffer)?;
+                    let now = monotonic_ns();
+                    total = total.saturating_add(length as u64);
+                    counter.store(total, Ordering::Relaxed);
+                    if now >= next_sample_ns || length == 0 {
+                        notes
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push((now, total));
+                        next_sample_ns = now + SAMPLE_EVERY.as_nanos() as u64;
+                    }
+                    match buffer.get(..length) {
+                        Some(octets) if length > 0 => hash.update(octets),
+                        _ => return Ok(hexadecimal(&hash.finalize())),
+                    }
+                }
+            })?;
+        Ok(Self {
+            plan,
+            curl,
+            started_ns,
+            received,
+            samples,
+            reader,
+        })
+    }
+
+    /// What is downloaded.
+    pub fn plan(&self) -> DownloadPlan {
+        self.plan
+    }
+
+    /// Octets received so far.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Whether curl has ended.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.curl.ended()?.is_some())
+    }
+
+    /// The outcome; ends curl if it still runs.
+    pub fn finish(mut self) -> Result<DownloadResult> {
+        self.curl.stop();
+        let status = self.curl.ended()?.context("curl did not end")?;
+        let sha256 = self
+            .reader
+            .join()
+            .map_err(|_| anyhow!("the download's reader panicked"))??;
+        let samples =
+            std::mem::take(&mut *self.samples.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended_ns = samples.last().map_or(self.started_ns, |(time, _)| *time);
+        Ok(DownloadResult {
+            flow: self.plan.flow,
+            length: self.plan.length,
+            received: self.received.load(Ordering::Relaxed),
+            sha256,
+            curl_exit: status.code(),
+            seconds: ended_ns.saturating_sub(self.started_ns) as f64 / 1e9,
+            samples,
+        })
+    }
+}

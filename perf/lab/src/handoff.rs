@@ -1,0 +1,270 @@
+//! What a handoff cost, put together from the lab's acts, the agent's reports, the streams and the capture.
+
+use serde::Serialize;
+
+use crate::access::Access;
+use crate::agent_events::AgentEvent;
+use crate::flows::Flow;
+use crate::pcap::CapturedFrame;
+use crate::streams::{StreamNotes, Way};
+
+/// How the mobile node changes its point of attachment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// One interface: the old link is cut first.
+    BreakBeforeMake,
+    /// Two interfaces: the new link is ready before the old one is left.
+    MakeBeforeBreak,
+}
+
+impl Manner {
+    /// A name for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BreakBeforeMake => "break before make",
+            Self::MakeBeforeBreak => "make before break",
+        }
+    }
+}
+
+/// A handoff as the lab caused it; times in monotonic nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Handoff {
+    /// From 1.
+    pub number: usize,
+    /// How.
+    pub manner: Manner,
+    /// The access network left.
+    pub from: Access,
+    /// The access network joined.
+    pub to: Access,
+    /// The cut of the radio, or the command to move.
+    pub begun_ns: u64,
+    /// When the radio was there again; the beginning for make before break.
+    pub radio_up_ns: u64,
+    /// End of the time that is looked at.
+    pub until_ns: u64,
+}
+
+/// The phases of a handoff on the mobile node, which all flows share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phases {
+    /// When the agent knew of the new link.
+    pub detected_ns: Option<u64>,
+    /// When the new care-of address could be used.
+    pub usable_ns: Option<u64>,
+    /// When the DHP's confirmation had come.
+    pub bound_dhp_ns: Option<u64>,
+    /// When the home agent's acknowledgement had come.
+    pub bound_ha_ns: Option<u64>,
+}
+
+/// What the handoff did to one flow, one way.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlowEffect {
+    /// The flow.
+    pub flow: Flow,
+    /// The direction.
+    pub way: Way,
+    /// Packets lost.
+    pub lost: u64,
+    /// Longest silence at the receiver, ms.
+    pub interruption_ms: f64,
+    /// Whether packets arrived again within the handoff's time.
+    pub restored: bool,
+    /// From the usable care-of address to the first arrival after it, ms: signalling and path.
+    pub after_usable_ms: Option<f64>,
+}
+
+/// A handoff's figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct HandoffReport {
+    /// From 1.
+    pub number: usize,
+    /// How.
+    pub manner: Manner,
+    /// The access network left.
+    pub from: Access,
+    /// The access network joined.
+    pub to: Access,
+    /// When it began, seconds since the demo's start.
+    pub begun_s: f64,
+    /// How long the radio was cut, ms (part of detection).
+    pub radio_gap_ms: f64,
+    /// From the beginning until the agent knew of the new link, ms.
+    pub detection_ms: Option<f64>,
+    /// From then until the new care-of address could be used, ms.
+    pub configuration_ms: Option<f64>,
+    /// From then until the DHP's confirmation was there, ms.
+    pub dhp_signalling_ms: Option<f64>,
+    /// From then until the home agent's acknowledgement was there, ms.
+    pub ha_signalling_ms: Option<f64>,
+    /// Signalling octets (whole IPv6 packets with Mobility Headers, both ways).
+    pub signalling_bytes: u64,
+    /// Signalling packets.
+    pub signalling_packets: usize,
+    /// What the flows suffered.
+    pub flows: Vec<FlowEffect>,
+}
+
+impl Handoff {
+    /// Finds the phases in the agent's reports.
+    pub fn phases(&self, events: &[AgentEvent], dhp: &str, home_agent: &str) -> Phases {
+        let after = |name: &'static str| {
+            events.iter().filter(move |e| {
+                e.name == name && (self.begun_ns..self.until_ns).contains(&e.at_ns)
+            })
+        };
+        let bound = |anchor: &str| {
+            let new = |event: &&AgentEvent| {
+                event.text("anchor") == Some(anchor)
+                    && event
+                        .text("care_of")
+                        .is_some_and(|address| address.starts_with(self.to.prefix()))
+            };
+            after("bound").find(new).map(|event| event.at_ns)
+        };
+        let new_address = |event: &&AgentEvent| {
+            event
+                .text("address")
+                .is_some_and(|address| address.starts_with(self.to.prefix()))
+        };
+        let (detected_ns, usable_ns) = match self.manner {
+            // The link and its address were there before the move was asked for.
+            Manner::MakeBeforeBreak => (Some(self.begun_ns), Some(self.begun_ns)),
+            Manner::BreakBeforeMake => (
+                after("link_up").next().map(|event| event.at_ns),
+                after("address_configured")
+                    .find(new_address)
+                    .map(|event| event.at_ns),
+            ),
+        };
+        Phases {
+            detected_ns,
+            usable_ns,
+            bound_dhp_ns: bound(dhp),
+            bound_ha_ns: bound(home_agent),
+        }
+    }
+
+    /// What one flow suffered, one way.
+    pub fn effect(&self, phases: &Phases, notes: &StreamNotes, way: Way) -> FlowEffect {
+        let direction = notes.direction(way);
+        let seen = direction.interruption(self.begun_ns, self.until_ns);
+        let after_usable_ms = phases.usable_ns.and_then(|usable| match self.manner {
+            Manner::BreakBeforeMake => {
+                let first = direction
+                    .arrivals
+                    .iter()
+                    .map(|a| a.received_ns)
+                    .find(|time| *time >= usable)?;
+                (first < self.until_ns).then(|| milliseconds(first - usable))
+            }
+            // The old path still delivers after the new address is there: what counts is the silence itself.
+            Manner::MakeBeforeBreak => seen.restored_ns.map(|_| milliseconds(seen.gap_ns)),
+        });
+        FlowEffect {
+            flow: notes.flow,
+            way,
+            lost: seen.lost,
+            interruption_ms: milliseconds(seen.gap_ns),
+            restored: seen.restored_ns.is_some(),
+            after_usable_ms,
+        }
+    }
+
+    /// Puts everything together.
+    pub fn report(
+        &self,
+        phases: &Phases,
+        flows: Vec<FlowEffect>,
+        signalling: &[CapturedFrame],
+        start_ns: u64,
+    ) -> HandoffReport {
+        let between =
+            |from: Option<u64>, to: Option<u64>| Some(milliseconds(to?.saturating_sub(from?)));
+        HandoffReport {
+            number: self.number,
+            manner: self.manner,
+            from: self.from,
+            to: self.to,
+            begun_s: milliseconds(self.begun_ns.saturating_sub(start_ns)) / 1e3,
+            radio_gap_ms: milliseconds(self.radio_up_ns.saturating_sub(self.begun_ns)),
+            detection_ms: between(Some(self.begun_ns), phases.detected_ns),
+            configuration_ms: between(phases.detected_ns, phases.usable_ns),
+            dhp_signalling_ms: between(phases.usable_ns, phases.bound_dhp_ns),
+            ha_signalling_ms: between(phases.usable_ns, phases.bound_ha_ns),
+            signalling_bytes: signalling.iter().map(|frame| frame.ipv6_bytes).sum(),
+            signalling_packets: signalling.len(),
+            flows,
+        }
+    }
+}
+
+/// Nanoseconds as milliseconds.
+pub fn milliseconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    fn event(at_ms: u64, name: &str, fields: &[(&str, &str)]) -> AgentEvent {
+        let fields: Map<String, Value> = fields
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), Value::from(*v)))
+            .collect();
+        AgentEvent {
+            at_ns: at_ms * 1_000_000,
+            name: name.to_owned(),
+            fields,
+        }
+    }
+
+    #[test]
+    fn phases_are_those_of_the_new_network() {
+        let handoff = Handoff {
+            number: 1,
+            manner: Manner::BreakBeforeMake,
+            from: Access::A,
+            to: Access::B,
+            begun_ns: 100_000_000,
+            radio_up_ns: 150_000_000,
+            until_ns: 900_000_000,
+        };
+        let events = [
+            event(50, "link_up", &[]),
+            event(101, "link_down", &[]),
+            event(151, "link_up", &[]),
+            event(160, "address_configured", &[("address", "2001:db8:a::7")]),
+            event(170, "address_configured", &[("address", "2001:db8:b::7")]),
+            event(
+                190,
+                "bound",
+                &[("anchor", "dhp"), ("care_of", "2001:db8:b::7")],
+            ),
+            event(
+                250,
+                "bound",
+                &[("anchor", "ha"), ("care_of", "2001:db8:b::7")],
+            ),
+        ];
+        let ms = |value: u64| Some(value * 1_000_000);
+        let expected = Phases {
+            detected_ns: ms(151),
+            usable_ns: ms(170),
+            bound_dhp_ns: ms(190),
+            bound_ha_ns: ms(250),
+        };
+        let phases = handoff.phases(&events, "dhp", "ha");
+        assert_eq!(phases, expected);
+        let report = handoff.report(&phases, Vec::new(), &[], 0);
+        assert_eq!(report.detection_ms, Some(51.0));
+        assert_eq!(report.configuration_ms, Some(19.0));
+        assert_eq!(report.dhp_signalling_ms, Some(20.0));
+    }
+}

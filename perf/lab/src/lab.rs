@@ -1,0 +1,213 @@
+//! The whole lab: networks, access routers, anchors, the correspondent's server and the mobile node's agent.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::access::{self, Access, Radio};
+use crate::children::{Output, Program, Running, Starter};
+use crate::configuration;
+use crate::namespace::{self, Namespace};
+use crate::state::State;
+use crate::stop::Stop;
+use crate::topology::Topology;
+
+/// How long a daemon may take until it answers.
+const READY: Duration = Duration::from_secs(15);
+
+/// Where things are that the lab does not make.
+#[derive(Clone, Debug)]
+pub struct LabOptions {
+    /// Directory of `dhpd`, `dhpctl` and `dhp-mn`.
+    pub binaries: PathBuf,
+    /// Directory for the logs of all programs.
+    pub logs: PathBuf,
+}
+
+/// A running lab; everything ends and goes when it is dropped.
+#[derive(Debug)]
+pub struct Lab {
+    options: LabOptions,
+    programs: Vec<Running>,
+    topology: Option<Topology>,
+    starter: Starter,
+    state: Arc<State>,
+}
+
+impl Lab {
+    /// Builds the networks, with router advertisements and the mobile node attached to access network A.
+    pub fn build(options: LabOptions) -> Result<Self> {
+        namespace::check_available()?;
+        check_programs(&["ip", "setpriv", "nft", "radvd", "tcpdump", "curl"])?;
+        let state = Arc::new(State::acquire(Path::new(crate::state::DIRECTORY))?);
+        let starter = Starter::new(Arc::clone(&state), &options.logs)?;
+        let mut lab = Self {
+            options,
+            programs: Vec::new(),
+            topology: None,
+            starter,
+            state,
+        };
+        lab.topology = Some(Topology::build(&lab.state)?);
+        let advertising =
+            access::start_advertising(lab.topology()?, &lab.starter, lab.state.directory())?;
+        lab.programs.extend(advertising);
+        lab.radio()?.attach(Access::A)?;
+        Ok(lab)
+    }
+
+    /// The networks.
+    pub fn topology(&self) -> Result<&Topology> {
+        self.topology
+            .as_ref()
+            .context("the lab's networks are gone")
+    }
+
+    /// A node's namespace.
+    pub fn node(&self, node: &str) -> Result<&Namespace> {
+        self.topology()?.node(node)
+    }
+
+    /// The mobile node's radios.
+    pub fn radio(&self) -> Result<Radio> {
+        Radio::of_running_lab()
+    }
+
+    /// Starts programs with logs in the lab's log directory.
+    pub fn starter(&self) -> &Starter {
+        &self.starter
+    }
+
+    /// Starts the web server and the ends of the UDP streams on the correspondent.
+    pub fn start_server(&mut self) -> Result<()> {
+        let own = own_executable()?;
+        self.start_in(
+            "cn",
+            "http-server",
+            vec![own, "serve".into(), "--listen".into(), "[::]:80".into()],
+        )
+    }
+
+    /// Starts both anchors and waits until they answer.
+    pub fn start_anchors(&mut self, stop: &Stop) -> Result<()> {
+        for (node, text) in [
+            ("ha", configuration::home_agent(&self.socket("ha"))),
+            ("dhp", configuration::home_proxy(&self.socket("dhp"))),
+        ] {
+            let path = self.write_configuration(node, &text)?;
+            let command = vec![self.binary("dhpd")?, "run".into(), "--config".into(), path];
+            self.start_in(node, &format!("dhpd-{node}"), command)?;
+        }
+        for node in ["ha", "dhp"] {
+            self.wait_for_socket(stop, node)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the mobile node's agent and waits until it answers.
+    pub fn start_agent(&mut self, stop: &Stop) -> Result<()> {
+        let path =
+            self.write_configuration("mn", &configuration::mobile_node(&self.socket("mn")))?;
+        let command = vec![
+            self.binary("dhp-mn")?,
+            "run".into(),
+            "--config".into(),
+            path,
+        ];
+        self.start_in("mn", "dhp-mn", command)?;
+        self.wait_for_socket(stop, "mn")
+    }
+
+    /// The API socket of the daemon on a node.
+    pub fn socket(&self, node: &str) -> PathBuf {
+        self.state.directory().join(format!("{node}.sock"))
+    }
+
+    /// The path of one of the project's programs.
+    pub fn binary(&self, name: &str) -> Result<String> {
+        let path = self.options.binaries.join(name);
+        if !path.is_file() {
+            bail!(
+                "there is no {}: build it (cargo build --workspace), or say where it is with --bin-dir",
+                path.display()
+            );
+        }
+        Ok(path.display().to_string())
+    }
+
+    /// An error, with the log's end, if a program that should run has ended.
+    pub fn check(&mut self) -> Result<()> {
+        self.programs.iter_mut().try_for_each(Running::check)
+    }
+
+    fn start_in(&mut self, node: &str, name: &str, command: Vec<String>) -> Result<()> {
+        let namespace = self.node(node)?.name();
+        let running = self.starter.start(Program {
+            name,
+            namespace,
+            command,
+            output: Output::Log,
+        })?;
+        self.programs.push(running);
+        Ok(())
+    }
+
+    fn write_configuration(&self, node: &str, text: &str) -> Result<String> {
+        let path = self.state.directory().join(format!("{node}.toml"));
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path.display().to_string())
+    }
+
+    fn wait_for_socket(&mut self, stop: &Stop, node: &str) -> Result<()> {
+        let socket = self.socket(node);
+        let what = format!("the daemon on {node} answers on {}", socket.display());
+        stop.wait_for(&what, READY, || {
+            self.check()?;
+            Ok(std::os::unix::net::UnixStream::connect(&socket)
+                .ok()
+                .map(drop))
+        })
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // The agent was started last and ends first: it releases its bindings while the anchors still listen.
+        while let Some(mut program) = self.programs.pop() {
+            program.stop();
+        }
+        self.topology = None;
+        if let Err(error) = self.state.release() {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+/// This program's path, to run parts of it inside namespaces.
+pub fn own_executable() -> Result<String> {
+    Ok(std::env::current_exe()
+        .context("cannot find the own executable")?
+        .display()
+        .to_string())
+}
+
+fn check_programs(names: &[&str]) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there =
+        |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+    let missing: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| !is_there(name))
+        .collect();
+    if !missing.is_empty() {
+        bail!(
+            "not installed: {}; on Debian: apt install iproute2 util-linux nftables radvd tcpdump curl",
+            missing.join(", ")
+        );
+    }
+    Ok(())
+}

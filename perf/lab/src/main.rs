@@ -1,0 +1,194 @@
+//! `dhp-lab`: a roaming mobile node, its anchors and a plain correspondent, in network namespaces of this machine.
+#![forbid(unsafe_code)]
+
+mod access;
+mod addresses;
+mod agent_events;
+mod capture;
+mod check_capture;
+mod children;
+mod cli;
+mod clock;
+mod configuration;
+mod content;
+mod criteria;
+mod delay_line;
+mod demo;
+mod demo_report;
+mod download;
+mod flows;
+mod fuzz;
+mod fuzz_packets;
+mod handoff;
+mod http_server;
+mod lab;
+mod namespace;
+mod pcap;
+mod ping;
+mod plots;
+mod process_id;
+mod random;
+mod report_html;
+mod sketch;
+mod state;
+mod stop;
+mod stream_record;
+mod streams;
+mod svg;
+mod tables;
+mod timeline;
+mod topology;
+mod udp_stream;
+mod up;
+mod wire;
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::cli::{Cli, Command, DemoArguments, LabArguments, StreamArguments, UdpCommand};
+use crate::demo::DemoPlan;
+use crate::lab::LabOptions;
+use crate::namespace::Namespace;
+use crate::stop::Stop;
+use crate::udp_stream::StreamPlan;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("dhp-lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(arguments) => return run_demo(&arguments),
+        Command::Up(arguments) => up::run(
+            options(&arguments.lab)?,
+            arguments.networks_only,
+            &Stop::on_signals()?,
+        )?,
+        Command::Down => {
+            namespace::check_available()?;
+            let was_running =
+                state::bring_down(Path::new(state::DIRECTORY), Duration::from_secs(30))?;
+            println!(
+                "{}",
+                if was_running {
+                    "the running lab was ended"
+                } else {
+                    "no lab was running; all clean"
+                }
+            );
+        }
+        Command::Shell { node, command } => return Err(enter(&node, command)),
+        Command::Move { to, gap_ms } => {
+            let cut = access::Radio::of_running_lab()?.change(
+                &Stop::default(),
+                to,
+                Duration::from_millis(gap_ms),
+            )?;
+            println!(
+                "in access network {to:?} after {:.0} ms",
+                handoff::milliseconds(cut.up_ns - cut.down_ns)
+            );
+        }
+        Command::CheckCapture { files } => check_capture::run(&files)?,
+        Command::FuzzPort(arguments) => fuzz::run(
+            options(&arguments.lab)?,
+            arguments.packets,
+            arguments.seed,
+            &Stop::on_signals()?,
+        )?,
+        Command::Serve { listen } => http_server::serve(listen)?,
+        Command::Udp(UdpCommand::Serve { listen, stream }) => {
+            udp_stream::serve(listen, &plan(&stream, &Stop::on_signals()?))?;
+        }
+        Command::Udp(UdpCommand::Stream { to, stream }) => {
+            udp_stream::stream(to, &plan(&stream, &Stop::on_signals()?))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_demo(arguments: &DemoArguments) -> Result<ExitCode> {
+    let stop = Stop::on_signals()?;
+    let plan = if arguments.quick {
+        DemoPlan::quick()
+    } else {
+        DemoPlan::full()
+    };
+    let options = options(&arguments.lab)?;
+    let captures = arguments
+        .pcap
+        .clone()
+        .unwrap_or_else(|| options.logs.join("capture"));
+    let report = demo::run(options, &plan, &captures, &stop)?;
+    print!("{}", tables::render(&report, timeline::wants_colour()));
+    if let Some(path) = &arguments.json {
+        let file =
+            fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        serde_json::to_writer(std::io::BufWriter::new(file), &report)?;
+        println!("all data: {}", path.display());
+    }
+    if let Some(path) = &arguments.html {
+        fs::write(path, report_html::render(&report))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        println!("report: {}", path.display());
+    }
+    Ok(if report.holds() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn options(arguments: &LabArguments) -> Result<LabOptions> {
+    let beside = || -> Result<PathBuf> {
+        let own = std::env::current_exe().context("cannot find the own executable")?;
+        Ok(own.parent().unwrap_or(Path::new("/")).to_owned())
+    };
+    let binaries = arguments.bin_dir.clone().map_or_else(beside, Ok)?;
+    Ok(LabOptions {
+        binaries,
+        logs: arguments.logs.clone(),
+    })
+}
+
+fn plan<'a>(arguments: &'a StreamArguments, stop: &'a Stop) -> StreamPlan<'a> {
+    let until = arguments
+        .seconds
+        .map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+    StreamPlan {
+        rate: arguments.rate,
+        record: &arguments.record,
+        until,
+        stop,
+    }
+}
+
+/// Becomes a command inside a node's namespace; returns only if that fails.
+fn enter(node: &str, command: Vec<String>) -> anyhow::Error {
+    let namespace = match Namespace::of_running_lab(node) {
+        Ok(namespace) => namespace,
+        Err(error) => return error,
+    };
+    let command = if command.is_empty() {
+        vec![std::env::var("SHELL").unwrap_or_else(|_| "sh".into())]
+    } else {
+        command
+    };
+    let failed = process::Command::new("ip")
+        .args(["netns", "exec", namespace.name()])
+        .args(command)
+        .exec();
+    anyhow::Error::new(failed).context("cannot run ip")
+}

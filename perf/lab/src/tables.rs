@@ -1,0 +1,89 @@
+//! The demo's final tables for the terminal.
+
+use std::fmt::Write;
+
+use crate::demo_report::DemoReport;
+use crate::handoff::{FlowEffect, HandoffReport};
+
+/// The handoffs and the criteria as text.
+pub fn render(report: &DemoReport, colour: bool) -> String {
+    let mut text = String::from("\nHandoffs\n");
+    for handoff in &report.handoffs {
+        text.push_str(&heading(handoff));
+        for effect in &handoff.flows {
+            text.push_str(&row(effect));
+        }
+    }
+    text.push_str("\nCriteria\n");
+    for criterion in &report.criteria {
+        let (mark, code) = if criterion.holds {
+            ("✔", "32")
+        } else {
+            ("✘", "1;31")
+        };
+        let mark = if colour {
+            format!("\x1b[{code}m{mark}\x1b[0m")
+        } else {
+            mark.to_owned()
+        };
+        let _ = writeln!(
+            text,
+            "  {mark} {}: {} ({})",
+            criterion.what, criterion.value, criterion.limit
+        );
+    }
+    let verdict = if report.holds() {
+        "All criteria hold."
+    } else {
+        "NOT all criteria hold."
+    };
+    let _ = writeln!(text, "\n{verdict}");
+    text
+}
+
+fn heading(handoff: &HandoffReport) -> String {
+    format!(
+        "\n  {}. {:?}→{:?} {} at {:.1} s: detection {} (radio gap {:.0}), address {}, confirmation DHP {}, HA {} ms; \
+         signalling {} octets in {} packets\n     {:<16}{:<8}{:>17}{:>26}{:>7}\n",
+        handoff.number,
+        handoff.from,
+        handoff.to,
+        handoff.manner.name(),
+        handoff.begun_s,
+        optional(handoff.detection_ms),
+        handoff.radio_gap_ms,
+        optional(handoff.configuration_ms),
+        optional(handoff.dhp_signalling_ms),
+        optional(handoff.ha_signalling_ms),
+        handoff.signalling_bytes,
+        handoff.signalling_packets,
+        "flow",
+        "way",
+        "interruption ms",
+        "of it with usable CoA ms",
+        "lost",
+    )
+}
+
+fn row(effect: &FlowEffect) -> String {
+    let interruption = if effect.restored {
+        format!("{:.1}", effect.interruption_ms)
+    } else {
+        "not restored".to_owned()
+    };
+    let after = if effect.restored {
+        optional(effect.after_usable_ms)
+    } else {
+        "–".to_owned()
+    };
+    format!(
+        "     {:<16}{:<8}{interruption:>17}{after:>26}{:>7}\n",
+        effect.flow.name(),
+        effect.way.name(),
+        effect.lost
+    )
+}
+
+fn optional(milliseconds: Option<f64>) -> String {
+    milliseconds.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"))
+}

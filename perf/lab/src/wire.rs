@@ -1,0 +1,227 @@
+//! A wire: two TAP interfaces and a thread that carries frames between them with a one-way delay.
+//!
+//! TAPs made without offloads give the kernel none: whatever is sent is cut to the MTU and checksummed before it gets here.
+
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::time::TimeSpec;
+use tun_rs::{DeviceBuilder, Layer, SyncDevice};
+
+use crate::clock::monotonic_ns;
+use crate::delay_line::{Accepted, DelayLine, LineSettings};
+use crate::namespace::Namespace;
+
+/// Frames read from one side before the other gets its turn.
+const BURST: usize = 64;
+/// Frames that become due this soon leave together: it saves wake-ups and is far below any delay of the lab.
+const COALESCE_NS: u64 = 30_000;
+/// The largest Ethernet frame with a jumbo MTU.
+const MAX_FRAME: usize = 9_216;
+
+/// One end of a wire: an interface to make in a namespace.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// Where the interface appears.
+    pub namespace: &'a Namespace,
+    /// Its name there.
+    pub interface: &'a str,
+    /// Its MAC address.
+    pub mac: [u8; 6],
+}
+
+/// What passed a wire, both directions together.
+#[derive(Debug, Default)]
+pub struct WireCounters {
+    /// Frames delivered.
+    pub delivered: AtomicU64,
+    /// Frames dropped since the line was full, or the interface did not take them.
+    pub dropped: AtomicU64,
+    /// Frames lost by the configured loss.
+    pub lost: AtomicU64,
+}
+
+/// A running wire; dropping it removes both interfaces.
+#[derive(Debug)]
+pub struct Wire {
+    name: String,
+    counters: Arc<WireCounters>,
+    wake: Arc<EventFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Wire {
+    /// Makes both interfaces, up, and starts carrying frames.
+    pub fn connect(left: End<'_>, right: End<'_>, settings: LineSettings) -> Result<Self> {
+        let name = format!("{}–{}", left.namespace.name(), right.namespace.name());
+        let sides = [open_tap(left)?, open_tap(right)?];
+        let counters = Arc::new(WireCounters::default());
+        let wake = Arc::new(
+            EventFd::from_flags(EfdFlags::EFD_NONBLOCK).context("cannot make an eventfd")?,
+        );
+        let relay = Relay {
+            sides,
+            settings,
+            counters: Arc::clone(&counters),
+            wake: Arc::clone(&wake),
+        };
+        let thread = thread::Builder::new()
+            .name("wire".into())
+            .spawn(move || relay.run())?;
+        Ok(Self {
+            name,
+            counters,
+            wake,
+            thread: Some(thread),
+        })
+    }
+
+    /// Which namespaces it joins.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What passed it so far.
+    pub fn counters(&self) -> &WireCounters {
+        &self.counters
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.wake.write(1).is_ok()
+            && let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            eprintln!("the wire {} had stopped by a panic", self.name);
+        }
+    }
+}
+
+/// Makes a TAP interface in a namespace, up and non-blocking.
+pub fn open_tap(end: End<'_>) -> Result<SyncDevice> {
+    let device = end.namespace.inside(|| {
+        DeviceBuilder::new()
+            .layer(Layer::L2)
+            .name(end.interface)
+            .mac_addr(end.mac)
+            .mtu(1500)
+            // A burst of a download must not be lost before the wire has even seen it.
+            .tx_queue_len(8192)
+            .build_sync()
+    })?;
+    let device = device
+        .with_context(|| format!("cannot make {} in {}", end.interface, end.namespace.name()))?;
+    device.set_nonblocking(true)?;
+    Ok(device)
+}
+
+struct Relay {
+    sides: [SyncDevice; 2],
+    settings: LineSettings,
+    counters: Arc<WireCounters>,
+    wake: Arc<EventFd>,
+}
+
+impl Relay {
+    fn run(self) {
+        let Self {
+            sides: [left, right],
+            settings,
+            counters,
+            wake,
+        } = self;
+        let mut rightward = DelayLine::new(settings, 1);
+        let mut leftward = DelayLine::new(settings, 2);
+        let mut scratch = vec![0; MAX_FRAME];
+        loop {
+            let more = take_in(&left, &mut rightward, &mut scratch, &counters)
+                | take_in(&right, &mut leftward, &mut scratch, &counters);
+            put_out(&right, &mut rightward, &counters);
+            put_out(&left, &mut leftward, &counters);
+            if more {
+                continue;
+            }
+            let due = [rightward.next_due_ns(), leftward.next_due_ns()]
+                .into_iter()
+                .flatten()
+                .min();
+            let timeout = due.map(|due| TimeSpec::from_duration(wait_until(due)));
+            let mut descriptors = [
+                PollFd::new(wake.as_fd(), PollFlags::POLLIN),
+                PollFd::new(left.as_fd(), PollFlags::POLLIN),
+                PollFd::new(right.as_fd(), PollFlags::POLLIN),
+            ];
+            match ppoll(&mut descriptors, timeout, None) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => {
+                    eprintln!("a wire stopped: {error}");
+                    return;
+                }
+            }
+            if wake.read().is_ok() {
+                return;
+            }
+            let gone = |fd: &PollFd<'_>| {
+                fd.revents()
+                    .is_some_and(|events| events.contains(PollFlags::POLLERR))
+            };
+            if descriptors.iter().any(gone) {
+                eprintln!("a wire stopped: one of its interfaces was removed");
+                return;
+            }
+        }
+    }
+}
+
+fn wait_until(due_ns: u64) -> std::time::Duration {
+    std::time::Duration::from_nanos(due_ns.saturating_sub(monotonic_ns()))
+}
+
+/// Reads a burst; says whether there may be more.
+fn take_in(
+    side: &SyncDevice,
+    line: &mut DelayLine,
+    scratch: &mut [u8],
+    counters: &WireCounters,
+) -> bool {
+    for _ in 0..BURST {
+        let length = match side.recv(scratch) {
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            // WouldBlock: nothing more. Any other error: the interface is down; it says so again at the next poll.
+            Err(_) => return false,
+        };
+        let Some(frame) = scratch.get(..length) else {
+            continue;
+        };
+        match line.push(monotonic_ns(), frame) {
+            Accepted::Queued => {}
+            Accepted::Full => count(&counters.dropped),
+            Accepted::Lost => count(&counters.lost),
+        }
+    }
+    true
+}
+
+fn put_out(side: &SyncDevice, line: &mut DelayLine, counters: &WireCounters) {
+    let now = monotonic_ns();
+    while let Some(frame) = line.pop_due(now.saturating_add(COALESCE_NS)) {
+        match side.send(&frame) {
+            Ok(_) => count(&counters.delivered),
+            Err(_) => count(&counters.dropped),
+        }
+        line.recycle(frame);
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
