@@ -96,6 +96,19 @@ mod tests {
         }
     }
 
+    /// RFC 8200 §8.1: the pseudo-header's length field has 32 bits.
+    #[test]
+    fn the_pseudo_header_has_every_field() {
+        let zero = Ipv6Addr::UNSPECIFIED;
+        let one = Ipv6Addr::from(1);
+        assert_eq!(
+            fold(pseudo_header_sum(&zero, &zero, 0x0003_0020, 135)),
+            !(3 + 0x20 + 135)
+        );
+        assert_eq!(fold(pseudo_header_sum(&one, &zero, 0, 0)), !1);
+        assert_eq!(fold(pseudo_header_sum(&zero, &one, 0, 0)), !1);
+    }
+
     #[test]
     fn a_long_run_of_ones_does_not_overflow() {
         assert_eq!(fold(ones_complement(u32::MAX, &[0xff; 1 << 17])), 0);

@@ -239,8 +239,7 @@ impl Builder {
     /// Pad1 for one octet, PadN for 2 to 257 (RFC 6275 §6.2.2, §6.2.3).
     fn pad(&mut self, mut len: usize) {
         while len > 0 {
-            // A single octet must not be left over: PadN needs two.
-            let piece = if len == 258 { 256 } else { len.min(257) };
+            let piece = len.min(257);
             match u8::try_from(piece.saturating_sub(2)) {
                 Ok(data) if piece >= 2 => {
                     self.bytes.extend([mobility_option::PADN, data]);
