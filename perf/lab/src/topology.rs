@@ -210,6 +210,13 @@ impl Topology {
     }
 }
 
+impl Drop for Topology {
+    fn drop(&mut self) {
+        // The kernel takes its time for each interface: all wires end at once.
+        self.wires.iter().for_each(Wire::request_end);
+    }
+}
+
 /// A locally administered MAC address that tells wire and end.
 fn mac(wire: u8, end: u8) -> [u8; 6] {
     [0x02, 0xd5, 0, 0, wire, end]

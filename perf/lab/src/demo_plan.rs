@@ -1,0 +1,46 @@
+//! How long the demo is and how much it sends.
+
+use std::time::Duration;
+
+/// The plan.
+#[derive(Clone, Debug)]
+pub struct DemoPlan {
+    /// Octets of each download.
+    pub length: u64,
+    /// Octets per second of each download.
+    pub rate: u64,
+    /// From one move to the next.
+    pub spacing: Duration,
+    /// After how long without octets the non-persistent download gives up, s; less than the spacing.
+    pub patience_s: u64,
+    /// The moves with one interface, alternating between the access networks; one with two interfaces follows.
+    pub moves: usize,
+    /// How long the radio is without a link in a move.
+    pub radio_gap: Duration,
+}
+
+impl DemoPlan {
+    /// The demo as described: 200 MB, A→B→A→B, then make before break.
+    pub fn full() -> Self {
+        Self {
+            length: 200_000_000,
+            rate: 5_000_000,
+            spacing: Duration::from_secs(7),
+            patience_s: 4,
+            moves: 3,
+            radio_gap: Duration::from_millis(50),
+        }
+    }
+
+    /// A short one for tests: 40 MB, two moves, then make before break.
+    pub fn quick() -> Self {
+        Self {
+            length: 40_000_000,
+            rate: 2_500_000,
+            spacing: Duration::from_secs(4),
+            patience_s: 2,
+            moves: 2,
+            ..Self::full()
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The flows while they run: per flow a download by curl and a UDP stream each way.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::demo_plan::DemoPlan;
+use crate::download::{Download, DownloadPlan, DownloadResult};
+use crate::flows::Flow;
+use crate::lab::Lab;
+use crate::streams::{Stream, StreamNotes};
+use crate::timeline::{Timeline, Tone};
+
+/// After how long without octets a download that has to survive gives up, s.
+const PATIENCE_S: u64 = 30;
+
+/// All flows of a demo, running and ended.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    downloads: Vec<Download>,
+    results: Vec<DownloadResult>,
+    streams: Vec<Stream>,
+    notes: Vec<StreamNotes>,
+}
+
+impl Traffic {
+    /// Starts every flow. The streams' notes go to `directory`.
+    pub fn start(lab: &Lab, plan: &DemoPlan, directory: &Path) -> Result<Self> {
+        let mut traffic = Self::default();
+        for flow in Flow::ALL {
+            let patience_s = if flow.is_persistent() {
+                PATIENCE_S
+            } else {
+                plan.patience_s
+            };
+            let download = DownloadPlan {
+                flow,
+                length: plan.length,
+                rate: plan.rate,
+                patience_s,
+            };
+            let namespace = lab.node("mn")?.name();
+            traffic
+                .downloads
+                .push(Download::start(lab.starter(), namespace, download)?);
+            traffic.streams.push(Stream::start(lab, flow, directory)?);
+        }
+        Ok(traffic)
+    }
+
+    /// Looks after everything: tells of downloads that have ended, draws the progress.
+    pub fn look(&mut self, timeline: &mut Timeline) -> Result<()> {
+        self.streams.iter_mut().try_for_each(Stream::check)?;
+        let mut index = 0;
+        while let Some(download) = self.downloads.get_mut(index) {
+            if download.has_ended()? {
+                let result = self.downloads.remove(index).finish()?;
+                tell_end(timeline, &result);
+                self.results.push(result);
+            } else {
+                index += 1;
+            }
+        }
+        if !self.downloads.is_empty() {
+            let bars: Vec<String> = self.downloads.iter().map(bar).collect();
+            timeline.progress(bars.join("   "));
+        }
+        Ok(())
+    }
+
+    /// Whether downloads still run.
+    pub fn is_downloading(&self) -> bool {
+        !self.downloads.is_empty()
+    }
+
+    /// Ends the streams that have no anchor: they ended with the first move, but back in the old access network they
+    /// would be alive again.
+    pub fn end_unanchored_streams(&mut self) -> Result<()> {
+        while let Some(index) = self
+            .streams
+            .iter()
+            .position(|stream| !stream.flow().is_persistent())
+        {
+            self.notes.push(self.streams.remove(index).finish()?);
+        }
+        Ok(())
+    }
+
+    /// Ends everything and gives what was seen, by flow.
+    pub fn finish(mut self) -> Result<(Vec<DownloadResult>, Vec<StreamNotes>)> {
+        for download in self.downloads {
+            self.results.push(download.finish()?);
+        }
+        for stream in self.streams {
+            self.notes.push(stream.finish()?);
+        }
+        self.results.sort_by_key(|result| result.flow);
+        self.notes.sort_by_key(|notes| notes.flow);
+        Ok((self.results, self.notes))
+    }
+}
+
+fn tell_end(timeline: &mut Timeline, result: &DownloadResult) {
+    let name = result.flow.name();
+    let megabytes = result.received as f64 / 1e6;
+    if result.received == result.length {
+        let text = format!(
+            "curl, {name}: complete, {megabytes:.0} MB in {:.1} s",
+            result.seconds
+        );
+        timeline.say(Tone::Good, &text);
+    } else if result.flow.is_persistent() {
+        timeline.say(
+            Tone::Bad,
+            &format!("curl, {name}: broke after {megabytes:.1} MB"),
+        );
+    } else {
+        timeline.say(
+            Tone::Good,
+            &format!("curl, {name}: broke after {megabytes:.1} MB, as it should"),
+        );
+    }
+}
+
+fn bar(download: &Download) -> String {
+    const CELLS: u64 = 12;
+    let plan = download.plan();
+    let received = download.received();
+    let filled = received
+        .saturating_mul(CELLS)
+        .checked_div(plan.length)
+        .unwrap_or(0)
+        .min(CELLS);
+    let cells: String = (0..CELLS)
+        .map(|cell| if cell < filled { '█' } else { '░' })
+        .collect();
+    format!(
+        "{} {cells} {:>5.1} MB",
+        plan.flow.key(),
+        received as f64 / 1e6
+    )
+}
