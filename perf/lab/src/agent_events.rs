@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::children::{Output, Program, Running};
-use crate::clock::monotonic_ns;
+use crate::clock::realtime_minus_monotonic_ns;
 use crate::lab::Lab;
 
 /// One report of the agent.
@@ -24,20 +24,17 @@ pub struct AgentEvent {
 }
 
 impl AgentEvent {
-    fn parse(line: &str, read_ns: u64) -> Option<Self> {
+    /// `realtime_offset_ns` is what the agent's time of day is ahead of monotonic time.
+    fn parse(line: &str, realtime_offset_ns: u64) -> Option<Self> {
         let Value::Object(mut fields) = serde_json::from_str(line).ok()? else {
             return None;
         };
-        let Some(Value::String(name)) = fields.remove("event") else {
+        let Value::String(name) = fields.remove("event")? else {
             return None;
         };
-        // The agent's own stamp is of the same clock; without one, the time of reading is a little late.
-        let at_ns = fields
-            .remove("mono_ns")
-            .and_then(|stamp| stamp.as_u64())
-            .unwrap_or(read_ns);
+        let time_ns = fields.remove("time_ns")?.as_u64()?;
         Some(Self {
-            at_ns,
+            at_ns: time_ns.saturating_sub(realtime_offset_ns),
             name,
             fields,
         })
@@ -90,7 +87,7 @@ impl AgentEvents {
             .name("events".into())
             .spawn(move || {
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if let Some(event) = AgentEvent::parse(&line, monotonic_ns()) {
+                    if let Some(event) = AgentEvent::parse(&line, realtime_minus_monotonic_ns()) {
                         sink.lock()
                             .unwrap_or_else(PoisonError::into_inner)
                             .push(event);
@@ -118,11 +115,8 @@ mod tests {
 
     #[test]
     fn a_line_becomes_an_event() {
-        let event = AgentEvent::parse(
-            r#"{"event":"bound","mono_ns":5,"anchor":"2001:db8:d::1"}"#,
-            9,
-        )
-        .unwrap();
+        let line = r#"{"time_ns":105,"event":"bound","anchor":"2001:db8:d::1"}"#;
+        let event = AgentEvent::parse(line, 100).unwrap();
         assert_eq!((event.at_ns, event.name.as_str()), (5, "bound"));
         assert_eq!(event.text("anchor"), Some("2001:db8:d::1"));
         assert_eq!(event.describe(), "bound  anchor=2001:db8:d::1");
