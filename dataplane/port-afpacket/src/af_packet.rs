@@ -1,7 +1,7 @@
 //! A port on a Linux interface, by packet sockets
 
 use std::cell::Cell;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use dhp_engine::{
@@ -13,17 +13,17 @@ use nix::sys::socket::{MsgFlags, SockType, recv, setsockopt, sockopt};
 
 use crate::error::{Context, SetupError};
 use crate::filter;
+use crate::frame_sender::FrameSender;
 use crate::interface::Interface;
 use crate::offload::ReceiveOffloadsOff;
 use crate::rx_ring::{RingFrame, RxRing};
-use crate::send_batch::send_batch;
 use crate::socket::{attach_filter, bind_packet, open_packet, packet_option, set_packet_option};
 use crate::super_frame::{SuperFrame, Unsplittable};
 use crate::vnet_header::{VNET_HEADER_LEN, VnetHeader};
 
 /// Frames queued before `tx` refuses one. A worker's round makes at most a batch per port, and some answers.
 const TX_QUEUE: usize = 512;
-/// Room in the kernel for frames on their way out and for super-frames on their way in, in octets.
+/// Room in the kernel for super-frames on their way in, in octets.
 const SOCKET_BUFFER_OCTETS: usize = 8 << 20;
 /// Empty bursts between two looks for a pending socket error.
 const EMPTY_BURSTS_PER_ERROR_CHECK: u32 = 256;
@@ -52,7 +52,7 @@ pub struct AfPacketStats {
 pub struct AfPacketPort {
     info: PortInfo,
     ring: RxRing,
-    tx_socket: OwnedFd,
+    sender: FrameSender,
     tx_queue: Vec<FrameBuf>,
     pool: FramePool,
     /// An allocated frame that nothing was received into.
@@ -102,7 +102,7 @@ impl AfPacketPort {
                     host_has_copy: true,
                 },
                 ring,
-                tx_socket: open_sender(&interface)?,
+                sender: FrameSender::at(&interface)?,
                 tx_queue: Vec::with_capacity(TX_QUEUE),
                 pool: pool.clone(),
                 spare: None,
@@ -315,7 +315,7 @@ impl Port for AfPacketPort {
         if self.tx_queue.is_empty() {
             return FlushReport::default();
         }
-        let report = send_batch(self.tx_socket.as_fd(), &self.tx_queue);
+        let report = self.sender.send(&self.tx_queue);
         self.tx_queue.clear();
         self.stats.tx_packets += report.sent;
         self.stats.tx_bytes += report.bytes;
@@ -388,18 +388,6 @@ fn open_receiver(interface: &Interface, ring_frames: usize) -> Result<RxRing, Se
     bind_packet(ring.socket(), interface.index, libc::ETH_P_ALL as u16)
         .context(name, "bind a packet socket")?;
     Ok(ring)
-}
-
-fn open_sender(interface: &Interface) -> Result<OwnedFd, SetupError> {
-    let name = interface.name.as_str();
-    let socket = open_packet(SockType::Raw).context(name, "open a packet socket")?;
-    set_packet_option(socket.as_fd(), libc::PACKET_QDISC_BYPASS, 1).context(
-        name,
-        "send past the queueing discipline (PACKET_QDISC_BYPASS)",
-    )?;
-    let _ = setsockopt(&socket, sockopt::SndBuf, &SOCKET_BUFFER_OCTETS);
-    bind_packet(socket.as_fd(), interface.index, 0).context(name, "bind a packet socket")?;
-    Ok(socket)
 }
 
 /// Join the group whose number the first socket gets from the kernel, so that no other program's is met.
