@@ -21,6 +21,14 @@ pub(crate) struct Order {
     pub(crate) number: SequenceNumber,
 }
 
+impl Order {
+    /// Whether this message was sent after the other. Another association of the same mobile node has other numbers,
+    /// which do not compare.
+    pub(crate) fn is_after(self, other: Self) -> bool {
+        self.spi == other.spi && self.number > other.number
+    }
+}
+
 /// A flow that uses a home address; FID 0 stands for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowMode {
@@ -50,11 +58,9 @@ pub(crate) struct Binding {
 
 impl Binding {
     /// DMIPv6 profile 1, section 4.1: "a binding remembers the number that last changed it; a message with a lower
-    /// one neither changes nor releases that binding". Another association of the same mobile node has other
-    /// numbers, which do not compare.
+    /// one neither changes nor releases that binding".
     pub(crate) fn is_newer_than(&self, order: Order) -> bool {
-        self.order
-            .is_some_and(|last| last.spi == order.spi && last.number > order.number)
+        self.order.is_some_and(|last| last.is_after(order))
     }
 
     /// What is left of the lifetime, never 0: that would tell of a deletion.

@@ -133,6 +133,7 @@ impl Anchor {
             }
             Some(_) if release => {
                 self.release(now, &home_address, ReleaseReason::Deregistered);
+                self.nodes.remember_release(&home_address, proven.order);
                 return Verdict {
                     status: status::ACCEPTED,
                     lifetime: Lifetime::ZERO,
@@ -183,7 +184,9 @@ impl Anchor {
             .pools
             .find(home_address)
             .is_some_and(|(_, pool)| pool.kind == PoolKind::Dhoa);
-        if release || !is_dhoa || self.nodes.owner(home_address) != Some(proven.owner) {
+        let is_owner = self.nodes.owner(home_address) == Some(proven.owner);
+        let overtaken = self.nodes.was_released_after(home_address, proven.order);
+        if release || !is_dhoa || !is_owner || overtaken {
             return Some(status::NOT_ASSIGNED);
         }
         let held = self
@@ -217,6 +220,7 @@ impl Anchor {
                 .is_some_and(|binding| binding.is_newer_than(proven.order));
             if !is_listed && !is_newer {
                 self.release(now, &dhoa, reason);
+                self.nodes.remember_release(&dhoa, proven.order);
             }
         }
     }

@@ -79,7 +79,7 @@ impl Anchor {
             Some(BindingView {
                 home_address: binding.home_address,
                 kind: binding.kind,
-                mn: &*self.nodes.node(binding.owner)?.id,
+                mn: &self.nodes.node(binding.owner)?.id,
                 care_of: binding.care_of,
                 anchor: self.config.address,
                 remaining: binding.remaining(now),

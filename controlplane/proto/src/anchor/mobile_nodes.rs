@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::answers::StoredAnswers;
+use super::binding_cache::Order;
 use super::sequence::SequenceWindow;
 use crate::security_association::{MnId, SecurityAssociation};
 
@@ -37,13 +38,21 @@ pub(crate) struct Association {
     pub(crate) newest_timestamp: Option<u64>,
 }
 
+/// A home address that belongs to a mobile node by configuration: bound or not, it is nobody else's.
+#[derive(Debug, Clone, Copy)]
+struct Owned {
+    owner: MnIndex,
+    /// The DMIP message that last released it.
+    released_by: Option<Order>,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct MobileNodes {
     nodes: Vec<MobileNode>,
     associations: HashMap<u32, Association>,
     /// Home addresses that belong to a mobile node by configuration.
-    owners: HashMap<Ipv6Addr, MnIndex>,
+    owned: HashMap<Ipv6Addr, Owned>,
 }
 
 impl MobileNodes {
@@ -55,7 +64,13 @@ impl MobileNodes {
                 .entry(security.mn_id().clone())
                 .or_insert_with_key(|id| nodes.add_node(id.clone()));
             for home_address in &security.permissions().home_addresses {
-                nodes.owners.insert(*home_address, owner);
+                nodes.owned.insert(
+                    *home_address,
+                    Owned {
+                        owner,
+                        released_by: None,
+                    },
+                );
             }
             let association = Association {
                 security: Arc::new(security),
@@ -104,6 +119,22 @@ impl MobileNodes {
 
     /// Who owns a home address by configuration, if anyone.
     pub(crate) fn owner(&self, home_address: &Ipv6Addr) -> Option<MnIndex> {
-        self.owners.get(home_address).copied()
+        self.owned.get(home_address).map(|owned| owned.owner)
+    }
+
+    /// Remembers what has released a home address, so that a message that was overtaken does not bind it again.
+    pub(crate) fn remember_release(&mut self, home_address: &Ipv6Addr, order: Order) {
+        if let Some(owned) = self.owned.get_mut(home_address) {
+            owned.released_by = Some(order);
+        }
+    }
+
+    /// Whether a message that was sent later has released the home address.
+    pub(crate) fn was_released_after(&self, home_address: &Ipv6Addr, order: Order) -> bool {
+        let released_by = self
+            .owned
+            .get(home_address)
+            .and_then(|owned| owned.released_by);
+        released_by.is_some_and(|release| release.is_after(order))
     }
 }

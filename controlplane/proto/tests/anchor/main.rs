@@ -1,0 +1,15 @@
+//! The anchor as the network sees it: packets in, packets and events out. Each case has a line that names the duty.
+
+mod answer;
+mod binding_update;
+mod dhoa_request;
+mod harness;
+mod home_registration;
+mod lifetimes;
+mod message;
+mod operator;
+mod query;
+mod random;
+mod receive;
+mod replay;
+mod vectors;
