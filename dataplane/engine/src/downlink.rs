@@ -43,8 +43,8 @@ impl<P: Port> Path<P> {
             encapsulation_limit: match inside.encapsulation_limit {
                 None => None,
                 Some((0, pointer)) => {
-                    // RFC 2473 §4.1.1 (b): "If the Tunnel Encapsulation Limit value is zero, the packet is discarded and
-                    // an ICMP Parameter Problem message is sent ... with the Code set to zero ... and pointing to the third octet".
+                    // RFC 2473 §4.1.1 (b): if the "limit value is zero, the packet is discarded and an ICMP Parameter Problem
+                    // message is sent to the source of the packet", its Code zero, its Pointer at the limit.
                     let error = IcmpError::ParameterProblem {
                         code: ERRONEOUS_FIELD,
                         pointer,

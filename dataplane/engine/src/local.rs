@@ -75,7 +75,7 @@ impl<P: Port> Path<P> {
             }
             return self.discard(packet, refusal.reason);
         }
-        // RFC 6275 §6.3: "an IPv6 packet MUST NOT carry more than one Home Address option".
+        // RFC 6275 §6.3: "For each IPv6 packet header, the Home Address option MUST NOT appear more than once."
         if chain.home_addresses > 1 {
             return self.discard(packet, DropReason::BadExtensionChain);
         }
@@ -138,8 +138,9 @@ impl<P: Port> Path<P> {
         }
     }
 
-    /// RFC 6275 §9.3.1: a Home Address option is believed where "the home address ... and the source address" are those of a
-    /// binding.
+    /// RFC 6275 §9.3.1: the binding "MUST have the same home address as appears in the Home Address destination option, and
+    /// the currently registered care-of address MUST be equal to the source address of the packet". Here the previous one is
+    /// good for its time too, as it is for the tunnel.
     fn is_bound_source(&self, packet: &[u8], home_address: &[u8; 16]) -> bool {
         let Ok(view) = Ipv6View::new(packet) else {
             return false;
@@ -166,9 +167,9 @@ fn is_query(packet: &Ipv6View<'_>) -> bool {
     }
 }
 
-/// Make the packet one from the home address, as its upper layer (and its checksum) sees it: RFC 6275 §9.3.1, "the original
-/// value of the Source Address field ... is replaced with the home address"; the option becomes padding of the same length, since
-/// the kernel does not know it.
+/// RFC 6275 §9.3.1: the option is processed by "exchanging the Home Address field from the Home Address option into the IPv6
+/// header and replacing the original value of the Source Address field there", so that the upper layers need not know. The
+/// option becomes padding of the same length, since the kernel does not know it.
 fn take_off_home_address(packet: &mut [u8], home_address: [u8; 16], option: usize) {
     set_source(packet, home_address);
     let end = option.saturating_add(18);

@@ -1,8 +1,8 @@
 //! Tunnel packets that leave in two pieces
 //!
-//! RFC 2473 §7.1 (b): an inner packet that is not larger than the IPv6 minimum MTU is tunnelled whatever the tunnel's MTU, and
-//! "the resulting IPv6 tunnel packet is then fragmented". A tunnel has room for 1240 octets at least, so that two fragments
-//! always do.
+//! RFC 2473 §7.1 (b): for an inner packet that is not larger than the IPv6 minimum MTU, whatever the tunnel's, the entry
+//! point "encapsulates the original packet, and subsequently fragments the resulting IPv6 tunnel packet into IPv6 fragments
+//! that do not exceed the Path MTU". A tunnel has room for 1240 octets at least, so that two fragments always do.
 
 use dhp_segment::{Counter, DropReason, NextHop, OUTER_HEADER_LEN};
 use dhp_wire::codepoints::next_header;

@@ -1,8 +1,8 @@
 //! The rate limit of RFC 4443 §2.4 (f)
 
-/// "One recommended method for implementing the rate-limiting function is a token bucket, limiting the average rate of
-/// transmission to N, where N can be either packets/second or a fraction of the attached link's bandwidth, but allowing up to
-/// B error messages to be transmitted in a burst" (RFC 4443 §2.4 (f)). Here N is packets per second and B a second's worth.
+/// "A recommended method for implementing the rate-limiting function is a token bucket, limiting the average rate of
+/// transmission to N, ... but allowing up to B error messages to be transmitted in a burst, as long as the long-term average
+/// is not exceeded" (RFC 4443 §2.4 (f)). Here N is packets per second and B a second's worth.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
     per_second: u64,

@@ -56,6 +56,18 @@ fn what_the_kernel_sends_to_a_home_address_pays_no_hop() {
     assert_eq!(appliance.counted()["from_host"], 1);
 }
 
+/// Only what comes by a link can be spoofed: the kernel routes here what a mobile node sent through it.
+#[test]
+fn the_kernel_may_send_from_one_home_address_to_another() {
+    let mut appliance = Appliance::new();
+    let packet = udp(OTHER_HOME, HOME, 10);
+    let sent = appliance.pass(HOST, &packet);
+    assert!(
+        matches!(&sent[..], [(CORE, outer)] if outer[40..] == packet),
+        "{sent:?}"
+    );
+}
+
 #[test]
 fn a_handoff_takes_effect_with_the_next_packet() {
     let mut appliance = Appliance::new();
@@ -232,4 +244,90 @@ fn the_next_link_bounds_the_tunnel_as_well() {
         .expect("room");
     let sent = appliance.pass(CN, &udp(CORRESPONDENT, HOME, 1361 - 48));
     assert_eq!(icmp_error(&sent[0].1).2, 1360);
+}
+
+#[test]
+fn fragments_of_a_packet_take_one_way() {
+    let mut appliance = Appliance::new();
+    let mut label = |packet: &[u8]| {
+        appliance.receive(CN, packet);
+        appliance.poll();
+        let frame = appliance.wires[CORE].pop().expect("a tunnel packet");
+        flow_label(&frame[14..])
+    };
+    // Only the first fragment shows the ports, and the headers between the fragment header and UDP.
+    let packet = with_extension(
+        &udp(CORRESPONDENT, HOME, 1000),
+        60,
+        &[0, 0, 1, 4, 0, 0, 0, 0],
+    );
+    let first = with_extension(&packet[..40 + 512], 44, &fragment_header(0, true));
+    let mut rest = packet[..40].to_vec();
+    rest.extend(&packet[40 + 512..]);
+    let second = with_extension(&rest, 44, &fragment_header(512, false));
+    assert_eq!(label(&first), label(&second));
+}
+
+fn rebind(appliance: &mut Appliance, home: &str, change: impl FnOnce(&mut Tunnel)) {
+    let mut tunnel = appliance
+        .writer
+        .binding(address(home))
+        .expect("bound")
+        .tunnel();
+    change(&mut tunnel);
+    appliance
+        .writer
+        .publish_binding(address(home), &tunnel)
+        .expect("room");
+}
+
+#[test]
+fn outer_fragments_begin_at_multiples_of_8_octets() {
+    for mtu in 1240..1250 {
+        let mut appliance = Appliance::new();
+        rebind(&mut appliance, HOME, |tunnel| tunnel.mtu = mtu);
+        let sent = appliance.pass(CN, &udp(CORRESPONDENT, HOME, 1280 - 48));
+        assert_eq!(sent.len(), 2);
+        let first_len = sent[0].1.len() - 48;
+        assert_eq!(first_len, usize::from(mtu - 8) & !7);
+        assert_eq!(sent[1].1[42..44], (first_len as u16).to_be_bytes());
+    }
+}
+
+/// No IPv6 path carries less than 1280 octets, whatever a binding says.
+#[test]
+fn an_impossible_tunnel_mtu_is_taken_for_the_smallest_possible() {
+    let mut appliance = Appliance::new();
+    rebind(&mut appliance, HOME, |tunnel| tunnel.mtu = 0);
+    assert_eq!(
+        appliance
+            .pass(CN, &udp(CORRESPONDENT, HOME, 1240 - 48))
+            .len(),
+        1
+    );
+    assert_eq!(
+        appliance
+            .pass(CN, &udp(CORRESPONDENT, HOME, 1241 - 48))
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn the_encapsulation_limit_stands_in_the_first_outer_fragment() {
+    let mut appliance = Appliance::new();
+    let nested = tunnelled(
+        "2001:db8:c:1::90",
+        NARROW_HOME,
+        &udp("2001:db8:1::1", "2001:db8:2::2", 1280 - 136),
+    );
+    let nested = with_extension(&nested, 60, &tunnel_limit_header(2));
+    let sent = appliance.pass(CN, &nested);
+    let [(CORE, first), (CORE, second)] = &sent[..] else {
+        panic!("{sent:?}");
+    };
+    assert_eq!((first[40], second[40]), (60, 60));
+    let whole = [&first[48..], &second[48..]].concat();
+    assert_eq!(whole[..8], [41, 0, 4, 1, 1, 1, 1, 0]);
+    assert_eq!(whole[8..], with_hop_limit(&nested, 63));
 }

@@ -12,6 +12,9 @@ fn cases() -> Vec<(usize, Vec<u8>, DropReason)> {
     let data = udp(FAR, CORRESPONDENT, 10);
     let up = |source, destination| tunnelled(CARE_OF, ANCHOR, &udp(source, destination, 10));
     let uplink = up(HOME, CORRESPONDENT);
+    let from_home = with_extension(&udp(CARE_OF, ANCHOR, 10), 60, &home_address_header(HOME));
+    let mut no_segment_left = type_2_routing_header(ANCHOR);
+    no_segment_left[3] = 0;
     let mut version_4 = data.clone();
     version_4[0] = 0x45;
     let mut too_long = data.clone();
@@ -27,6 +30,16 @@ fn cases() -> Vec<(usize, Vec<u8>, DropReason)> {
             CORE,
             with_extension(&udp(FAR, ANCHOR, 10), 60, &[0, 0, 5, 200, 0, 0, 0, 0]),
             DropReason::BadExtensionChain,
+        ),
+        (
+            CORE,
+            with_extension(&from_home, 60, &home_address_header(HOME)),
+            DropReason::BadExtensionChain,
+        ),
+        (
+            CORE,
+            with_extension(&mobility(FAR, ANCHOR), 43, &no_segment_left),
+            DropReason::RoutingHeader2,
         ),
         (
             CORE,
@@ -222,6 +235,24 @@ fn drops_do_not_depend_on_the_hosts_copy() {
         appliance.pass(port, &packet);
         assert_eq!(appliance.counters().drops(reason), 1, "{reason}");
     }
+}
+
+/// RFC 2473 §4.1.2: the exit of a tunnel is not its entry.
+#[test]
+fn a_tunnel_to_the_anchor_itself_is_a_loop() {
+    let mut appliance = Appliance::new();
+    let mut tunnel = appliance
+        .writer
+        .binding(address(HOME))
+        .expect("bound")
+        .tunnel();
+    tunnel.care_of = tunnel.anchor;
+    appliance
+        .writer
+        .publish_binding(address(HOME), &tunnel)
+        .expect("room");
+    assert_eq!(appliance.pass(CORE, &udp(FAR, HOME, 10)), []);
+    assert_eq!(appliance.counters().drops(DropReason::TunnelLoop), 1);
 }
 
 fn one_drop(setup: Setup, packet: &[u8], reason: DropReason) {

@@ -118,6 +118,22 @@ fn a_sleeping_worker_wakes_for_packets_for_the_control_plane_and_for_the_end() {
     wake.wake();
     eventually("injects", || sent() == 2);
 
+    // What has woken it does not keep it awake: there are no rounds for a while.
+    let polls = || segment.counters(0).get(Counter::Polls);
+    eventually("falls asleep again", || {
+        let before = polls();
+        let while_end = Instant::now() + Duration::from_millis(20);
+        while Instant::now() < while_end {
+            thread::yield_now();
+        }
+        polls() == before
+    });
+    // And the writer need not wait for it.
+    let mut writer = segment.writer().expect("the writer");
+    for _ in 0..3 {
+        assert!(writer.publish_routes(&[]).expect("room"));
+    }
+
     stop.store(true, Ordering::Release);
     wake.wake();
     assert_eq!(thread.join().expect("no panic"), Ok(()));
@@ -225,6 +241,15 @@ fn a_worker_that_stands_still_holds_up_no_writer() {
     }
     appliance.pass(CORE, &udp("2001:db8:a::42", CORRESPONDENT, 10));
     assert_eq!(appliance.counted()["blackhole"], 2);
+}
+
+#[test]
+fn the_writer_may_reuse_what_a_worker_has_finished_with_after_each_round() {
+    let mut appliance = Appliance::new();
+    for _ in 0..5 {
+        appliance.poll();
+        assert!(appliance.writer.publish_routes(&[]).expect("room"));
+    }
 }
 
 #[test]
