@@ -30,7 +30,7 @@ fn worker_word(view: &View, worker: u32) -> Option<&AtomicU64> {
 /// Reports that `worker` holds nothing that it read before this call.
 #[inline(always)]
 pub(crate) fn report(view: &View, worker: u32) {
-    let (Some(epoch), Some(word)) = (view.header(header_word::EPOCH), worker_word(view, worker))
+    let (Some(epoch), Some(word)) = (view.word(header_word::EPOCH), worker_word(view, worker))
     else {
         return;
     };
@@ -52,14 +52,14 @@ pub(crate) fn unpark(view: &View, worker: u32) {
 
 /// Raises the epoch to `epoch`: what was made unreachable before may be reused once every awake worker has [`reached`] it.
 pub(crate) fn advance(view: &View, epoch: u64) {
-    if let Some(word) = view.header(header_word::EPOCH) {
+    if let Some(word) = view.word(header_word::EPOCH) {
         word.store(epoch, Ordering::Release);
     }
 }
 
 /// The epoch of the segment, as the writer finds it when it attaches.
 pub(crate) fn current(view: &View) -> u64 {
-    view.header(header_word::EPOCH)
+    view.word(header_word::EPOCH)
         .map_or(FIRST_EPOCH, |word| word.load(Ordering::Relaxed))
         .max(FIRST_EPOCH)
 }

@@ -26,6 +26,8 @@ use std::sync::Arc;
 pub struct Reader {
     view: Arc<View>,
     worker: u32,
+    /// Position of this worker's first counter.
+    counters: usize,
     _claim: Claim,
     /// Counters are load and store, not one operation.
     _not_sync: PhantomData<Cell<()>>,
@@ -34,9 +36,13 @@ pub struct Reader {
 impl Reader {
     pub(crate) fn new(view: Arc<View>, worker: u32, claim: Claim) -> Self {
         quiescence::unpark(&view, worker);
+        // A worker without a block does not exist; the end of the address space is a word that does not either.
+        let block = view.layout.workers.at(worker);
+        let counters = block.map_or(usize::MAX, |block| block + WORKER_COUNTERS);
         Self {
             view,
             worker,
+            counters,
             _claim: claim,
             _not_sync: PhantomData,
         }
@@ -116,8 +122,7 @@ impl Reader {
 
     #[inline(always)]
     fn add(&self, index: usize, n: u64) {
-        let block = self.view.slice(&self.view.layout.workers, self.worker);
-        if let Some(word) = block.and_then(|block| block.get(WORKER_COUNTERS + index)) {
+        if let Some(word) = self.view.word(self.counters.saturating_add(index)) {
             // This worker alone writes the word.
             word.store(
                 word.load(Ordering::Relaxed).wrapping_add(n),

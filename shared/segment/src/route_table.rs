@@ -70,7 +70,7 @@ fn push(ranges: &mut Vec<Range>, start: u128, action: RouteAction) {
 #[inline]
 pub(crate) fn current(view: &View) -> (usize, u32) {
     let word = view
-        .header(header_word::ROUTES)
+        .word(header_word::ROUTES)
         .map_or(0, |word| word.load(Ordering::Acquire));
     ((word >> 32) as usize & 1, word as u32)
 }
@@ -96,7 +96,7 @@ pub(crate) fn publish(view: &View, buffer: usize, ranges: &[Range]) {
         action.store(range.action.encode(), Ordering::Relaxed);
         count = index + 1;
     }
-    if let Some(word) = view.header(header_word::ROUTES) {
+    if let Some(word) = view.word(header_word::ROUTES) {
         word.store((buffer as u64) << 32 | u64::from(count), Ordering::Release);
     }
 }

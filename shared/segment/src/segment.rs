@@ -192,7 +192,7 @@ impl Segment {
     #[must_use]
     pub fn writer_heartbeat_ns(&self) -> u64 {
         self.view
-            .header(header_word::HEARTBEAT)
+            .word(header_word::HEARTBEAT)
             .map_or(0, |word| word.load(Ordering::Acquire))
     }
 }

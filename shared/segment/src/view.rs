@@ -26,13 +26,12 @@ impl View {
 
     /// The word at `at`, relaxed; 0 beyond the end.
     fn load(&self, at: usize) -> u64 {
-        self.header(at)
-            .map_or(0, |word| word.load(Ordering::Relaxed))
+        self.word(at).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
-    /// A word of the header.
+    /// The word at `word`, of the header for example.
     #[inline(always)]
-    pub(crate) fn header(&self, word: usize) -> Option<&AtomicU64> {
+    pub(crate) fn word(&self, word: usize) -> Option<&AtomicU64> {
         self.mapping.words().get(word)
     }
 

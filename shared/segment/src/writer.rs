@@ -129,7 +129,7 @@ impl Writer {
 
     /// Says that the writer lives, at `now_ns` of its monotonic clock.
     pub fn heartbeat(&mut self, now_ns: u64) {
-        if let Some(word) = self.view.header(header_word::HEARTBEAT) {
+        if let Some(word) = self.view.word(header_word::HEARTBEAT) {
             word.store(now_ns, Ordering::Release);
         }
     }
