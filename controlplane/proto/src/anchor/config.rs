@@ -151,7 +151,9 @@ pub struct AnchorConfig {
     pub limits: Limits,
     /// Whether this anchor permits route optimization to those whose security association permits it.
     pub route_optimization: bool,
-    /// The sequence numbers that were used before this start are not known, so messages need a timestamp.
+    /// The sequence numbers that were used before this start are not known. Of each security association (and, for
+    /// classic updates, home address) the first message then needs a timestamp, and any that does not continue the
+    /// numbers from there. Set it at every start at which the numbers are not restored.
     pub sequence_state_lost: bool,
     /// Number of this start in the event stream; rises from start to start.
     pub epoch: u64,

@@ -21,7 +21,7 @@ use super::mobile_nodes::MnIndex;
 use super::receive::Received;
 use super::reply::Proof;
 use super::request::names;
-use super::sequence::is_greater;
+use super::sequence::{continues, is_greater};
 use super::timestamp::{Freshness, NotFresh};
 use crate::security_association::SecurityAssociation;
 use crate::time::Now;
@@ -303,9 +303,12 @@ impl Anchor {
                 });
             }
         }
+        // Section 6.3: "MESG-ID where no state exists", which a fresh update begins anew.
+        let is_known = !self.config.sequence_state_lost
+            || known.is_some_and(|known| continues(update.sequence, known.last));
         let freshness = Freshness {
             newer_than: known.and_then(|known| known.newest_timestamp),
-            state_lost_at: self.config.sequence_state_lost.then_some(self.started.ntp),
+            state_lost_at: (!is_known).then_some(self.started.ntp),
         };
         match freshness.check(update.options.mesg_id, now) {
             Ok(()) => None,

@@ -147,7 +147,7 @@ impl Anchor {
         mesg_id: Option<u64>,
     ) -> Result<Order, (Outcome, Option<u64>)> {
         let spi = security.spi();
-        let state_lost_at = self.config.sequence_state_lost.then_some(self.started.ntp);
+        let state_lost = self.config.sequence_state_lost;
         let Some(association) = self.nodes.association_mut(spi) else {
             return Err((Outcome::refused(status::UNSPECIFIED), mesg_id));
         };
@@ -160,6 +160,10 @@ impl Anchor {
                 return Err((refused, mesg_id));
             }
         };
+        // "The state lives as long as the SA …; where it is lost, MESG-ID is required": until a fresh message has
+        // begun it anew, and for numbers that do not continue it, since those may have been used before.
+        let known = !state_lost || association.window.continues(number);
+        let state_lost_at = (!known).then_some(self.started.ntp);
         // RFC 4285 §6 has timestamps rise. Where requests overtake each other they rise with the sequence numbers;
         // for a number behind the highest the window sees to it that it acts once.
         let is_ahead = association

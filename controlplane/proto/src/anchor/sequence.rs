@@ -3,6 +3,9 @@
 /// Numbers below the highest that may still arrive, once each.
 const WINDOW: u64 = 64;
 
+/// How far ahead a number may be to continue the ones before it: no sender skips more.
+const CLOSE_AHEAD: u64 = 64;
+
 /// RFC 6275 §9.5.1 modulo 2^16: a number is greater if it is 1 … 32767 ahead.
 const FARTHEST_AHEAD: u16 = 32767;
 
@@ -37,6 +40,7 @@ pub(crate) struct SequenceWindow {
 
 #[derive(Debug, Clone, Copy)]
 struct Used {
+    first: u64,
     highest: u64,
     /// Bit n: `highest` − n was used.
     bits: u64,
@@ -50,7 +54,7 @@ impl SequenceWindow {
 
     /// Places a number of a message; does not use it up.
     pub(crate) fn place(&self, sequence: u16) -> Result<SequenceNumber, OutOfWindow> {
-        let Some(Used { highest, bits }) = self.used else {
+        let Some(Used { highest, bits, .. }) = self.used else {
             // "a new SA has an empty window, which is not lost state"
             return Ok(SequenceNumber(
                 FIRST_EPOCH.saturating_add(u64::from(sequence)),
@@ -68,9 +72,18 @@ impl SequenceWindow {
         Err(OutOfWindow { highest: on_wire })
     }
 
+    /// Whether a placed number continues what this window has seen: later than the first number and close ahead of
+    /// the highest. Any other may have been used before the window was begun.
+    pub(crate) fn continues(&self, number: SequenceNumber) -> bool {
+        self.used.is_some_and(|used| {
+            used.first < number.0 && number.0 <= used.highest.saturating_add(CLOSE_AHEAD)
+        })
+    }
+
     /// Uses up a number that [`Self::place`] has placed.
     pub(crate) fn use_up(&mut self, number: SequenceNumber) {
         let used = self.used.get_or_insert(Used {
+            first: number.0,
             highest: number.0,
             bits: 0,
         });
@@ -95,6 +108,11 @@ impl SequenceWindow {
 /// inclusive."
 pub(crate) fn is_greater(sequence: u16, last: u16) -> bool {
     (1..=FARTHEST_AHEAD).contains(&sequence.wrapping_sub(last))
+}
+
+/// The same for the numbers of a home address, as [`SequenceWindow::continues`].
+pub(crate) fn continues(sequence: u16, last: u16) -> bool {
+    (1..=CLOSE_AHEAD).contains(&u64::from(sequence.wrapping_sub(last)))
 }
 
 #[cfg(test)]
@@ -173,5 +191,22 @@ mod tests {
         assert!(accept(&mut window, 15));
         assert!(window.place(32782).is_ok());
         assert!(window.place(32783).is_err());
+    }
+
+    #[test]
+    fn numbers_continue_close_ahead_of_the_highest() {
+        let mut window = SequenceWindow::default();
+        let continues =
+            |window: &SequenceWindow, sequence| window.continues(window.place(sequence).unwrap());
+        assert!(!continues(&window, 10));
+        assert!(accept(&mut window, 10));
+        assert!(continues(&window, 11) && continues(&window, 74) && !continues(&window, 75));
+        assert!(!continues(&window, 9), "before the first");
+        assert!(accept(&mut window, 15) && continues(&window, 12));
+        assert!(
+            super::continues(2, 65535)
+                && !super::continues(65535, 65535)
+                && !super::continues(64, 65535)
+        );
     }
 }

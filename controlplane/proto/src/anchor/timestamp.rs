@@ -23,8 +23,8 @@ pub(crate) enum NotFresh {
 pub(crate) struct Freshness {
     /// The timestamp that it has to be greater than, if any.
     pub(crate) newer_than: Option<u64>,
-    /// Start of this engine, where it has lost the sequence numbers that were used before: then only the
-    /// timestamp tells a fresh message from one that was recorded earlier.
+    /// Start of this engine, where the message's number may have been used before it and that is not known any more:
+    /// then only the timestamp tells a fresh message from one that was recorded earlier.
     pub(crate) state_lost_at: Option<u64>,
 }
 

@@ -497,6 +497,9 @@ fn with_lost_numbers_a_timestamp_is_required() {
             .status,
         0
     );
+    // From there on the numbers are known again, as far as they continue.
+    assert_eq!(world.ask(&Update::new(HOME, 4).by(&mn1())).status, 0);
+    assert_eq!(world.ask(&Update::new(HOME, 400).by(&mn1())).status, 145);
 }
 
 /// Several care-of addresses are not supported: 166.

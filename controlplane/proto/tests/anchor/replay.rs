@@ -230,10 +230,31 @@ fn what_was_recorded_before_the_start_is_refused() {
         .option(MobilityOption::MesgId(world.now.ntp))
         .by(&mn1());
     assert_eq!(world.ask(&fresh).status, 0);
-    assert_eq!(
-        world.ask(&Dmip::dhoa_request(4).by(&mn1())).status,
-        145,
-        "the timestamp stays required"
-    );
     assert_eq!(world.ask(&recorded).status, 144);
+}
+
+/// A fresh message begins the numbers anew: those that continue it need no timestamp, those that may have been used
+/// before the start do.
+#[test]
+fn a_fresh_message_begins_the_numbers_anew() {
+    let mut world = World::with(AnchorConfig {
+        sequence_state_lost: true,
+        ..config()
+    });
+    world.wait(Duration::from_secs(1));
+    let fresh = |world: &World, sequence| {
+        let mesg_id = MobilityOption::MesgId(world.now.ntp);
+        Dmip::dhoa_request(sequence).option(mesg_id).by(&mn1())
+    };
+    assert_eq!(world.ask(&fresh(&world, 100)).status, 0);
+    let plain =
+        |world: &mut World, sequence| world.ask(&Dmip::dhoa_request(sequence).by(&mn1())).status;
+    assert_eq!(plain(&mut world, 102), 0);
+    assert_eq!(plain(&mut world, 101), 0, "overtaken");
+    assert_eq!(plain(&mut world, 99), 145, "before the first");
+    assert_eq!(plain(&mut world, 102 + 65), 145, "far ahead");
+    world.wait(Duration::from_secs(1));
+    assert_eq!(world.ask(&fresh(&world, 99)).status, 0);
+    assert_eq!(world.ask(&fresh(&world, 1000)).status, 0);
+    assert_eq!(plain(&mut world, 1001), 0);
 }
