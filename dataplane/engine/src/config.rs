@@ -55,7 +55,7 @@ pub enum IdlePolicy {
 impl Default for IdlePolicy {
     fn default() -> Self {
         Self::Sleep {
-            empty_rounds: 1_000,
+            empty_rounds: 64,
             at_most: Duration::from_millis(100),
         }
     }
