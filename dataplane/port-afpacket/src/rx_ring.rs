@@ -1,9 +1,9 @@
 //! The receive ring: memory that the kernel writes frames to (`TPACKET_V2`)
 //!
-//! Version 2 hands each frame over at once. Version 3 collects frames in blocks and gives a block that is not full to the
-//! reader only after its retire timeout, a millisecond at least and one or two timer ticks (up to 8 ms) before Linux
-//! 6.18. That would be added to every packet in each direction, and version 3 does not make the forwarding worker faster:
-//! when packets queue up, both are a sequential read of memory.
+//! Version 2 hands each frame over at once. Version 3 collects frames in blocks, and a block that is not full reaches the
+//! reader only after its retire timeout: a millisecond at least, and up to two timer ticks (8 ms at 250 Hz) before Linux 6.18.
+//! A packet would wait for that at each port that it comes in by, and in both directions. The price, seen with a minimal
+//! forwarder of 128-octet frames over veth: 0.48–0.58 Mpps with version 2 where version 3 had 0.65–0.70.
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -2,7 +2,9 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
+use std::process::{Command, Stdio};
 
 use common::{Namespace, readable};
 use dhp_engine::{Batch, FramePool, PacketBuf, Port};
@@ -349,4 +351,43 @@ fn the_rules_can_be_read_by_an_operator() {
     );
     drop(guard);
     assert_eq!(net.here.command("nft", "list ruleset"), "");
+}
+
+const HELD: &str = "the guard is in place";
+
+/// The child of the test below, which kills it.
+#[test]
+#[ignore = "run by a_killed_process_leaves_no_rules"]
+fn hold_a_guard() {
+    let _guard = KernelGuard::new(Profile::Anchor, &["lo"]).expect("installed");
+    println!("{HELD}");
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+#[test]
+fn a_killed_process_leaves_no_rules() {
+    let Some(here) = Namespace::new() else { return };
+    let this = std::env::current_exe().expect("a path");
+    let mut child = here
+        .run(|| {
+            Command::new(this)
+                .args(["--exact", "hold_a_guard", "--ignored", "--nocapture"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+        })
+        .expect("started");
+    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let held = output
+        .lines()
+        .any(|line| line.is_ok_and(|line| line.ends_with(HELD)));
+    let ruleset = here.command("nft", "list ruleset");
+    child.kill().expect("SIGKILL");
+    child.wait().expect("gone");
+    assert!(held);
+    assert!(
+        ruleset.contains(&format!("dhp_guard_{}_", child.id())),
+        "{ruleset}"
+    );
+    assert_eq!(here.command("nft", "list ruleset"), "");
 }

@@ -70,9 +70,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &[Direction::Uplink],
         &[Direction::Downlink, Direction::Uplink],
     ] {
-        let mut traffic = Traffic::new(&plan, &outside, directions, usize::from(arguments.size))?;
+        let traffic = Traffic::new(&plan, &outside, directions, usize::from(arguments.size))?;
         for direction in directions {
-            check::one_packet(&plan, &outside, &mut traffic, *direction)?;
+            check::one_packet(&plan, &outside, &traffic, *direction)?;
         }
         let counts = windows::measure(
             &outside,

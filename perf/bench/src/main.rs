@@ -5,6 +5,8 @@ mod forward_af_packet;
 mod namespace;
 mod statistics;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Measures what the Distributed Home-Proxy does per second.
@@ -17,12 +19,20 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Benchmark {
-    /// Packets per second through workers on AF_PACKET ports, over veth pairs; needs root and iproute2.
+    /// Packets per second through workers on AF_PACKET ports, over veth pairs. Needs root, iproute2 and a quiet machine with
+    /// two cores: where others compute, `chrt -r 1` keeps them from being measured.
     ForwardAfPacket(forward_af_packet::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().benchmark {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().benchmark {
         Benchmark::ForwardAfPacket(arguments) => forward_af_packet::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dhp-bench: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
