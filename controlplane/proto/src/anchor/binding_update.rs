@@ -2,23 +2,22 @@
 
 use core::net::Ipv6Addr;
 
-use dhp_wire::codepoints::{Status, dmip_flag, flow_status, flow_sub_option, status};
-use dhp_wire::mobility::{Lifetime, MobilityOption, Mode};
+use dhp_wire::codepoints::{Status, dmip_flag, status};
+use dhp_wire::mobility::{Lifetime, MobilityOption};
 
 use super::Anchor;
-use super::binding_cache::{FlowMode, MAX_FLOWS};
 use super::config::PoolKind;
 use super::events::ReleaseReason;
 use super::lifecycle::Registration;
 use super::request::{Outcome, Proven, wants_answer};
-use super::request_options::{DhoaOption, FlowOption, RequestOptions};
+use super::request_options::{DhoaOption, RequestOptions};
 use crate::time::Now;
 
 /// What became of one address: a status and what was granted.
 #[derive(Debug, Clone, Copy)]
-struct Verdict {
-    status: u8,
-    lifetime: Lifetime,
+pub(crate) struct Verdict {
+    pub(crate) status: u8,
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Verdict {
@@ -45,15 +44,18 @@ impl Anchor {
         {
             return Outcome::refused(status::MALFORMED);
         }
-        let verdicts: Vec<Verdict> =
-            if let Some(refused) = self.refusal_of_all(proven, options, release) {
-                listed.iter().map(|_| Verdict::refused(refused)).collect()
-            } else {
-                listed
-                    .iter()
-                    .map(|dhoa| self.update_one(now, proven, options, dhoa, release))
-                    .collect()
-            };
+        let refusal = self.refusal_of_all(proven, options, release);
+        if let Some(refused) = refusal.filter(|_| listed.is_empty()) {
+            return Outcome::refused(refused);
+        }
+        let verdicts: Vec<Verdict> = if let Some(refused) = refusal {
+            listed.iter().map(|_| Verdict::refused(refused)).collect()
+        } else {
+            listed
+                .iter()
+                .map(|dhoa| self.update_one(now, proven, options, dhoa, release))
+                .collect()
+        };
         let mut outcome = self.confirm(proven, listed, &verdicts);
         if listed.is_empty() {
             // "Type 5 with header Lifetime 0 releases the listed DHoAs, or all if none is listed"
@@ -258,98 +260,5 @@ impl Anchor {
             options: dhoas.collect(),
             answer: true,
         }
-    }
-
-    /// Records flows and modes of the accepted addresses; what it did goes into the answer. "RFC 6089's 'flows not
-    /// mentioned are deleted' holds for listed DHoAs."
-    fn record_flows(
-        &mut self,
-        proven: &Proven,
-        options: &RequestOptions<'_>,
-        verdicts: &[Verdict],
-    ) -> Vec<MobilityOption<'static>> {
-        let permitted = self.route_optimization_flag(&proven.security) != 0;
-        let mode_of = |fid: u16| {
-            let find = |wanted: u16| {
-                options
-                    .modes
-                    .iter()
-                    .find(|(of, _)| *of == wanted)
-                    .map(|(_, mode)| *mode)
-            };
-            find(fid)
-                .or_else(|| find(0))
-                .map(|mode| if permitted { mode } else { Mode::Proxy })
-        };
-        // "a Flow Identification to the DHoA whose option has its FID, one whose FID stands in no DHoA option to
-        // every listed DHoA with FID 0"
-        let belongs_to_all =
-            |flow: &&FlowOption<'_>| !options.dhoas.iter().any(|dhoa| dhoa.fid == flow.fid);
-        let mut seen: Vec<Ipv6Addr> = Vec::new();
-        for (dhoa, verdict) in options.dhoas.iter().zip(verdicts) {
-            let address = dhoa.address;
-            let Some(binding) = self.cache.bindings.get_mut(&address) else {
-                continue;
-            };
-            let changed_by_this = binding.order == Some(proven.order);
-            if !Status(verdict.status).is_accepted() || !changed_by_this || seen.contains(&address)
-            {
-                continue;
-            }
-            seen.push(address);
-            let own = options
-                .dhoas
-                .iter()
-                .filter(|other| other.address == address)
-                .map(|other| other.fid);
-            let mut fids: Vec<u16> = own.collect();
-            if fids.contains(&0) {
-                fids.extend(
-                    options
-                        .flows
-                        .iter()
-                        .filter(belongs_to_all)
-                        .map(|flow| flow.fid),
-                );
-            }
-            fids.truncate(MAX_FLOWS);
-            let flows = fids.into_iter().map(|fid| {
-                let mode = mode_of(fid).unwrap_or_else(|| binding.mode_of(fid));
-                FlowMode { fid, mode }
-            });
-            binding.flows = flows.collect();
-        }
-        let modes = options.modes.iter().map(|(fid, mode)| {
-            let mode = if permitted { *mode } else { Mode::Proxy };
-            MobilityOption::CommunicationMode { mode, fid: *fid }
-        });
-        let flows = options
-            .flows
-            .iter()
-            .map(|flow| MobilityOption::FlowIdentification {
-                fid: flow.fid,
-                priority: flow.priority,
-                // Without Binding Identifiers there is no binding that a reference could name.
-                status: if has_binding_reference(flow.sub_options) {
-                    flow_status::BID_NOT_FOUND
-                } else {
-                    flow_status::ACCEPTED
-                },
-                sub_options: &[],
-            });
-        flows.chain(modes).collect()
-    }
-}
-
-/// Whether a Flow Identification option has a Binding Reference sub-option (RFC 6089 §4.2.1.3).
-fn has_binding_reference(sub_options: &[u8]) -> bool {
-    let mut rest = sub_options;
-    loop {
-        rest = match rest {
-            [flow_sub_option::PAD1, after @ ..] => after,
-            [flow_sub_option::BINDING_REFERENCE, ..] => return true,
-            [_, len, after @ ..] => after.get(usize::from(*len)..).unwrap_or_default(),
-            _ => return false,
-        };
     }
 }

@@ -4,80 +4,24 @@
 //! or proxy Neighbor Discovery could happen.
 
 use core::net::Ipv6Addr;
-use std::sync::Arc;
 
-use dhp_wire::codepoints::{Status, status};
+use dhp_wire::codepoints::status;
 use dhp_wire::ipv6::is_unicast_routable;
-use dhp_wire::mobility::{BindingUpdate, BuFlags, Builder, Lifetime, MobilityOption};
-use dhp_wire::packet::compose;
+use dhp_wire::mobility::{BindingUpdate, BuFlags};
 
 use super::Anchor;
 use super::binding_cache::HomeSequence;
 use super::config::PoolKind;
-use super::counters::{MessageKind, SignallingDrop};
+use super::drop_reason::SignallingDrop;
 use super::events::ReleaseReason;
+use super::home_update::{Acknowledgement, Update, read_options};
 use super::lifecycle::{CareOfFault, MAX_DELETE_BCE_NS, Registration};
-use super::mobile_nodes::MnIndex;
 use super::receive::Received;
 use super::reply::Proof;
 use super::request::names;
 use super::sequence::{continues, is_greater};
 use super::timestamp::{Freshness, NotFresh};
-use crate::security_association::SecurityAssociation;
 use crate::time::Now;
-
-/// What the options of a Binding Update say.
-#[derive(Debug, Default)]
-struct UpdateOptions<'a> {
-    alternate_care_of: Option<Ipv6Addr>,
-    mn_id: Option<(u8, &'a [u8])>,
-    mesg_id: Option<u64>,
-    has_nonce_indices: bool,
-    has_binding_identifier: bool,
-}
-
-/// A Binding Update whose MAC has verified.
-#[derive(Debug)]
-struct Update<'a> {
-    security: Arc<SecurityAssociation>,
-    owner: MnIndex,
-    home_address: Ipv6Addr,
-    care_of: Ipv6Addr,
-    /// The care-of address that its MAC, and that of the answer, is computed with.
-    mac_care_of: Ipv6Addr,
-    has_home_address_option: bool,
-    sequence: u16,
-    flags: BuFlags,
-    lifetime: Lifetime,
-    options: UpdateOptions<'a>,
-}
-
-/// A Binding Acknowledgement in the making.
-#[derive(Debug, Clone, Copy)]
-struct Acknowledgement {
-    status: u8,
-    sequence: u16,
-    lifetime: Lifetime,
-    mesg_id: Option<u64>,
-}
-
-impl Update<'_> {
-    fn acknowledge(&self, status: u8) -> Acknowledgement {
-        // RFC 6275 §10.3.1: "The Sequence Number field MUST be copied from the Sequence Number given in the Binding
-        // Update." RFC 4285 §6: what has a MESG-ID gets it back.
-        Acknowledgement {
-            status,
-            sequence: self.sequence,
-            lifetime: Lifetime::ZERO,
-            mesg_id: self.options.mesg_id,
-        }
-    }
-
-    /// RFC 6275 §10.3.2, and what RFC 3775 §10.3.2 had beside Lifetime 0: a care-of address that is the home address.
-    fn deregisters(&self) -> bool {
-        self.lifetime.is_zero() || self.care_of == self.home_address
-    }
-}
 
 impl Anchor {
     pub(crate) fn home_registration(
@@ -335,68 +279,4 @@ impl Anchor {
             .home_sequences
             .insert(update.home_address, sequence);
     }
-
-    /// RFC 6275 §9.5.4: "the acknowledgement MUST be sent to the Source Address".
-    fn send_acknowledgement(
-        &mut self,
-        received: &Received<'_>,
-        update: &Update<'_>,
-        acknowledgement: Acknowledgement,
-        proof: Proof,
-    ) -> Result<(), SignallingDrop> {
-        let Acknowledgement {
-            status,
-            sequence,
-            lifetime,
-            mesg_id,
-        } = acknowledgement;
-        // "If the home agent stores the Binding Cache entry in nonvolatile storage, then the Binding Refresh Advice
-        // mobility option MUST be omitted." (RFC 6275 §10.3.1)
-        let mut builder = Builder::binding_acknowledgement(Status(status), 0, sequence, lifetime);
-        if let Some(timestamp) = mesg_id {
-            builder = builder.option(&MobilityOption::MesgId(timestamp));
-        }
-        let security = &update.security;
-        let mac = |mh: &[u8]| security.mac(&update.mac_care_of, &update.home_address, mh);
-        builder = builder.auth(security.spi(), security.algorithm().mac_len(), mac);
-        if !builder.is_complete() {
-            return Err(SignallingDrop::AnswerTooLong);
-        }
-        // "If the Source Address is the home address of the mobile node … the routing header MUST NOT be used.
-        // Otherwise, the Binding Acknowledgement MUST be sent using a type 2 routing header that contains the mobile
-        // node's home address." (RFC 6275 §9.5.4)
-        let home = update
-            .has_home_address_option
-            .then_some(&update.home_address);
-        let anchor = &self.config.address;
-        let mh = builder.finish(anchor, home.unwrap_or(&received.source));
-        let packet = compose(anchor, &received.source, None, home, &mh);
-        self.transmit(MessageKind::BindingAcknowledgement, status, packet, proof);
-        Ok(())
-    }
-}
-
-/// Reads what matters; RFC 6275 §6.2.1 has unknown options skipped.
-fn read_options<'a>(update: &BindingUpdate<'a>) -> Result<UpdateOptions<'a>, SignallingDrop> {
-    let mut read = UpdateOptions::default();
-    for option in &update.options {
-        match option.map_err(|_| SignallingDrop::Malformed)? {
-            MobilityOption::AlternateCareOf(address) => {
-                read.alternate_care_of.get_or_insert(address);
-            }
-            MobilityOption::MnId {
-                subtype,
-                identifier,
-            } => {
-                read.mn_id.get_or_insert((subtype, identifier));
-            }
-            MobilityOption::MesgId(timestamp) => {
-                read.mesg_id.get_or_insert(timestamp);
-            }
-            MobilityOption::NonceIndices { .. } => read.has_nonce_indices = true,
-            MobilityOption::BindingIdentifier { .. } => read.has_binding_identifier = true,
-            _ => {}
-        }
-    }
-    Ok(read)
 }

@@ -9,11 +9,15 @@ mod answers;
 mod binding_cache;
 mod binding_update;
 mod config;
+mod config_check;
 mod counters;
 mod dhoa_request;
 mod directory;
+mod drop_reason;
 mod events;
+mod flows;
 mod home_registration;
+mod home_update;
 mod inspect;
 mod lifecycle;
 mod mobile_nodes;
@@ -30,10 +34,10 @@ mod timestamp;
 use std::collections::VecDeque;
 
 pub use binding_cache::FlowMode;
-pub use config::{
-    AnchorConfig, ConfigError, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, Roles,
-};
-pub use counters::{AnchorCounters, CounterSample, MessageKind, SignallingDrop};
+pub use config::{AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, Roles};
+pub use config_check::ConfigError;
+pub use counters::{AnchorCounters, CounterSample, MessageKind};
+pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
 pub use inspect::{AssociationView, BindingView, PoolView};
 

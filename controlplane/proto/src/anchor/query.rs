@@ -7,8 +7,9 @@ use ipnet::Ipv6Net;
 
 use super::Anchor;
 use super::config::DirectoryEntry;
-use super::counters::{MessageKind, SignallingDrop};
+use super::counters::MessageKind;
 use super::directory::{information, sort_best_first};
+use super::drop_reason::SignallingDrop;
 use super::receive::Received;
 use super::reply::{Proof, Seal};
 use super::request::names;

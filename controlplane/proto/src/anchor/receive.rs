@@ -4,13 +4,14 @@ use core::net::Ipv6Addr;
 
 use dhp_wire::codepoints::{DmipType, binding_error_status, icmpv6};
 use dhp_wire::icmpv6::{IcmpError, may_answer, write_error};
-use dhp_wire::ipv6::{Ipv6View, MIN_MTU, home_agents_anycast};
+use dhp_wire::ipv6::{Ipv6View, MIN_MTU, home_agents_anycast, is_unicast_routable};
 use dhp_wire::mobility::{Builder, Dmip, Message, MessageError, MhError, MobilityHeader};
 use dhp_wire::packet::{MobilityPacket, compose};
 use ipnet::Ipv6Net;
 
 use super::Anchor;
-use super::counters::{MessageKind, SignallingDrop};
+use super::counters::MessageKind;
+use super::drop_reason::SignallingDrop;
 use super::reply::Proof;
 use crate::time::Now;
 
@@ -35,43 +36,60 @@ impl Received<'_> {
 }
 
 impl Anchor {
-    pub(crate) fn receive(&mut self, now: Now, packet: &[u8]) -> Result<(), SignallingDrop> {
-        let parsed = MobilityPacket::parse(packet).map_err(|_| SignallingDrop::NotMobility)?;
-        self.check_addresses(&parsed)?;
+    pub(crate) fn receive(&mut self, now: Now, buffer: &[u8]) -> Result<(), SignallingDrop> {
+        let view = Ipv6View::new(buffer).map_err(|_| SignallingDrop::NotMobility)?;
+        self.check_addresses(view.source(), view.destination())?;
+        let packet = view.packet();
+        let parsed = match MobilityPacket::parse(packet) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                if let Some((code, pointer)) = error.parameter_problem() {
+                    self.parameter_problem(now, packet, code, pointer);
+                }
+                return Err(SignallingDrop::NotMobility);
+            }
+        };
+        // RFC 6275 §8.2: a node that is no mobile node ignores type 2 routing headers and silently discards.
+        if parsed.type2_home.is_some() {
+            return Err(SignallingDrop::RoutingHeader);
+        }
+        // RFC 6275 §9.3.1: "Packets containing a Home Address option MUST be dropped if the given home address is
+        // not a unicast routable address."
+        if parsed
+            .home_address
+            .is_some_and(|home_address| !is_unicast_routable(&home_address))
+        {
+            return Err(SignallingDrop::HomeAddressNotRoutable);
+        }
         // RFC 6275 §9.2: "The checksum must be verified as per Section 6.1. If invalid, the node MUST silently
         // discard the message."
         if !parsed.checksum_is_valid() {
             return Err(SignallingDrop::Checksum);
         }
-        let packet = Ipv6View::new(packet)
-            .map_err(|_| SignallingDrop::NotMobility)?
-            .packet();
-        let header = match MobilityHeader::parse(parsed.mh) {
-            Ok(header) => header,
-            Err(MhError::TooShort | MhError::Truncated) => return Err(SignallingDrop::Truncated),
-            Err(MhError::PayloadProto { pointer }) => {
-                self.parameter_problem(now, &parsed, packet, pointer);
-                return Err(SignallingDrop::PayloadProto);
-            }
-            Err(MhError::HeaderLen { pointer }) => {
-                self.parameter_problem(now, &parsed, packet, pointer);
-                return Err(SignallingDrop::HeaderLen);
-            }
+        let code_points = self.config.code_points;
+        // §9.2 again: "SHOULD send ICMP Parameter Problem, Code 0 … The Pointer field in the ICMP message SHOULD
+        // point at the Payload Proto field", or "at the Header Len field".
+        let mut points_at = |pointer: u32, reason: SignallingDrop| {
+            let in_packet = u32::try_from(parsed.mh_offset)
+                .unwrap_or(u32::MAX)
+                .saturating_add(pointer);
+            self.parameter_problem(now, packet, icmpv6::ERRONEOUS_FIELD, in_packet);
+            reason
         };
-        let message = match header.message(&self.config.code_points) {
-            Ok(message) => message,
-            Err(MessageError::PayloadProto { pointer }) => {
-                self.parameter_problem(now, &parsed, packet, pointer);
-                return Err(SignallingDrop::PayloadProto);
+        let header = MobilityHeader::parse(parsed.mh).map_err(|error| match error {
+            MhError::TooShort | MhError::Truncated => SignallingDrop::Truncated,
+            MhError::PayloadProto { pointer } => points_at(pointer, SignallingDrop::PayloadProto),
+            MhError::HeaderLen { pointer } => points_at(pointer, SignallingDrop::HeaderLen),
+        })?;
+        let message = header.message(&code_points).map_err(|error| match error {
+            MessageError::PayloadProto { pointer } => {
+                points_at(pointer, SignallingDrop::PayloadProto)
             }
-            Err(MessageError::HeaderLen { pointer }) => {
-                self.parameter_problem(now, &parsed, packet, pointer);
-                return Err(SignallingDrop::HeaderLen);
-            }
-            Err(MessageError::DmipVersion(_)) => return Err(SignallingDrop::UnknownDmipVersion),
-            Err(MessageError::DmipType(_)) => return Err(SignallingDrop::UnknownDmipType),
-            Err(MessageError::OptionChain { .. }) => return Err(SignallingDrop::OptionChain),
-        };
+            MessageError::HeaderLen { pointer } => points_at(pointer, SignallingDrop::HeaderLen),
+            MessageError::DmipVersion(_) => SignallingDrop::UnknownDmipVersion,
+            MessageError::DmipType(_) => SignallingDrop::UnknownDmipType,
+            MessageError::OptionChain { .. } => SignallingDrop::OptionChain,
+        })?;
         let received = Received {
             source: parsed.source,
             destination: parsed.destination,
@@ -123,22 +141,17 @@ impl Anchor {
         }
     }
 
-    fn check_addresses(&self, packet: &MobilityPacket<'_>) -> Result<(), SignallingDrop> {
-        // RFC 6275 §8.2: a node that is no mobile node ignores type 2 routing headers and silently discards.
-        if packet.type2_home.is_some() {
-            return Err(SignallingDrop::RoutingHeader);
-        }
-        let source = packet.source;
-        if source.is_unspecified()
-            || source.is_multicast()
-            || source.is_loopback()
-            || source == self.config.address
+    fn check_addresses(
+        &self,
+        source: Ipv6Addr,
+        destination: Ipv6Addr,
+    ) -> Result<(), SignallingDrop> {
+        let own = self.config.address;
+        if source.is_unspecified() || source.is_multicast() || source.is_loopback() || source == own
         {
             return Err(SignallingDrop::BadSource);
         }
-        if packet.destination != self.config.address
-            && !self.is_covered_anycast(&packet.destination)
-        {
+        if destination != own && !self.is_covered_anycast(&destination) {
             return Err(SignallingDrop::NotForUs);
         }
         Ok(())
@@ -173,22 +186,13 @@ impl Anchor {
         );
     }
 
-    /// RFC 6275 §9.2: "the node MUST discard the message and SHOULD send ICMP Parameter Problem, Code 0, directly to
-    /// the Source Address of the packet".
-    fn parameter_problem(
-        &mut self,
-        now: Now,
-        parsed: &MobilityPacket<'_>,
-        packet: &[u8],
-        pointer: u32,
-    ) {
-        let in_packet = u32::try_from(parsed.mh_offset)
-            .unwrap_or(u32::MAX)
-            .saturating_add(pointer);
-        let error = IcmpError::ParameterProblem {
-            code: icmpv6::ERRONEOUS_FIELD,
-            pointer: in_packet,
+    /// Tells the source that there is an octet which cannot be processed, "directly to the Source Address of the
+    /// packet" (RFC 6275 §9.2), limited in rate (RFC 4443 §2.4(f)).
+    fn parameter_problem(&mut self, now: Now, packet: &[u8], code: u8, pointer: u32) {
+        let Ok(view) = Ipv6View::new(packet) else {
+            return;
         };
+        let error = IcmpError::ParameterProblem { code, pointer };
         if !may_answer(packet, error) {
             return;
         }
@@ -200,7 +204,7 @@ impl Anchor {
         if let Some(len) = write_error(
             &mut out,
             &self.config.address,
-            &parsed.source,
+            &view.source(),
             error,
             packet,
         ) {
@@ -208,12 +212,7 @@ impl Anchor {
             let proof = Proof::None {
                 request_len: packet.len(),
             };
-            self.transmit(
-                MessageKind::ParameterProblem,
-                icmpv6::ERRONEOUS_FIELD,
-                out,
-                proof,
-            );
+            self.transmit(MessageKind::ParameterProblem, code, out, proof);
         }
     }
 }

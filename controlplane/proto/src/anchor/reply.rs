@@ -7,7 +7,8 @@ use dhp_wire::mobility::{Builder, DmipHeader, MobilityOption};
 use dhp_wire::packet::compose;
 
 use super::Anchor;
-use super::counters::{MessageKind, SignallingDrop};
+use super::counters::MessageKind;
+use super::drop_reason::SignallingDrop;
 use super::events::AnchorAction;
 use crate::security_association::SecurityAssociation;
 

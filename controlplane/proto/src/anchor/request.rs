@@ -8,7 +8,7 @@ use dhp_wire::mobility::{Dmip, DmipHeader, Lifetime, MobilityOption};
 
 use super::Anchor;
 use super::binding_cache::Order;
-use super::counters::SignallingDrop;
+use super::drop_reason::SignallingDrop;
 use super::lifecycle::Timer;
 use super::mobile_nodes::MnIndex;
 use super::receive::Received;

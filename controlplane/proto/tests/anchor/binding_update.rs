@@ -442,6 +442,10 @@ fn binding_identifiers_are_prohibited() {
     );
     assert_eq!((answer.status, answer.statuses()), (166, vec![166]));
     assert_eq!(world.care_of(shared), Some(CARE_OF));
+    // Nor does one end everything, when it would have ended one of several.
+    let release = Dmip::update(4, &[]).option(bid).lifetime(0);
+    assert_eq!(world.ask(&release.by(&mn1())).status, 166);
+    assert_eq!(world.held_by(&mn1()).len(), 2);
 }
 
 /// A flow that refers to a Binding Identifier: its status is 131; other flows are accepted and remembered.

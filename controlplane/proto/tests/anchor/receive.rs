@@ -256,3 +256,14 @@ fn errors_do_not_amplify() {
     );
     assert_eq!(Answer::read(&answer.packet).status, 2);
 }
+
+/// A routing header that cannot be processed, such as the type 0 of RFC 5095: Parameter Problem at its type.
+#[test]
+fn a_type_0_routing_header_is_a_parameter_problem() {
+    let mut world = World::new();
+    let mh = Builder::binding_refresh_request().finish(&CARE_OF, &ANCHOR);
+    let mut packet = compose(&CARE_OF, &ANCHOR, None, Some(&HOME), &mh);
+    packet[42] = 0;
+    let out = world.feed(&packet);
+    assert_eq!(icmp_error(&out[0]), (4, 0, 42));
+}
