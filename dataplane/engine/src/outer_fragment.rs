@@ -78,7 +78,7 @@ impl<P: Port> Path<P> {
             return self.discard(packet, DropReason::NoHeadroom);
         }
         self.reader.count(Counter::Encapsulated, 1);
-        self.second_fragments = self.second_fragments.wrapping_add(1);
+        self.reader.count(Counter::OuterFragments, 1);
         self.send_to(packet, hop, Origin::Own);
         self.send_to(rest, hop, Origin::Own);
     }

@@ -15,7 +15,7 @@ use crate::{Link, PacketBuf, Port};
 /// **Every packet ends in exactly one place**: sent on a port, punted, left to the host kernel that has it already, or
 /// dropped by a name. The methods that end a packet take it by value. Over the counters of a worker, after a flush:
 ///
-/// `rx_packets + injected + icmp_sent + second fragments
+/// `rx_packets + injected + icmp_sent + outer_fragments
 ///    = tx_packets + punted_mobility + punted_query + host_has_copy + drops`
 ///
 /// where the drops do without `icmp_rate_limited`, which counts packets that were never made.
@@ -34,8 +34,6 @@ pub(crate) struct Path<P: Port> {
     pub(crate) now_ns: u64,
     /// Something was punted in the current round.
     pub(crate) punted: bool,
-    /// Frames that exist in addition to the packets that came, because an outer packet was cut in two.
-    pub(crate) second_fragments: u64,
 }
 
 impl<P: Port> Path<P> {

@@ -80,7 +80,6 @@ impl<P: Port> Worker<P> {
             spare: None,
             now_ns: 0,
             punted: false,
-            second_fragments: 0,
         };
         // The writer need not wait for a worker that has not begun.
         path.reader.park();
@@ -105,11 +104,6 @@ impl<P: Port> Worker<P> {
     /// The worker's ports, in the order given.
     pub fn ports(&self) -> &[P] {
         &self.path.ports
-    }
-
-    /// Frames sent beyond one per packet, because the outer packet had to be fragmented.
-    pub fn second_fragments(&self) -> u64 {
-        self.path.second_fragments
     }
 
     /// One round: a batch from every port, what the control plane wants sent, one flush per port, one quiescent point.

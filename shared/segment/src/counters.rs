@@ -22,6 +22,7 @@ named_enum! {
         NeighbourPending "neighbour_pending" "packets handed to the host kernel for neighbour discovery",
         FromHost "from_host" "packets that the host kernel sent to home addresses",
         Injected "injected" "packets that the control plane sent",
+        OuterFragments "outer_fragments" "second halves of tunnel packets that had to be fragmented",
         IcmpSent "icmp_sent" "ICMPv6 errors sent",
         Polls "polls" "rounds of the worker loop",
         IdlePolls "idle_polls" "rounds without a packet",

@@ -253,7 +253,7 @@ impl Appliance {
         let come = counters.get(Counter::RxPackets)
             + counters.get(Counter::Injected)
             + counters.get(Counter::IcmpSent)
-            + self.worker.second_fragments();
+            + counters.get(Counter::OuterFragments);
         let gone = counters.get(Counter::TxPackets)
             + counters.get(Counter::PuntedMobility)
             + counters.get(Counter::PuntedQuery)

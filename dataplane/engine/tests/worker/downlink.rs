@@ -174,7 +174,7 @@ fn up_to_1280_octets_are_sent_in_two_outer_fragments() {
         assert_eq!(usize::from(position(second)), first_len);
         let whole = [&first[48..], &second[48..]].concat();
         assert_eq!(whole, with_hop_limit(&packet, 63));
-        assert_eq!(appliance.worker.second_fragments(), 1);
+        assert_eq!(appliance.counted()["outer_fragments"], 1);
     }
 }
 
