@@ -22,9 +22,9 @@ fn link() -> Option<(Namespace, Namespace)> {
         "peer0",
         "02:00:00:00:00:02",
     );
-    here.ip("addr add 2001:db8:1::1/64 dev here0 nodad");
+    here.add_address("2001:db8:1::1", "here0");
     here.ip("neigh add 2001:db8:1::2 lladdr 02:00:00:00:00:02 dev here0");
-    peer.ip("addr add 2001:db8:1::2/64 dev peer0 nodad");
+    peer.add_address("2001:db8:1::2", "peer0");
     peer.ip("neigh add 2001:db8:1::1 lladdr 02:00:00:00:00:01 dev peer0");
     Some((here, peer))
 }
@@ -104,7 +104,7 @@ fn the_exception_interface_is_the_host_kernel() {
         .run(|| TunPort::open("dhp0", 1500, &[pool.clone(), pool]))
         .expect("a TUN");
     assert_eq!(ports.len(), 2);
-    here.ip("addr add 2001:db8:1::1/64 dev dhp0 nodad");
+    here.add_address("2001:db8:1::1", "dhp0");
     let mut port = LinuxPort::from(ports.remove(0));
     let mut second = LinuxPort::from(ports.remove(0));
     assert_eq!(

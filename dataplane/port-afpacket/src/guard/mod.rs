@@ -104,12 +104,13 @@ impl KernelGuard {
 
 impl Drop for KernelGuard {
     fn drop(&mut self) {
-        if !self.owned {
-            let mut steps = transaction::Transaction::new();
-            steps.delete_table(&self.table);
-            if let Err(error) = steps.commit(self.socket.as_fd(), &self.table) {
-                tracing::warn!(%error, "the table stays; nft delete table netdev {}", self.table);
-            }
+        // An owned table would go with the socket, but only when a child that is being started has let go of its copy too.
+        let mut steps = transaction::Transaction::new();
+        steps.delete_table(&self.table);
+        if let Err(error) = steps.commit(self.socket.as_fd(), &self.table)
+            && !self.owned
+        {
+            tracing::warn!(%error, "the table stays; nft delete table netdev {}", self.table);
         }
     }
 }

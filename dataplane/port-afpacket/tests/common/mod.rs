@@ -59,6 +59,15 @@ impl Namespace {
         String::from_utf8(output.stdout).expect("text")
     }
 
+    /// Give `interface` an address with a 64-bit prefix, and wait until packets to it are the kernel's own: the kernel makes
+    /// the route on a thread of its own, after the address can already be bound.
+    pub fn add_address(&self, address: &str, interface: &str) {
+        self.ip(&format!("addr add {address}/64 dev {interface} nodad"));
+        let route = format!("local {address} dev {interface} ");
+        let routed = (0..1000).any(|_| self.ip("-6 route show table local").contains(&route));
+        assert!(routed, "no {route}");
+    }
+
     /// Write a kernel parameter below `/proc/sys/net`.
     pub fn set(&self, parameter: &str, value: &str) {
         let path = format!("/proc/sys/net/{parameter}");
