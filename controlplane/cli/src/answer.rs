@@ -122,8 +122,8 @@ pub struct Binding {
     pub mobile_node: String,
     /// Where it is.
     pub care_of: CareOf,
-    /// Until it expires.
-    pub remaining_seconds: u64,
+    /// Until it expires; `None`: never.
+    pub remaining_seconds: Option<u64>,
 }
 
 /// A page of bindings.

@@ -115,7 +115,7 @@ mod tests {
                 port: None,
                 tunnel_mtu: 1460,
             },
-            remaining_seconds: 1,
+            remaining_seconds: None,
         };
         let bindings = vec![binding];
         serde_json::to_string(&Answer::Ok(Reply::Bindings(Bindings { bindings, more })))

@@ -104,7 +104,9 @@ fn bindings(page: &Bindings) -> String {
             optional(binding.care_of.next_hop.as_ref(), "by the kernel"),
             optional(binding.care_of.port.as_ref(), "-"),
             binding.care_of.tunnel_mtu.to_string(),
-            span(binding.remaining_seconds),
+            binding
+                .remaining_seconds
+                .map_or_else(|| "never".to_owned(), span),
         ]);
     }
     table.to_string()
@@ -208,7 +210,7 @@ mod tests {
                     port: None,
                     tunnel_mtu: 1460,
                 },
-                remaining_seconds: 590,
+                remaining_seconds: Some(590),
             }],
             more: false,
         };

@@ -1,0 +1,100 @@
+//! From the configuration file to the protocol engine's configuration
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dhp_proto::anchor::{self, AnchorConfig, PoolConfig};
+use dhp_proto::security_association::{
+    MnId, Permissions, SecurityAssociation, SecurityAssociationError,
+};
+use dhp_wire::mobility::Lifetime;
+
+use crate::config::{Config, KeySource, MobileNode, PoolKind, Roles};
+
+/// What the anchor is told at its start.
+///
+/// # Errors
+/// A key that does not fit its algorithm, which a checked configuration does not have.
+pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociationError> {
+    let mut wanted = AnchorConfig::new(config.anchor.address);
+    let Roles {
+        dhp,
+        home_agent,
+        locator,
+    } = config.anchor.roles;
+    wanted.roles = anchor::Roles {
+        dhp,
+        home_agent,
+        locator,
+    };
+    wanted.code_points = config.signalling.code_points;
+    wanted.preference = config.anchor.preference;
+    wanted.max_lifetime = Lifetime::at_most(config.signalling.max_lifetime);
+    wanted.coverage.clone_from(&config.coverage);
+    wanted.pools = config
+        .pools
+        .iter()
+        .map(|pool| PoolConfig {
+            prefix: pool.prefix,
+            kind: match pool.kind {
+                PoolKind::Dhoa => anchor::PoolKind::Dhoa,
+                PoolKind::Home => anchor::PoolKind::Home,
+            },
+            quarantine: pool.quarantine,
+        })
+        .collect();
+    wanted.directory = config
+        .directory
+        .iter()
+        .map(|entry| anchor::DirectoryEntry {
+            dhp: entry.dhp,
+            prefix: entry.prefix,
+            preference: entry.preference,
+            load: 0,
+            path_rtt_us: 0,
+        })
+        .collect();
+    let associations = config
+        .mobile_nodes
+        .iter()
+        .map(|node| association(config, node));
+    wanted.security_associations = associations.collect::<Result<_, _>>()?;
+    wanted.route_optimization = config
+        .mobile_nodes
+        .iter()
+        .any(|node| node.route_optimization);
+    // Seconds of the clock rise from start to start, which is all that an epoch has to do.
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    wanted.epoch = since_epoch.as_secs();
+    Ok(wanted)
+}
+
+fn association(
+    config: &Config,
+    node: &MobileNode,
+) -> Result<SecurityAssociation, SecurityAssociationError> {
+    let permissions = Permissions {
+        home_addresses: node.home_address.into_iter().collect(),
+        dhoa: config.anchor.roles.dhp && node.max_dhoas > 0,
+        max_dhoas: node.max_dhoas,
+        route_optimization: node.route_optimization,
+    };
+    let id = MnId::nai(&node.id);
+    match &node.key {
+        KeySource::Home(key) => {
+            let anchor = &config.anchor.address;
+            SecurityAssociation::from_home_key(
+                node.spi,
+                id,
+                key,
+                anchor,
+                node.algorithm,
+                permissions,
+            )
+        }
+        KeySource::Exact(key) => {
+            SecurityAssociation::new(node.spi, id, key.clone(), node.algorithm, permissions)
+        }
+    }
+}

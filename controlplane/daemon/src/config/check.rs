@@ -1,0 +1,292 @@
+//! How the parts of a configuration fit together
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+use std::ops::Range;
+
+use ipnet::Ipv6Net;
+
+use super::problem::Problem;
+use super::section::Located;
+use super::{
+    Anchor, Api, Config, DirectoryEntry, Limits, Log, MobileNode, Places, Pool, PoolKind, Port,
+    Signalling, Workers,
+};
+
+/// What could be read of the file; what is wrong in itself has been reported and is missing here.
+pub(super) struct Draft {
+    pub(super) anchor: Option<(Located<Ipv6Addr>, Anchor)>,
+    pub(super) anchor_span: Range<usize>,
+    pub(super) ports: Vec<Located<Port>>,
+    pub(super) host_interface: Located<String>,
+    pub(super) workers: Workers,
+    pub(super) places_workers: Range<usize>,
+    pub(super) places_cores: Option<Range<usize>>,
+    pub(super) pools: Vec<Located<Pool>>,
+    pub(super) coverage: Vec<Located<Ipv6Net>>,
+    pub(super) directory: Vec<DirectoryEntry>,
+    pub(super) mobile_nodes: Vec<MobileNodeDraft>,
+    pub(super) limits: Limits,
+    pub(super) signalling: Located<Signalling>,
+    pub(super) api: Api,
+    pub(super) log: Log,
+}
+
+/// A `[[mobile-node]]` and where what must be unique in it stands.
+pub(super) struct MobileNodeDraft {
+    pub(super) node: MobileNode,
+    pub(super) spi_span: Range<usize>,
+    pub(super) home_address_span: Option<Range<usize>>,
+}
+
+impl Draft {
+    /// The configuration, where nothing of it is missing.
+    pub(super) fn into_config(self) -> Option<(Config, Places)> {
+        let (address, anchor) = self.anchor?;
+        let places = Places {
+            anchor_address: address.span,
+            ports: self.ports.iter().map(|port| port.span.clone()).collect(),
+            workers: self.places_workers,
+            cores: self.places_cores,
+        };
+        let config = Config {
+            anchor,
+            ports: self.ports.into_iter().map(|port| port.value).collect(),
+            host_interface: self.host_interface.value,
+            workers: self.workers,
+            pools: self.pools.into_iter().map(|pool| pool.value).collect(),
+            coverage: self
+                .coverage
+                .into_iter()
+                .map(|prefix| prefix.value)
+                .collect(),
+            directory: self.directory,
+            mobile_nodes: self
+                .mobile_nodes
+                .into_iter()
+                .map(|draft| draft.node)
+                .collect(),
+            limits: self.limits,
+            signalling: self.signalling.value,
+            api: self.api,
+            log: self.log,
+        };
+        Some((config, places))
+    }
+}
+
+/// Everything that does not fit together.
+pub(super) fn problems(draft: &Draft) -> Vec<Problem> {
+    let mut found = Vec::new();
+    anchor(draft, &mut found);
+    interfaces(draft, &mut found);
+    workers(draft, &mut found);
+    pools(draft, &mut found);
+    mobile_nodes(draft, &mut found);
+    if draft.signalling.value.code_points.collides() {
+        let code_points = draft.signalling.value.code_points;
+        found.push(Problem::new(
+            draft.signalling.span.clone(),
+            format!("MH type {} or option type {} is an RFC's own", code_points.mh_type, code_points.option),
+            "numbers that no other message or option has: 11 and 18 for experiments (RFC 5096), or assigned ones",
+        ));
+    }
+    found
+}
+
+fn overlap(left: &Ipv6Net, right: &Ipv6Net) -> bool {
+    left.contains(right) || right.contains(left)
+}
+
+fn anchor(draft: &Draft, found: &mut Vec<Problem>) {
+    let Some((address, anchor)) = &draft.anchor else {
+        return;
+    };
+    if !dhp_wire::ipv6::is_unicast_routable(&address.value) {
+        found.push(Problem::new(
+            address.span.clone(),
+            format!(
+                "the anchor address {} is not a routable unicast address",
+                address.value
+            ),
+            "an address that mobile nodes can reach",
+        ));
+    }
+    for pool in &draft.pools {
+        if pool.value.prefix.contains(&address.value) {
+            found.push(
+                Problem::new(
+                    address.span.clone(),
+                    format!("the anchor address {} lies inside a pool", address.value),
+                    "an address outside all pools, or packets to it would go to a mobile node",
+                )
+                .related(pool.span.clone(), "this pool"),
+            );
+        }
+    }
+    let roles = anchor.roles;
+    let needs = |kind, flag, role: &str, found: &mut Vec<Problem>| {
+        if let (false, Some(pool)) = (
+            flag,
+            draft.pools.iter().find(|pool| pool.value.kind == kind),
+        ) {
+            found.push(
+                Problem::new(
+                    pool.span.clone(),
+                    format!(
+                        "a pool of kind \"{}\" on a box that is no {role}",
+                        kind.name()
+                    ),
+                    format!("no such pool, or \"{role}\" among the roles of [anchor]"),
+                )
+                .related(draft.anchor_span.clone(), "the roles"),
+            );
+        }
+    };
+    needs(PoolKind::Dhoa, roles.dhp, "dhp", found);
+    needs(PoolKind::Home, roles.home_agent, "home-agent", found);
+}
+
+fn interfaces(draft: &Draft, found: &mut Vec<Problem>) {
+    for (index, port) in draft.ports.iter().enumerate() {
+        let name = &port.value.interface;
+        if let Some(earlier) = draft
+            .ports
+            .iter()
+            .take(index)
+            .find(|earlier| earlier.value == port.value)
+        {
+            found.push(
+                Problem::new(
+                    port.span.clone(),
+                    format!("the interface {name} is given twice"),
+                    "another interface",
+                )
+                .related(earlier.span.clone(), "first given here"),
+            );
+        }
+        if *name == draft.host_interface.value {
+            found.push(
+                Problem::new(
+                    port.span.clone(),
+                    format!("the port {name} has the name of the host interface"),
+                    "an interface other than the one that dhpd makes towards the kernel",
+                )
+                .help("set `interface` in [host] to another name"),
+            );
+        }
+    }
+}
+
+fn workers(draft: &Draft, found: &mut Vec<Problem>) {
+    let (Some(cores), Some(span)) = (&draft.workers.cores, &draft.places_cores) else {
+        return;
+    };
+    if u32::try_from(cores.len()) != Ok(draft.workers.count) {
+        found.push(Problem::new(
+            span.clone(),
+            format!("{} cores for {} workers", cores.len(), draft.workers.count),
+            "one core for each worker",
+        ));
+    }
+    for (index, core) in cores.iter().enumerate() {
+        if cores.iter().take(index).any(|earlier| earlier == core) {
+            found.push(Problem::new(
+                span.clone(),
+                format!("core {core} is given twice"),
+                "a core of its own for each worker, which never gives it up while there are packets",
+            ));
+        }
+    }
+}
+
+fn pools(draft: &Draft, found: &mut Vec<Problem>) {
+    for (index, pool) in draft.pools.iter().enumerate() {
+        let prefix = &pool.value.prefix;
+        for earlier in draft.pools.iter().take(index) {
+            if overlap(&earlier.value.prefix, prefix) {
+                found.push(
+                    Problem::new(
+                        pool.span.clone(),
+                        format!(
+                            "the pool {prefix} overlaps the pool {}",
+                            earlier.value.prefix
+                        ),
+                        "addresses of its own",
+                    )
+                    .related(earlier.span.clone(), "the other pool"),
+                );
+            }
+        }
+        for covered in &draft.coverage {
+            if overlap(&covered.value, prefix) {
+                found.push(
+                    Problem::new(
+                        pool.span.clone(),
+                        format!("the pool {prefix} overlaps the coverage {}", covered.value),
+                        "addresses of mobile nodes, none that correspondents have",
+                    )
+                    .related(covered.span.clone(), "the correspondents' addresses"),
+                );
+            }
+        }
+        if prefix.prefix_len() < 3 || !dhp_wire::ipv6::is_unicast_routable(&prefix.network()) {
+            found.push(Problem::new(
+                pool.span.clone(),
+                format!("the pool {prefix} is not a prefix of routable unicast addresses"),
+                "a prefix that is routed to this box",
+            ));
+        }
+    }
+}
+
+fn mobile_nodes(draft: &Draft, found: &mut Vec<Problem>) {
+    let mut spis: HashMap<u32, &MobileNodeDraft> = HashMap::new();
+    let mut homes: HashMap<Ipv6Addr, Range<usize>> = HashMap::new();
+    for draft_node in &draft.mobile_nodes {
+        let node = &draft_node.node;
+        if let Some(earlier) = spis.get(&node.spi) {
+            found.push(
+                Problem::new(
+                    draft_node.spi_span.clone(),
+                    format!("the SPI {} is given twice", node.spi),
+                    "an SPI of its own for each security association",
+                )
+                .related(
+                    earlier.spi_span.clone(),
+                    format!("also that of {}", earlier.node.id),
+                ),
+            );
+        } else {
+            spis.insert(node.spi, draft_node);
+        }
+        let (Some(address), Some(span)) = (node.home_address, &draft_node.home_address_span) else {
+            continue;
+        };
+        let home_pool = |pool: &&Located<Pool>| {
+            pool.value.kind == PoolKind::Home && pool.value.prefix.contains(&address)
+        };
+        if !draft.pools.iter().any(|pool| home_pool(&pool)) {
+            found.push(
+                Problem::new(
+                    span.clone(),
+                    format!("the home address {address} lies in no pool of kind \"home\""),
+                    "an address of a home pool",
+                )
+                .help("add a [[pool]] with `kind = \"home\"` that contains it, or take the home address away: it is for home agents only"),
+            );
+        }
+        if let Some(earlier) = homes.get(&address) {
+            found.push(
+                Problem::new(
+                    span.clone(),
+                    format!("the home address {address} is given twice"),
+                    "a home address of its own for each mobile node",
+                )
+                .related(earlier.clone(), "first given here"),
+            );
+        } else {
+            homes.insert(address, span.clone());
+        }
+    }
+}

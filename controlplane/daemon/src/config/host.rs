@@ -1,0 +1,106 @@
+//! Whether this machine can run a configuration
+
+use std::net::Ipv6Addr;
+use std::path::Path;
+
+use super::problem::Problem;
+use super::suggest::closest;
+use super::{Config, Places};
+
+/// What a machine has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Names of its interfaces.
+    pub interfaces: Vec<String>,
+    /// Its IPv6 addresses.
+    pub addresses: Vec<Ipv6Addr>,
+    /// Cores that this process may use.
+    pub cores: Vec<usize>,
+}
+
+impl HostFacts {
+    /// Ask the kernel, in the network namespace of this process.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn gather() -> std::io::Result<Self> {
+        let mut interfaces: Vec<String> = Vec::new();
+        let mut addresses = Vec::new();
+        for entry in nix::ifaddrs::getifaddrs()? {
+            if !interfaces.contains(&entry.interface_name) {
+                interfaces.push(entry.interface_name);
+            }
+            if let Some(address) = entry
+                .address
+                .as_ref()
+                .and_then(|address| address.as_sockaddr_in6())
+            {
+                addresses.push(address.ip());
+            }
+        }
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        Ok(Self {
+            interfaces,
+            addresses,
+            cores: cores.into_iter().map(|core| core.id).collect(),
+        })
+    }
+}
+
+/// Whether the kernel forwards IPv6, as it must for the packets that the workers leave to it.
+pub fn kernel_forwards() -> bool {
+    let setting = Path::new("/proc/sys/net/ipv6/conf/all/forwarding");
+    std::fs::read_to_string(setting).is_ok_and(|value| value.trim() == "1")
+}
+
+/// Everything of the configuration that the machine does not have.
+pub(super) fn problems(config: &Config, places: &Places, facts: &HostFacts) -> Vec<Problem> {
+    let mut found = Vec::new();
+    if !facts.addresses.contains(&config.anchor.address) {
+        found.push(
+            Problem::new(
+                places.anchor_address.clone(),
+                format!(
+                    "the anchor address {} is not an address of this host",
+                    config.anchor.address
+                ),
+                "an address that is on one of its interfaces",
+            )
+            .help(format!(
+                "ip -6 address add {}/128 dev lo",
+                config.anchor.address
+            )),
+        );
+    }
+    for (port, span) in config.ports.iter().zip(&places.ports) {
+        if facts.interfaces.contains(&port.interface) {
+            continue;
+        }
+        let mut problem = Problem::new(
+            span.clone(),
+            format!("this host has no interface {}", port.interface),
+            format!("one of {}", facts.interfaces.join(", ")),
+        );
+        if let Some(meant) = closest(&port.interface, facts.interfaces.iter().map(String::as_str)) {
+            problem = problem.help(format!("did you mean `{meant}`?"));
+        }
+        found.push(problem);
+    }
+    let count = usize::try_from(config.workers.count).unwrap_or(usize::MAX);
+    if let (Some(cores), Some(span)) = (&config.workers.cores, &places.cores) {
+        for core in cores.iter().filter(|core| !facts.cores.contains(core)) {
+            found.push(Problem::new(
+                span.clone(),
+                format!("this process has no core {core}"),
+                format!("cores of {:?}", facts.cores),
+            ));
+        }
+    } else if count > facts.cores.len() {
+        found.push(Problem::new(
+            places.workers.clone(),
+            format!("{count} workers on {} cores", facts.cores.len()),
+            "at most one worker a core",
+        ));
+    }
+    found
+}

@@ -1,0 +1,313 @@
+//! The configuration file of `dhpd`: reading, checking, explaining what is wrong
+
+mod check;
+mod duration;
+mod host;
+mod key;
+mod problem;
+mod read;
+mod section;
+mod suggest;
+mod summary;
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dhp_proto::auth::{Algorithm, Key};
+use dhp_wire::codepoints::CodePoints;
+use ipnet::Ipv6Net;
+
+pub use host::{HostFacts, kernel_forwards};
+pub use key::{KeyError, LONGEST_KEY, SHORTEST_KEY};
+pub use problem::{ConfigError, Problem, ProblemReport, Source};
+pub use suggest::closest;
+
+/// What this box is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Assigns DHoAs and takes DHP Binding Updates.
+    pub dhp: bool,
+    /// RFC 6275 home agent for its home pools.
+    pub home_agent: bool,
+    /// Answers DHP Queries from its directory.
+    pub locator: bool,
+}
+
+impl Roles {
+    /// As they are written in the file.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [
+            (self.dhp, "dhp"),
+            (self.home_agent, "home-agent"),
+            (self.locator, "locator"),
+        ];
+        all.into_iter()
+            .filter(|(plays, _)| *plays)
+            .map(|(_, name)| name)
+            .collect()
+    }
+}
+
+/// `[anchor]`
+#[derive(Clone, Debug)]
+pub struct Anchor {
+    /// The DHP's own address, tunnel endpoint and source of all signalling.
+    pub address: Ipv6Addr,
+    /// What this box is.
+    pub roles: Roles,
+    /// Its preference in answers to DHP Queries; higher is better.
+    pub preference: u8,
+}
+
+/// `[[port]]`: an interface whose packets the workers forward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Name of the Linux interface.
+    pub interface: String,
+}
+
+/// `[workers]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// How many forwarding threads.
+    pub count: u32,
+    /// The core of each; `None`: the last cores of the machine.
+    pub cores: Option<Vec<usize>>,
+    /// Whether packets that concern no home address are forwarded by route.
+    pub transit: bool,
+}
+
+/// What the addresses of a pool are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolKind {
+    /// Distributed home addresses, assigned on request.
+    Dhoa,
+    /// Home addresses of the mobile nodes of this home agent.
+    Home,
+}
+
+impl PoolKind {
+    /// As it is written in the file and in metric labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dhoa => "dhoa",
+            Self::Home => "home",
+        }
+    }
+}
+
+/// `[[pool]]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The addresses.
+    pub prefix: Ipv6Net,
+    /// What they are.
+    pub kind: PoolKind,
+    /// How long a released address rests before another mobile node can get it.
+    pub quarantine: Duration,
+}
+
+/// `[[directory]]`: a DHP that this locator knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectoryEntry {
+    /// The DHP.
+    pub dhp: Ipv6Addr,
+    /// What it covers.
+    pub prefix: Ipv6Net,
+    /// Higher is better.
+    pub preference: u8,
+}
+
+/// Where the key of a security association comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A home key, from which the key for this anchor is derived.
+    Home(Key),
+    /// The key itself.
+    Exact(Key),
+}
+
+/// `[[mobile-node]]`: a security association and what its owner may do.
+#[derive(Clone, Debug)]
+pub struct MobileNode {
+    /// Network Access Identifier.
+    pub id: String,
+    /// Security parameter index, 256 or more.
+    pub spi: u32,
+    /// How messages are authenticated.
+    pub algorithm: Algorithm,
+    /// The key.
+    pub key: KeySource,
+    /// Its home address, where this box is its home agent.
+    pub home_address: Option<Ipv6Addr>,
+    /// How many DHoAs it may hold.
+    pub max_dhoas: usize,
+    /// Whether route optimization is permitted with its DHoAs.
+    pub route_optimization: bool,
+}
+
+/// `[limits]`: sizes of the forwarding tables, fixed while the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Home addresses that can be bound at once. More are refused with status 130.
+    pub home_addresses: u32,
+    /// Prefixes of the kernel that the workers can forward by.
+    pub routes: u32,
+    /// Neighbours that the workers can send to; packets to more go through the kernel.
+    pub next_hops: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            home_addresses: 65_536,
+            routes: 16_384,
+            next_hops: 4_096,
+        }
+    }
+}
+
+/// `[signalling]`
+#[derive(Clone, Copy, Debug)]
+pub struct Signalling {
+    /// The configured code points.
+    pub code_points: CodePoints,
+    /// The longest lifetime that a binding is granted.
+    pub max_lifetime: Duration,
+}
+
+/// `[api]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// Unix socket for `dhpctl`.
+    pub socket: PathBuf,
+    /// Where `/metrics` and `/healthz` are served; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A `tracing` filter such as `info` or `dhpd=debug`.
+    pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// A configuration that is right in itself. Whether this machine can run it is [`LoadedConfig::check_host`]'s to say.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What this box is.
+    pub anchor: Anchor,
+    /// Interfaces that the workers serve.
+    pub ports: Vec<Port>,
+    /// Name of the exception TUN towards the host kernel.
+    pub host_interface: String,
+    /// Forwarding threads.
+    pub workers: Workers,
+    /// Address pools.
+    pub pools: Vec<Pool>,
+    /// Prefixes of correspondents that this DHP is near to.
+    pub coverage: Vec<Ipv6Net>,
+    /// DHPs that this locator tells of.
+    pub directory: Vec<DirectoryEntry>,
+    /// Security associations.
+    pub mobile_nodes: Vec<MobileNode>,
+    /// How much there is room for.
+    pub limits: Limits,
+    /// Protocol parameters.
+    pub signalling: Signalling,
+    /// Management interfaces.
+    pub api: Api,
+    /// Logging.
+    pub log: Log,
+}
+
+/// Where the things stand that only the machine can tell right from wrong.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    anchor_address: Range<usize>,
+    ports: Vec<Range<usize>>,
+    workers: Range<usize>,
+    cores: Option<Range<usize>>,
+}
+
+/// A configuration and the file that it was read from.
+#[derive(Clone, Debug)]
+pub struct LoadedConfig {
+    /// The configuration.
+    pub config: Config,
+    source: Source,
+    places: Places,
+}
+
+/// Why a configuration could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {cause}\n  give its place with --config FILE")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// What stands in it is not right.
+    #[error(transparent)]
+    Invalid(#[from] ConfigError),
+}
+
+impl LoadedConfig {
+    /// Read and check a file.
+    ///
+    /// # Errors
+    /// All problems of the file at once.
+    pub fn from_file(path: &Path) -> Result<Self, LoadError> {
+        let text = std::fs::read_to_string(path).map_err(|cause| LoadError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })?;
+        Ok(Self::from_text(path, &text)?)
+    }
+
+    /// Check the text of a configuration; `path` is the name under which problems are shown, and key files are looked
+    /// for relative to its directory.
+    ///
+    /// # Errors
+    /// All problems of the text at once.
+    pub fn from_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let source = Source::new(path, text);
+        match read::read(path, text) {
+            Ok((config, places)) => Ok(Self {
+                config,
+                source,
+                places,
+            }),
+            Err(problems) => Err(ConfigError::new(source, problems)),
+        }
+    }
+
+    /// Check against the machine it shall run on: interfaces, addresses, cores.
+    ///
+    /// # Errors
+    /// Everything that this machine lacks.
+    pub fn check_host(&self, facts: &HostFacts) -> Result<(), ConfigError> {
+        let problems = host::problems(&self.config, &self.places, facts);
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::new(self.source.clone(), problems))
+        }
+    }
+}

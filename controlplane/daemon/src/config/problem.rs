@@ -1,0 +1,238 @@
+//! What is wrong with a configuration, and where
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Serialize;
+
+/// One thing that is wrong, at one place of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Octets of the file that it is about.
+    pub span: Range<usize>,
+    /// What is wrong, with the value.
+    pub message: String,
+    /// What was expected there.
+    pub expected: String,
+    /// Where the value clashes with another: that place, and what stands there.
+    pub related: Option<(Range<usize>, String)>,
+    /// How to mend it, where that is not obvious.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem with what was found and what was expected.
+    pub fn new(
+        span: Range<usize>,
+        message: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            span,
+            message: message.into(),
+            expected: expected.into(),
+            related: None,
+            help: None,
+        }
+    }
+
+    /// Points also at the other place.
+    #[must_use]
+    pub fn related(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        self.related = Some((span, label.into()));
+        self
+    }
+
+    /// Adds a remedy.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A problem as data, for `dhpd check --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProblemReport {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The text of the file that it is about, keys masked.
+    pub found: String,
+    /// What is wrong.
+    pub message: String,
+    /// What was expected.
+    pub expected: String,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// The keys of the file whose values are secret.
+const KEY_NAMES: [&str; 2] = ["key", "home-key"];
+
+/// The text of a configuration file, to show problems in.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// What stands in it.
+    pub text: String,
+}
+
+impl Source {
+    /// A source with the name under which problems are shown. The digits of keys are masked, since problems end up in
+    /// logs and bug reports; nothing moves by it.
+    pub fn new(path: &Path, text: &str) -> Self {
+        let mut masked = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            match line.split_once('=') {
+                Some((key, value)) if KEY_NAMES.contains(&key.trim().trim_matches(['"', '\''])) => {
+                    masked.push_str(key);
+                    masked.push('=');
+                    let mask = |character: char| {
+                        if character.is_ascii_hexdigit() {
+                            '*'
+                        } else {
+                            character
+                        }
+                    };
+                    masked.extend(value.chars().map(mask));
+                }
+                _ => masked.push_str(line),
+            }
+        }
+        Self {
+            path: path.to_owned(),
+            text: masked,
+        }
+    }
+
+    /// Line and column, both from 1, of an octet of the text.
+    pub fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count();
+        (before.matches('\n').count() + 1, column + 1)
+    }
+
+    /// The problem as data.
+    pub fn report(&self, problem: &Problem) -> ProblemReport {
+        let (line, column) = self.line_and_column(problem.span.start);
+        ProblemReport {
+            file: self.path.clone(),
+            line,
+            column,
+            found: self
+                .text
+                .get(problem.span.clone())
+                .unwrap_or_default()
+                .to_owned(),
+            message: problem.message.clone(),
+            expected: problem.expected.clone(),
+            help: problem.help.clone(),
+        }
+    }
+
+    /// The problem as a compiler shows it: the line of the file, the place marked, what was expected.
+    pub fn render(&self, problem: &Problem, level: Level<'static>, styled: bool) -> String {
+        let path = self.path.to_string_lossy();
+        let mut snippet = Snippet::source(self.text.as_str())
+            .path(path.as_ref())
+            .annotation(
+                AnnotationKind::Primary
+                    .span(self.clamp(&problem.span))
+                    .label(problem.expected.as_str()),
+            );
+        if let Some((span, label)) = &problem.related {
+            snippet = snippet.annotation(
+                AnnotationKind::Context
+                    .span(self.clamp(span))
+                    .label(label.as_str()),
+            );
+        }
+        let mut group = level
+            .primary_title(problem.message.as_str())
+            .element(snippet);
+        if let Some(help) = &problem.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        let renderer = if styled {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        renderer.render(&[group])
+    }
+
+    /// A span that lies in the text, whatever a parser said.
+    fn clamp(&self, span: &Range<usize>) -> Range<usize> {
+        let mut start = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start = start.saturating_sub(1);
+        }
+        let mut end = span.end.clamp(start, self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        start..end
+    }
+}
+
+/// A configuration that cannot be used: everything that is wrong with it, in the order of the file.
+#[derive(Debug)]
+pub struct ConfigError {
+    source: Source,
+    problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    /// The problems, put into the order of the file.
+    pub fn new(source: Source, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+        problems.dedup();
+        Self { source, problems }
+    }
+
+    /// What is wrong.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// As data.
+    pub fn reports(&self) -> Vec<ProblemReport> {
+        self.problems
+            .iter()
+            .map(|problem| self.source.report(problem))
+            .collect()
+    }
+
+    /// For a terminal: with colour, where it has any.
+    pub fn render(&self, styled: bool) -> String {
+        let mut text = String::new();
+        for problem in &self.problems {
+            text.push_str(&self.source.render(problem, Level::ERROR, styled));
+            text.push_str("\n\n");
+        }
+        let count = self.problems.len();
+        let plural = if count == 1 { "" } else { "s" };
+        text.push_str(&format!(
+            "{}: {count} problem{plural} in the configuration",
+            self.source.path.display()
+        ));
+        text
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,69 @@
+//! A configuration as data, without keys
+
+use serde_json::{Value, json};
+
+use super::{Config, KeySource, LogFormat};
+
+impl Config {
+    /// Everything in force, defaults too; of keys only which kind they are.
+    pub fn summary(&self) -> Value {
+        json!({
+            "anchor": {
+                "address": self.anchor.address,
+                "roles": self.anchor.roles.names(),
+                "preference": self.anchor.preference,
+            },
+            "port": self.ports.iter().map(|port| json!({"interface": port.interface})).collect::<Vec<_>>(),
+            "host": {"interface": self.host_interface},
+            "workers": {
+                "count": self.workers.count,
+                "cores": self.workers.cores,
+                "transit": self.workers.transit,
+            },
+            "pool": self.pools.iter().map(|pool| json!({
+                "prefix": pool.prefix,
+                "kind": pool.kind.name(),
+                "quarantine_seconds": pool.quarantine.as_secs(),
+            })).collect::<Vec<_>>(),
+            "coverage": self.coverage.iter().map(|prefix| json!({"prefix": prefix})).collect::<Vec<_>>(),
+            "directory": self.directory.iter().map(|entry| json!({
+                "dhp": entry.dhp,
+                "prefix": entry.prefix,
+                "preference": entry.preference,
+            })).collect::<Vec<_>>(),
+            "mobile-node": self.mobile_nodes.iter().map(|node| json!({
+                "id": node.id,
+                "spi": node.spi,
+                "algorithm": node.algorithm.name(),
+                "key": match node.key {
+                    KeySource::Home(_) => "derived from a home key",
+                    KeySource::Exact(_) => "given",
+                },
+                "home-address": node.home_address,
+                "max-dhoas": node.max_dhoas,
+                "route-optimization": node.route_optimization,
+            })).collect::<Vec<_>>(),
+            "limits": {
+                "home-addresses": self.limits.home_addresses,
+                "routes": self.limits.routes,
+                "next-hops": self.limits.next_hops,
+            },
+            "signalling": {
+                "mh-type": self.signalling.code_points.mh_type,
+                "option-type": self.signalling.code_points.option,
+                "max-lifetime_seconds": self.signalling.max_lifetime.as_secs(),
+            },
+            "api": {
+                "socket": self.api.socket,
+                "metrics": self.api.metrics,
+            },
+            "log": {
+                "level": self.log.level,
+                "format": match self.log.format {
+                    LogFormat::Text => "text",
+                    LogFormat::Json => "json",
+                },
+            },
+        })
+    }
+}

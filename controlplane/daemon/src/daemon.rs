@@ -1,0 +1,209 @@
+//! `dhpd run`: everything put together on Linux interfaces
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use dhp_engine::WakeFd;
+use dhp_port_afpacket::{KernelGuard, Profile};
+use dhp_segment::{Geometry, Segment};
+use ipnet::Ipv6Net;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::anchor_config::anchor_config;
+use crate::bell::Bell;
+use crate::clock::system_clock;
+use crate::config::{Config, HostFacts, LoadedConfig, kernel_forwards};
+use crate::health::HealthMonitor;
+use crate::inspector::Inspector;
+use crate::metrics::Metrics;
+use crate::mirror::{Territory, Watcher, plan};
+use crate::signalling::Signalling;
+use crate::socket::ControlSocket;
+use crate::workers::{WorkerEnded, Workers};
+use crate::{control, host_interface, http, mirror, workers};
+
+/// Run until SIGTERM or SIGINT, or until something fails that cannot be mended while running. Everything that was made is
+/// taken away again: interface, routes, guard, socket.
+///
+/// # Errors
+/// What could not be set up, or has failed.
+pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
+    // First, so that a signal during the start is not lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let facts = HostFacts::gather().context("cannot list the interfaces of this host")?;
+    loaded.check_host(&facts)?;
+    let config = &loaded.config;
+    warn_of_what_stands(config);
+
+    let metrics = Metrics::new(config.workers.count)?;
+    let segment =
+        Segment::anonymous(&geometry(config)).context("cannot make the forwarding tables")?;
+    let bell = Bell::new().context("cannot make an eventfd")?;
+    let wakes = (0..config.workers.count)
+        .map(|_| WakeFd::new())
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| anyhow!("no randomness from the system: {error}"))?;
+    let mut signalling = Signalling::new(
+        &segment,
+        anchor_config(config)?,
+        system_clock(),
+        wakes.clone(),
+        seed,
+        metrics.signalling_seconds(),
+    )?;
+
+    // The workers start with the kernel's routes, not without any.
+    let territory = territory(config);
+    let watcher = Watcher::start().await?;
+    let first_plan = Arc::new(plan(watcher.state(), &territory));
+    signalling.follow_network(Arc::clone(&first_plan));
+    let (control, control_thread) = control::spawn(signalling, bell.clone())?;
+    let stop_control = StopOnDrop(control.clone(), Some(control_thread));
+
+    let socket = ControlSocket::bind(&config.api.socket)?;
+    let web = match config.api.metrics {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen at {address}"))?,
+        ),
+        None => None,
+    };
+
+    // The kernel stops forwarding, then the workers begin to: a gap is better than every packet twice.
+    let ports: Vec<&str> = config
+        .ports
+        .iter()
+        .map(|port| port.interface.as_str())
+        .collect();
+    let guard = KernelGuard::new(Profile::Anchor, &ports)?;
+    let cores = workers::cores(config, &facts);
+    let (ended, mut ends) = mpsc::unbounded_channel();
+    let workers = Workers::start(config, &cores, &segment, &wakes, &bell, &ended)?;
+    let pools = config.pools.iter().map(|pool| pool.prefix);
+    host_interface::route_pools(&config.host_interface, pools).await?;
+
+    let monitor = HealthMonitor::new(config);
+    let inspector = Arc::new(Inspector::new(
+        config.clone(),
+        cores,
+        control.clone(),
+        metrics,
+        monitor,
+    ));
+    let mut tasks = JoinSet::new();
+    let mirrored = Arc::clone(&inspector);
+    tasks.spawn(async move {
+        mirror::follow(
+            &territory,
+            watcher,
+            first_plan,
+            &control,
+            mirrored.health_monitor(),
+        )
+        .await;
+    });
+    tasks.spawn(socket.serve(Arc::clone(&inspector)));
+    if let Some(listener) = web {
+        let router = http::router(Arc::clone(&inspector));
+        tasks.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, "metrics are no longer served");
+            }
+        });
+    }
+    tracing::info!(anchor = %config.anchor.address, ports = ?ports, workers = config.workers.count, "dhpd runs");
+
+    let outcome = tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+        Some(end) = ends.recv() => Err(describe(&end)),
+    };
+    match &outcome {
+        Ok(signal) => tracing::info!(signal, "dhpd ends"),
+        Err(error) => tracing::error!(%error, "dhpd ends"),
+    }
+    // Clients and the mirror first, then what they talk to; the guard last, while the workers have stopped.
+    tasks.shutdown().await;
+    drop(workers);
+    drop(guard);
+    drop(stop_control);
+    outcome.map(|_| ())
+}
+
+fn describe(end: &WorkerEnded) -> anyhow::Error {
+    match end.error {
+        Some(error) => anyhow!("worker {} has ended: {error}", end.worker),
+        None => anyhow!("worker {} has panicked, see above", end.worker),
+    }
+}
+
+/// What an operator should know and may not see otherwise.
+fn warn_of_what_stands(config: &Config) {
+    let code_points = config.signalling.code_points;
+    if code_points.is_experimental() {
+        tracing::warn!(
+            mh_type = code_points.mh_type,
+            option_type = code_points.option,
+            "experimental code points are in use: RFC 5096 forbids to deploy them beyond experiments; [signalling] sets others"
+        );
+    }
+    if !kernel_forwards() {
+        tracing::warn!(
+            "the kernel does not forward IPv6, so that it does not find neighbours for forwarded packets; remedy: sysctl -w \
+             net.ipv6.conf.all.forwarding=1"
+        );
+    }
+}
+
+fn geometry(config: &Config) -> Geometry {
+    Geometry {
+        workers: config.workers.count,
+        home_addresses: config.limits.home_addresses,
+        // Twice, so that as many handoffs as there are bindings find room between two rounds of a worker.
+        templates: config.limits.home_addresses.saturating_mul(2),
+        next_hops: config.limits.next_hops,
+        routes: config.limits.routes,
+        ..Geometry::default()
+    }
+}
+
+/// What of the configuration decides over addresses.
+fn territory(config: &Config) -> Territory {
+    Territory {
+        ports: config
+            .ports
+            .iter()
+            .map(|port| port.interface.clone())
+            .collect(),
+        anchors: vec![config.anchor.address],
+        pools: config
+            .pools
+            .iter()
+            .map(|pool| pool.prefix)
+            .collect::<Vec<Ipv6Net>>(),
+        coverage: match config.anchor.roles.dhp {
+            true => config.coverage.clone(),
+            false => Vec::new(),
+        },
+    }
+}
+
+/// Ends the control thread, whatever way `run` is left.
+struct StopOnDrop(control::ControlHandle, Option<std::thread::JoinHandle<()>>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+        if let Some(thread) = self.1.take() {
+            // If it panicked, the log shows it.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! What the control plane decides, compiled into the tables of the segment
+//!
+//! [`Forwarding`] owns the segment's one [`Writer`]. Two things flow in: the anchor's binding events, and the plans that
+//! the mirror makes of the kernel's routes and neighbours. Where they meet is the next hop of each tunnel: the route of a
+//! care-of address decides it, and when that route changes the tunnel follows.
+
+mod next_hops;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv6Addr;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
+
+use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind};
+use dhp_proto::security_association::MnId;
+use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError, Tunnel, Writer};
+
+use crate::mirror::{LongestPrefix, NextHopKey, Plan, PlannedAction};
+use next_hops::NextHops;
+
+/// How long packets from the care-of address before a handoff are still taken (DMIPv6 profile 1, section 5).
+const PREVIOUS_CARE_OF_NS: u64 = 2_000_000_000;
+/// Octets that a tunnel takes from the path MTU: the outer IPv6 header.
+const TUNNEL_OVERHEAD: u16 = 40;
+/// The path MTU where no route tells: RFC 8200 §5.
+const LEAST_MTU: u16 = 1280;
+/// Tunnels that one turn moves to other next hops, so that a change of routes does not hold up signalling.
+const RETARGETS_AT_ONCE: usize = 1024;
+
+/// Where a tunnel goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelPath {
+    /// The care-of address.
+    pub care_of: Ipv6Addr,
+    /// The neighbour on the way; `None`: the host kernel sends the packets.
+    pub next_hop: Option<NextHopKey>,
+    /// Largest inner packet, in octets.
+    pub mtu: u16,
+}
+
+/// A bound home address, as the anchor's last event about it said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundAddress {
+    /// What kind of address it is.
+    pub kind: PoolKind,
+    /// Whose it is.
+    pub mn: Arc<MnId>,
+    /// When the binding ends by itself, in monotonic nanoseconds; `None` for never.
+    pub expires_ns: Option<u64>,
+    /// Where its packets go.
+    pub path: TunnelPath,
+    /// The number of the next hop in the segment.
+    next_hop: u32,
+}
+
+/// Why something cannot be in the segment.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardingError {
+    /// The workers still hold what was replaced before: try again within a millisecond.
+    #[error("the workers have not let go of what was replaced")]
+    Busy,
+    /// Too much for the segment, or the segment is not ours to write.
+    #[error(transparent)]
+    Segment(SegmentError),
+}
+
+impl From<SegmentError> for ForwardingError {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            SegmentError::Busy { .. } => Self::Busy,
+            other => Self::Segment(other),
+        }
+    }
+}
+
+/// What a plan has changed.
+enum Moved {
+    /// At most what is behind the numbers of next hops.
+    Nothing,
+    /// The ways of tunnels.
+    Tunnels,
+}
+
+/// The one writer of the segment.
+pub struct Forwarding {
+    writer: Writer,
+    geometry: Geometry,
+    anchor: Ipv6Addr,
+    next_hops: NextHops,
+    plan: Arc<Plan>,
+    /// The plan is not wholly in the segment yet.
+    unsettled: bool,
+    /// The routes in the segment are those of `plan`.
+    routes_published: bool,
+    /// A neighbour has come or gone, so that routes and tunnels name other numbers than before.
+    renumbered: bool,
+    routes: LongestPrefix<(PlannedAction, u16)>,
+    bound: BTreeMap<Ipv6Addr, BoundAddress>,
+    /// Tunnels whose next hop may have changed.
+    to_retarget: VecDeque<Ipv6Addr>,
+}
+
+impl Forwarding {
+    /// Takes the writing side of a segment.
+    ///
+    /// # Errors
+    /// Another writer lives.
+    pub fn new(segment: &Segment, anchor: Ipv6Addr) -> Result<Self, SegmentError> {
+        let mut writer = segment.writer()?;
+        Ok(Self {
+            next_hops: NextHops::new(&mut writer)?,
+            writer,
+            geometry: *segment.geometry(),
+            anchor,
+            plan: Arc::default(),
+            unsettled: false,
+            routes_published: true,
+            renumbered: false,
+            routes: LongestPrefix::default(),
+            bound: BTreeMap::new(),
+            to_retarget: VecDeque::new(),
+        })
+    }
+
+    /// The plan in force, or about to be.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// A bound home address.
+    pub fn bound(&self, home_address: Ipv6Addr) -> Option<&BoundAddress> {
+        self.bound.get(&home_address)
+    }
+
+    /// The bound home addresses behind `after`, in their order.
+    pub fn bound_after(
+        &self,
+        after: Option<Ipv6Addr>,
+    ) -> impl Iterator<Item = (&Ipv6Addr, &BoundAddress)> {
+        self.bound
+            .range((after.map_or(Unbounded, Excluded), Unbounded))
+    }
+
+    /// How full the tables are: name, entries, capacity.
+    pub fn pressure(&self) -> [(&'static str, u64, u64); 3] {
+        let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
+        [
+            (
+                "home_addresses",
+                count(self.writer.len()),
+                self.geometry.home_addresses.into(),
+            ),
+            (
+                "routes",
+                count(self.plan.routes.len()),
+                self.geometry.routes.into(),
+            ),
+            (
+                "next_hops",
+                count(self.next_hops.len()),
+                self.geometry.next_hops.into(),
+            ),
+        ]
+    }
+
+    /// Follow an event of the anchor. What it says holds for packets when this returns.
+    ///
+    /// # Errors
+    /// [`ForwardingError::Busy`]: nothing has changed, the same event must come again.
+    pub fn follow(&mut self, event: &BindingEvent, now_ns: u64) -> Result<(), ForwardingError> {
+        match &event.change {
+            BindingChange::Bound {
+                home_address,
+                kind,
+                mn,
+                care_of,
+                previous,
+                expires_ns,
+            } => {
+                let path = self.path_to(*care_of);
+                let next_hop = self.next_hops.id(path.next_hop);
+                let current = self.bound.get(home_address);
+                // The workers know nothing of lifetimes, so that a refresh is none of their business.
+                if current.is_none_or(|bound| (bound.path, bound.next_hop) != (path, next_hop)) {
+                    // What has moved within the last 2 s still says from where, unless it moves again.
+                    let earlier = self
+                        .writer
+                        .binding(*home_address)
+                        .and_then(|template| template.previous());
+                    let previous = match previous {
+                        Some(address) => {
+                            Some((*address, now_ns.saturating_add(PREVIOUS_CARE_OF_NS)))
+                        }
+                        None => earlier,
+                    };
+                    let tunnel = Tunnel {
+                        anchor: self.anchor,
+                        care_of: *care_of,
+                        next_hop,
+                        mtu: path.mtu,
+                        previous,
+                    };
+                    self.writer.publish_binding(*home_address, &tunnel)?;
+                }
+                let bound = BoundAddress {
+                    kind: *kind,
+                    mn: Arc::clone(mn),
+                    expires_ns: *expires_ns,
+                    path,
+                    next_hop,
+                };
+                self.bound.insert(*home_address, bound);
+            }
+            BindingChange::Released { home_address, .. } => {
+                self.writer.remove_binding(*home_address);
+                self.bound.remove(home_address);
+            }
+        }
+        Ok(())
+    }
+
+    /// The way to a care-of address by the routes of the plan.
+    fn path_to(&self, care_of: Ipv6Addr) -> TunnelPath {
+        let (action, mtu) = self
+            .routes
+            .lookup(care_of)
+            .copied()
+            .unwrap_or((PlannedAction::Unreachable, LEAST_MTU));
+        let next_hop = match action {
+            PlannedAction::Via(key) => self.next_hops.known(key),
+            // The kernel finds the neighbour, has another way, or answers that there is none.
+            _ => None,
+        };
+        TunnelPath {
+            care_of,
+            next_hop,
+            mtu: mtu.max(LEAST_MTU).saturating_sub(TUNNEL_OVERHEAD),
+        }
+    }
+
+    /// Take over what the network has become. [`settle`](Self::settle) puts it into the segment.
+    pub fn follow_network(&mut self, plan: Arc<Plan>) {
+        if plan.routes != self.plan.routes {
+            self.routes_published = false;
+            self.routes = LongestPrefix::default();
+            for route in &plan.routes {
+                self.routes.insert(route.prefix, (route.action, route.mtu));
+            }
+        }
+        self.plan = plan;
+        self.unsettled = true;
+    }
+
+    /// Bring the segment nearer to the plan. `true`: nothing is left to be done. Cheap when that was so before.
+    ///
+    /// # Errors
+    /// A table of the segment is too small; what fits in is in force.
+    pub fn settle(&mut self) -> Result<bool, ForwardingError> {
+        if self.unsettled {
+            match self.put_plan() {
+                Ok(Moved::Nothing) => self.unsettled = false,
+                Ok(Moved::Tunnels) => {
+                    self.unsettled = false;
+                    self.to_retarget = self.bound.keys().copied().collect();
+                }
+                Err(ForwardingError::Busy) => return Ok(false),
+                Err(error) => {
+                    self.unsettled = false;
+                    return Err(error);
+                }
+            }
+        }
+        if self.writer.routes_waiting() {
+            self.writer.reclaim();
+        }
+        self.retarget()?;
+        let settled = self.to_retarget.is_empty() && !self.writer.routes_waiting();
+        if settled {
+            // Neither a route nor a tunnel names them any more.
+            self.next_hops.release_gone(&mut self.writer);
+        }
+        Ok(settled)
+    }
+
+    fn put_plan(&mut self) -> Result<Moved, ForwardingError> {
+        let renumbered = self
+            .next_hops
+            .follow(&mut self.writer, &self.plan.next_hops)?;
+        self.renumbered |= renumbered;
+        if self.routes_published && !self.renumbered {
+            return Ok(Moved::Nothing);
+        }
+        let routes: Vec<Route> = self
+            .plan
+            .routes
+            .iter()
+            .map(|route| Route {
+                prefix: route.prefix.network(),
+                len: route.prefix.prefix_len(),
+                action: self.action(route.action),
+            })
+            .collect();
+        self.writer.publish_routes(&routes)?;
+        self.routes_published = true;
+        self.renumbered = false;
+        Ok(Moved::Tunnels)
+    }
+
+    fn action(&self, action: PlannedAction) -> RouteAction {
+        let forward = |key| RouteAction::Forward {
+            next_hop: self.next_hops.id(key),
+        };
+        match action {
+            PlannedAction::Via(key) => forward(self.next_hops.known(key)),
+            PlannedAction::ByKernel => forward(None),
+            PlannedAction::Connected { port } => RouteAction::Connected { port },
+            PlannedAction::Local => RouteAction::Local,
+            PlannedAction::Anchor => RouteAction::Anchor,
+            PlannedAction::Pool => RouteAction::Pool,
+            PlannedAction::QueryAnycast => RouteAction::QueryAnycast,
+            PlannedAction::Unreachable => RouteAction::Unreachable,
+            PlannedAction::Blackhole => RouteAction::Blackhole,
+        }
+    }
+
+    /// Move tunnels whose way has changed, some at a time.
+    fn retarget(&mut self) -> Result<(), ForwardingError> {
+        for _ in 0..RETARGETS_AT_ONCE {
+            let Some(home_address) = self.to_retarget.pop_front() else {
+                break;
+            };
+            let Some(bound) = self.bound.get(&home_address) else {
+                continue;
+            };
+            let path = self.path_to(bound.path.care_of);
+            let next_hop = self.next_hops.id(path.next_hop);
+            if (path, next_hop) == (bound.path, bound.next_hop) {
+                continue;
+            }
+            match self.writer.retarget(home_address, next_hop, path.mtu) {
+                Ok(_) => {
+                    if let Some(bound) = self.bound.get_mut(&home_address) {
+                        (bound.path, bound.next_hop) = (path, next_hop);
+                    }
+                }
+                Err(SegmentError::Busy { .. }) => {
+                    self.to_retarget.push_front(home_address);
+                    break;
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tell the workers that the control plane lives.
+    pub fn heartbeat(&mut self, now_ns: u64) {
+        self.writer.heartbeat(now_ns);
+    }
+}

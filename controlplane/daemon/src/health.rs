@@ -1,0 +1,125 @@
+//! Whether all is well, and if not, why
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use dhp_segment::Counter;
+use dhpctl::{Health, HealthState};
+
+use crate::config::{Config, kernel_forwards};
+use crate::snapshot::Snapshot;
+
+/// A worker polls at least ten times a second, asleep or not.
+const WORKER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is known beside what the control plane counts.
+#[derive(Debug)]
+pub struct HealthMonitor {
+    /// Known at the start.
+    standing: Vec<String>,
+    workers: Mutex<Vec<LastPolls>>,
+    mirror: Mutex<Option<String>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LastPolls {
+    polls: u64,
+    seen: Instant,
+}
+
+impl HealthMonitor {
+    /// A monitor of a daemon with this configuration.
+    pub fn new(config: &Config) -> Self {
+        let mut standing = Vec::new();
+        let code_points = config.signalling.code_points;
+        if code_points.is_experimental() {
+            standing.push(format!(
+                "experimental code points are in use (MH type {}, option type {}): RFC 5096 forbids to deploy them",
+                code_points.mh_type, code_points.option
+            ));
+        }
+        if config.mobile_nodes.is_empty()
+            && (config.anchor.roles.dhp || config.anchor.roles.home_agent)
+        {
+            standing.push("there is no [[mobile-node]]: nobody can bind".to_owned());
+        }
+        Self {
+            standing,
+            workers: Mutex::default(),
+            mirror: Mutex::default(),
+        }
+    }
+
+    /// What is wrong with following the kernel; `None` when it works again.
+    pub fn set_mirror_error(&self, error: Option<String>) {
+        *self.mirror.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    /// The verdict.
+    pub fn health(&self, snapshot: &Snapshot, now: Instant) -> Health {
+        let mut reasons = self.standing.clone();
+        if !kernel_forwards() {
+            reasons.push(
+                "the kernel does not forward IPv6, so that neighbours are not found for forwarded packets: sysctl -w \
+                 net.ipv6.conf.all.forwarding=1"
+                    .to_owned(),
+            );
+        }
+        reasons.extend(
+            self.mirror
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        );
+        reasons.extend(snapshot.network_error.clone());
+        for table in &snapshot.tables {
+            // Nine tenths.
+            if table.entries.saturating_mul(10) >= table.capacity.saturating_mul(9) {
+                reasons.push(format!(
+                    "the table of {} is nearly full: {} of {} ([limits] of the configuration)",
+                    table.name, table.entries, table.capacity
+                ));
+            }
+        }
+        if snapshot.signalling.unplaced > 0 {
+            reasons.push(format!(
+                "{} bindings are not in the forwarding tables, see the log",
+                snapshot.signalling.unplaced
+            ));
+        }
+        reasons.extend(self.stalled_workers(snapshot, now));
+        Health {
+            status: if reasons.is_empty() {
+                HealthState::Ok
+            } else {
+                HealthState::Degraded
+            },
+            reasons,
+        }
+    }
+
+    fn stalled_workers(&self, snapshot: &Snapshot, now: Instant) -> Vec<String> {
+        let mut last = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stalled = Vec::new();
+        for (number, worker) in snapshot.workers.iter().enumerate() {
+            let current = LastPolls {
+                polls: worker.counters.get(Counter::Polls),
+                seen: now,
+            };
+            match last.get_mut(number) {
+                Some(known) if known.polls == current.polls => {
+                    let since = now.saturating_duration_since(known.seen);
+                    if since >= WORKER_PATIENCE {
+                        stalled.push(format!(
+                            "worker {number} has not polled for {} s",
+                            since.as_secs()
+                        ));
+                    }
+                }
+                Some(known) => *known = current,
+                None => last.push(current),
+            }
+        }
+        stalled
+    }
+}

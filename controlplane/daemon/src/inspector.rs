@@ -1,0 +1,321 @@
+//! Answers the questions of `dhpctl` and of monitoring
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dhp_proto::anchor::PoolKind;
+use dhp_proto::time::NANOS_PER_SECOND;
+use dhp_segment::{Counter, DropReason};
+use dhpctl::{
+    Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Reply,
+    Request, Route, Routes, Status, WorkerCounters, WorkerStatus,
+};
+
+use crate::config::Config;
+use crate::control::{ControlHandle, Stopped};
+use crate::forwarding::BoundAddress;
+use crate::health::HealthMonitor;
+use crate::metrics::Metrics;
+use crate::mirror::{NextHopKey, PlannedAction, PlannedRoute};
+use crate::signalling::Signalling;
+use crate::snapshot::{Snapshot, kind_name, pool_states};
+
+/// Looks at a running daemon.
+pub struct Inspector {
+    config: Config,
+    cores: Vec<Option<usize>>,
+    control: ControlHandle,
+    metrics: Metrics,
+    health: HealthMonitor,
+    started: Instant,
+}
+
+impl Inspector {
+    /// An inspector of the daemon with this control plane. `cores` are those of its workers, by number.
+    pub fn new(
+        config: Config,
+        cores: Vec<Option<usize>>,
+        control: ControlHandle,
+        metrics: Metrics,
+        health: HealthMonitor,
+    ) -> Self {
+        Self {
+            config,
+            cores,
+            control,
+            metrics,
+            health,
+            started: Instant::now(),
+        }
+    }
+
+    /// What is known of the daemon's health beside its counters.
+    pub fn health_monitor(&self) -> &HealthMonitor {
+        &self.health
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, Stopped> {
+        let workers = self.config.workers.count;
+        self.control
+            .ask(move |signalling| Snapshot::take(signalling, workers))
+            .await
+    }
+
+    /// Whether all is well.
+    ///
+    /// # Errors
+    /// The control plane has stopped.
+    pub async fn health(&self, now: Instant) -> Result<Health, Stopped> {
+        Ok(self.health.health(&self.snapshot().await?, now))
+    }
+
+    /// The text for Prometheus.
+    ///
+    /// # Errors
+    /// Why there is none, in a sentence.
+    pub async fn metrics_text(&self) -> Result<String, String> {
+        let snapshot = self
+            .snapshot()
+            .await
+            .map_err(|stopped| stopped.to_string())?;
+        let health = self.health.health(&snapshot, Instant::now());
+        self.metrics.update(&snapshot, health.reasons.len());
+        self.metrics.text().map_err(|error| error.to_string())
+    }
+
+    /// The answer to a question of `dhpctl`.
+    pub async fn answer(&self, request: Request) -> Answer {
+        let reply = match request {
+            Request::Status => self.status().await.map(Reply::Status),
+            Request::Bindings { after, limit } => {
+                self.bindings(after, limit).await.map(Reply::Bindings)
+            }
+            Request::Pools => self
+                .snapshot()
+                .await
+                .map(|snapshot| Reply::Pools(pools(&snapshot))),
+            Request::Counters => self
+                .snapshot()
+                .await
+                .map(|snapshot| Reply::Counters(counters(&snapshot))),
+            Request::Routes { offset, limit } => {
+                self.routes(offset, limit).await.map(Reply::Routes)
+            }
+            Request::Neighbours => self.neighbours().await.map(Reply::Neighbours),
+            Request::Config => Ok(Reply::Config(self.config.summary())),
+            Request::Release { home_address } => return self.release(home_address).await,
+            Request::Drain { on } => self.drain(on).await,
+        };
+        match reply {
+            Ok(reply) => Answer::Ok(reply),
+            Err(stopped) => Answer::Error(stopped.to_string()),
+        }
+    }
+
+    async fn status(&self) -> Result<Status, Stopped> {
+        let snapshot = self.snapshot().await?;
+        let entries = |name: &str| {
+            let table = snapshot.tables.iter().find(|table| table.name == name);
+            table.map_or(0, |table| {
+                usize::try_from(table.entries).unwrap_or(usize::MAX)
+            })
+        };
+        let kinds = [PoolKind::Dhoa, PoolKind::Home];
+        let worker = |(number, worker): (u32, &crate::snapshot::WorkerSnapshot)| WorkerStatus {
+            worker: number,
+            core: usize::try_from(number)
+                .ok()
+                .and_then(|number| self.cores.get(number).copied().flatten()),
+            rx_packets: worker.counters.get(Counter::RxPackets),
+            tx_packets: worker.counters.get(Counter::TxPackets),
+            drops: worker.counters.total_drops(),
+        };
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            anchor: self.config.anchor.address,
+            roles: self
+                .config
+                .anchor
+                .roles
+                .names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            draining: snapshot.draining,
+            bindings: kinds
+                .map(|kind| (kind_name(kind).to_owned(), snapshot.bindings(kind)))
+                .into(),
+            routes: entries("routes"),
+            next_hops: entries("next_hops"),
+            workers: (0..).zip(&snapshot.workers).map(worker).collect(),
+            health: self.health.health(&snapshot, Instant::now()),
+        })
+    }
+
+    fn port_name(&self, port: u16) -> String {
+        let port = self.config.ports.get(usize::from(port));
+        port.map_or_else(|| "?".to_owned(), |port| port.interface.clone())
+    }
+
+    async fn bindings(&self, after: Option<Ipv6Addr>, limit: usize) -> Result<Bindings, Stopped> {
+        let limit = limit.clamp(1, LARGEST_PAGE);
+        let (page, now_ns) = self
+            .control
+            .ask(move |signalling| {
+                let now_ns = signalling.now().mono_ns;
+                let bound = signalling
+                    .forwarding()
+                    .bound_after(after)
+                    .take(limit.saturating_add(1));
+                let page: Vec<(Ipv6Addr, BoundAddress)> = bound
+                    .map(|(home_address, bound)| (*home_address, bound.clone()))
+                    .collect();
+                (page, now_ns)
+            })
+            .await?;
+        let row = |(home_address, bound): &(Ipv6Addr, BoundAddress)| Binding {
+            home_address: *home_address,
+            kind: kind_name(bound.kind).to_owned(),
+            mobile_node: bound.mn.to_string(),
+            care_of: CareOf {
+                address: bound.path.care_of,
+                next_hop: bound.path.next_hop.map(|key| key.address),
+                port: bound.path.next_hop.map(|key| self.port_name(key.port)),
+                tunnel_mtu: bound.path.mtu,
+            },
+            remaining_seconds: bound
+                .expires_ns
+                .map(|expires_ns| expires_ns.saturating_sub(now_ns) / NANOS_PER_SECOND),
+        };
+        Ok(Bindings {
+            bindings: page.iter().take(limit).map(row).collect(),
+            more: page.len() > limit,
+        })
+    }
+
+    async fn routes(&self, offset: usize, limit: usize) -> Result<Routes, Stopped> {
+        let limit = limit.clamp(1, LARGEST_PAGE);
+        let plan = self
+            .control
+            .ask(|signalling| Arc::clone(signalling.forwarding().plan()))
+            .await?;
+        let rest = plan.routes.get(offset..).unwrap_or_default();
+        Ok(Routes {
+            routes: rest
+                .iter()
+                .take(limit)
+                .map(|route| self.route(route))
+                .collect(),
+            more: rest.len() > limit,
+        })
+    }
+
+    fn route(&self, route: &PlannedRoute) -> Route {
+        let (action, next_hop, port) = match route.action {
+            PlannedAction::Via(NextHopKey { port, address }) => ("via", Some(address), Some(port)),
+            PlannedAction::Connected { port } => ("connected", None, Some(port)),
+            PlannedAction::ByKernel => ("kernel", None, None),
+            PlannedAction::Local => ("local", None, None),
+            PlannedAction::Anchor => ("anchor", None, None),
+            PlannedAction::Pool => ("pool", None, None),
+            PlannedAction::QueryAnycast => ("query-anycast", None, None),
+            PlannedAction::Unreachable => ("unreachable", None, None),
+            PlannedAction::Blackhole => ("blackhole", None, None),
+        };
+        Route {
+            prefix: route.prefix.to_string(),
+            action: action.to_owned(),
+            next_hop,
+            port: port.map(|port| self.port_name(port)),
+        }
+    }
+
+    async fn neighbours(&self) -> Result<Vec<Neighbour>, Stopped> {
+        let plan = self
+            .control
+            .ask(|signalling| Arc::clone(signalling.forwarding().plan()))
+            .await?;
+        let rows = plan.next_hops.iter().map(|(key, facts)| Neighbour {
+            address: key.address,
+            port: self.port_name(key.port),
+            mac: facts
+                .mac
+                .map(|mac| dhp_wire::ethernet::MacAddr(mac).to_string()),
+            mtu: facts.mtu,
+        });
+        Ok(rows.collect())
+    }
+
+    async fn release(&self, home_address: Ipv6Addr) -> Answer {
+        let released = self
+            .control
+            .ask(move |signalling: &mut Signalling| signalling.release(home_address))
+            .await;
+        match released {
+            Ok(true) => Answer::Ok(Reply::Done(format!("released {home_address}"))),
+            Ok(false) => Answer::Error(format!("{home_address} is not bound")),
+            Err(stopped) => Answer::Error(stopped.to_string()),
+        }
+    }
+
+    async fn drain(&self, on: bool) -> Result<Reply, Stopped> {
+        self.control
+            .ask(move |signalling| signalling.set_draining(on))
+            .await?;
+        tracing::info!(on, "draining was switched");
+        let sentence = if on {
+            "draining: new mobile nodes are refused, those that are bound stay"
+        } else {
+            "not draining: new mobile nodes are taken"
+        };
+        Ok(Reply::Done(sentence.to_owned()))
+    }
+}
+
+fn pools(snapshot: &Snapshot) -> Vec<Pool> {
+    let row = |pool: &dhp_proto::anchor::PoolView| Pool {
+        prefix: pool.prefix.to_string(),
+        kind: kind_name(pool.kind).to_owned(),
+        addresses: pool_states(pool)
+            .map(|(state, count)| (state.to_owned(), count))
+            .into(),
+    };
+    snapshot.pools.iter().map(row).collect()
+}
+
+fn counters(snapshot: &Snapshot) -> Counters {
+    let mut engine = BTreeMap::new();
+    for sample in &snapshot.engine {
+        let labels: Vec<String> = sample
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let name = match labels.is_empty() {
+            true => sample.name.to_owned(),
+            false => format!("{}{{{}}}", sample.name, labels.join(",")),
+        };
+        engine.insert(name, sample.value);
+    }
+    let workers = (0..)
+        .zip(&snapshot.workers)
+        .map(|(worker, counted)| WorkerCounters {
+            worker,
+            counters: Counter::ALL
+                .iter()
+                .map(|counter| (counter.name().to_owned(), counted.counters.get(*counter)))
+                .collect(),
+            drops: DropReason::ALL
+                .iter()
+                .map(|reason| (reason.name().to_owned(), counted.counters.drops(*reason)))
+                .collect(),
+        });
+    Counters {
+        workers: workers.collect(),
+        engine,
+    }
+}

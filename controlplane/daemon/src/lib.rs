@@ -1,0 +1,29 @@
+//! The inside of `dhpd`, the Distributed Home-Proxy daemon
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`] | reads the configuration file and explains what is wrong with it |
+//! | [`mirror`] | follows the kernel's routes and neighbours, and plans what the workers shall do |
+//! | [`forwarding`] | writes bindings, routes and next hops into the segment |
+//! | [`signalling`] | takes punted packets through the protocol engine, and injects its answers |
+//! | [`control`] | the thread that does so |
+#![forbid(unsafe_code)]
+
+pub mod anchor_config;
+pub mod bell;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod forwarding;
+pub mod health;
+pub mod host_interface;
+pub mod http;
+pub mod inspector;
+pub mod logging;
+pub mod metrics;
+pub mod mirror;
+pub mod signalling;
+pub mod snapshot;
+pub mod socket;
+pub mod workers;

@@ -1,0 +1,188 @@
+//! From rtnetlink messages to [`Change`]s
+
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric, RouteNextHop,
+    RouteType,
+};
+
+use super::kernel::{Change, KernelRoute, Link, Neighbour, Reachability, RouteKind};
+
+/// The table in which the kernel keeps the box's own addresses (RT_TABLE_LOCAL).
+const LOCAL_TABLE: u32 = 255;
+
+/// What a message of a dump or a notification says; `None`: nothing that matters here.
+pub(super) fn change(message: &RouteNetlinkMessage) -> Option<Change> {
+    match message {
+        RouteNetlinkMessage::NewLink(link) => Some(Change::Link(self::link(link))),
+        RouteNetlinkMessage::DelLink(link) => Some(Change::LinkGone(link.header.index)),
+        RouteNetlinkMessage::NewRoute(route) => self::route(route).map(|route| match route {
+            Decoded::Single(route) => Change::Route(route),
+            Decoded::Multipath(_) => Change::RoutesUnclear,
+        }),
+        RouteNetlinkMessage::DelRoute(route) => self::route(route).map(|route| match route {
+            Decoded::Single(route) => Change::RouteGone(route),
+            Decoded::Multipath(_) => Change::RoutesUnclear,
+        }),
+        RouteNetlinkMessage::NewNeighbour(message) => neighbour(message).map(Change::Neighbour),
+        RouteNetlinkMessage::DelNeighbour(message) => {
+            neighbour(message).map(|gone| Change::NeighbourGone(gone.interface, gone.address))
+        }
+        _ => None,
+    }
+}
+
+/// A route as it is dumped.
+pub(super) enum Decoded {
+    /// With one next hop, or none.
+    Single(KernelRoute),
+    /// With several: the first of them.
+    Multipath(KernelRoute),
+}
+
+impl Decoded {
+    /// The route, of several next hops the first.
+    pub(super) fn into_route(self) -> KernelRoute {
+        match self {
+            Self::Single(route) | Self::Multipath(route) => route,
+        }
+    }
+}
+
+fn link(message: &LinkMessage) -> Link {
+    let mut link = Link {
+        index: message.header.index,
+        name: String::new(),
+        mac: [0; 6],
+        mtu: 0,
+        up: message.header.flags.contains(LinkFlags::Up),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Address(octets) => {
+                link.mac = octets.as_slice().try_into().unwrap_or_default()
+            }
+            _ => {}
+        }
+    }
+    link
+}
+
+/// A route of the main or the local table that concerns forwarding by destination.
+pub(super) fn route(message: &RouteMessage) -> Option<Decoded> {
+    // Cache entries of the kernel's own forwarding, such as a learnt path MTU, are no routes.
+    if message.header.flags.contains(RouteFlags::Cloned) || message.header.source_prefix_length != 0
+    {
+        return None;
+    }
+    let kind = match message.header.kind {
+        RouteType::Unicast => RouteKind::Unicast,
+        RouteType::Local | RouteType::Anycast => RouteKind::Local,
+        RouteType::Unreachable | RouteType::Prohibit => RouteKind::Unreachable,
+        RouteType::BlackHole => RouteKind::Blackhole,
+        _ => return None,
+    };
+    let mut table = u32::from(message.header.table);
+    let mut address = Ipv6Addr::UNSPECIFIED;
+    let mut decoded = KernelRoute {
+        destination: Ipv6Net::default(),
+        metric: 0,
+        kind,
+        interface: None,
+        gateway: None,
+        mtu: None,
+        encapsulated: false,
+    };
+    let mut multipath = false;
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Table(number) => table = *number,
+            RouteAttribute::Destination(RouteAddress::Inet6(destination)) => address = *destination,
+            RouteAttribute::Priority(metric) => decoded.metric = *metric,
+            RouteAttribute::Oif(interface) => decoded.interface = Some(*interface),
+            RouteAttribute::Gateway(RouteAddress::Inet6(gateway)) => {
+                decoded.gateway = Some(*gateway)
+            }
+            RouteAttribute::Metrics(metrics) => decoded.mtu = metrics.iter().find_map(path_mtu),
+            RouteAttribute::EncapType(_) | RouteAttribute::Encap(_) => decoded.encapsulated = true,
+            RouteAttribute::MultiPath(hops) => {
+                multipath = true;
+                if let Some(first) = hops.first() {
+                    first_next_hop(first, &mut decoded);
+                }
+            }
+            _ => {}
+        }
+    }
+    if table != u32::from(RouteHeader::RT_TABLE_MAIN) && table != LOCAL_TABLE {
+        return None;
+    }
+    decoded.destination = Ipv6Net::new(address, message.header.destination_prefix_length)
+        .ok()?
+        .trunc();
+    Some(if multipath {
+        Decoded::Multipath(decoded)
+    } else {
+        Decoded::Single(decoded)
+    })
+}
+
+fn path_mtu(metric: &RouteMetric) -> Option<u32> {
+    match metric {
+        RouteMetric::Mtu(mtu) => Some(*mtu),
+        _ => None,
+    }
+}
+
+fn first_next_hop(hop: &RouteNextHop, route: &mut KernelRoute) {
+    route.interface = Some(hop.interface_index);
+    for attribute in &hop.attributes {
+        match attribute {
+            RouteAttribute::Gateway(RouteAddress::Inet6(gateway)) => route.gateway = Some(*gateway),
+            RouteAttribute::EncapType(_) | RouteAttribute::Encap(_) => route.encapsulated = true,
+            _ => {}
+        }
+    }
+}
+
+/// An IPv6 neighbour; those that the box answers for (proxies) are none.
+fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+    if message.header.flags.contains(NeighbourFlags::Proxy) {
+        return None;
+    }
+    let mut address = None;
+    let mut mac = None;
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(destination)) => {
+                address = Some(*destination)
+            }
+            NeighbourAttribute::LinkLayerAddress(octets) => mac = octets.as_slice().try_into().ok(),
+            _ => {}
+        }
+    }
+    let reachability = match message.header.state {
+        NeighbourState::Reachable
+        | NeighbourState::Delay
+        | NeighbourState::Probe
+        | NeighbourState::Permanent
+        | NeighbourState::Noarp => Reachability::Confirmed,
+        NeighbourState::Stale => Reachability::Stale,
+        _ => Reachability::Unresolved,
+    };
+    Some(Neighbour {
+        interface: message.header.ifindex,
+        address: address?,
+        mac,
+        reachability,
+    })
+}

@@ -1,0 +1,92 @@
+//! The task that has the workers follow the kernel
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::MissedTickBehavior;
+
+use super::plan::{Plan, Territory, plan};
+use super::solicit::Solicitor;
+use super::watch::{MirrorError, Watcher};
+use crate::control::{ControlHandle, Stopped};
+use crate::health::HealthMonitor;
+
+/// Between two plans, so that a burst of notifications makes one.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+/// How often unanswered solicitations are looked at again.
+const SOLICIT_EVERY: Duration = Duration::from_secs(1);
+/// Before a netlink socket is opened again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a mirror came to its end.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Follow the kernel until the control plane stops. `watcher` and `last` are what the daemon started with.
+pub async fn follow(
+    territory: &Territory,
+    mut watcher: Watcher,
+    mut last: Arc<Plan>,
+    control: &ControlHandle,
+    monitor: &HealthMonitor,
+) {
+    loop {
+        match follow_watcher(territory, &mut watcher, &mut last, control).await {
+            FollowError::Stopped(_) => return,
+            FollowError::Mirror(error) => {
+                tracing::error!(%error, "the kernel's routes are not followed");
+                monitor.set_mirror_error(Some(format!(
+                    "the kernel's routes are not followed: {error}"
+                )));
+            }
+        }
+        watcher = loop {
+            tokio::time::sleep(RESTART_PAUSE).await;
+            match Watcher::start().await {
+                Ok(watcher) => break watcher,
+                Err(error) => tracing::warn!(%error, "the kernel's routes are still not followed"),
+            }
+        };
+        monitor.set_mirror_error(None);
+        tracing::info!("the kernel's routes are followed again");
+    }
+}
+
+async fn follow_watcher(
+    territory: &Territory,
+    watcher: &mut Watcher,
+    last: &mut Arc<Plan>,
+    control: &ControlHandle,
+) -> FollowError {
+    let mut solicitor = Solicitor::default();
+    let mut tick = tokio::time::interval(SOLICIT_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let new = plan(watcher.state(), territory);
+        if new != **last {
+            *last = Arc::new(new);
+            if let Err(stopped) = control.follow_network(Arc::clone(last)) {
+                return stopped.into();
+            }
+        }
+        for solicitation in solicitor.due(watcher.state(), last, territory, Instant::now()) {
+            if let Err(error) = watcher.solicit(&solicitation).await {
+                tracing::debug!(%error, ?solicitation, "a neighbour was not solicited");
+            }
+        }
+        tokio::select! {
+            changed = watcher.changed() => {
+                if let Err(error) = changed {
+                    return error.into();
+                }
+                tokio::time::sleep(SHORTEST_PAUSE).await;
+            }
+            _ = tick.tick() => {}
+        }
+    }
+}

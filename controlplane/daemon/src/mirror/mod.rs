@@ -1,0 +1,22 @@
+//! The host kernel's routes and neighbours, mirrored for the workers
+//!
+//! There is no routing or neighbour discovery of our own: the kernel does both (with FRR or BIRD on it, if the user likes),
+//! and this module follows it by rtnetlink. [`KernelState`] is what the kernel has, [`plan`] makes of it what the workers
+//! shall do, [`Watcher`] keeps the state current and [`Solicitor`] has the kernel keep in use what only the workers use.
+
+mod decode;
+mod follow;
+mod kernel;
+mod plan;
+mod prefixes;
+mod solicit;
+mod watch;
+
+pub use follow::follow;
+pub use kernel::{
+    Change, Followed, KernelRoute, KernelState, Link, Neighbour, Reachability, RouteKind,
+};
+pub use plan::{NextHopFacts, NextHopKey, Plan, PlannedAction, PlannedRoute, Territory, plan};
+pub use prefixes::LongestPrefix;
+pub use solicit::{Solicitation, SolicitationKind, Solicitor};
+pub use watch::{MirrorError, Watcher};

@@ -1,0 +1,311 @@
+//! The control plane's turn: punted packets through the anchor, its events into the segment, its answers to the workers
+//!
+//! A [`Signalling`] is everything that signalling touches, owned by one thread, without a thread or a socket of its own:
+//! call [`turn`](Signalling::turn) whenever a worker has punted, a command has been given or time has passed. The daemon
+//! does so on the control thread ([`crate::control`]), tests and benchmarks wherever they like.
+
+use std::collections::VecDeque;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use dhp_engine::WakeFd;
+use dhp_proto::anchor::{Anchor, AnchorAction, AnchorCommand, AnchorConfig, ConfigError};
+use dhp_proto::time::Now;
+use dhp_segment::{Control, CounterSnapshot, RING_PACKET_BYTES, RingError, Segment, SegmentError};
+use prometheus::Histogram;
+
+use crate::clock::Clock;
+use crate::forwarding::{Forwarding, ForwardingError};
+use crate::mirror::Plan;
+
+/// Punted packets that one turn takes from a worker, so that time and commands are looked at in between.
+const PUNTS_AT_ONCE: usize = 256;
+/// When to try again what the workers did not let happen yet.
+const RETRY_NS: u64 = 500_000;
+/// How long a packet waits for a full inject ring before it is lost, as it would be on a full link. By then its worker has
+/// stopped, or forwards at its limit.
+const RING_PATIENCE_NS: u64 = 20_000_000;
+
+/// Why there can be no control plane.
+#[derive(Debug, thiserror::Error)]
+pub enum SignallingError {
+    /// The segment has another writer or control end.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The anchor cannot work with its configuration.
+    #[error(transparent)]
+    Anchor(#[from] ConfigError),
+}
+
+/// What happened outside the protocol engine, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignallingCounters {
+    /// Packets taken from punt rings.
+    pub punted: u64,
+    /// Packets put into inject rings.
+    pub injected: u64,
+    /// Packets that were lost because no inject ring took them.
+    pub lost: u64,
+    /// Bindings that the segment had no room for.
+    pub unplaced: u64,
+}
+
+/// What is still to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Punted packets that this turn has handled.
+    pub packets: usize,
+    /// When the next turn is due at the latest, in monotonic nanoseconds; `None`: when something happens.
+    pub due_ns: Option<u64>,
+}
+
+/// A packet that waits to be sent.
+struct Outgoing {
+    action: AnchorAction,
+    /// The worker that punted what it answers, and when.
+    worker: u32,
+    punted_ns: Option<u64>,
+    /// When its inject ring was first found full.
+    refused_ns: Option<u64>,
+}
+
+/// The anchor between the rings of the workers and the tables of the segment.
+pub struct Signalling {
+    anchor: Anchor,
+    forwarding: Forwarding,
+    control: Control,
+    clock: Clock,
+    wakes: Vec<WakeFd>,
+    seconds: Histogram,
+    buffer: Vec<u8>,
+    /// In the order of the anchor: nothing overtakes an event that the segment cannot take yet.
+    outgoing: VecDeque<Outgoing>,
+    counters: SignallingCounters,
+    /// What of the plan does not fit the segment, until it does.
+    network_error: Option<String>,
+}
+
+impl Signalling {
+    /// The control plane of a segment. `wakes` has one bell for each worker, or none where nobody sleeps; `seed` comes from
+    /// the system's entropy; `seconds` counts the time from punt to inject.
+    ///
+    /// # Errors
+    /// [`SignallingError`].
+    pub fn new(
+        segment: &Segment,
+        mut config: AnchorConfig,
+        mut clock: Clock,
+        wakes: Vec<WakeFd>,
+        seed: [u8; 32],
+        seconds: Histogram,
+    ) -> Result<Self, SignallingError> {
+        // What the anchor accepts the segment must be able to hold.
+        let capacity = usize::try_from(segment.geometry().home_addresses).unwrap_or(usize::MAX);
+        config.limits.max_home_addresses = config.limits.max_home_addresses.min(capacity);
+        Ok(Self {
+            forwarding: Forwarding::new(segment, config.address)?,
+            control: segment.control()?,
+            anchor: Anchor::new(config, clock(), seed)?,
+            clock,
+            wakes,
+            seconds,
+            buffer: vec![0; RING_PACKET_BYTES],
+            outgoing: VecDeque::new(),
+            counters: SignallingCounters::default(),
+            network_error: None,
+        })
+    }
+
+    /// The protocol engine, to look at.
+    pub fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    /// What is in the segment.
+    pub fn forwarding(&self) -> &Forwarding {
+        &self.forwarding
+    }
+
+    /// What happened outside the protocol engine.
+    pub fn counters(&self) -> SignallingCounters {
+        self.counters
+    }
+
+    /// What a worker has counted.
+    pub fn worker_counters(&self, worker: u32) -> CounterSnapshot {
+        self.control.counters(worker)
+    }
+
+    /// Punted packets of a worker that nobody has looked at yet.
+    pub fn punts_waiting(&self, worker: u32) -> u32 {
+        self.control.punts_waiting(worker)
+    }
+
+    /// The time, on the clock of this control plane.
+    pub fn now(&mut self) -> Now {
+        (self.clock)()
+    }
+
+    /// Why the workers do not forward by the kernel's routes, if so.
+    pub fn network_error(&self) -> Option<&str> {
+        self.network_error.as_deref()
+    }
+
+    /// Refuse new mobile nodes, or take them again.
+    pub fn set_draining(&mut self, draining: bool) {
+        let now = self.now();
+        self.anchor
+            .handle_command(now, AnchorCommand::SetDraining(draining));
+        self.collect(0, None);
+    }
+
+    /// End a binding; `false` if there is none.
+    pub fn release(&mut self, home_address: Ipv6Addr) -> bool {
+        let bound = self.forwarding.bound(home_address).is_some();
+        let now = self.now();
+        self.anchor
+            .handle_command(now, AnchorCommand::Release { home_address });
+        self.collect(0, None);
+        self.carry_out();
+        bound
+    }
+
+    /// Follow the network.
+    pub fn follow_network(&mut self, plan: Arc<Plan>) {
+        self.forwarding.follow_network(plan);
+        self.settle();
+    }
+
+    /// Everything that there is to do now.
+    pub fn turn(&mut self) -> Turn {
+        let now = self.now();
+        self.forwarding.heartbeat(now.mono_ns);
+        self.anchor.handle_timeout(now);
+        self.collect(0, None);
+        self.carry_out();
+        let mut packets = 0;
+        let mut more = false;
+        for worker in 0..self.control.workers() {
+            let handled = self.take_punts(worker);
+            more |= handled == PUNTS_AT_ONCE;
+            packets += handled;
+        }
+        let settled = self.settle();
+        let due_ns = if more {
+            Some(now.mono_ns)
+        } else if !settled || !self.outgoing.is_empty() {
+            Some(now.mono_ns.saturating_add(RETRY_NS))
+        } else {
+            self.anchor.poll_timeout()
+        };
+        Turn { packets, due_ns }
+    }
+
+    fn take_punts(&mut self, worker: u32) -> usize {
+        let mut handled = 0;
+        // While something waits, what is punted waits too, in its ring: the workers count what does not fit there.
+        while handled < PUNTS_AT_ONCE && self.outgoing.is_empty() {
+            let Some(punted) = self.control.punt_pop(worker, &mut self.buffer) else {
+                break;
+            };
+            handled += 1;
+            self.counters.punted += 1;
+            let now = (self.clock)();
+            let packet = self.buffer.get(..punted.len).unwrap_or_default();
+            self.anchor.handle_packet(now, packet);
+            self.collect(worker, Some(punted.meta.timestamp_ns));
+            self.carry_out();
+        }
+        handled
+    }
+
+    /// Take what the anchor wants done.
+    fn collect(&mut self, worker: u32, punted_ns: Option<u64>) {
+        while let Some(action) = self.anchor.poll_action() {
+            self.outgoing.push_back(Outgoing {
+                action,
+                worker,
+                punted_ns,
+                refused_ns: None,
+            });
+        }
+    }
+
+    /// Do it, in order, as far as the segment takes it: a packet that leaves finds every event before it in force.
+    fn carry_out(&mut self) {
+        while let Some(mut next) = self.outgoing.pop_front() {
+            let done = match &next.action {
+                AnchorAction::Event(event) => {
+                    let now_ns = (self.clock)().mono_ns;
+                    match self.forwarding.follow(event, now_ns) {
+                        Ok(()) => true,
+                        Err(ForwardingError::Busy) => false,
+                        Err(ForwardingError::Segment(error)) => {
+                            self.counters.unplaced += 1;
+                            tracing::error!(%error, ?event.change, "a binding is not in the forwarding tables");
+                            true
+                        }
+                    }
+                }
+                AnchorAction::Transmit(packet) => {
+                    let done = self.transmit(packet, next.worker, next.punted_ns);
+                    let now_ns = if done { 0 } else { (self.clock)().mono_ns };
+                    let since_ns = *next.refused_ns.get_or_insert(now_ns);
+                    let lost = !done && now_ns.saturating_sub(since_ns) > RING_PATIENCE_NS;
+                    self.counters.lost += u64::from(lost);
+                    done || lost
+                }
+            };
+            if !done {
+                self.outgoing.push_front(next);
+                return;
+            }
+        }
+    }
+
+    /// `false`: the ring is full.
+    fn transmit(&mut self, packet: &[u8], worker: u32, punted_ns: Option<u64>) -> bool {
+        match self.control.inject(worker, packet) {
+            Ok(()) => {}
+            Err(RingError::Full) => return false,
+            Err(RingError::TooLong) => {
+                self.counters.lost += 1;
+                tracing::warn!(
+                    octets = packet.len(),
+                    "an answer is too long for the inject ring"
+                );
+                return true;
+            }
+        }
+        self.counters.injected += 1;
+        if let Some(wake) = usize::try_from(worker)
+            .ok()
+            .and_then(|worker| self.wakes.get(worker))
+        {
+            wake.wake();
+        }
+        if let Some(punted_ns) = punted_ns {
+            let nanoseconds = (self.clock)().mono_ns.saturating_sub(punted_ns);
+            self.seconds
+                .observe(std::time::Duration::from_nanos(nanoseconds).as_secs_f64());
+        }
+        true
+    }
+
+    fn settle(&mut self) -> bool {
+        match self.forwarding.settle() {
+            Ok(settled) => {
+                if settled && self.network_error.take().is_some() {
+                    tracing::info!("the kernel's routes fit the forwarding tables again");
+                }
+                settled
+            }
+            Err(error) => {
+                let sentence = format!("the kernel's routes are not in force: {error}");
+                tracing::error!("{sentence}");
+                self.network_error = Some(sentence);
+                true
+            }
+        }
+    }
+}
