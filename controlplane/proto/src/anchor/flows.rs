@@ -1,7 +1,5 @@
 //! The flows of a DHP Binding Update, and the modes that the mobile node confirms.
 
-use core::net::Ipv6Addr;
-
 use dhp_wire::codepoints::{Status, flow_status, flow_sub_option};
 use dhp_wire::mobility::{MobilityOption, Mode};
 
@@ -37,18 +35,15 @@ impl Anchor {
         // every listed DHoA with FID 0"
         let belongs_to_all =
             |flow: &&FlowOption<'_>| !options.dhoas.iter().any(|dhoa| dhoa.fid == flow.fid);
-        let mut seen: Vec<Ipv6Addr> = Vec::new();
         for (dhoa, verdict) in options.dhoas.iter().zip(verdicts) {
             let address = dhoa.address;
             let Some(binding) = self.cache.bindings.get_mut(&address) else {
                 continue;
             };
             let changed_by_this = binding.order == Some(proven.order);
-            if !Status(verdict.status).is_accepted() || !changed_by_this || seen.contains(&address)
-            {
+            if !Status(verdict.status).is_accepted() || !changed_by_this {
                 continue;
             }
-            seen.push(address);
             let own = options
                 .dhoas
                 .iter()

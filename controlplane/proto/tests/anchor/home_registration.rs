@@ -559,3 +559,29 @@ fn lifetimes_follow_the_last_update() {
     };
     assert_eq!(*world.last_change(), expired);
 }
+
+/// A timestamp does not make a lower number good while there is an entry, valid or not (§9.5.1).
+#[test]
+fn a_timestamp_does_not_replace_the_number() {
+    let mut world = World::new();
+    let fresh = |world: &World, sequence| {
+        Update::new(HOME, sequence).option(MobilityOption::MesgId(world.now.ntp))
+    };
+    world.ask(&fresh(&world, 10).by(&mn1()));
+    world.wait(Duration::from_secs(1));
+    assert_eq!(world.ask(&fresh(&world, 9).by(&mn1())).status, 135);
+    world.ask(&fresh(&world, 11).lifetime(0).by(&mn1()));
+    world.wait(Duration::from_secs(1));
+    assert_eq!(world.ask(&fresh(&world, 9).by(&mn1())).status, 135);
+}
+
+/// Only in a de-registration may the MAC take the home address for the care-of address.
+#[test]
+fn a_registration_is_authenticated_with_its_care_of_address() {
+    let mut world = World::new();
+    let update = Update {
+        care_of: HOME,
+        ..Update::new(HOME, 1)
+    };
+    assert_eq!(world.ask(&update.by(&mn1())).status, 146);
+}

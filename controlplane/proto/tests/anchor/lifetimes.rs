@@ -152,3 +152,28 @@ fn an_own_dhoa_stays_its_owners() {
     );
     assert_eq!(world.ask(&Update::new(OWN_DHOA, 1).by(&mn2())).status, 129);
 }
+
+/// A DHoA that was wished back and released again is in quarantine for its whole time again.
+#[test]
+fn each_release_has_its_own_quarantine() {
+    let mut world = World::new();
+    let granted = world.ask(&Dmip::dhoa_request(1).by(&mn1())).dhoa();
+    let wish = |sequence| Dmip::dhoa_request(sequence).option(dhoa(granted, 0, 0));
+    world.ask(&Dmip::update(2, &[granted]).lifetime(0).by(&mn1()));
+    world.wait(Duration::from_secs(230));
+    assert_eq!(world.ask(&wish(3).by(&mn1())).dhoa(), granted);
+    world.ask(&Dmip::update(4, &[granted]).lifetime(0).by(&mn1()));
+    world.wait(Duration::from_secs(230));
+    assert_ne!(world.ask(&wish(1).by(&mn2())).dhoa(), granted);
+}
+
+/// The end of a binding that was released is not the end of the next one.
+#[test]
+fn each_binding_has_its_own_lifetime() {
+    let mut world = World::new();
+    world.ask(&Dmip::update(1, &[OWN_DHOA]).lifetime(3).by(&mn1()));
+    world.ask(&Dmip::update(2, &[OWN_DHOA]).lifetime(0).by(&mn1()));
+    world.ask(&Dmip::update(3, &[OWN_DHOA]).by(&mn1()));
+    world.wait(Duration::from_secs(20));
+    assert_eq!(world.held_by(&mn1()), [OWN_DHOA]);
+}

@@ -209,6 +209,10 @@ fn a_dhp_that_cannot_serve_the_flow_is_not_named() {
     assert_eq!(world.ask(&asking(1000, 5).plain()).dhps.len(), 2);
     assert_eq!(world.ask(&asking(1001, 0).plain()).dhps, [(OTHER, 32)]);
     assert_eq!(world.ask(&asking(0, 4).plain()).dhps, [(OTHER, 32)]);
+    let mut anycast = asking(0, 4);
+    anycast.destination = home_agents_anycast(&CORRESPONDENT);
+    let nobody = world.ask(&anycast.plain());
+    assert_eq!((nobody.status, nobody.dhps), (0, vec![]));
 }
 
 /// A draining DHP does not name itself; if it knows of no other, it says so.
