@@ -1,0 +1,161 @@
+//! What the engine wants done and what it tells.
+
+use std::net::Ipv6Addr;
+
+use dhp_proto::mobile_node::{AddressKind, FallbackReason, MnAction, MnEvent, UnboundReason};
+use dhp_wire::codepoints::Status;
+use dhp_wire::ipv6::Ipv6View;
+
+use super::{Agent, Binding};
+use crate::event::{CandidateRecord, Event};
+
+impl Agent {
+    /// Does all that the engine wants done now.
+    pub(super) async fn follow_engine(&mut self) {
+        let mut changed = false;
+        while let Some(action) = self.engine.poll_action() {
+            match action {
+                MnAction::Transmit(packet) => self.transmit(&packet),
+                MnAction::Event(event) => changed |= self.take_event(event),
+            }
+        }
+        if changed {
+            self.apply_plan().await;
+            self.set_tunnels();
+        }
+    }
+
+    fn transmit(&self, packet: &[u8]) {
+        let source = Ipv6View::new(packet).map(|view| view.source());
+        if let Some(care_of) = source.ok().and_then(|source| self.access.usable(source)) {
+            self.data.send(care_of.index, packet);
+        }
+    }
+
+    /// Notes and reports an event. True if routes or tunnels depend on it.
+    fn take_event(&mut self, event: MnEvent) -> bool {
+        let mut changed = false;
+        let event = match event {
+            MnEvent::Stopped => return false,
+            MnEvent::CandidateList {
+                correspondent,
+                candidates,
+            } => Event::Candidates {
+                correspondent,
+                candidates: candidates
+                    .iter()
+                    .map(|candidate| CandidateRecord {
+                        dhp: candidate.dhp,
+                        coverage: candidate.coverage,
+                        rtt_ns: candidate.round_trip_ns,
+                    })
+                    .collect(),
+            },
+            MnEvent::AnchorReady {
+                correspondent,
+                anchor,
+                home_address,
+                kind,
+            } => {
+                self.ready.insert(correspondent, (anchor, home_address));
+                changed = true;
+                let kind = kind_name(kind);
+                Event::AnchorReady {
+                    correspondent,
+                    anchor,
+                    home_address,
+                    kind,
+                }
+            }
+            MnEvent::UpdateSent {
+                anchor,
+                home_addresses,
+                care_of,
+                attempt,
+            } => Event::UpdateSent {
+                anchor,
+                home_addresses,
+                care_of,
+                attempt,
+            },
+            MnEvent::Bound {
+                anchor,
+                home_addresses,
+                care_of,
+                round_trip_ns,
+            } => {
+                for home in &home_addresses {
+                    self.bindings.insert(*home, Binding { anchor, care_of });
+                }
+                // At once, before any route is touched: packets may be waiting.
+                self.set_tunnels();
+                changed = true;
+                Event::Bound {
+                    anchor,
+                    home_addresses,
+                    care_of,
+                    rtt_ns: round_trip_ns,
+                }
+            }
+            MnEvent::Unbound {
+                anchor,
+                home_addresses,
+                reason,
+            } => {
+                self.unbound(&home_addresses);
+                changed = true;
+                let reason = unbound_reason(reason);
+                Event::Unbound {
+                    anchor,
+                    home_addresses,
+                    reason,
+                }
+            }
+            MnEvent::Fallback {
+                correspondent,
+                reason,
+            } => {
+                let reason = fallback_reason(reason);
+                Event::Fallback {
+                    correspondent,
+                    reason,
+                }
+            }
+        };
+        self.events.write(event);
+        changed
+    }
+
+    fn unbound(&mut self, home_addresses: &[Ipv6Addr]) {
+        self.bindings
+            .retain(|home, _| !home_addresses.contains(home));
+        self.ready
+            .retain(|_, (_, home)| !home_addresses.contains(home));
+    }
+}
+
+pub(super) fn kind_name(kind: AddressKind) -> &'static str {
+    match kind {
+        AddressKind::Home => "home",
+        AddressKind::Dhoa => "dhoa",
+    }
+}
+
+fn unbound_reason(reason: UnboundReason) -> String {
+    match reason {
+        UnboundReason::Expired => "expired".to_owned(),
+        UnboundReason::Refused(status) => format!("refused: {}", Status(status)),
+        UnboundReason::Released => "released".to_owned(),
+    }
+}
+
+fn fallback_reason(reason: FallbackReason) -> String {
+    match reason {
+        FallbackReason::NoCandidate => "no DHP near the correspondent is known".to_owned(),
+        FallbackReason::Refused(status) => format!("refused: {}", Status(status)),
+        FallbackReason::NoAnswer => "no DHP answers".to_owned(),
+        FallbackReason::NotSupported => {
+            "no DHP answers, and one says that it does not know DMIPv6".to_owned()
+        }
+    }
+}

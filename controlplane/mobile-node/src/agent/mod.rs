@@ -1,0 +1,405 @@
+//! The agent: movement detection, engine, kernel state and data path together.
+
+mod engine_events;
+mod report;
+mod setup;
+mod solicitation;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::net::Ipv6Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use dhp_proto::mobile_node::{MnCommand, MobileNode, Session};
+use ipnet::Ipv6Net;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+pub use setup::run;
+
+use crate::access::{Access, CareOf, Observation, Order};
+use crate::api::{Answer, Question, Request};
+use crate::clock::Clock;
+use crate::config::{Config, FlowPolicy, Treatment};
+use crate::data_path::DataPath;
+use crate::event::{Event, EventLog};
+use crate::icmp_socket::IcmpSocket;
+use crate::neighbor_discovery::Received;
+use crate::netlink::{self, Netlink, Notification, Notifications};
+use crate::plan::{Needs, Plan};
+use crate::tunnel::Tunnel;
+use solicitation::Solicitations;
+
+/// How long anchors may take to confirm that everything ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Room that a tunnel header takes, in octets (RFC 2473 §7).
+const TUNNEL_HEADER: u32 = 40;
+/// The smallest MTU of IPv6 (RFC 8200 §5), also of a tunnel.
+const MIN_MTU: u32 = 1280;
+
+/// What an anchor has confirmed last about a home address.
+#[derive(Debug, Clone, Copy)]
+struct Binding {
+    anchor: Ipv6Addr,
+    care_of: Ipv6Addr,
+}
+
+/// The agent.
+struct Agent {
+    config: Config,
+    clock: Clock,
+    engine: MobileNode,
+    access: Access,
+    hardware_addresses: BTreeMap<u32, [u8; 6]>,
+    solicitations: Solicitations,
+    netlink: Netlink,
+    icmp: IcmpSocket,
+    data: Rc<DataPath>,
+    events: EventLog,
+    tunnel_index: u32,
+    installed: Plan,
+    bindings: BTreeMap<Ipv6Addr, Binding>,
+    /// Flows with the anchor and address that the engine has given them.
+    ready: BTreeMap<Ipv6Net, (Ipv6Addr, Ipv6Addr)>,
+    /// Sources of the flows, as they were reported last.
+    sources: Vec<(Ipv6Net, Option<Ipv6Addr>)>,
+    /// Path MTUs that Packet Too Big messages have told, by anchor.
+    path_mtus: BTreeMap<Ipv6Addr, u32>,
+}
+
+/// Where the agent's inputs come from.
+struct Inputs {
+    notifications: Notifications,
+    signalling: mpsc::Receiver<Vec<u8>>,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl Agent {
+    /// Works until `stop` is ready or the kernel is gone.
+    async fn work(
+        &mut self,
+        mut inputs: Inputs,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let mut stop = std::pin::pin!(stop);
+        self.start().await?;
+        loop {
+            let deadline = self.deadline();
+            // An advertisement is looked at before the address that the kernel makes of it.
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                received = self.icmp.recv() => {
+                    let (index, received) = received?;
+                    self.take_icmp(index, received).await;
+                }
+                notification = netlink::next(&mut inputs.notifications) => match notification {
+                    Some(notification) => self.take_notification(notification).await?,
+                    None => anyhow::bail!("the kernel has closed the netlink socket"),
+                },
+                Some(packet) = inputs.signalling.recv() => {
+                    self.engine.handle_packet(self.clock.now(), &packet);
+                    self.follow_engine().await;
+                }
+                Some(request) = inputs.requests.recv() => self.take_request(request).await,
+                () = tokio::time::sleep_until(deadline) => {
+                    self.engine.handle_timeout(self.clock.now());
+                    self.follow_engine().await;
+                    self.solicit_due();
+                }
+            }
+        }
+        self.say_farewell(&mut inputs.signalling).await;
+        Ok(())
+    }
+
+    fn deadline(&self) -> Instant {
+        let engine = self.engine.poll_timeout().map(|ns| self.clock.instant(ns));
+        let far = Instant::now() + Duration::from_secs(3600);
+        engine
+            .into_iter()
+            .chain(self.solicitations.next_due())
+            .min()
+            .unwrap_or(far)
+    }
+
+    async fn start(&mut self) -> anyhow::Result<()> {
+        self.events.write(Event::Started);
+        for policy in self.config.flows.clone() {
+            if let Treatment::Anchored(session) = policy.treatment {
+                let correspondent = policy.prefix;
+                let command = MnCommand::Use {
+                    correspondent,
+                    session,
+                };
+                self.engine.handle_command(self.clock.now(), command);
+            }
+        }
+        self.take_notification(Notification::Overrun).await?;
+        self.apply_plan().await;
+        Ok(())
+    }
+
+    async fn take_notification(&mut self, notification: Notification) -> anyhow::Result<()> {
+        match notification {
+            Notification::Observed(observation) => self.observe(observation).await,
+            Notification::Overrun => {
+                for observation in self.netlink.observe_all().await? {
+                    self.observe(observation).await;
+                }
+            }
+            Notification::Other => {}
+        }
+        Ok(())
+    }
+
+    async fn take_icmp(&mut self, index: u32, received: Received) {
+        match received {
+            Received::Advertisement(advertisement) => {
+                let observation = Observation::Advertised {
+                    index,
+                    advertisement,
+                };
+                self.observe(observation).await;
+            }
+            Received::TunnelTooBig { anchor, mtu } => {
+                if self.anchors().contains(&anchor) {
+                    self.path_mtus.insert(anchor, mtu);
+                    self.set_tunnels();
+                }
+            }
+        }
+    }
+
+    async fn take_request(&mut self, request: Request) {
+        let answer = match request.question {
+            Question::Status => Answer::Status(Box::new(self.status())),
+            Question::Move { to } => self.prefer(to).await,
+            Question::Events { .. } => Answer::Refused("events are no single answer".to_owned()),
+        };
+        // The asker may have gone.
+        let _ = request.answer.send(answer);
+    }
+
+    async fn prefer(&mut self, to: Option<String>) -> Answer {
+        let interfaces = self.access.interfaces();
+        let index = match &to {
+            None => None,
+            Some(name) => match interfaces.iter().find(|interface| interface.name == *name) {
+                Some(interface) => Some(interface.index),
+                None => {
+                    let known: Vec<&str> = interfaces
+                        .iter()
+                        .map(|interface| interface.name.as_str())
+                        .collect();
+                    let known = known.join(", ");
+                    return Answer::Refused(format!("{name} is none of the interfaces: {known}"));
+                }
+            },
+        };
+        let orders = self.access.prefer(index);
+        self.follow(orders).await;
+        Answer::Done
+    }
+
+    async fn observe(&mut self, observation: Observation) {
+        let orders = self.access.observe(observation);
+        self.follow(orders).await;
+    }
+
+    /// Does what movement detection orders: the kernel's state first, so that the signalling finds its way out.
+    async fn follow(&mut self, orders: Vec<Order>) {
+        if orders.is_empty() {
+            return;
+        }
+        let mut care_of = None;
+        for order in orders {
+            match order {
+                Order::LinkDown { index } => {
+                    self.solicitations.stop(index);
+                    let interface = self.name(index);
+                    self.events.write(Event::LinkDown { interface });
+                }
+                Order::LinkUp { index } => {
+                    let interface = self.name(index);
+                    self.events.write(Event::LinkUp { interface });
+                    self.solicitations.start(index);
+                    self.solicit_due();
+                }
+                Order::Advertised {
+                    index,
+                    advertisement,
+                } => {
+                    self.solicitations.stop(index);
+                    let interface = self.name(index);
+                    let (router, prefixes) = (advertisement.router, advertisement.prefixes);
+                    self.events.write(Event::RouterAdvertised {
+                        interface,
+                        router,
+                        prefixes,
+                    });
+                }
+                Order::AddressConfigured { index, address } => {
+                    let interface = self.name(index);
+                    self.events
+                        .write(Event::AddressConfigured { interface, address });
+                }
+                Order::RemoveAddress {
+                    index,
+                    address,
+                    prefix_len,
+                } => {
+                    self.netlink
+                        .remove_address(index, address, prefix_len)
+                        .await;
+                }
+                Order::RemoveRouter { index, router } => {
+                    self.netlink.remove_router(index, router).await;
+                }
+                Order::CareOf(new) => care_of = Some(new),
+            }
+        }
+        self.apply_plan().await;
+        if let Some(care_of) = care_of {
+            self.change_care_of(care_of);
+        }
+        self.set_tunnels();
+        self.follow_engine().await;
+    }
+
+    fn change_care_of(&mut self, care_of: Option<CareOf>) {
+        let command = match care_of {
+            Some(CareOf { index, address, .. }) => {
+                let interface = self.name(index);
+                self.events.write(Event::CareOf { interface, address });
+                self.path_mtus.clear();
+                MnCommand::SetCareOf(address)
+            }
+            None => {
+                self.events.write(Event::CareOfLost);
+                MnCommand::LoseCareOf
+            }
+        };
+        self.engine.handle_command(self.clock.now(), command);
+    }
+
+    /// Ends all bindings, for as long as anchors may take to confirm it.
+    async fn say_farewell(&mut self, signalling: &mut mpsc::Receiver<Vec<u8>>) {
+        let deadline = Instant::now() + FAREWELL;
+        self.engine
+            .handle_command(self.clock.now(), MnCommand::Shutdown);
+        self.follow_engine().await;
+        while !self.engine.is_stopped() {
+            let wake = self.deadline().min(deadline);
+            match timeout_at(wake, signalling.recv()).await {
+                Ok(Some(packet)) => self.engine.handle_packet(self.clock.now(), &packet),
+                Ok(None) => break,
+                Err(_) if Instant::now() >= deadline => break,
+                Err(_) => self.engine.handle_timeout(self.clock.now()),
+            }
+            self.follow_engine().await;
+        }
+        self.events.write(Event::Stopped);
+        self.netlink
+            .apply(self.tunnel_index, &mut self.installed, &Plan::default())
+            .await;
+    }
+
+    /// Anchors and locators: packets to them never enter the tunnel.
+    fn anchors(&self) -> BTreeSet<Ipv6Addr> {
+        let home = self.config.engine.home.map(|home| home.agent);
+        let locators = self.config.engine.locators.iter().copied();
+        let dhps = self.ready.values().map(|(anchor, _)| *anchor);
+        home.into_iter().chain(locators).chain(dhps).collect()
+    }
+
+    fn home_addresses(&self) -> BTreeSet<Ipv6Addr> {
+        let home = self.config.engine.home.map(|home| home.address);
+        let dhoas = self.ready.values().map(|(_, address)| *address);
+        home.into_iter().chain(dhoas).collect()
+    }
+
+    /// The source that new flows to a prefix get: until its DHoA is ready, the home address if that is bound.
+    fn source(&self, policy: &FlowPolicy) -> Option<Ipv6Addr> {
+        let home = self.config.engine.home.map(|home| home.address);
+        match policy.treatment {
+            Treatment::NonPersistent => None,
+            Treatment::Anchored(Session::Fixed) => home,
+            Treatment::Anchored(Session::SessionLasting | Session::GracefulReplacement) => {
+                let ready = self.ready.get(&policy.prefix).map(|(_, address)| *address);
+                ready.or_else(|| home.filter(|home| self.bindings.contains_key(home)))
+            }
+        }
+    }
+
+    async fn apply_plan(&mut self) {
+        let sources: Vec<_> = self
+            .config
+            .flows
+            .iter()
+            .map(|policy| (policy.prefix, self.source(policy)))
+            .collect();
+        let needs = Needs {
+            tunnel: self.tunnel_index,
+            home_addresses: self.home_addresses(),
+            anchors: self.anchors(),
+            flows: &sources,
+        };
+        let plan = Plan::new(&self.access, &needs);
+        self.netlink
+            .apply(self.tunnel_index, &mut self.installed, &plan)
+            .await;
+        for (prefix, source) in &sources {
+            if !self.sources.contains(&(*prefix, *source)) {
+                self.events.write(Event::FlowSource {
+                    prefix: *prefix,
+                    source: *source,
+                });
+            }
+        }
+        self.sources = sources;
+    }
+
+    /// Tunnels as the anchors have confirmed them, from interfaces that can be used.
+    fn set_tunnels(&self) {
+        let anchored = self.ready.values().map(|(anchor, home)| (*home, *anchor));
+        let home = self
+            .config
+            .engine
+            .home
+            .map(|home| (home.address, home.agent));
+        let anchored: BTreeMap<Ipv6Addr, Ipv6Addr> = anchored.chain(home).collect();
+        let tunnels = anchored.into_iter().map(|(home, anchor)| {
+            let binding = self
+                .bindings
+                .get(&home)
+                .filter(|binding| binding.anchor == anchor);
+            let care_of = binding.and_then(|binding| self.access.usable(binding.care_of));
+            let mtu = self.tunnel_mtu(care_of, &anchor);
+            (
+                home,
+                Tunnel {
+                    anchor,
+                    care_of,
+                    mtu,
+                },
+            )
+        });
+        self.data.set_tunnels(tunnels.collect());
+    }
+
+    fn tunnel_mtu(&self, care_of: Option<CareOf>, anchor: &Ipv6Addr) -> u16 {
+        let interface = care_of.and_then(|care_of| self.access.interface(care_of.index));
+        let link = interface.map_or(u32::from(u16::MAX), |interface| interface.mtu);
+        let path = self.path_mtus.get(anchor).copied().unwrap_or(link);
+        let tunnel = link.min(path).saturating_sub(TUNNEL_HEADER).max(MIN_MTU);
+        u16::try_from(tunnel).unwrap_or(u16::MAX)
+    }
+
+    fn name(&self, index: u32) -> String {
+        self.access
+            .interface(index)
+            .map_or_else(String::new, |interface| interface.name.clone())
+    }
+}

@@ -1,0 +1,112 @@
+//! The commands that ask a running agent.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv6Addr;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use crate::api::{Answer, Question};
+use crate::status::Status;
+
+/// `dhp-mn status`.
+pub fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
+    match ask(socket, &Question::Status)? {
+        Answer::Status(status) if json => println!("{}", serde_json::to_string_pretty(&status)?),
+        Answer::Status(status) => print(&status),
+        Answer::Refused(reason) => bail!(reason),
+        Answer::Done => bail!("the agent gave no status"),
+    }
+    Ok(())
+}
+
+/// `dhp-mn move`.
+pub fn prefer(socket: &Path, to: Option<String>) -> anyhow::Result<()> {
+    match ask(socket, &Question::Move { to })? {
+        Answer::Refused(reason) => bail!(reason),
+        Answer::Done | Answer::Status(_) => Ok(()),
+    }
+}
+
+/// `dhp-mn events`.
+pub fn events(socket: &Path, replay: bool) -> anyhow::Result<()> {
+    let mut reader = send(socket, &Question::Events { replay })?;
+    let mut line = String::new();
+    let mut out = std::io::stdout().lock();
+    while reader.read_line(&mut line)? > 0 {
+        // A reader that has seen enough closes the pipe.
+        if out
+            .write_all(line.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            break;
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
+fn send(socket: &Path, question: &Question) -> anyhow::Result<BufReader<UnixStream>> {
+    let mut stream = UnixStream::connect(socket)
+        .with_context(|| format!("{}: no agent answers", socket.display()))?;
+    writeln!(stream, "{}", serde_json::to_string(question)?)?;
+    Ok(BufReader::new(stream))
+}
+
+fn ask(socket: &Path, question: &Question) -> anyhow::Result<Answer> {
+    let mut line = String::new();
+    send(socket, question)?.read_line(&mut line)?;
+    serde_json::from_str(&line).context("the agent's answer is not understood")
+}
+
+fn print(status: &Status) {
+    let or_none = |address: Option<Ipv6Addr>| {
+        address.map_or_else(|| "none".to_owned(), |address| address.to_string())
+    };
+    println!("care-of address  {}", or_none(status.care_of));
+    for interface in &status.interfaces {
+        let state = if interface.up { "up" } else { "down" };
+        let used = if interface.in_use { ", in use" } else { "" };
+        let addresses: Vec<String> = interface
+            .addresses
+            .iter()
+            .map(Ipv6Addr::to_string)
+            .collect();
+        println!(
+            "interface        {} ({state}{used}) {}",
+            interface.name,
+            addresses.join(" ")
+        );
+    }
+    for anchor in &status.anchors {
+        let round_trip = anchor
+            .rtt_ns
+            .map_or_else(String::new, |ns| format!(", RTT {:.1} ms", ns as f64 / 1e6));
+        println!(
+            "anchor           {} ({}{round_trip})",
+            anchor.address, anchor.kind
+        );
+        for binding in &anchor.bindings {
+            let left = binding
+                .seconds_left
+                .map_or_else(|| "for ever".to_owned(), |left| format!("{left} s left"));
+            println!(
+                "  {} -> {} ({left})",
+                binding.home_address,
+                or_none(binding.care_of)
+            );
+        }
+    }
+    for flow in &status.flows {
+        let source = or_none(flow.source);
+        println!(
+            "flow             {} {} ({}), source {source}",
+            flow.prefix, flow.session, flow.state
+        );
+    }
+    for (name, value) in status.counters.iter().filter(|(_, value)| **value > 0) {
+        println!("counter          {name} {value}");
+    }
+}

@@ -1,0 +1,139 @@
+use super::*;
+
+const GOOD: &str = r#"
+[mobile-node]
+id = "mn1@example.net"
+spi = 256
+algorithm = "hmac-sha256-128"
+home-key = "404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f"
+interfaces = ["wlan0", "wwan0"]
+tun = "dhpmn0"
+[home]
+agent = "2001:db8:1::1"
+address = "2001:db8:1:1::100"
+[[locator]]
+address = "2001:db8:1::1"
+[[flow]]
+prefix = "2001:db8:c:1::/64"
+session = "session-lasting"
+[[flow]]
+prefix = "2001:db8:c:2::/64"
+session = "fixed"
+[[flow]]
+prefix = "2001:db8:c:3::/64"
+session = "non-persistent"
+[api]
+socket = "/run/dhp-mn/dhp-mn.sock"
+[log]
+level = "info"
+"#;
+
+/// The only problem of the text: the line, what stands at the place, what was expected.
+fn problem(text: &str) -> (usize, String, Problem) {
+    let problems = Config::parse(text).expect_err("something is wrong");
+    let [problem] = problems.as_slice() else {
+        panic!("one problem, not {problems:#?}")
+    };
+    let line = text[..problem.span.start].matches('\n').count() + 1;
+    (line, text[problem.span.clone()].to_owned(), problem.clone())
+}
+
+#[test]
+fn a_whole_file_is_understood() {
+    let config = Config::parse(GOOD).expect("a good configuration");
+    assert_eq!(config.interfaces, ["wlan0", "wwan0"]);
+    assert_eq!(config.flows.len(), 3);
+    assert_eq!(config.flows[2].treatment, Treatment::NonPersistent);
+    assert_eq!(config.engine.lifetime, 150);
+    assert!(config.optimistic_dad);
+    assert!(matches!(&config.engine.key, KeyMaterial::Home(key) if key.octets().len() == 32));
+    assert!(config.engine.validate().is_ok());
+}
+
+#[test]
+fn errors_name_line_value_and_expectation() {
+    let (line, found, problem) =
+        problem(&GOOD.replace("2001:db8:1::1\"\naddress", "2001:db8::zz\"\naddress"));
+    assert_eq!((line, found.as_str()), (10, "\"2001:db8::zz\""));
+    assert!(problem.message.contains("2001:db8::zz"));
+    assert!(problem.expected.contains("IPv6 address"));
+}
+
+#[test]
+fn unknown_keys_and_words_are_errors() {
+    let (line, found, problem) = self::problem(&GOOD.replace("spi = 256", "spi = 256\nspy = 1"));
+    assert_eq!((line, found.as_str()), (5, "spy"));
+    assert!(problem.expected.contains("`spi`"), "{problem:?}");
+    let (line, _, problem) = self::problem(&GOOD.replace("\"fixed\"", "\"fixt\""));
+    assert_eq!(line, 18 + 1);
+    assert!(problem.expected.contains("\"fixed\""));
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let text = GOOD
+        .replace("spi = 256", "spi = 12")
+        .replace("\"info\"", "\"loud=\"");
+    let problems = Config::parse(&text).expect_err("two problems");
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+}
+
+#[test]
+fn keys_are_checked_and_never_shown() {
+    let (_, _, problem) = self::problem(&GOOD.replace("home-key = \"4041", "home-key = \"4x41"));
+    assert!(!problem.message.contains("4243"), "{}", problem.message);
+    let (_, _, problem) = self::problem(&GOOD.replace("home-key =", "key = \"00\"\nhome-key ="));
+    assert!(problem.expected.contains("one of home-key"));
+    let short = GOOD.replace("home-key = \"40414243", "key = \"");
+    let (_, _, problem) = self::problem(&short);
+    assert!(problem.expected.contains("32 octets"), "{problem:?}");
+}
+
+#[test]
+fn a_policy_that_can_never_match_is_an_error() {
+    let (_, found, problem) = self::problem(&GOOD.replace("c:2::/64", "c:1:8000::/80"));
+    assert_eq!(found, "\"2001:db8:c:1:8000::/80\"");
+    assert!(problem.message.contains("never matches"));
+    assert!(
+        Config::parse(&GOOD.replace("c:3::/64", "c::/48")).is_ok(),
+        "a wider one may follow"
+    );
+}
+
+#[test]
+fn fixed_sessions_need_a_home_agent() {
+    let home = "[home]\nagent = \"2001:db8:1::1\"\naddress = \"2001:db8:1:1::100\"\n";
+    let (_, found, _) = self::problem(&GOOD.replace(home, ""));
+    assert_eq!(found, "\"fixed\"");
+}
+
+#[test]
+fn lifetimes_have_units_and_limits() {
+    let with = |lifetime: &str| {
+        Config::parse(&GOOD.replace(
+            "spi = 256",
+            &format!("spi = 256\nlifetime = \"{lifetime}\""),
+        ))
+        .map(|config| config.engine.lifetime)
+    };
+    assert_eq!(with("600s").ok(), Some(150));
+    assert_eq!(with("10m").ok(), Some(150));
+    assert_eq!(with("1h").ok(), Some(900));
+    for wrong in ["3s", "600", "73h", "-1s", "s", ""] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_report_shows_the_line_of_the_file() {
+    let error = ConfigError::Wrong {
+        path: "dhp-mn.toml".into(),
+        text: GOOD.to_owned(),
+        problems: vec![Problem::new(38..43, "wrong", "right")],
+    };
+    let report = error.to_string();
+    assert!(report.contains("dhp-mn.toml:4"), "{report}");
+    assert!(report.contains("right"));
+    let missing = Config::load(Path::new("/nonexistent/dhp-mn.toml")).expect_err("no file");
+    assert!(missing.to_string().contains("/nonexistent/dhp-mn.toml"));
+}

@@ -1,0 +1,275 @@
+//! Packets between the tunnel interface and the access interfaces.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::Ipv6Addr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use dhp_port_afpacket::{PacketSocket, RawIpv6Sender};
+use dhp_wire::codepoints::next_header;
+use dhp_wire::icmpv6::{self, IcmpError};
+use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, MIN_MTU};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+use tun_rs::AsyncDevice;
+
+use crate::tunnel::{Refusal, Tunnel, Tunnels, Uplink};
+
+/// Packets per wakeup, before others get their turn.
+const BATCH: usize = 64;
+/// The longest packet that an interface can hand over.
+const LONGEST: usize = 65_535;
+/// Packets that wait for an anchor to confirm the care-of address: at 1000 a second, a quarter of a second of them.
+const HELD: usize = 256;
+/// What has waited longer is no longer wanted: its sender has sent it again.
+const HELD_FOR: Duration = Duration::from_millis(500);
+
+/// What the data path counts.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Packets sent through tunnels.
+    pub encapsulated: Cell<u64>,
+    /// Packets taken out of tunnels.
+    pub decapsulated: Cell<u64>,
+    /// Packets that were kept until an anchor had confirmed the care-of address, and sent then.
+    pub held: Cell<u64>,
+    /// Packets that waited too long, or were too many.
+    pub held_dropped: Cell<u64>,
+    /// Packet Too Big messages to programs of this host.
+    pub too_big: Cell<u64>,
+    /// Packets that are no IPv6 packets.
+    pub malformed: Cell<u64>,
+    /// Packets from or to an address that is no home address.
+    pub not_for_tunnel: Cell<u64>,
+    /// Tunnel packets of somebody who is not the anchor of their destination.
+    pub wrong_anchor: Cell<u64>,
+    /// Packets dropped for congestion that they cannot tell of (RFC 6040).
+    pub congestion: Cell<u64>,
+    /// Packets that an interface did not take.
+    pub send_failed: Cell<u64>,
+}
+
+fn count(counter: &Cell<u64>) {
+    counter.set(counter.get().wrapping_add(1));
+}
+
+impl Counters {
+    /// Each counter with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("encapsulated", &self.encapsulated),
+            ("decapsulated", &self.decapsulated),
+            ("held", &self.held),
+            ("held_dropped", &self.held_dropped),
+            ("too_big", &self.too_big),
+            ("malformed", &self.malformed),
+            ("not_for_tunnel", &self.not_for_tunnel),
+            ("wrong_anchor", &self.wrong_anchor),
+            ("congestion", &self.congestion),
+            ("send_failed", &self.send_failed),
+        ]
+        .into_iter()
+        .map(|(name, counter)| (name, counter.get()))
+    }
+
+    fn refused(&self, refusal: Refusal) {
+        count(match refusal {
+            Refusal::Malformed => &self.malformed,
+            Refusal::NotForTunnel => &self.not_for_tunnel,
+            Refusal::WrongAnchor => &self.wrong_anchor,
+            Refusal::Congestion => &self.congestion,
+        });
+    }
+}
+
+#[derive(Debug)]
+struct Held {
+    since: Instant,
+    packet: Vec<u8>,
+}
+
+/// The tunnel interface, the ways out of the host, and the tunnels between them.
+pub struct DataPath {
+    tun: AsyncDevice,
+    senders: HashMap<u32, RawIpv6Sender>,
+    tunnels: RefCell<Tunnels>,
+    held: RefCell<HashMap<Ipv6Addr, VecDeque<Held>>>,
+    /// What it counts.
+    pub counters: Counters,
+}
+
+impl DataPath {
+    /// A data path without tunnels. `senders` by interface index.
+    pub fn new(tun: AsyncDevice, senders: HashMap<u32, RawIpv6Sender>) -> Self {
+        Self {
+            tun,
+            senders,
+            tunnels: RefCell::default(),
+            held: RefCell::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Sends a whole packet from an interface.
+    pub fn send(&self, index: u32, packet: &[u8]) {
+        let sender = self.senders.get(&index);
+        let sent = sender.map_or_else(
+            || Err(io::Error::from(io::ErrorKind::NotConnected)),
+            |sender| sender.send(packet),
+        );
+        if let Err(error) = sent {
+            tracing::debug!(%error, index, "a packet was not sent");
+            count(&self.counters.send_failed);
+        }
+    }
+
+    /// Replaces all tunnels; what was held for an anchor that can be reached now is sent.
+    pub fn set_tunnels(&self, tunnels: Vec<(Ipv6Addr, Tunnel)>) {
+        let mut reachable = Vec::new();
+        {
+            let mut table = self.tunnels.borrow_mut();
+            *table = Tunnels::default();
+            for (home, tunnel) in tunnels {
+                if tunnel.care_of.is_some() {
+                    reachable.push(tunnel.anchor);
+                }
+                table.insert(home, tunnel);
+            }
+        }
+        let mut released = Vec::new();
+        for anchor in reachable {
+            released.extend(self.held.borrow_mut().remove(&anchor).into_iter().flatten());
+        }
+        for mut held in released {
+            if held.since.elapsed() > HELD_FOR {
+                count(&self.counters.held_dropped);
+                continue;
+            }
+            count(&self.counters.held);
+            self.send_up(&mut held.packet);
+        }
+    }
+
+    /// Takes packets of this host out of the tunnel interface, for as long as it exists.
+    ///
+    /// # Errors
+    /// The tunnel interface is gone.
+    pub async fn run_uplink(self: Rc<Self>) -> io::Result<()> {
+        let mut buffer = vec![0; HEADER_LEN + LONGEST];
+        loop {
+            self.tun.readable().await?;
+            for _ in 0..BATCH {
+                let room = buffer.get_mut(HEADER_LEN..).unwrap_or_default();
+                match self.tun.try_recv(room) {
+                    Ok(length) => {
+                        let end = HEADER_LEN.saturating_add(length);
+                        self.send_up(buffer.get_mut(..end).unwrap_or_default());
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes packets for this host from an access interface: tunnel packets to the tunnel interface, Mobility Headers to
+    /// `signalling`.
+    ///
+    /// # Errors
+    /// The interface is gone.
+    pub async fn run_downlink(
+        self: Rc<Self>,
+        socket: PacketSocket,
+        signalling: mpsc::Sender<Vec<u8>>,
+    ) -> io::Result<()> {
+        let socket = AsyncFd::register(socket)?;
+        let mut buffer = vec![0; LONGEST];
+        loop {
+            let mut ready = socket.readable().await?;
+            for _ in 0..BATCH {
+                match socket.get_ref().recv(&mut buffer) {
+                    Ok(length) => {
+                        self.receive(buffer.get_mut(..length).unwrap_or_default(), &signalling);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        ready.clear_ready();
+                        break;
+                    }
+                    // The interface went down; the socket works again when it is up again.
+                    Err(error) if error.kind() == io::ErrorKind::NetworkDown => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn receive(&self, packet: &mut [u8], signalling: &mpsc::Sender<Vec<u8>>) {
+        let Ok(view) = Ipv6View::new(packet) else {
+            return count(&self.counters.malformed);
+        };
+        if view.next_header() != next_header::IPV6 {
+            // Full: the sender repeats what is not answered.
+            let _ = signalling.try_send(view.packet().to_vec());
+            return;
+        }
+        match self.tunnels.borrow().decapsulate(packet) {
+            Ok(inner) => match self.tun.try_send(inner) {
+                Ok(_) => count(&self.counters.decapsulated),
+                Err(_) => count(&self.counters.send_failed),
+            },
+            Err(refusal) => self.counters.refused(refusal),
+        }
+    }
+
+    /// Sends the packet that stands behind the first 40 octets of `buffer` through its tunnel.
+    fn send_up(&self, buffer: &mut [u8]) {
+        let tunnels = self.tunnels.borrow();
+        match tunnels.encapsulate(buffer) {
+            Uplink::Send(care_of, packet) => {
+                self.send(care_of.index, packet);
+                count(&self.counters.encapsulated);
+            }
+            Uplink::Hold(anchor) => self.hold(anchor, buffer),
+            Uplink::TooBig { mtu } => self.tell_too_big(&tunnels, mtu, buffer),
+            Uplink::Drop(refusal) => self.counters.refused(refusal),
+        }
+    }
+
+    fn hold(&self, anchor: Ipv6Addr, packet: &[u8]) {
+        let mut held = self.held.borrow_mut();
+        let queue = held.entry(anchor).or_default();
+        if queue.len() >= HELD {
+            queue.pop_front();
+            count(&self.counters.held_dropped);
+        }
+        queue.push_back(Held {
+            since: Instant::now(),
+            packet: packet.to_vec(),
+        });
+    }
+
+    fn tell_too_big(&self, tunnels: &Tunnels, mtu: u16, buffer: &[u8]) {
+        let Some(Ok(view)) = buffer.get(HEADER_LEN..).map(Ipv6View::new) else {
+            return;
+        };
+        let Some(tunnel) = tunnels.get(&view.source()) else {
+            return;
+        };
+        let error = IcmpError::PacketTooBig {
+            mtu: u32::from(mtu),
+        };
+        let mut answer = [0; MIN_MTU];
+        let (from, to) = (tunnel.anchor, view.source());
+        if icmpv6::may_answer(view.packet(), error)
+            && let Some(length) = icmpv6::write_error(&mut answer, &from, &to, error, view.packet())
+            && let Some(message) = answer.get(..length)
+            && self.tun.try_send(message).is_ok()
+        {
+            count(&self.counters.too_big);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What happened, for whoever watches: JSON lines with the time of day.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::Ipv6Addr;
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ipnet::Ipv6Net;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+/// So many past events are kept, and so many may wait for a slow watcher.
+const KEPT: usize = 1024;
+
+/// An event with its time.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    /// CLOCK_REALTIME in nanoseconds.
+    pub time_ns: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// A DHP near a correspondent.
+#[derive(Debug, Clone, Serialize)]
+pub struct CandidateRecord {
+    /// The DHP.
+    pub dhp: Ipv6Addr,
+    /// What it covers.
+    pub coverage: Ipv6Net,
+    /// As it was measured.
+    pub rtt_ns: Option<u64>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The agent works.
+    Started,
+    /// The carrier of an access interface is gone.
+    LinkDown {
+        /// Its name.
+        interface: String,
+    },
+    /// The carrier is back.
+    LinkUp {
+        /// Its name.
+        interface: String,
+    },
+    /// A Router Solicitation was sent.
+    RouterSolicited {
+        /// Where.
+        interface: String,
+        /// 1 for the first since the carrier came.
+        attempt: u32,
+    },
+    /// A Router Advertisement has arrived.
+    RouterAdvertised {
+        /// Where.
+        interface: String,
+        /// From whom.
+        router: Ipv6Addr,
+        /// Prefixes for addresses.
+        prefixes: Vec<Ipv6Net>,
+    },
+    /// An address can be used as care-of address.
+    AddressConfigured {
+        /// Where.
+        interface: String,
+        /// The address.
+        address: Ipv6Addr,
+    },
+    /// It is the care-of address from now on.
+    CareOf {
+        /// Where.
+        interface: String,
+        /// The address.
+        address: Ipv6Addr,
+    },
+    /// There is no care-of address.
+    CareOfLost,
+    /// DHPs for a correspondent were found, best first.
+    Candidates {
+        /// The correspondents.
+        correspondent: Ipv6Net,
+        /// The DHPs.
+        candidates: Vec<CandidateRecord>,
+    },
+    /// Flows can use a home address.
+    AnchorReady {
+        /// The correspondents.
+        correspondent: Ipv6Net,
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// The address.
+        home_address: Ipv6Addr,
+        /// `home` or `dhoa`.
+        kind: &'static str,
+    },
+    /// A message that binds a care-of address was sent.
+    UpdateSent {
+        /// To whom.
+        anchor: Ipv6Addr,
+        /// The addresses that it lists.
+        home_addresses: Vec<Ipv6Addr>,
+        /// The care-of address.
+        care_of: Ipv6Addr,
+        /// 1 for the first transmission.
+        attempt: u32,
+    },
+    /// An anchor has confirmed the care-of address.
+    Bound {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// The addresses.
+        home_addresses: Vec<Ipv6Addr>,
+        /// The care-of address.
+        care_of: Ipv6Addr,
+        /// From the update to its answer.
+        rtt_ns: Option<u64>,
+    },
+    /// Addresses are no longer bound.
+    Unbound {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// The addresses.
+        home_addresses: Vec<Ipv6Addr>,
+        /// Why.
+        reason: String,
+    },
+    /// Flows get no address at a DHP for now.
+    Fallback {
+        /// The correspondents.
+        correspondent: Ipv6Net,
+        /// Why.
+        reason: String,
+    },
+    /// New flows to the prefix have another source address from now on.
+    FlowSource {
+        /// The correspondents.
+        prefix: Ipv6Net,
+        /// The source; `null` is the care-of address.
+        source: Option<Ipv6Addr>,
+    },
+    /// The agent ends.
+    Stopped,
+}
+
+/// The past events and those who watch.
+#[derive(Debug, Clone)]
+pub struct EventLog {
+    past: Rc<RefCell<VecDeque<Record>>>,
+    watchers: broadcast::Sender<Record>,
+}
+
+impl EventLog {
+    /// An empty log.
+    pub fn new() -> Self {
+        Self {
+            past: Rc::default(),
+            watchers: broadcast::Sender::new(KEPT),
+        }
+    }
+
+    /// Writes an event, with the present time.
+    pub fn write(&self, event: Event) {
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let record = Record {
+            time_ns: u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX),
+            event,
+        };
+        tracing::info!(event = %serde_json::to_string(&record.event).unwrap_or_default());
+        let mut past = self.past.borrow_mut();
+        if past.len() >= KEPT {
+            past.pop_front();
+        }
+        past.push_back(record.clone());
+        // Nobody watching is no error.
+        let _ = self.watchers.send(record);
+    }
+
+    /// The events so far, and those to come.
+    pub fn watch(&self) -> (Vec<Record>, broadcast::Receiver<Record>) {
+        let past = self.past.borrow().iter().cloned().collect();
+        (past, self.watchers.subscribe())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_flat_json_object() {
+        let record = Record {
+            time_ns: 5,
+            event: Event::Bound {
+                anchor: Ipv6Addr::LOCALHOST,
+                home_addresses: vec![Ipv6Addr::LOCALHOST],
+                care_of: Ipv6Addr::LOCALHOST,
+                rtt_ns: Some(7),
+            },
+        };
+        assert_eq!(
+            serde_json::to_string(&record).expect("JSON"),
+            r#"{"time_ns":5,"event":"bound","anchor":"::1","home_addresses":["::1"],"care_of":"::1","rtt_ns":7}"#
+        );
+    }
+
+    #[test]
+    fn a_watcher_gets_the_past_and_what_comes() {
+        let log = EventLog::new();
+        log.write(Event::Started);
+        let (past, mut coming) = log.watch();
+        log.write(Event::CareOfLost);
+        assert!(matches!(past[0].event, Event::Started));
+        let next = coming.try_recv().expect("an event");
+        assert!(matches!(next.event, Event::CareOfLost));
+    }
+}

@@ -1,0 +1,130 @@
+//! dhp-mn: the mobile node's agent for Linux.
+//!
+//! It finds the DHPs near the correspondents that its policy names, gives unmodified programs their addresses as source,
+//! tunnels their packets, and keeps all of it working while the host moves from network to network.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod agent;
+mod api;
+mod client;
+mod clock;
+mod config;
+mod data_path;
+mod event;
+mod icmp_socket;
+mod neighbor_discovery;
+mod netlink;
+mod plan;
+mod status;
+mod sysctl;
+mod tunnel;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use config::{Config, DEFAULT_SOCKET, LogFormat};
+
+/// The mobile node's agent of the Distributed Home-Proxy.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent until SIGTERM or SIGINT.
+    Run {
+        /// Configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check a configuration file.
+    Check {
+        /// Configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Show care-of address, anchors, bindings, flows and counters of the running agent.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        agent: Running,
+    },
+    /// Print what happens in the running agent, one JSON object a line.
+    Events {
+        /// Begin with what has happened already.
+        #[arg(long)]
+        replay: bool,
+        #[command(flatten)]
+        agent: Running,
+    },
+    /// Prefer an access interface over the order of the configuration: its address is bound before the other is left.
+    Move {
+        /// The interface; without it, the order of the configuration holds again.
+        #[arg(long, value_name = "INTERFACE")]
+        to: Option<String>,
+        #[command(flatten)]
+        agent: Running,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Running {
+    /// The agent's socket.
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dhp-mn: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run { config } => run(&config),
+        Command::Check { config } => {
+            Config::load(&config)?;
+            println!("{}: good", config.display());
+            Ok(())
+        }
+        Command::Status { json, agent } => client::status(&agent.socket, json),
+        Command::Events { replay, agent } => client::events(&agent.socket, replay),
+        Command::Move { to, agent } => client::prefer(&agent.socket, to),
+    }
+}
+
+fn run(path: &Path) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let filter = EnvFilter::try_new(&config.log_level).context("log level")?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    if config.engine.code_points.is_experimental() {
+        // RFC 5096 §1: "An implementation MUST NOT be released or deployed with the experimental messages."
+        tracing::warn!("experimental code points are in use: set [signalling] outside a lab");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(tokio::task::LocalSet::new().run_until(agent::run(config)))
+}

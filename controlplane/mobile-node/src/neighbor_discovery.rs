@@ -1,0 +1,213 @@
+//! The ICMPv6 messages of the access links that the agent sends and reads (RFC 4861, RFC 4443).
+
+use std::net::Ipv6Addr;
+
+use dhp_wire::codepoints::{icmpv6, next_header};
+use ipnet::Ipv6Net;
+
+/// Option types of RFC 4861 §4.6.
+const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
+const PREFIX_INFORMATION: u8 = 3;
+/// Prefix Information: flag A, "autonomous address-configuration flag" (RFC 4861 §4.6.2).
+const AUTONOMOUS: u8 = 0x40;
+/// Octets of a Router Advertisement before its options, of an ICMPv6 error before what it quotes.
+const ADVERTISEMENT_LEN: usize = 16;
+const ERROR_LEN: usize = 8;
+/// RFC 4861 §4.1, §4.2: "Hop Limit 255", so that it cannot have been forwarded.
+const HOP_LIMIT: u8 = 255;
+
+/// What arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// A Router Advertisement.
+    Advertisement(Advertisement),
+    /// A router on the path of a tunnel cannot forward packets that are longer than `mtu`.
+    TunnelTooBig {
+        /// The far end of the tunnel.
+        anchor: Ipv6Addr,
+        /// In octets.
+        mtu: u32,
+    },
+}
+
+/// What a Router Advertisement says that matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertisement {
+    /// The router's link-local address.
+    pub router: Ipv6Addr,
+    /// Whether it is a default router: Router Lifetime is not 0.
+    pub is_default: bool,
+    /// Prefixes that addresses are made of, with a valid lifetime.
+    pub prefixes: Vec<Ipv6Net>,
+}
+
+/// A Router Solicitation; the kernel fills in the checksum. The link-layer address must be left out when the source
+/// address is unspecified (RFC 4861 §4.1).
+pub fn router_solicitation(link_layer_address: Option<[u8; 6]>) -> Vec<u8> {
+    let mut message = vec![icmpv6::ROUTER_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
+    if let Some(address) = link_layer_address {
+        message.extend([SOURCE_LINK_LAYER_ADDRESS, 1]);
+        message.extend(address);
+    }
+    message
+}
+
+/// Reads an ICMPv6 message; `None` if it is not for us to know. The kernel has checked the checksum.
+pub fn read(message: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Received> {
+    match message.first()? {
+        &icmpv6::ROUTER_ADVERTISEMENT => advertisement(message, source, hop_limit),
+        &icmpv6::PACKET_TOO_BIG => too_big(message),
+        _ => None,
+    }
+}
+
+fn advertisement(message: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Received> {
+    // RFC 4861 §6.1.2: "IP Source Address is a link-local address", "The IP Hop Limit field has a value of 255", "ICMP
+    // Code is 0", "ICMP length … is 16 or more octets", "All included options have a length that is greater than zero".
+    let sound =
+        source.is_unicast_link_local() && hop_limit == HOP_LIMIT && message.get(1) == Some(&0);
+    let lifetime = u16::from_be_bytes(*message.get(6..8)?.first_chunk()?);
+    let mut rest = message.get(ADVERTISEMENT_LEN..).filter(|_| sound)?;
+    let mut prefixes = Vec::new();
+    while let [kind, units, ..] = *rest {
+        if units == 0 {
+            return None;
+        }
+        let (option, behind) = rest.split_at_checked(usize::from(units) * 8)?;
+        if kind == PREFIX_INFORMATION {
+            prefixes.extend(prefix(option));
+        }
+        rest = behind;
+    }
+    Some(Received::Advertisement(Advertisement {
+        router: source,
+        is_default: lifetime > 0,
+        prefixes,
+    }))
+}
+
+fn prefix(option: &[u8]) -> Option<Ipv6Net> {
+    let (length, flags) = (*option.get(2)?, *option.get(3)?);
+    let valid_lifetime = u32::from_be_bytes(*option.get(4..8)?.first_chunk()?);
+    let address = Ipv6Addr::from(*option.get(16..32)?.first_chunk::<16>()?);
+    if flags & AUTONOMOUS == 0 || valid_lifetime == 0 || address.is_unicast_link_local() {
+        return None;
+    }
+    Ipv6Net::new(address, length)
+        .ok()
+        .map(|prefix| prefix.trunc())
+}
+
+/// A Packet Too Big that quotes a tunnel packet.
+fn too_big(message: &[u8]) -> Option<Received> {
+    let mtu = u32::from_be_bytes(*message.get(4..8)?.first_chunk()?);
+    let quoted = message.get(ERROR_LEN..)?;
+    let is_tunnel = quoted.first()? >> 4 == 6 && *quoted.get(6)? == next_header::IPV6;
+    let destination = Ipv6Addr::from(*quoted.get(24..40)?.first_chunk::<16>()?);
+    is_tunnel.then_some(Received::TunnelTooBig {
+        anchor: destination,
+        mtu,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+    fn advertisement_with(flags: u8, valid: u32, length: u8) -> Vec<u8> {
+        let mut message = vec![134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
+        message.extend([1, 1, 2, 0, 0, 0, 0, 1]);
+        message.extend([3, 4, length, flags]);
+        message.extend(valid.to_be_bytes());
+        message.extend([0, 0, 14, 16, 0, 0, 0, 0]);
+        message.extend(
+            "2001:db8:a::"
+                .parse::<Ipv6Addr>()
+                .expect("an address")
+                .octets(),
+        );
+        message
+    }
+
+    #[test]
+    fn an_advertisement_gives_router_and_prefixes() {
+        let message = advertisement_with(0xc0, 3600, 64);
+        let expected = Received::Advertisement(Advertisement {
+            router: ROUTER,
+            is_default: true,
+            prefixes: vec!["2001:db8:a::/64".parse().expect("a prefix")],
+        });
+        assert_eq!(read(&message, ROUTER, 255), Some(expected));
+    }
+
+    #[test]
+    fn prefixes_that_make_no_address_are_left_out() {
+        for message in [
+            advertisement_with(0x80, 3600, 64),
+            advertisement_with(0xc0, 0, 64),
+            advertisement_with(0xc0, 3600, 129),
+        ] {
+            assert!(matches!(read(&message, ROUTER, 255),
+                Some(Received::Advertisement(read)) if read.prefixes.is_empty()));
+        }
+    }
+
+    #[test]
+    fn what_cannot_come_from_a_neighbour_is_no_advertisement() {
+        let message = advertisement_with(0xc0, 3600, 64);
+        let global = "2001:db8:a::1".parse().expect("an address");
+        assert_eq!(read(&message, global, 255), None);
+        assert_eq!(read(&message, ROUTER, 254), None);
+    }
+
+    #[test]
+    fn a_cut_message_is_refused_everywhere() {
+        let message = advertisement_with(0xc0, 3600, 64);
+        for length in 0..message.len() {
+            let cut = &message[..length];
+            // Cut between two options, the rest is a shorter advertisement.
+            let whole = matches!(length, 16 | 24);
+            assert_eq!(read(cut, ROUTER, 255).is_some(), whole, "{length}");
+        }
+        let mut endless = message;
+        endless[17] = 0;
+        assert_eq!(read(&endless, ROUTER, 255), None);
+    }
+
+    #[test]
+    fn a_packet_too_big_names_the_tunnel() {
+        let mut message = vec![2, 0, 0, 0, 0, 0, 0x05, 0x78];
+        let mut quoted = vec![0x60, 0, 0, 0, 0, 100, 41, 64];
+        quoted.extend(
+            "2001:db8:a::100"
+                .parse::<Ipv6Addr>()
+                .expect("an address")
+                .octets(),
+        );
+        quoted.extend(
+            "2001:db8:d::1"
+                .parse::<Ipv6Addr>()
+                .expect("an address")
+                .octets(),
+        );
+        message.extend(&quoted);
+        let expected = Received::TunnelTooBig {
+            anchor: "2001:db8:d::1".parse().expect("an address"),
+            mtu: 1400,
+        };
+        assert_eq!(read(&message, ROUTER, 64), Some(expected));
+        message[8 + 6] = 6;
+        assert_eq!(read(&message, ROUTER, 64), None);
+    }
+
+    #[test]
+    fn a_solicitation_has_the_link_layer_address_or_not() {
+        assert_eq!(router_solicitation(None).len(), 8);
+        assert_eq!(
+            router_solicitation(Some([2, 0, 0, 0, 0, 9]))[8..],
+            [1, 1, 2, 0, 0, 0, 0, 9]
+        );
+    }
+}

@@ -1,0 +1,420 @@
+//! The kernel's links, addresses and routes by rtnetlink: what happens there, and what we change.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+
+use futures::channel::mpsc::UnboundedReceiver;
+use futures::{Stream, StreamExt, TryStreamExt};
+use ipnet::Ipv6Net;
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType,
+};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use rtnetlink::sys::SocketAddr;
+use rtnetlink::{AddressMessageBuilder, Handle, MulticastGroup, RouteMessageBuilder};
+
+use crate::access::{AddressState, Observation};
+use crate::plan::{PROTOCOL, Plan, Route, Rule, TABLE_MAIN};
+
+/// Notifications of the kernel, until its socket is closed.
+pub type Notifications = UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>;
+
+/// What a notification means.
+#[derive(Debug)]
+pub enum Notification {
+    /// Something that matters here.
+    Observed(Observation),
+    /// There were more than the socket's buffer holds; look at everything again.
+    Overrun,
+    /// Nothing.
+    Other,
+}
+
+/// The kernel.
+#[derive(Debug, Clone)]
+pub struct Netlink {
+    handle: Handle,
+}
+
+impl Netlink {
+    /// Connects, in the network namespace of this thread.
+    ///
+    /// # Errors
+    /// The socket cannot be opened.
+    pub fn connect() -> io::Result<(Self, Notifications)> {
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv6Route,
+        ];
+        let (connection, handle, notifications) = rtnetlink::new_multicast_connection(&groups)?;
+        tokio::spawn(connection);
+        Ok((Self { handle }, notifications))
+    }
+
+    /// Everything as it is now: links before addresses before routes.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub async fn observe_all(&self) -> Result<Vec<Observation>, rtnetlink::Error> {
+        let mut observations = Vec::new();
+        let links = self.handle.link().get().execute();
+        observations.extend(
+            links
+                .try_filter_map(async |link| Ok(link_state(&link, true)))
+                .try_collect::<Vec<_>>()
+                .await?,
+        );
+        let addresses = self.handle.address().get().execute();
+        observations.extend(
+            addresses
+                .try_filter_map(async |address| Ok(address_state(&address, true)))
+                .try_collect::<Vec<_>>()
+                .await?,
+        );
+        let routes = self
+            .handle
+            .route()
+            .get(RouteMessageBuilder::<Ipv6Addr>::new().build())
+            .execute();
+        observations.extend(
+            routes
+                .try_filter_map(async |route| Ok(default_route(&route, true)))
+                .try_collect::<Vec<_>>()
+                .await?,
+        );
+        Ok(observations)
+    }
+
+    /// Removes rules and routes that an agent which was killed has left behind.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub async fn remove_leftovers(&self) -> Result<(), rtnetlink::Error> {
+        let ours = RouteProtocol::from(PROTOCOL);
+        let rules: Vec<RuleMessage> = self
+            .handle
+            .rule()
+            .get(rtnetlink::IpVersion::V6)
+            .execute()
+            .try_collect()
+            .await?;
+        for rule in rules {
+            if rule.attributes.contains(&RuleAttribute::Protocol(ours)) {
+                ignore_missing(self.handle.rule().del(rule).execute().await)?;
+            }
+        }
+        let all = self
+            .handle
+            .route()
+            .get(RouteMessageBuilder::<Ipv6Addr>::new().build());
+        let routes: Vec<RouteMessage> = collect(all.execute()).await?;
+        for route in routes
+            .into_iter()
+            .filter(|route| route.header.protocol == ours)
+        {
+            ignore_missing(self.handle.route().del(route).execute().await)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the kernel's state follow from `old` to `new`; what was done is taken over into `old`, so that what fails is
+    /// tried again with the next plan.
+    pub async fn apply(&self, tunnel: u32, old: &mut Plan, new: &Plan) {
+        let gone: Vec<Rule> = old.rules.difference(&new.rules).copied().collect();
+        for rule in gone {
+            let message = self.rule(&rule).message_mut().clone();
+            log(
+                ignore_missing(self.handle.rule().del(message).execute().await),
+                "remove a rule",
+            );
+            old.rules.remove(&rule);
+        }
+        for address in new.addresses.difference(&old.addresses.clone()) {
+            if log(
+                self.add_home_address(tunnel, *address).await,
+                "add a home address",
+            ) {
+                old.addresses.insert(*address);
+            }
+        }
+        let gone: Vec<Route> = old.routes.difference(&new.routes).copied().collect();
+        for route in gone {
+            // A route to the same prefix is replaced below, so that there is no moment without any.
+            let replaced = new
+                .routes
+                .iter()
+                .any(|one| (one.table, one.prefix) == (route.table, route.prefix));
+            if !replaced {
+                let message = route_message(&route);
+                log(
+                    ignore_missing(self.handle.route().del(message).execute().await),
+                    "remove a route",
+                );
+            }
+            old.routes.remove(&route);
+        }
+        for route in new.routes.difference(&old.routes.clone()) {
+            let add = self.handle.route().add(route_message(route)).replace();
+            if log(add.execute().await, "add a route") {
+                old.routes.insert(*route);
+            }
+        }
+        for rule in new.rules.difference(&old.rules.clone()) {
+            if log(
+                ignore_existing(self.rule(rule).execute().await),
+                "add a rule",
+            ) {
+                old.rules.insert(*rule);
+            }
+        }
+        let gone: Vec<Ipv6Addr> = old.addresses.difference(&new.addresses).copied().collect();
+        for address in gone {
+            let message = AddressMessageBuilder::<Ipv6Addr>::new()
+                .index(tunnel)
+                .address(address, 128)
+                .build();
+            log(
+                ignore_missing(self.handle.address().del(message).execute().await),
+                "remove a home address",
+            );
+            old.addresses.remove(&address);
+        }
+    }
+
+    /// Removes an address of an access interface.
+    pub async fn remove_address(&self, index: u32, address: Ipv6Addr, prefix_len: u8) {
+        let message = AddressMessageBuilder::<Ipv6Addr>::new()
+            .index(index)
+            .address(address, prefix_len)
+            .build();
+        log(
+            ignore_missing(self.handle.address().del(message).execute().await),
+            "remove an address of the old link",
+        );
+    }
+
+    /// Removes a default route of the main table that is not ours.
+    pub async fn remove_router(&self, index: u32, router: Ipv6Addr) {
+        let mut message = RouteMessageBuilder::<Ipv6Addr>::new()
+            .output_interface(index)
+            .gateway(router)
+            .protocol(RouteProtocol::Unspec)
+            .build();
+        message.header.kind = RouteType::Unspec;
+        log(
+            ignore_missing(self.handle.route().del(message).execute().await),
+            "remove the old router",
+        );
+    }
+
+    async fn add_home_address(
+        &self,
+        tunnel: u32,
+        address: Ipv6Addr,
+    ) -> Result<(), rtnetlink::Error> {
+        let mut add = self
+            .handle
+            .address()
+            .add(tunnel, IpAddr::V6(address), 128)
+            .replace();
+        // There is nobody on the tunnel interface who could have the same address.
+        let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
+        add.message_mut()
+            .attributes
+            .push(AddressAttribute::Flags(flags));
+        add.execute().await
+    }
+
+    fn rule(&self, rule: &Rule) -> rtnetlink::RuleAddRequest<Ipv6Addr> {
+        let mut add = self
+            .handle
+            .rule()
+            .add()
+            .v6()
+            .priority(rule.priority)
+            .action(RuleAction::ToTable)
+            .table_id(rule.table);
+        if let Some(from) = rule.from {
+            add = add.source_prefix(from, 128);
+        }
+        if let Some(to) = rule.to {
+            add = add.destination_prefix(to, 128);
+        }
+        let protocol = RuleAttribute::Protocol(RouteProtocol::from(PROTOCOL));
+        add.message_mut().attributes.push(protocol);
+        add
+    }
+}
+
+/// What a notification of the kernel means.
+pub fn read(message: NetlinkMessage<RouteNetlinkMessage>) -> Notification {
+    let observed = match message.payload {
+        NetlinkPayload::Overrun(_) => return Notification::Overrun,
+        NetlinkPayload::InnerMessage(message) => match message {
+            RouteNetlinkMessage::NewLink(link) => link_state(&link, true),
+            RouteNetlinkMessage::DelLink(link) => link_state(&link, false),
+            RouteNetlinkMessage::NewAddress(address) => address_state(&address, true),
+            RouteNetlinkMessage::DelAddress(address) => address_state(&address, false),
+            RouteNetlinkMessage::NewRoute(route) => default_route(&route, true),
+            RouteNetlinkMessage::DelRoute(route) => default_route(&route, false),
+            _ => None,
+        },
+        _ => None,
+    };
+    observed.map_or(Notification::Other, Notification::Observed)
+}
+
+fn link_state(link: &LinkMessage, there: bool) -> Option<Observation> {
+    // A bridge reports its ports a second time, with its own address family.
+    if link.header.interface_family != AddressFamily::Unspec {
+        return None;
+    }
+    let flags = link.header.flags;
+    Some(Observation::Link {
+        index: link.header.index,
+        up: there && flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+        mtu: link
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::Mtu(mtu) => Some(*mtu),
+                _ => None,
+            }),
+    })
+}
+
+fn address_state(message: &AddressMessage, there: bool) -> Option<Observation> {
+    let header = &message.header;
+    let mut flags = AddressFlags::from_bits_retain(u32::from(header.flags.bits()));
+    let mut address = None;
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Address(IpAddr::V6(found)) => address = Some(*found),
+            AddressAttribute::Flags(all) => flags = *all,
+            _ => {}
+        }
+    }
+    let (index, address) = (header.index, address?);
+    if !there {
+        return Some(Observation::AddressGone { index, address });
+    }
+    let tentative =
+        flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic);
+    // On IPv6 addresses "secondary" means temporary (RFC 8981): one that goes soon is the last choice.
+    let short_lived = flags.intersects(AddressFlags::Deprecated | AddressFlags::Secondary);
+    Some(Observation::Address {
+        index,
+        address,
+        state: AddressState {
+            prefix_len: header.prefix_len,
+            usable: !tentative && !flags.contains(AddressFlags::Dadfailed),
+            deprecated: short_lived,
+            autoconfigured: !flags.contains(AddressFlags::Permanent),
+        },
+    })
+}
+
+fn default_route(route: &RouteMessage, there: bool) -> Option<Observation> {
+    let header = &route.header;
+    let is_default = header.address_family == AddressFamily::Inet6
+        && header.destination_prefix_length == 0
+        && header.table == u8::try_from(TABLE_MAIN).unwrap_or_default()
+        && header.protocol != RouteProtocol::from(PROTOCOL);
+    if !is_default {
+        return None;
+    }
+    let (mut router, mut index) = (None, None);
+    for attribute in &route.attributes {
+        match attribute {
+            RouteAttribute::Gateway(RouteAddress::Inet6(gateway)) => router = Some(*gateway),
+            RouteAttribute::Oif(interface) => index = Some(*interface),
+            _ => {}
+        }
+    }
+    let (index, router) = (index?, router?);
+    Some(match there {
+        true => Observation::DefaultRoute { index, router },
+        false => Observation::DefaultRouteGone { index, router },
+    })
+}
+
+fn route_message(route: &Route) -> RouteMessage {
+    let Route {
+        table,
+        prefix,
+        interface,
+        gateway,
+        source,
+    } = route;
+    let mut builder = RouteMessageBuilder::<Ipv6Addr>::new()
+        .table_id(*table)
+        .protocol(RouteProtocol::from(PROTOCOL))
+        .priority(Route::METRIC);
+    if *prefix != Ipv6Net::default() {
+        builder = builder.destination_prefix(prefix.network(), prefix.prefix_len());
+    }
+    builder = match interface {
+        Some(index) => builder.output_interface(*index),
+        None => builder.kind(RouteType::Throw),
+    };
+    if let Some(gateway) = gateway {
+        builder = builder.gateway(*gateway);
+    }
+    if let Some(source) = source {
+        builder = builder.pref_source(*source);
+    }
+    builder.build()
+}
+
+async fn collect<T>(
+    stream: impl Stream<Item = Result<T, rtnetlink::Error>>,
+) -> Result<Vec<T>, rtnetlink::Error> {
+    std::pin::pin!(stream).try_collect().await
+}
+
+/// The next notification; `None` when the kernel has closed the socket.
+pub async fn next(notifications: &mut Notifications) -> Option<Notification> {
+    notifications.next().await.map(|(message, _)| read(message))
+}
+
+fn errno(error: &rtnetlink::Error) -> i32 {
+    match error {
+        rtnetlink::Error::NetlinkError(message) => -message.raw_code(),
+        _ => 0,
+    }
+}
+
+/// What is to be removed may have gone with its interface.
+fn ignore_missing(result: Result<(), rtnetlink::Error>) -> Result<(), rtnetlink::Error> {
+    use nix::errno::Errno;
+    let missing = [
+        Errno::ENOENT,
+        Errno::ESRCH,
+        Errno::ENODEV,
+        Errno::EADDRNOTAVAIL,
+    ];
+    match result {
+        Err(error) if missing.contains(&Errno::from_raw(errno(&error))) => Ok(()),
+        other => other,
+    }
+}
+
+fn ignore_existing(result: Result<(), rtnetlink::Error>) -> Result<(), rtnetlink::Error> {
+    match result {
+        Err(error) if errno(&error) == nix::errno::Errno::EEXIST as i32 => Ok(()),
+        other => other,
+    }
+}
+
+/// Logs a failure; true if there is none.
+fn log(result: Result<(), rtnetlink::Error>, step: &str) -> bool {
+    if let Err(error) = &result {
+        tracing::warn!(%error, "cannot {step}");
+    }
+    result.is_ok()
+}

@@ -1,0 +1,97 @@
+//! The agent's state as `dhp-mn status` shows it.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+use serde::{Deserialize, Serialize};
+
+/// The state.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The care-of address.
+    pub care_of: Option<Ipv6Addr>,
+    /// The access interfaces.
+    pub interfaces: Vec<InterfaceStatus>,
+    /// Home agent and DHPs.
+    pub anchors: Vec<AnchorStatus>,
+    /// The policy and what has become of it.
+    pub flows: Vec<FlowStatus>,
+    /// DHPs that queries have named.
+    pub candidates: Vec<CandidateStatus>,
+    /// Counters of signalling and data path; `signalling_…` are the engine's.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// An access interface.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: String,
+    /// Up, with carrier.
+    pub up: bool,
+    /// Whether the care-of address is one of its addresses.
+    pub in_use: bool,
+    /// Whether it was asked for with `dhp-mn move`.
+    pub preferred: bool,
+    /// Its default router.
+    pub router: Option<Ipv6Addr>,
+    /// Its global addresses.
+    pub addresses: Vec<Ipv6Addr>,
+}
+
+/// An anchor.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AnchorStatus {
+    /// Its address.
+    pub address: Ipv6Addr,
+    /// `home` or `dhoa`.
+    pub kind: String,
+    /// The last clear measurement of a round trip to it.
+    pub rtt_ns: Option<u64>,
+    /// Whether a message waits for its answer.
+    pub pending: bool,
+    /// Its bindings.
+    pub bindings: Vec<BindingStatus>,
+}
+
+/// A binding.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BindingStatus {
+    /// The home address.
+    pub home_address: Ipv6Addr,
+    /// The care-of address that the anchor has confirmed.
+    pub care_of: Option<Ipv6Addr>,
+    /// Until it ends; `null`: it does not.
+    pub seconds_left: Option<u64>,
+}
+
+/// A policy entry.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FlowStatus {
+    /// The correspondents.
+    pub prefix: Ipv6Net,
+    /// What they get, as configured.
+    pub session: String,
+    /// How far the engine has got: `waiting`, `querying`, `requesting`, `ready`, `fallback`, or `-`.
+    pub state: String,
+    /// The source address of new flows; `null` is the care-of address.
+    pub source: Option<Ipv6Addr>,
+}
+
+/// A DHP that queries have named.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CandidateStatus {
+    /// For these correspondents.
+    pub correspondent: Ipv6Net,
+    /// The DHP.
+    pub dhp: Ipv6Addr,
+    /// What it covers.
+    pub coverage: Ipv6Net,
+    /// Higher is better.
+    pub preference: u8,
+    /// 0 idle … 255 full.
+    pub load: u8,
+    /// From here to the DHP and back.
+    pub rtt_ns: Option<u64>,
+}

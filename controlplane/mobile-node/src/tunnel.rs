@@ -1,0 +1,297 @@
+//! Tunnel packets: IPv6 in IPv6 (RFC 2473) between a care-of address and an anchor.
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use dhp_wire::codepoints::next_header;
+use dhp_wire::ipv6::{
+    HEADER_LEN, Ipv6Header, Ipv6View, MIN_MTU, decap_traffic_class, encap_traffic_class,
+    flow_label_hash,
+};
+
+use crate::access::CareOf;
+
+/// Hop limit of tunnel packets (profile 1, section 5).
+const HOP_LIMIT: u8 = 64;
+
+/// The tunnel of a home address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The far end.
+    pub anchor: Ipv6Addr,
+    /// The near end that the anchor has confirmed, while its interface can be used.
+    pub care_of: Option<CareOf>,
+    /// The longest inner packet, in octets.
+    pub mtu: u16,
+}
+
+/// Why a packet goes no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is no IPv6 packet.
+    Malformed,
+    /// Its source is no home address, or its destination none that an anchor would route to.
+    NotForTunnel,
+    /// The outer source is not the anchor of the inner destination.
+    WrongAnchor,
+    /// A router on the way has set "congestion experienced" in a packet that cannot carry it (RFC 6040).
+    Congestion,
+}
+
+/// What is to become of a packet of this host.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Uplink<'a> {
+    /// Send from this interface.
+    Send(CareOf, &'a [u8]),
+    /// The anchor does not know where we are now: keep it for a moment.
+    Hold(Ipv6Addr),
+    /// Longer than the tunnel takes; tell the sender.
+    TooBig {
+        /// The longest that it takes, in octets.
+        mtu: u16,
+    },
+    /// Nothing.
+    Drop(Refusal),
+}
+
+/// Home addresses and their tunnels.
+#[derive(Debug, Default)]
+pub struct Tunnels {
+    by_home: HashMap<Ipv6Addr, Tunnel>,
+}
+
+impl Tunnels {
+    /// The tunnel of a home address.
+    pub fn get(&self, home: &Ipv6Addr) -> Option<&Tunnel> {
+        self.by_home.get(home)
+    }
+
+    /// Sets the tunnel of a home address.
+    pub fn insert(&mut self, home: Ipv6Addr, tunnel: Tunnel) {
+        self.by_home.insert(home, tunnel);
+    }
+
+    /// Puts the tunnel header before the packet that stands behind the first 40 octets of `buffer`. The tunnel is that
+    /// of the inner source address, whatever route led here.
+    pub fn encapsulate<'a>(&self, buffer: &'a mut [u8]) -> Uplink<'a> {
+        let Some((outer, inner)) = buffer.split_first_chunk_mut::<HEADER_LEN>() else {
+            return Uplink::Drop(Refusal::Malformed);
+        };
+        let Ok(view) = Ipv6View::new(inner) else {
+            return Uplink::Drop(Refusal::Malformed);
+        };
+        let destination = view.destination();
+        let routable = !destination.is_multicast() && !destination.is_unicast_link_local();
+        let Some(tunnel) = self.by_home.get(&view.source()).filter(|_| routable) else {
+            return Uplink::Drop(Refusal::NotForTunnel);
+        };
+        let total = view.total_len();
+        if total > usize::from(tunnel.mtu).max(MIN_MTU) {
+            return Uplink::TooBig { mtu: tunnel.mtu };
+        }
+        let Some(care_of) = tunnel.care_of else {
+            return Uplink::Hold(tunnel.anchor);
+        };
+        let Ok(payload_len) = u16::try_from(total) else {
+            return Uplink::Drop(Refusal::Malformed);
+        };
+        let header = Ipv6Header {
+            traffic_class: encap_traffic_class(view.traffic_class()),
+            flow_label: flow_label_hash(&view, view.next_header(), ports(&view)),
+            payload_len,
+            next_header: next_header::IPV6,
+            hop_limit: HOP_LIMIT,
+            source: care_of.address,
+            destination: tunnel.anchor,
+        };
+        header.emit(outer);
+        match buffer.get(..HEADER_LEN.saturating_add(total)) {
+            Some(packet) => Uplink::Send(care_of, packet),
+            None => Uplink::Drop(Refusal::Malformed),
+        }
+    }
+
+    /// Takes the tunnel header off; `packet` has Next Header 41.
+    ///
+    /// # Errors
+    /// Why the inner packet is not for this host to take.
+    pub fn decapsulate<'a>(&self, packet: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
+        let outer = Ipv6View::new(packet).map_err(|_| Refusal::Malformed)?;
+        let (source, outer_class) = (outer.source(), outer.traffic_class());
+        let total = outer.total_len();
+        let inner = packet
+            .get_mut(HEADER_LEN..total)
+            .ok_or(Refusal::Malformed)?;
+        let view = Ipv6View::new(inner).map_err(|_| Refusal::Malformed)?;
+        let (length, class) = (view.total_len(), view.traffic_class());
+        let tunnel = self
+            .by_home
+            .get(&view.destination())
+            .ok_or(Refusal::NotForTunnel)?;
+        if tunnel.anchor != source {
+            return Err(Refusal::WrongAnchor);
+        }
+        let decided = decap_traffic_class(class, outer_class).ok_or(Refusal::Congestion)?;
+        if decided != class {
+            set_traffic_class(inner, decided);
+        }
+        inner.get(..length).ok_or(Refusal::Malformed)
+    }
+}
+
+/// Both ports as one word, 0 where there are none.
+fn ports(view: &Ipv6View<'_>) -> u32 {
+    let has_ports = matches!(
+        view.next_header(),
+        next_header::TCP | next_header::UDP | next_header::UDP_LITE | next_header::SCTP
+    );
+    let word = view.payload().first_chunk::<4>().filter(|_| has_ports);
+    word.map_or(0, |word| u32::from_be_bytes(*word))
+}
+
+fn set_traffic_class(packet: &mut [u8], class: u8) {
+    if let [first, second, ..] = packet {
+        *first = *first & 0xf0 | class >> 4;
+        *second = *second & 0x0f | class << 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
+    const CN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 1, 0, 0, 0, 0x80);
+    const HA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
+    const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
+    const COA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0x100);
+    const CARE_OF: CareOf = CareOf {
+        index: 2,
+        address: COA,
+        router: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+    };
+
+    fn packet(source: Ipv6Addr, destination: Ipv6Addr, class: u8, payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0; HEADER_LEN];
+        Ipv6Header {
+            traffic_class: class,
+            flow_label: 0x12345,
+            payload_len: u16::try_from(payload.len()).expect("a short payload"),
+            next_header: next_header::UDP,
+            hop_limit: 64,
+            source,
+            destination,
+        }
+        .emit(packet.first_chunk_mut().expect("room for a header"));
+        packet.extend(payload);
+        packet
+    }
+
+    fn with_room(inner: &[u8]) -> Vec<u8> {
+        [&[0; HEADER_LEN], inner].concat()
+    }
+
+    fn tunnels(care_of: Option<CareOf>) -> Tunnels {
+        let mut tunnels = Tunnels::default();
+        let tunnel = Tunnel {
+            anchor: HA,
+            care_of,
+            mtu: 1460,
+        };
+        tunnels.insert(HOA, tunnel);
+        tunnels
+    }
+
+    #[test]
+    fn a_packet_goes_to_the_anchor_of_its_source() {
+        let inner = packet(HOA, CN, 0xb8 | 2, &[1, 2, 3, 4, 5]);
+        let mut buffer = with_room(&inner);
+        let tunnels = tunnels(Some(CARE_OF));
+        let Uplink::Send(care_of, sent) = tunnels.encapsulate(&mut buffer) else {
+            panic!("it is sent")
+        };
+        assert_eq!(care_of, CARE_OF);
+        let outer = Ipv6View::new(sent).expect("an IPv6 packet");
+        assert_eq!((outer.source(), outer.destination()), (COA, HA));
+        assert_eq!((outer.next_header(), outer.hop_limit()), (41, 64));
+        assert_eq!(outer.traffic_class(), 0xb8 | 2, "DSCP and ECN are copied");
+        assert_ne!(outer.flow_label(), 0);
+        assert_eq!(outer.payload(), inner);
+    }
+
+    #[test]
+    fn what_is_no_home_address_or_cannot_be_routed_is_dropped() {
+        let tunnels = tunnels(Some(CARE_OF));
+        let multicast = "ff02::2".parse().expect("an address");
+        for (source, destination) in [(COA, CN), (HOA, multicast)] {
+            let mut buffer = with_room(&packet(source, destination, 0, &[]));
+            assert_eq!(
+                tunnels.encapsulate(&mut buffer),
+                Uplink::Drop(Refusal::NotForTunnel)
+            );
+        }
+        assert_eq!(
+            tunnels.encapsulate(&mut [0; 79]),
+            Uplink::Drop(Refusal::Malformed)
+        );
+        assert_eq!(
+            tunnels.encapsulate(&mut [0; 20]),
+            Uplink::Drop(Refusal::Malformed)
+        );
+    }
+
+    #[test]
+    fn long_packets_are_told_and_unbound_ones_held() {
+        let mut long = with_room(&packet(HOA, CN, 0, &[0; 1421]));
+        let mut fitting = with_room(&packet(HOA, CN, 0, &[0; 1420]));
+        assert_eq!(
+            tunnels(Some(CARE_OF)).encapsulate(&mut long),
+            Uplink::TooBig { mtu: 1460 }
+        );
+        assert!(matches!(
+            tunnels(Some(CARE_OF)).encapsulate(&mut fitting),
+            Uplink::Send(..)
+        ));
+        assert_eq!(tunnels(None).encapsulate(&mut fitting), Uplink::Hold(HA));
+    }
+
+    #[test]
+    fn only_the_anchor_of_a_home_address_may_send_to_it() {
+        let inner = packet(CN, HOA, 0, &[1, 2, 3]);
+        let outer = |source| {
+            let mut outer = packet(source, COA, 0, &inner);
+            outer[6] = next_header::IPV6;
+            outer
+        };
+        let tunnels = tunnels(Some(CARE_OF));
+        assert_eq!(tunnels.decapsulate(&mut outer(HA)), Ok(&inner[..]));
+        assert_eq!(
+            tunnels.decapsulate(&mut outer(DHP)),
+            Err(Refusal::WrongAnchor)
+        );
+        let mut other = packet(HA, COA, 0, &packet(CN, COA, 0, &[]));
+        assert_eq!(tunnels.decapsulate(&mut other), Err(Refusal::NotForTunnel));
+        let good = outer(HA);
+        for length in 0..good.len() {
+            assert!(
+                tunnels.decapsulate(&mut good[..length].to_vec()).is_err(),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn congestion_of_the_tunnel_reaches_the_inner_packet() {
+        let tunnels = tunnels(Some(CARE_OF));
+        let decapsulated = |inner_class, outer_class| {
+            let mut outer = packet(HA, COA, outer_class, &packet(CN, HOA, inner_class, &[7]));
+            let inner = tunnels.decapsulate(&mut outer)?;
+            Ok(Ipv6View::new(inner)
+                .expect("an IPv6 packet")
+                .traffic_class())
+        };
+        assert_eq!(decapsulated(0xb8 | 2, 3), Ok(0xb8 | 3));
+        assert_eq!(decapsulated(0xb8 | 1, 0), Ok(0xb8 | 1));
+        assert_eq!(decapsulated(0xb8, 3), Err(Refusal::Congestion));
+    }
+}
