@@ -585,3 +585,22 @@ fn a_registration_is_authenticated_with_its_care_of_address() {
     };
     assert_eq!(world.ask(&update.by(&mn1())).status, 146);
 }
+
+/// Section 4.1: a classic update "has a number space of its own and does not touch the remembered number".
+#[test]
+fn a_classic_update_leaves_the_dmip_number_alone() {
+    let mut world = World::new();
+    world.ask(&Dmip::update(10, &[OWN_DHOA]).by(&mn1()));
+    world.ask(&Update::new(OWN_DHOA, 1).from(CARE_OF_2).by(&mn1()));
+    assert_eq!(
+        world.ask(&Dmip::update(9, &[OWN_DHOA]).by(&mn1())).status,
+        0
+    );
+    assert_eq!(
+        world.care_of(OWN_DHOA),
+        Some(CARE_OF_2),
+        "9 is older than 10"
+    );
+    world.ask(&Dmip::update(11, &[OWN_DHOA]).by(&mn1()));
+    assert_eq!(world.care_of(OWN_DHOA), Some(CARE_OF));
+}
