@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -80,19 +81,22 @@ impl Namespace {
         other.ip(&format!("link set {other_name} up"))
     }
 
-    /// Packets that `interface` has received, by the kernel's count.
+    /// Packets that `interface` has received, by the kernel's count, and when that was so.
     ///
     /// # Errors
     /// There is no such interface.
-    pub fn received_packets(&self, interface: &str) -> anyhow::Result<u64> {
-        let table = self
-            .run(|| std::fs::read_to_string("/proc/thread-self/net/dev"))?
-            .context("read the interface statistics")?;
+    pub fn received_packets(&self, interface: &str) -> anyhow::Result<(Instant, u64)> {
+        let (at, table) = self.run(|| {
+            let table = std::fs::read_to_string("/proc/thread-self/net/dev");
+            (Instant::now(), table)
+        })?;
+        let table = table.context("read the interface statistics")?;
         // "name: bytes packets errs …"
         let count = table.lines().find_map(|line| {
             let (name, columns) = line.trim().split_once(':')?;
             (name == interface).then(|| columns.split_whitespace().nth(1)?.parse().ok())?
         });
-        count.with_context(|| format!("no statistics of {interface}"))
+        let count = count.with_context(|| format!("no statistics of {interface}"))?;
+        Ok((at, count))
     }
 }

@@ -21,10 +21,10 @@ pub struct Window {
     pub per_worker_kpps: Vec<f64>,
 }
 
-/// All counts of one moment.
+/// All counts of about one moment, each with the time at which it was read: on a busy machine that takes a while.
 struct Moment {
     at: Instant,
-    arrived: Vec<u64>,
+    arrived: Vec<(Instant, u64)>,
     sent: Vec<u64>,
     workers: Vec<CounterSnapshot>,
 }
@@ -69,25 +69,32 @@ pub fn measure(
 }
 
 fn between(before: &Moment, after: &Moment, number: usize, direction: Direction) -> Window {
-    let milliseconds = after.at.duration_since(before.at).as_secs_f64() * 1e3;
-    let rate = |from: u64, to: u64| to.saturating_sub(from) as f64 / milliseconds;
-    let of = |from: &[u64], to: &[u64]| match (from.get(number), to.get(number)) {
-        (Some(from), Some(to)) => rate(*from, *to),
-        _ => 0.0,
-    };
+    let of_both = |from: u64, to: u64| rate((before.at, from), (after.at, to));
     let counter = match direction {
         Direction::Downlink => Counter::Encapsulated,
         Direction::Uplink => Counter::Decapsulated,
     };
     Window {
         direction,
-        offered_kpps: of(&before.sent, &after.sent),
-        arrived_kpps: of(&before.arrived, &after.arrived),
+        offered_kpps: match (before.sent.get(number), after.sent.get(number)) {
+            (Some(from), Some(to)) => of_both(*from, *to),
+            _ => 0.0,
+        },
+        arrived_kpps: match (before.arrived.get(number), after.arrived.get(number)) {
+            (Some(from), Some(to)) => rate(*from, *to),
+            _ => 0.0,
+        },
         per_worker_kpps: before
             .workers
             .iter()
             .zip(&after.workers)
-            .map(|(from, to)| rate(from.get(counter), to.get(counter)))
+            .map(|(from, to)| of_both(from.get(counter), to.get(counter)))
             .collect(),
     }
+}
+
+/// Thousands per second between two readings of a counter.
+fn rate((from_at, from): (Instant, u64), (to_at, to): (Instant, u64)) -> f64 {
+    let milliseconds = to_at.duration_since(from_at).as_secs_f64() * 1e3;
+    to.saturating_sub(from) as f64 / milliseconds
 }
