@@ -152,8 +152,7 @@ impl Radio {
     pub fn attach_second(&self, access: Access) -> Result<()> {
         self.air
             .ip(&format!("link set ap-wwan master {}", access.bridge()))?;
-        self.air.ip("link set ap-wwan up")?;
-        self.mn.ip("link set wwan0 up")
+        self.air.ip("link set ap-wwan up")
     }
 
     /// Whether an interface of the mobile node has a global address of an access network that it may use.

@@ -86,8 +86,20 @@ impl AgentEvents {
         thread::Builder::new()
             .name("events".into())
             .spawn(move || {
+                let mut last_router = None;
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
                     if let Some(event) = AgentEvent::parse(&line, realtime_minus_monotonic_ns()) {
+                        // Routers advertise many times a second; news is only when it is another one.
+                        if event.name == "router_advertised" {
+                            let router = Some((
+                                event.fields.get("interface").cloned(),
+                                event.fields.get("router").cloned(),
+                            ));
+                            if router == last_router {
+                                continue;
+                            }
+                            last_router = router;
+                        }
                         sink.lock()
                             .unwrap_or_else(PoisonError::into_inner)
                             .push(event);

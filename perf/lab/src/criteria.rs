@@ -69,7 +69,9 @@ fn download(report: &DemoReport, flow: Flow) -> Criterion {
             what: format!("download, {}", flow.name()),
             value,
             limit: "breaks at the first move".to_owned(),
-            holds: result.broke(),
+            holds: report.handoffs.first().is_some_and(|first| {
+                result.broke_at(report.start_ns + (first.begun_s * 1e9) as u64)
+            }),
         };
     }
     let ended_s = result

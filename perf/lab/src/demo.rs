@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::access::Access;
 use crate::addresses::{DHP, HA};
-use crate::agent_events::AgentEvents;
+use crate::agent_events::{AgentEvent, AgentEvents};
 use crate::capture::SignallingCapture;
 use crate::clock::{monotonic_ns, realtime_ns};
 use crate::demo_plan::DemoPlan;
@@ -22,6 +22,8 @@ use crate::stop::Stop;
 use crate::timeline::{Timeline, Tone};
 use crate::traffic::Traffic;
 
+/// How long the agent may take for its anchors.
+const READY: Duration = Duration::from_secs(20);
 /// How long the downloads may last beyond the last move.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -78,20 +80,36 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    /// Waits until both anchors carry packets: the correspondent is reached on DHoA and HoA.
+    /// Waits until the agent has both home addresses, then until the correspondent answers on every flow.
     fn wait_until_anchored(&mut self) -> Result<()> {
-        for flow in Flow::ALL {
-            let limit = Instant::now() + Duration::from_secs(20);
-            loop {
-                self.look()?;
-                match ping::round_trip_ns(self.lab.node("mn")?, flow.correspondent(), 1) {
-                    Ok(_) => break,
-                    Err(error) if Instant::now() >= limit => {
-                        return Err(error)
-                            .with_context(|| format!("the flow \"{}\" is not up", flow.name()));
-                    }
-                    Err(_) => self.stop.sleep(Duration::from_millis(100))?,
+        for (kind, what) in [
+            ("home", "a home address at the home agent"),
+            ("dhoa", "a DHoA at the DHP"),
+        ] {
+            let limit = Instant::now() + READY;
+            let is_ready = |event: &AgentEvent| {
+                event.name == "anchor_ready" && event.text("kind") == Some(kind)
+            };
+            while !self.events.since(0).iter().any(is_ready) {
+                self.pump(Duration::from_millis(20))?;
+                if Instant::now() >= limit {
+                    bail!(
+                        "the mobile node has not got {what} within {} s",
+                        READY.as_secs()
+                    );
                 }
+            }
+        }
+        for flow in Flow::ALL {
+            let limit = Instant::now() + READY;
+            while let Err(error) =
+                ping::round_trip_ns(self.lab.node("mn")?, flow.correspondent(), 1)
+            {
+                if Instant::now() >= limit {
+                    return Err(error)
+                        .with_context(|| format!("the flow \"{}\" is not up", flow.name()));
+                }
+                self.pump(Duration::from_millis(100))?;
             }
             let text = format!("{}: {} answers", flow.name(), flow.correspondent());
             self.timeline.say(Tone::Good, &text);
@@ -131,11 +149,11 @@ impl Demo<'_> {
         for _ in 0..self.plan.moves {
             let to = self.at.other();
             let text = format!("move {:?}→{to:?}, one interface: the radio is cut", self.at);
-            self.timeline.say(Tone::Act, &text);
             let cut = self
                 .lab
                 .radio()?
                 .change(self.stop, to, self.plan.radio_gap)?;
+            self.timeline.say_at(cut.down_ns, Tone::Act, &text);
             let text = format!("the radio is in access network {to:?}");
             self.timeline.say_at(cut.up_ns, Tone::Act, &text);
             self.settle(Manner::BreakBeforeMake, to, cut.down_ns, cut.up_ns)?;
@@ -166,9 +184,12 @@ impl Demo<'_> {
             .node("mn")?
             .output(&self.lab.binary("dhp-mn")?, &arguments)?;
         self.pump(Duration::from_secs(1))?;
-        radio.cut()?;
-        self.timeline
-            .say(Tone::Act, "the first interface, wlan0, is out of reach");
+        let cut_ns = radio.cut()?;
+        self.timeline.say_at(
+            cut_ns,
+            Tone::Act,
+            "the first interface, wlan0, goes out of reach",
+        );
         self.settle(Manner::MakeBeforeBreak, to, begun_ns, begun_ns)
     }
 
@@ -193,7 +214,7 @@ impl Demo<'_> {
         };
         self.handoffs.push(handoff);
         self.at = to;
-        self.traffic.end_unanchored_streams()
+        self.traffic.end_unanchored(&mut self.timeline)
     }
 
     fn wait_for_downloads(&mut self) -> Result<()> {
@@ -219,7 +240,9 @@ impl Demo<'_> {
     fn look(&mut self) -> Result<()> {
         self.lab.check()?;
         self.events.check()?;
-        for event in self.events.since(self.shown) {
+        let mut events = self.events.since(self.shown);
+        events.sort_by_key(|event| event.at_ns);
+        for event in events {
             let text = format!("mn: {}", event.describe());
             self.timeline.say_at(event.at_ns, Tone::Agent, &text);
             self.shown += 1;
@@ -246,6 +269,10 @@ impl Demo<'_> {
             events: self.events.since(0),
             signalling: capture.finish()?,
             wires: self.lab.topology()?.wires(),
+            counters: ["ha", "dhp"]
+                .map(|node| (node, self.lab.counters(node)))
+                .into_iter()
+                .collect(),
         };
         Ok(findings.report())
     }

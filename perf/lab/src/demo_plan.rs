@@ -11,8 +11,6 @@ pub struct DemoPlan {
     pub rate: u64,
     /// From one move to the next.
     pub spacing: Duration,
-    /// After how long without octets the non-persistent download gives up, s; less than the spacing.
-    pub patience_s: u64,
     /// The moves with one interface, alternating between the access networks; one with two interfaces follows.
     pub moves: usize,
     /// How long the radio is without a link in a move.
@@ -25,8 +23,7 @@ impl DemoPlan {
         Self {
             length: 200_000_000,
             rate: 5_000_000,
-            spacing: Duration::from_secs(7),
-            patience_s: 4,
+            spacing: Duration::from_secs(8),
             moves: 3,
             radio_gap: Duration::from_millis(50),
         }
@@ -36,9 +33,7 @@ impl DemoPlan {
     pub fn quick() -> Self {
         Self {
             length: 40_000_000,
-            rate: 2_500_000,
-            spacing: Duration::from_secs(4),
-            patience_s: 2,
+            rate: 1_400_000,
             moves: 2,
             ..Self::full()
         }

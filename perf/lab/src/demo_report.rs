@@ -1,8 +1,10 @@
 //! All that a demo found, as data: what `--json` writes and the page is drawn from.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::agent_events::AgentEvent;
 use crate::criteria::Criterion;
@@ -87,6 +89,8 @@ pub struct DemoReport {
     pub events: Vec<AgentEvent>,
     /// What passed the wires.
     pub wires: Vec<WireSummary>,
+    /// What the anchors counted, by node, as `dhpctl show counters --json` gives it.
+    pub counters: BTreeMap<&'static str, Value>,
     /// The verdicts.
     pub criteria: Vec<Criterion>,
 }

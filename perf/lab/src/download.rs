@@ -27,8 +27,10 @@ pub struct DownloadPlan {
     pub length: u64,
     /// curl's `--limit-rate`, octets per second, so that it lasts over all moves.
     pub rate: u64,
-    /// curl gives up after this many seconds with nearly nothing received.
-    pub patience_s: u64,
+    /// curl's `--speed-limit`: it gives up when less than this many octets per second came …
+    pub speed_limit: u64,
+    /// … for so many seconds, `--speed-time`; the speed is curl's mean of about five seconds.
+    pub speed_time_s: u64,
 }
 
 /// How a download went.
@@ -56,9 +58,14 @@ impl DownloadResult {
         self.curl_exit == Some(0) && self.received == self.length && self.sha256 == expected_sha256
     }
 
-    /// curl gave up since nothing came any more: exit 28, operation timeout.
-    pub fn broke(&self) -> bool {
-        self.curl_exit == Some(28) && self.received < self.length
+    /// Nothing came any more after a moment (half a second is for what was under way), and it is not complete.
+    pub fn broke_at(&self, moment_ns: u64) -> bool {
+        let grew = self.samples.windows(2).filter_map(|pair| match pair {
+            [(_, before), (time, after)] if after > before => Some(*time),
+            _ => None,
+        });
+        let last_ns = grew.max().unwrap_or(0);
+        self.received < self.length && last_ns <= moment_ns.saturating_add(500_000_000)
     }
 }
 
@@ -77,7 +84,11 @@ impl Download {
     /// Starts curl in the mobile node's namespace.
     pub fn start(starter: &Starter, namespace: &str, plan: DownloadPlan) -> Result<Self> {
         let url = format!("http://[{}]/{}", plan.flow.correspondent(), plan.length);
-        let (rate, patience) = (plan.rate.to_string(), plan.patience_s.to_string());
+        let (rate, limit, time) = (
+            plan.rate.to_string(),
+            plan.speed_limit.to_string(),
+            plan.speed_time_s.to_string(),
+        );
         let command = [
             "curl",
             "--silent",
@@ -88,9 +99,9 @@ impl Download {
             "--limit-rate",
             &rate,
             "--speed-limit",
-            "1000",
+            &limit,
             "--speed-time",
-            &patience,
+            &time,
             "--max-time",
             "600",
             "--output",
@@ -178,5 +189,34 @@ impl Download {
             seconds: ended_ns.saturating_sub(self.started_ns) as f64 / 1e9,
             samples,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(received: u64, samples: &[(u64, u64)]) -> DownloadResult {
+        DownloadResult {
+            flow: Flow::Direct,
+            length: 100,
+            received,
+            sha256: String::new(),
+            curl_exit: Some(28),
+            seconds: 1.0,
+            samples: samples.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_download_breaks_only_if_nothing_comes_after_the_move() {
+        const S: u64 = 1_000_000_000;
+        let stopped = [(S, 10), (2 * S, 20), (9 * S, 20)];
+        assert!(result(20, &stopped).broke_at(2 * S));
+        assert!(!result(20, &stopped).broke_at(S), "it went on for a second");
+        assert!(
+            !result(100, &[(S, 10), (2 * S, 100)]).broke_at(3 * S),
+            "it was complete"
+        );
     }
 }

@@ -1,5 +1,9 @@
 //! From what the demo's instruments noted to its report.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::addresses::{DHP, HA};
 use crate::agent_events::AgentEvent;
 use crate::clock::monotonic_ns;
@@ -35,6 +39,8 @@ pub struct Findings<'a> {
     pub signalling: Vec<(u64, CapturedFrame)>,
     /// The wires.
     pub wires: &'a [Wire],
+    /// What the anchors counted, by node.
+    pub counters: BTreeMap<&'static str, Value>,
 }
 
 impl Findings<'_> {
@@ -64,6 +70,7 @@ impl Findings<'_> {
                 .flat_map(|notes| Way::BOTH.map(|way| summary(notes, way)))
                 .collect(),
             wires: self.wires.iter().map(WireSummary::of).collect(),
+            counters: self.counters,
             downloads: self.downloads,
             events: self.events,
             criteria: Vec::new(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::access::{self, Access, Radio};
 use crate::children::{Output, Program, Running, Starter};
@@ -124,6 +125,19 @@ impl Lab {
     /// The API socket of the daemon on a node.
     pub fn socket(&self, node: &str) -> PathBuf {
         self.state.directory().join(format!("{node}.sock"))
+    }
+
+    /// What the daemon on a node has counted; null if it does not say.
+    pub fn counters(&self, node: &str) -> Value {
+        let ask = || -> Result<Value> {
+            let socket = self.socket(node).display().to_string();
+            let arguments = ["--socket", &socket, "--json", "show", "counters"];
+            let text = self
+                .node(node)?
+                .output(&self.binary("dhpctl")?, &arguments)?;
+            Ok(serde_json::from_str(&text)?)
+        };
+        ask().unwrap_or(Value::Null)
     }
 
     /// The path of one of the project's programs.

@@ -1,40 +1,35 @@
 //! Ctrl-C and SIGTERM, turned into a flag that every wait looks at.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{SigSet, Signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Shared flag: the lab is to end.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Blocks SIGINT, SIGTERM and SIGHUP for this process and turns them into the flag.
+    /// Turns SIGINT, SIGTERM and SIGHUP into the flag.
     ///
-    /// To be called before any other thread is started, since a thread inherits its creator's signal mask.
-    /// Children do not: `std::process` clears the mask for them.
+    /// By handlers, not by a blocked mask: children would inherit the mask, while handlers end with exec(2).
     pub fn on_signals() -> Result<Self> {
-        let mut signals = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            signals.add(signal);
-        }
-        signals
-            .thread_block()
-            .context("cannot block the termination signals")?;
         let stop = Self::default();
         let flag = stop.clone();
+        let (ready, installed) = mpsc::channel();
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
-                while let Ok(signal) = signals.wait() {
-                    eprintln!("\n{signal}: cleaning up …");
-                    flag.request();
-                }
+                let outcome = watch(&flag, &ready);
+                // Nobody listens any more once the handlers were installed.
+                let _ = ready.send(outcome);
             })?;
+        installed
+            .recv()?
+            .context("cannot handle the termination signals")?;
         Ok(stop)
     }
 
@@ -88,6 +83,28 @@ impl Stop {
             thread::sleep(left.min(Duration::from_millis(20)));
         }
     }
+}
+
+/// Installs the handlers, says so, and waits for signals as long as the process lives.
+fn watch(stop: &Stop, ready: &mpsc::Sender<Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        ready.send(Ok(()))?;
+        loop {
+            let name = tokio::select! {
+                _ = interrupt.recv() => "SIGINT",
+                _ = terminate.recv() => "SIGTERM",
+                _ = hangup.recv() => "SIGHUP",
+            };
+            eprintln!("{name}: ending …");
+            stop.request();
+        }
+    })
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Topology {
              link add ap-wwan type veth peer name wwan0 netns {name}",
             name = mn.name()
         ))?;
-        mn.ip_lines("link set wlan0 address 02:d5:00:00:ff:01\n link set wwan0 address 02:d5:00:00:ff:02\n link set wlan0 up")
+        mn.ip_lines("link set wlan0 address 02:d5:00:00:ff:01\n link set wwan0 address 02:d5:00:00:ff:02\n link set wlan0 up\n link set wwan0 up")
     }
 
     fn routers(&self) -> Result<()> {

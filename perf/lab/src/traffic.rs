@@ -28,16 +28,17 @@ impl Traffic {
     pub fn start(lab: &Lab, plan: &DemoPlan, directory: &Path) -> Result<Self> {
         let mut traffic = Self::default();
         for flow in Flow::ALL {
-            let patience_s = if flow.is_persistent() {
-                PATIENCE_S
+            let (speed_limit, speed_time_s) = if flow.is_persistent() {
+                (1000, PATIENCE_S)
             } else {
-                plan.patience_s
+                (plan.rate / 5, 1)
             };
             let download = DownloadPlan {
                 flow,
                 length: plan.length,
                 rate: plan.rate,
-                patience_s,
+                speed_limit,
+                speed_time_s,
             };
             let namespace = lab.node("mn")?.name();
             traffic
@@ -73,15 +74,23 @@ impl Traffic {
         !self.downloads.is_empty()
     }
 
-    /// Ends the streams that have no anchor: they ended with the first move, but back in the old access network they
-    /// would be alive again.
-    pub fn end_unanchored_streams(&mut self) -> Result<()> {
+    /// Ends what has no anchor: it ended with the first move, but back in the old access network it might be alive again.
+    pub fn end_unanchored(&mut self, timeline: &mut Timeline) -> Result<()> {
         while let Some(index) = self
             .streams
             .iter()
             .position(|stream| !stream.flow().is_persistent())
         {
             self.notes.push(self.streams.remove(index).finish()?);
+        }
+        while let Some(index) = self
+            .downloads
+            .iter()
+            .position(|download| !download.plan().flow.is_persistent())
+        {
+            let result = self.downloads.remove(index).finish()?;
+            tell_end(timeline, &result);
+            self.results.push(result);
         }
         Ok(())
     }
