@@ -20,7 +20,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::namespace::Namespace;
 use appliance::Appliance;
@@ -49,7 +49,13 @@ pub struct Arguments {
     /// Write the result to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Fail unless every worker forwards 150,000 packets per second in each direction alone, in the median window.
+    #[arg(long)]
+    check: bool,
 }
+
+/// The limit that `--check` holds each worker to, in thousands of packets per second.
+const LIMIT_KPPS: f64 = 150.0;
 
 /// Measure and print.
 ///
@@ -92,5 +98,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         serde_json::to_writer_pretty(file, &report)
             .with_context(|| format!("write {}", path.display()))?;
     }
+    let slowest = report.slowest_kpps();
+    ensure!(
+        !arguments.check || slowest >= LIMIT_KPPS,
+        "a worker forwards {slowest:.1} kpps one way, the limit is {LIMIT_KPPS:.0}"
+    );
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod forward_af_packet;
 mod namespace;
+mod signalling;
 mod statistics;
 
 use std::process::ExitCode;
@@ -22,11 +23,14 @@ enum Benchmark {
     /// Packets per second through workers on AF_PACKET ports, over veth pairs. Needs root, iproute2 and a quiet machine with
     /// two cores: where others compute, `chrt -r 1` keeps them from being measured.
     ForwardAfPacket(forward_af_packet::Arguments),
+    /// Time from Binding Update to Binding Acknowledgement inside dhpd, from the punt ring to the inject ring.
+    Signalling(signalling::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().benchmark {
         Benchmark::ForwardAfPacket(arguments) => forward_af_packet::run(&arguments),
+        Benchmark::Signalling(arguments) => signalling::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -70,6 +70,15 @@ impl Report {
         self.results.extend_from_slice(&results);
         results
     }
+
+    /// The median of the slowest worker and direction, each direction alone.
+    pub fn slowest_kpps(&self) -> f64 {
+        let alone = self.results.iter().filter(|result| !result.both_directions);
+        alone
+            .flat_map(|result| &result.per_worker_kpps)
+            .map(|spread| spread.median)
+            .fold(f64::INFINITY, f64::min)
+    }
 }
 
 fn summarize(direction: Direction, both_directions: bool, windows: &[&Window]) -> Option<Measured> {
