@@ -11,10 +11,10 @@ use dhp_port_afpacket::{PacketSocket, RawIpv6Sender};
 use dhp_wire::codepoints::next_header;
 use dhp_wire::icmpv6::{self, IcmpError};
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, MIN_MTU};
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tun_rs::AsyncDevice;
 
+use crate::readiness::watch;
 use crate::tunnel::{Refusal, Tunnel, Tunnels, Uplink};
 
 /// Packets per wakeup, before others get their turn.
@@ -185,7 +185,7 @@ impl DataPath {
         socket: PacketSocket,
         signalling: mpsc::Sender<Vec<u8>>,
     ) -> io::Result<()> {
-        let socket = AsyncFd::register(socket)?;
+        let socket = watch(socket)?;
         let mut buffer = vec![0; LONGEST];
         loop {
             let mut ready = socket.readable().await?;

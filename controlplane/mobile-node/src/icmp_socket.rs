@@ -12,6 +12,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::neighbor_discovery::{self, Received};
+use crate::readiness::watch;
 
 /// "All-routers" (RFC 4291 §2.7.1).
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
@@ -42,7 +43,7 @@ impl IcmpSocket {
         setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
         setsockopt(&socket, sockopt::Ipv6MulticastHops, &HOP_LIMIT)?;
         Ok(Self {
-            socket: AsyncFd::register(socket)?,
+            socket: watch(socket)?,
         })
     }
 

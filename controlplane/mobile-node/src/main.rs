@@ -17,6 +17,7 @@ mod icmp_socket;
 mod neighbor_discovery;
 mod netlink;
 mod plan;
+mod readiness;
 mod status;
 mod sysctl;
 mod tunnel;
@@ -24,9 +25,7 @@ mod tunnel;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use config::{Config, DEFAULT_SOCKET, LogFormat};
 
@@ -111,9 +110,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
 
 fn run(path: &Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
-    let filter = EnvFilter::try_new(&config.log_level).context("log level")?;
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(config.log_level)
         .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),

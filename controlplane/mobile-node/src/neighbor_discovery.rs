@@ -79,6 +79,9 @@ fn advertisement(message: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Rece
         }
         rest = behind;
     }
+    if !rest.is_empty() {
+        return None;
+    }
     Some(Received::Advertisement(Advertisement {
         router: source,
         is_default: lifetime > 0,

@@ -198,12 +198,12 @@ impl Netlink {
         );
     }
 
-    /// Removes a default route of the main table that is not ours.
+    /// Removes a default route that the kernel has made of a Router Advertisement.
     pub async fn remove_router(&self, index: u32, router: Ipv6Addr) {
         let mut message = RouteMessageBuilder::<Ipv6Addr>::new()
             .output_interface(index)
             .gateway(router)
-            .protocol(RouteProtocol::Unspec)
+            .protocol(RouteProtocol::Ra)
             .build();
         message.header.kind = RouteType::Unspec;
         log(

@@ -119,11 +119,11 @@ impl Interface {
                 self.routers.remove(&router);
             }
             Observation::Advertised { advertisement, .. } => {
-                self.set_advertised(&advertisement, orders);
                 orders.push(Order::Advertised {
                     index: self.index,
-                    advertisement,
+                    advertisement: advertisement.clone(),
                 });
+                self.set_advertised(&advertisement, orders);
             }
         }
         self.report(orders);

@@ -15,6 +15,7 @@ use dhp_proto::security_association::MnId;
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 use toml::Spanned;
+use tracing::level_filters::LevelFilter;
 
 pub use problem::{ConfigError, Problem};
 use value::Problems;
@@ -67,8 +68,8 @@ pub struct Config {
     pub flows: Vec<FlowPolicy>,
     /// The API socket.
     pub socket: PathBuf,
-    /// A `tracing` filter.
-    pub log_level: String,
+    /// What is logged.
+    pub log_level: LevelFilter,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -170,7 +171,11 @@ fn check(file: &file::File, problems: &mut Problems) -> Option<Config> {
         .collect();
     let code_points = check_code_points(&file.signalling, problems);
     let flows = check_flows(&file.flow, file.home.is_some(), problems);
-    let log_level = check_level(file.log.level.as_ref(), problems);
+    let levels = ["error", "warn", "info", "debug", "trace"].map(|name| (name, name));
+    let log_level = match &file.log.level {
+        Some(level) => problems.word("level", level, &levels),
+        None => Some("info"),
+    };
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let log_format = file
         .log
@@ -196,7 +201,7 @@ fn check(file: &file::File, problems: &mut Problems) -> Option<Config> {
         optimistic_dad: node.optimistic_dad.unwrap_or(true),
         flows,
         socket: socket.map_or_else(|| DEFAULT_SOCKET.into(), |path| path.get_ref().into()),
-        log_level: log_level?,
+        log_level: log_level?.parse().ok()?,
         log_format: log_format?,
     })
 }
@@ -348,18 +353,4 @@ fn check_flows(flows: &[file::Flow], has_home: bool, problems: &mut Problems) ->
         policies.push(FlowPolicy { prefix, treatment });
     }
     policies
-}
-
-fn check_level(level: Option<&Spanned<String>>, problems: &mut Problems) -> Option<String> {
-    let Some(level) = level else {
-        return Some("info".to_owned());
-    };
-    match tracing_subscriber::EnvFilter::try_new(level.get_ref()) {
-        Ok(_) => Some(level.get_ref().clone()),
-        Err(error) => {
-            let message = format!("`level = \"{}\"`: {error}", level.get_ref());
-            problems.add(level, message, "error, warn, info, debug or trace");
-            None
-        }
-    }
 }

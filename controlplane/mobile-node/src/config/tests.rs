@@ -73,7 +73,7 @@ fn unknown_keys_and_words_are_errors() {
 fn all_problems_are_reported_at_once() {
     let text = GOOD
         .replace("spi = 256", "spi = 12")
-        .replace("\"info\"", "\"loud=\"");
+        .replace("\"info\"", "\"loud\"");
     let problems = Config::parse(&text).expect_err("two problems");
     assert_eq!(problems.len(), 2, "{problems:#?}");
 }

@@ -1,0 +1,138 @@
+//! The agent under test.
+
+use std::io::{BufRead, BufReader};
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `dhp-mn`; killed with this.
+pub struct Agent {
+    child: Child,
+    watcher: Child,
+    events: Receiver<serde_json::Value>,
+    directory: tempfile::TempDir,
+}
+
+impl Agent {
+    /// Starts it in the namespace, and waits until it answers.
+    pub fn start(namespace: &str, directory: tempfile::TempDir) -> Self {
+        let socket = directory.path().join("dhp-mn.sock");
+        let config = directory.path().join("dhp-mn.toml");
+        let text = format!(
+            r#"
+            [mobile-node]
+            id = "mn1@example.net"
+            spi = 256
+            home-key = "{key}"
+            interfaces = ["wlan0"]
+            [[flow]]
+            prefix = "2001:db8:c:1::/64"
+            session = "session-lasting"
+            [[flow]]
+            prefix = "2001:db8:c:3::/64"
+            session = "non-persistent"
+            [api]
+            socket = "{socket}"
+            [log]
+            level = "warn"
+            "#,
+            key = "42".repeat(32),
+            socket = socket.display(),
+        );
+        std::fs::write(&config, text).expect("a configuration");
+        let inside = |arguments: &[&str], path: &PathBuf| {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_dhp-mn")]);
+            command.args(arguments).arg(path);
+            command
+        };
+        let child = inside(&["run", "--config"], &config)
+            .spawn()
+            .expect("the agent starts");
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "the agent does not listen"
+            );
+            std::thread::yield_now();
+        }
+        let mut watcher = inside(&["events", "--replay", "--socket"], &socket)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a watcher");
+        let output = BufReader::new(watcher.stdout.take().expect("its output"));
+        let (sender, events) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_str(&line).expect("JSON lines"));
+            }
+        });
+        Self {
+            child,
+            watcher,
+            events,
+            directory,
+        }
+    }
+
+    /// Waits for an event of that name.
+    pub fn wait_for(&self, name: &str) -> serde_json::Value {
+        let mut seen = Vec::new();
+        loop {
+            match self.events.recv_timeout(PATIENCE) {
+                Ok(event) if event["event"] == name => return event,
+                Ok(event) => seen.push(event),
+                Err(_) => panic!("no {name} after {seen:#?}"),
+            }
+        }
+    }
+
+    /// `dhp-mn status --json`.
+    pub fn status(&self) -> serde_json::Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_dhp-mn"))
+            .args(["status", "--json", "--socket"])
+            .arg(self.directory.path().join("dhp-mn.sock"))
+            .output()
+            .expect("a status");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// Ends it with a signal, and waits for that.
+    pub fn end(mut self, signal: Signal) -> (std::process::ExitStatus, tempfile::TempDir) {
+        let id = Pid::from_raw(i32::try_from(self.child.id()).expect("an identifier"));
+        kill(id, signal).expect("a signal");
+        let status = self.child.wait().expect("the agent ends");
+        let directory = std::mem::replace(
+            &mut self.directory,
+            tempfile::tempdir().expect("a directory"),
+        );
+        (status, directory)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = self.watcher.kill();
+        let _ = self.watcher.wait();
+    }
+}
+
+/// A field that is an address.
+pub fn address(event: &serde_json::Value, field: &str) -> Ipv6Addr {
+    event[field]
+        .as_str()
+        .expect("a field")
+        .parse()
+        .expect("an address")
+}

@@ -1,0 +1,232 @@
+//! Everything beyond the access link, in one thread: a router that advertises, a DHP, and a correspondent that echoes.
+
+use std::io::IoSlice;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use dhp_port_afpacket::{KernelGuard, PacketSocket, Profile, RawIpv6Sender};
+use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, PoolConfig, PoolKind};
+use dhp_proto::auth::{Algorithm, Key};
+use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
+use dhp_proto::time::Now;
+use dhp_wire::ipv6::{HEADER_LEN, Ipv6Header, Ipv6View};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendmsg,
+    setsockopt, socket, sockopt,
+};
+
+use super::network::inside;
+
+pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
+pub const HOME_KEY: [u8; 32] = [0x42; 32];
+
+/// What the thread and the test share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// The prefix that is advertised.
+    pub prefix: Mutex<Option<Ipv6Addr>>,
+    /// Home address and care-of address of the binding.
+    pub binding: Mutex<Option<(Ipv6Addr, Ipv6Addr)>>,
+    stop: AtomicBool,
+}
+
+/// The thread; ended with this.
+pub struct Internet {
+    pub shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Internet {
+    /// Begins, in the namespace.
+    pub fn start(namespace: &str, prefix: Ipv6Addr) -> Self {
+        let shared = Arc::new(Shared::default());
+        *shared.prefix.lock().expect("the lock") = Some(prefix);
+        let (namespace, with) = (namespace.to_owned(), Arc::clone(&shared));
+        let thread =
+            std::thread::spawn(move || inside(&namespace, move || Machine::new(with).work()));
+        Self {
+            shared,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Internet {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(
+                ended.is_ok() || std::thread::panicking(),
+                "the internet panicked"
+            );
+        }
+    }
+}
+
+struct Machine {
+    shared: Arc<Shared>,
+    start: Instant,
+    anchor: Anchor,
+    packets: PacketSocket,
+    sender: RawIpv6Sender,
+    icmp: OwnedFd,
+    _guard: KernelGuard,
+}
+
+impl Machine {
+    fn new(shared: Arc<Shared>) -> Self {
+        let association = SecurityAssociation::from_home_key(
+            256,
+            MnId::nai("mn1@example.net"),
+            &Key::new(HOME_KEY),
+            &DHP,
+            Algorithm::HmacSha256_128,
+            Permissions::default(),
+        );
+        let mut config = AnchorConfig::new(DHP);
+        let pool = "2001:db8:d:1::/64".parse().expect("a prefix");
+        config.pools = vec![PoolConfig::new(pool, PoolKind::Dhoa)];
+        config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
+        config.security_associations = vec![association.expect("a security association")];
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let icmp = socket(
+            AddressFamily::Inet6,
+            SockType::Raw,
+            flags,
+            SockProtocol::IcmpV6,
+        )
+        .expect("a raw socket");
+        setsockopt(&icmp, sockopt::Ipv6MulticastHops, &255).expect("a hop limit");
+        let start = Instant::now();
+        Self {
+            anchor: Anchor::new(config, now(start), [3; 32]).expect("a valid configuration"),
+            shared,
+            start,
+            packets: PacketSocket::open("r0").expect("a packet socket"),
+            sender: RawIpv6Sender::open(Some("r0")).expect("a raw socket"),
+            icmp,
+            _guard: KernelGuard::new(Profile::Anchor, &["r0"]).expect("a guard"),
+        }
+    }
+
+    fn work(mut self) {
+        let mut buffer = [0; 4096];
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            let mut waiting = [
+                PollFd::new(self.packets.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.icmp.as_fd(), PollFlags::POLLIN),
+            ];
+            let bound = Duration::from_millis(20);
+            poll(
+                &mut waiting,
+                PollTimeout::try_from(bound).expect("a timeout"),
+            )
+            .expect("poll");
+            while let Ok(length) = self.packets.recv(&mut buffer) {
+                self.receive(&buffer[..length].to_vec());
+            }
+            while let Ok(length) = recv(self.icmp.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)
+            {
+                if buffer[..length].first() == Some(&133) {
+                    self.advertise();
+                }
+            }
+            self.anchor.handle_timeout(now(self.start));
+            self.act();
+        }
+    }
+
+    fn receive(&mut self, packet: &[u8]) {
+        let Ok(view) = Ipv6View::new(packet) else {
+            return;
+        };
+        match view.next_header() {
+            135 => self.anchor.handle_packet(now(self.start), packet),
+            41 => self.echo(&view),
+            _ => {}
+        }
+    }
+
+    /// The DHP takes the tunnel off, the correspondent sends the datagram back, the DHP puts the tunnel on.
+    fn echo(&self, outer: &Ipv6View<'_>) {
+        let binding = *self.shared.binding.lock().expect("the lock");
+        let (Ok(inner), Some((dhoa, care_of))) = (Ipv6View::new(outer.payload()), binding) else {
+            return;
+        };
+        if (inner.source(), outer.source(), outer.destination()) != (dhoa, care_of, DHP) {
+            return;
+        }
+        let mut datagram = inner.payload().to_vec();
+        // Ports change places, too; the checksum stays what it was.
+        if let Some([a, b, c, d]) = datagram.first_chunk_mut() {
+            (*a, *b, *c, *d) = (*c, *d, *a, *b);
+        }
+        let answer = packet(inner.next_header(), inner.destination(), dhoa, &datagram);
+        let tunnelled = packet(41, DHP, care_of, &answer);
+        let _ = self.sender.send(&tunnelled);
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.anchor.poll_action() {
+            if let AnchorAction::Transmit(packet) = action {
+                let _ = self.sender.send(&packet);
+            }
+        }
+        let bound = self.anchor.bindings(now(self.start)).next();
+        let bound = bound.map(|binding| (binding.home_address, binding.care_of));
+        *self.shared.binding.lock().expect("the lock") = bound;
+    }
+
+    /// A Router Advertisement with the present prefix.
+    fn advertise(&self) {
+        let Some(prefix) = *self.shared.prefix.lock().expect("the lock") else {
+            return;
+        };
+        let mut message = vec![134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
+        message.extend([
+            3, 4, 64, 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x0e, 0x10, 0, 0, 0, 0,
+        ]);
+        message.extend(prefix.octets());
+        message.extend([1, 1]);
+        message.extend(self.packets.interface().mac);
+        let everyone = "ff02::1".parse().expect("an address");
+        let to = SocketAddrV6::new(everyone, 0, 0, self.packets.interface().index);
+        let to = SockaddrIn6::from(to);
+        let pieces = [IoSlice::new(&message)];
+        let _ = sendmsg(
+            self.icmp.as_raw_fd(),
+            &pieces,
+            &[],
+            MsgFlags::empty(),
+            Some(&to),
+        );
+    }
+}
+
+fn now(start: Instant) -> Now {
+    let mono_ns = u64::try_from(start.elapsed().as_nanos()).expect("a short test");
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    Now::from_clocks(mono_ns, since_epoch.expect("a clock that is set"))
+}
+
+fn packet(next_header: u8, source: Ipv6Addr, destination: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0; HEADER_LEN];
+    Ipv6Header {
+        traffic_class: 0,
+        flow_label: 0,
+        payload_len: u16::try_from(payload.len()).expect("a short payload"),
+        next_header,
+        hop_limit: 64,
+        source,
+        destination,
+    }
+    .emit(packet.first_chunk_mut().expect("room for a header"));
+    packet.extend(payload);
+    packet
+}

@@ -1,0 +1,170 @@
+//! The agent in a network namespace: router advertisements, a DHP, an unmodified program, a move, and what stays behind.
+//!
+//! Needs root and network namespaces; without them it says so and passes.
+
+mod agent;
+mod internet;
+mod network;
+
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc;
+
+use nix::sys::signal::Signal;
+
+use agent::{Agent, PATIENCE, address};
+use internet::Internet;
+use network::{Network, inside};
+
+const PREFIX_A: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0);
+const PREFIX_B: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xb, 0, 0, 0, 0, 0);
+const CN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 1, 0, 0, 0, 0x80);
+
+/// A program that knows nothing of mobility: it connects a socket and talks.
+struct Program {
+    go: mpsc::Sender<()>,
+    done: mpsc::Receiver<SocketAddr>,
+}
+
+impl Program {
+    fn start(namespace: &str) -> Self {
+        let (go, wait) = mpsc::channel();
+        let (sender, done) = mpsc::channel();
+        let namespace = namespace.to_owned();
+        std::thread::spawn(move || {
+            inside(&namespace, move || {
+                let socket = UdpSocket::bind("[::]:0").expect("a socket");
+                socket.connect((CN, 7)).expect("a route");
+                let short = std::time::Duration::from_millis(200);
+                socket.set_read_timeout(Some(short)).expect("a timeout");
+                while wait.recv().is_ok() {
+                    let until = std::time::Instant::now() + PATIENCE;
+                    let mut answer = [0; 16];
+                    // Datagrams may be lost, as in any network.
+                    while std::time::Instant::now() < until {
+                        let _ = socket.send(b"hello");
+                        if socket
+                            .recv(&mut answer)
+                            .is_ok_and(|length| &answer[..length] == b"hello")
+                        {
+                            let _ = sender.send(socket.local_addr().expect("an address"));
+                            break;
+                        }
+                    }
+                }
+            });
+        });
+        Self { go, done }
+    }
+
+    /// Talks once; its own address, when the answer has come.
+    fn talk(&self) -> Ipv6Addr {
+        self.go.send(()).expect("the program runs");
+        match self.done.recv_timeout(PATIENCE + PATIENCE) {
+            Ok(SocketAddr::V6(local)) => *local.ip(),
+            other => panic!("the correspondent does not answer: {other:?}"),
+        }
+    }
+}
+
+fn network(number: u32) -> Option<Network> {
+    match Network::new(number) {
+        Ok(network) => Some(network),
+        Err(reason) => {
+            eprintln!("skipped: {reason}");
+            None
+        }
+    }
+}
+
+/// Rules, routes beyond the local table, and interfaces: what an agent changes.
+fn kernel_state(network: &Network) -> [String; 3] {
+    let show = |arguments: &[&str]| network.ip(&network.node(), arguments);
+    let links = show(&["-brief", "link", "show"]);
+    let names = links
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    [
+        show(&["-6", "rule", "show"]),
+        show(&["-6", "route", "show", "table", "all", "proto", "77"]),
+        names.collect::<Vec<_>>().join(" "),
+    ]
+}
+
+#[test]
+fn a_socket_survives_the_move_to_another_network() {
+    let Some(network) = network(1) else { return };
+    let parameter = "net/ipv6/conf/wlan0/optimistic_dad";
+    let before = network.read(&network.node(), parameter);
+    let state = kernel_state(&network);
+    let internet = Internet::start(&network.rest(), PREFIX_A);
+    let agent = Agent::start(&network.node(), tempfile::tempdir().expect("a directory"));
+    let ready = agent.wait_for("anchor_ready");
+    let dhoa = address(&ready, "home_address");
+    let bound = agent.wait_for("bound");
+    assert!(address(&bound, "care_of").segments()[..4] == PREFIX_A.segments()[..4]);
+    while agent.wait_for("flow_source")["source"] != dhoa.to_string() {}
+
+    let program = Program::start(&network.node());
+    assert_eq!(program.talk(), dhoa, "an unmodified program gets the DHoA");
+
+    // The link goes to another network: the carrier is lost, and another router answers.
+    network.disconnect();
+    agent.wait_for("care_of_lost");
+    *internet.shared.prefix.lock().expect("the lock") = Some(PREFIX_B);
+    network.connect();
+    let configured = agent.wait_for("address_configured");
+    let care_of = address(&configured, "address");
+    assert!(care_of.segments()[..4] == PREFIX_B.segments()[..4]);
+    let bound = agent.wait_for("bound");
+    assert_eq!(address(&bound, "care_of"), care_of);
+    assert_eq!(program.talk(), dhoa, "on the same socket");
+
+    let addresses = network.ip(
+        &network.node(),
+        &["-6", "addr", "show", "dev", "wlan0", "scope", "global"],
+    );
+    assert!(
+        !addresses.contains("2001:db8:a:"),
+        "the old network's address is gone: {addresses}"
+    );
+    let status = agent.status();
+    assert_eq!(status["care_of"], care_of.to_string());
+    assert_eq!(status["flows"][0]["state"], "ready");
+    assert_eq!(status["flows"][1]["source"], serde_json::Value::Null);
+
+    let (status, _directory) = agent.end(Signal::SIGTERM);
+    assert!(status.success());
+    assert_eq!(
+        *internet.shared.binding.lock().expect("the lock"),
+        None,
+        "it has said farewell"
+    );
+    assert_eq!(kernel_state(&network), state);
+    assert_eq!(network.read(&network.node(), parameter), before);
+}
+
+#[test]
+fn what_a_killed_agent_leaves_behind_is_removed_by_the_next() {
+    let Some(network) = network(2) else { return };
+    let parameter = "net/ipv6/conf/wlan0/optimistic_dad";
+    let before = network.read(&network.node(), parameter);
+    let state = kernel_state(&network);
+    let _internet = Internet::start(&network.rest(), PREFIX_A);
+    let agent = Agent::start(&network.node(), tempfile::tempdir().expect("a directory"));
+    agent.wait_for("anchor_ready");
+    agent.wait_for("flow_source");
+    let (_, directory) = agent.end(Signal::SIGKILL);
+    assert_ne!(
+        kernel_state(&network)[0],
+        state[0],
+        "rules outlive a killed process"
+    );
+    assert_ne!(network.read(&network.node(), parameter), before);
+    let agent = Agent::start(&network.node(), directory);
+    agent.wait_for("anchor_ready");
+    agent.wait_for("bound");
+    let (status, _directory) = agent.end(Signal::SIGTERM);
+    assert!(status.success());
+    assert_eq!(kernel_state(&network), state);
+    assert_eq!(network.read(&network.node(), parameter), before);
+}

@@ -1,0 +1,121 @@
+//! Two network namespaces with a link between them: the mobile node's, and that of everything else.
+
+use std::fs::File;
+use std::process::{Command, Output};
+use std::sync::mpsc;
+use std::thread;
+
+use nix::sched::{CloneFlags, setns};
+
+/// The namespaces; removed with this.
+pub struct Network {
+    id: u32,
+}
+
+impl Network {
+    /// Makes them, or says why that cannot be done here.
+    pub fn new(number: u32) -> Result<Self, String> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err("not root".to_owned());
+        }
+        let network = Self {
+            id: std::process::id() * 10 + number,
+        };
+        for name in [network.node(), network.rest()] {
+            run("ip", &["netns", "add", &name])?;
+            run("ip", &["-n", &name, "link", "set", "lo", "up"])?;
+        }
+        let (node, rest) = (network.node(), network.rest());
+        let veth = [
+            "link", "add", "wlan0", "type", "veth", "peer", "name", "r0", "netns", &rest,
+        ];
+        run("ip", &[&["-n", &node][..], &veth].concat())?;
+        network.write(&rest, "net/ipv6/conf/all/forwarding", "1");
+        // The router's own addresses need no duplicate address detection.
+        network.write(&rest, "net/ipv6/conf/r0/accept_dad", "0");
+        network.connect();
+        run("ip", &["-n", &node, "link", "set", "wlan0", "up"])?;
+        Ok(network)
+    }
+
+    /// Brings the link up. All access networks are on it; which one the router advertises is another matter.
+    pub fn connect(&self) {
+        self.ip(&self.rest(), &["link", "set", "r0", "up"]);
+        self.ip(
+            &self.rest(),
+            &["route", "add", "2001:db8::/32", "dev", "r0"],
+        );
+    }
+
+    /// Takes the carrier away.
+    pub fn disconnect(&self) {
+        self.ip(&self.rest(), &["link", "set", "r0", "down"]);
+    }
+
+    /// Name of the mobile node's namespace.
+    pub fn node(&self) -> String {
+        format!("dhpmn{}a", self.id)
+    }
+
+    /// Name of the other one.
+    pub fn rest(&self) -> String {
+        format!("dhpmn{}b", self.id)
+    }
+
+    /// Runs `ip` in a namespace and gives what it printed.
+    pub fn ip(&self, namespace: &str, arguments: &[&str]) -> String {
+        let output = run("ip", &[&["-n", namespace][..], arguments].concat()).expect("ip works");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A kernel parameter.
+    pub fn read(&self, namespace: &str, parameter: &str) -> String {
+        let path = format!("/proc/sys/{parameter}");
+        inside(namespace, move || {
+            std::fs::read_to_string(path)
+                .expect("a parameter")
+                .trim()
+                .to_owned()
+        })
+    }
+
+    fn write(&self, namespace: &str, parameter: &str, value: &str) {
+        let (path, value) = (format!("/proc/sys/{parameter}"), value.to_owned());
+        inside(namespace, move || {
+            std::fs::write(path, value).expect("a parameter")
+        });
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for name in [self.node(), self.rest()] {
+            let _ = run("ip", &["netns", "del", &name]);
+        }
+    }
+}
+
+/// Does something in a namespace, on a thread of its own.
+pub fn inside<T: Send + 'static>(namespace: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let path = format!("/run/netns/{namespace}");
+    let (result, done) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let file = File::open(path).expect("the namespace is there");
+        setns(file, CloneFlags::CLONE_NEWNET).expect("the namespace can be entered");
+        let _ = result.send(work());
+    });
+    let value = done.recv();
+    thread.join().expect("the work is done");
+    value.expect("a result")
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<Output, String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}
