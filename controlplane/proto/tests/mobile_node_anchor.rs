@@ -1,0 +1,433 @@
+//! The mobile node's engine and real anchors over a simulated network that delays, loses, repeats and reorders.
+
+use core::net::Ipv6Addr;
+use std::collections::BTreeMap;
+
+use dhp_proto::anchor::{
+    Anchor, AnchorAction, AnchorConfig, DirectoryEntry, PoolConfig, PoolKind, Roles,
+};
+use dhp_proto::auth::{Algorithm, Key};
+use dhp_proto::mobile_node::{
+    FlowProgress, HomeConfig, KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode,
+    MobileNodeConfig, Session,
+};
+use dhp_proto::random::Random;
+use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
+use dhp_proto::time::{NANOS_PER_SECOND, Now};
+use dhp_wire::codepoints::CodePoints;
+use dhp_wire::ipv6::Ipv6View;
+use ipnet::Ipv6Net;
+
+const HA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
+const HOA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
+const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
+const MS: u64 = 1_000_000;
+
+fn net(text: &str) -> Ipv6Net {
+    text.parse().expect("a prefix")
+}
+
+fn care_of(network: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0xa00 + network, 0, 0, 0, 0, 0x100)
+}
+
+/// The network: what is on its way, by the time of its arrival.
+struct World {
+    now: Now,
+    random: Random,
+    /// Of 100 packets so many are lost, and so many of the others come twice.
+    loss: u64,
+    repeats: u64,
+    on_the_way: BTreeMap<(u64, u64), Vec<u8>>,
+    sent: u64,
+    node: MobileNode,
+    anchors: BTreeMap<Ipv6Addr, (Anchor, u64)>,
+    events: Vec<(u64, MnEvent)>,
+    care_of: Option<Ipv6Addr>,
+}
+
+impl World {
+    fn new(seed: u8, loss: u64, repeats: u64) -> Self {
+        let now = Now {
+            mono_ns: NANOS_PER_SECOND,
+            ntp: 0xe5a1_b2c3 << 32,
+        };
+        let home_key = Key::new([0x42; 32]);
+        let association = |anchor: &Ipv6Addr| {
+            let permissions = Permissions {
+                home_addresses: if *anchor == HA { vec![HOA] } else { Vec::new() },
+                ..Permissions::default()
+            };
+            SecurityAssociation::from_home_key(
+                256,
+                MnId::nai("mn1@example.net"),
+                &home_key,
+                anchor,
+                Algorithm::HmacSha256_128,
+                permissions,
+            )
+            .expect("a security association")
+        };
+        let mut ha = AnchorConfig::new(HA);
+        ha.roles = Roles {
+            dhp: false,
+            home_agent: true,
+            locator: true,
+        };
+        ha.pools = vec![PoolConfig::new(net("2001:db8:1:1::/64"), PoolKind::Home)];
+        ha.directory = vec![DirectoryEntry {
+            dhp: DHP,
+            prefix: net("2001:db8:c::/48"),
+            preference: 100,
+            load: 0,
+            path_rtt_us: 0,
+        }];
+        ha.security_associations = vec![association(&HA)];
+        let mut dhp = AnchorConfig::new(DHP);
+        dhp.pools = vec![PoolConfig::new(net("2001:db8:d:1::/64"), PoolKind::Dhoa)];
+        dhp.coverage = vec![net("2001:db8:c::/48")];
+        dhp.security_associations = vec![association(&DHP)];
+        let anchor = |config| Anchor::new(config, now, [seed; 32]).expect("a valid configuration");
+        let config = MobileNodeConfig {
+            mn_id: Some(MnId::nai("mn1@example.net")),
+            spi: 256,
+            algorithm: Algorithm::HmacSha256_128,
+            key: KeyMaterial::Home(home_key.clone()),
+            home: Some(HomeConfig {
+                agent: HA,
+                address: HOA,
+            }),
+            locators: vec![HA],
+            code_points: CodePoints::default(),
+            lifetime: 150,
+        };
+        Self {
+            now,
+            random: Random::new([seed; 32]),
+            loss,
+            repeats,
+            on_the_way: BTreeMap::new(),
+            sent: 0,
+            node: MobileNode::new(config, now, [seed; 32]).expect("a valid configuration"),
+            anchors: [(HA, (anchor(ha), 40 * MS)), (DHP, (anchor(dhp), 9 * MS))].into(),
+            events: Vec::new(),
+            care_of: None,
+        }
+    }
+
+    fn command(&mut self, command: MnCommand) {
+        match command {
+            MnCommand::SetCareOf(address) => self.care_of = Some(address),
+            MnCommand::LoseCareOf => self.care_of = None,
+            _ => {}
+        }
+        self.node.handle_command(self.now, command);
+        self.collect();
+    }
+
+    /// Both ends' actions onto the network.
+    fn collect(&mut self) {
+        let mut packets = Vec::new();
+        while let Some(action) = self.node.poll_action() {
+            match action {
+                MnAction::Transmit(packet) => packets.push(packet),
+                MnAction::Event(event) => self.events.push((self.now.mono_ns, event)),
+            }
+        }
+        for (anchor, _) in self.anchors.values_mut() {
+            while let Some(action) = anchor.poll_action() {
+                if let AnchorAction::Transmit(packet) = action {
+                    packets.push(packet);
+                }
+            }
+        }
+        for packet in packets {
+            self.launch(packet);
+        }
+    }
+
+    fn launch(&mut self, packet: Vec<u8>) {
+        if self.random.below(100) < self.loss {
+            return;
+        }
+        let copies = if self.random.below(100) < self.repeats {
+            2
+        } else {
+            1
+        };
+        let view = Ipv6View::new(&packet).expect("an IPv6 packet");
+        let anchor = [view.source(), view.destination()]
+            .into_iter()
+            .find(|address| self.anchors.contains_key(address));
+        // The anycast address of a covered prefix is answered by the DHP on the path.
+        let delay = self
+            .anchors
+            .get(&anchor.unwrap_or(DHP))
+            .map_or(0, |(_, delay)| *delay);
+        for _ in 0..copies {
+            self.sent += 1;
+            // Up to 2 ms of jitter let packets overtake each other.
+            let arrival = self.now.mono_ns + delay + self.random.below(2 * MS);
+            self.on_the_way.insert((arrival, self.sent), packet.clone());
+        }
+    }
+
+    fn arrive(&mut self, packet: &[u8]) {
+        let destination = Ipv6View::new(packet).expect("an IPv6 packet").destination();
+        if let Some((anchor, _)) = self.anchors.get_mut(&destination) {
+            anchor.handle_packet(self.now, packet);
+        } else if Some(destination) == self.care_of {
+            self.node.handle_packet(self.now, packet);
+        } else if net("2001:db8:c::/48").contains(&destination)
+            && let Some((anchor, _)) = self.anchors.get_mut(&DHP)
+        {
+            anchor.handle_packet(self.now, packet);
+        }
+    }
+
+    /// Lets time pass.
+    fn pass(&mut self, nanos: u64) {
+        let end = self.now.mono_ns + nanos;
+        loop {
+            let arrival = self.on_the_way.first_key_value().map(|((at, _), _)| *at);
+            let anchors = self
+                .anchors
+                .values()
+                .filter_map(|(anchor, _)| anchor.poll_timeout());
+            let next = anchors.chain(arrival).chain(self.node.poll_timeout()).min();
+            let Some(at) = next.filter(|at| *at <= end) else {
+                break;
+            };
+            self.now = self.now.plus_ns(at.saturating_sub(self.now.mono_ns));
+            while let Some(entry) = self.on_the_way.first_entry()
+                && entry.key().0 <= self.now.mono_ns
+            {
+                let packet = entry.remove();
+                self.arrive(&packet);
+            }
+            self.node.handle_timeout(self.now);
+            for (anchor, _) in self.anchors.values_mut() {
+                anchor.handle_timeout(self.now);
+            }
+            self.collect();
+        }
+        self.now = self.now.plus_ns(end.saturating_sub(self.now.mono_ns));
+    }
+
+    /// Lets time pass until the flow has its DHoA and every binding is confirmed; gives the time that took.
+    fn settle(&mut self, limit_ns: u64) -> u64 {
+        let start = self.now.mono_ns;
+        while !self.is_settled() {
+            assert!(
+                self.now.mono_ns - start < limit_ns,
+                "not settled: {:#?}",
+                self.node.status()
+            );
+            self.pass(5 * MS);
+        }
+        self.now.mono_ns - start
+    }
+
+    fn is_settled(&self) -> bool {
+        let status = self.node.status();
+        let ready = status
+            .flows
+            .iter()
+            .all(|flow| matches!(flow.progress, FlowProgress::Ready { .. }));
+        let bound = status.anchors.iter().all(|anchor| {
+            !anchor.bindings.is_empty()
+                && anchor
+                    .bindings
+                    .iter()
+                    .all(|binding| binding.care_of == self.care_of)
+        });
+        ready && bound && !status.anchors.is_empty()
+    }
+
+    /// What the anchors believe is what the mobile node believes.
+    fn assert_agreement(&self) {
+        for anchor in self.node.status().anchors {
+            let (engine, _) = &self.anchors[&anchor.address];
+            let held: BTreeMap<_, _> = engine
+                .bindings(self.now)
+                .map(|binding| (binding.home_address, binding.care_of))
+                .collect();
+            let known: BTreeMap<_, _> = anchor
+                .bindings
+                .iter()
+                .filter_map(|binding| Some((binding.home_address, binding.care_of?)))
+                .collect();
+            assert_eq!(held, known, "at {}", anchor.address);
+        }
+    }
+
+    fn use_both(&mut self) {
+        for (prefix, session) in [
+            ("2001:db8:c:1::/64", Session::SessionLasting),
+            ("2001:db8:c:2::/64", Session::Fixed),
+        ] {
+            self.command(MnCommand::Use {
+                correspondent: net(prefix),
+                session,
+            });
+        }
+    }
+}
+
+#[test]
+fn on_a_good_network_a_handoff_takes_one_round_trip() {
+    let mut world = World::new(1, 0, 0);
+    world.use_both();
+    world.command(MnCommand::SetCareOf(care_of(0)));
+    let took = world.settle(NANOS_PER_SECOND);
+    assert!(
+        took < 300 * MS,
+        "query, request and the 200 ms for other answers: {took} ns"
+    );
+    world.assert_agreement();
+    for network in 1..6 {
+        world.command(MnCommand::LoseCareOf);
+        world.pass(NANOS_PER_SECOND);
+        world.events.clear();
+        let start = world.now.mono_ns;
+        world.command(MnCommand::SetCareOf(care_of(network)));
+        world.settle(NANOS_PER_SECOND);
+        world.assert_agreement();
+        let bound = |wanted: Ipv6Addr| {
+            let mut events = world.events.iter();
+            let at = events.find_map(|(at, event)| match event {
+                MnEvent::Bound { anchor, .. } if *anchor == wanted => Some(*at),
+                _ => None,
+            });
+            at.expect("it is bound") - start
+        };
+        assert!(bound(DHP) < 23 * MS && bound(HA) < 85 * MS);
+        let updates = world
+            .events
+            .iter()
+            .filter(|(_, event)| matches!(event, MnEvent::UpdateSent { .. }));
+        assert_eq!(updates.count(), 2, "one to each anchor");
+    }
+}
+
+#[test]
+fn a_third_of_all_packets_lost_and_many_repeated_only_take_longer() {
+    for seed in 0..16 {
+        let mut world = World::new(seed, 30, 20);
+        world.use_both();
+        for network in 0..8 {
+            world.command(MnCommand::SetCareOf(care_of(network)));
+            world.settle(300 * NANOS_PER_SECOND);
+            // Late copies of older messages change nothing any more.
+            world.pass(3 * NANOS_PER_SECOND);
+            world.assert_agreement();
+        }
+    }
+}
+
+#[test]
+fn moving_on_before_anything_is_confirmed_ends_at_the_last_network() {
+    for seed in 0..16 {
+        let mut world = World::new(seed, 20, 20);
+        world.use_both();
+        world.command(MnCommand::SetCareOf(care_of(0)));
+        world.settle(300 * NANOS_PER_SECOND);
+        for step in 0..12 {
+            if step % 3 == 2 {
+                world.command(MnCommand::LoseCareOf);
+                world.pass(5 * MS);
+            }
+            world.command(MnCommand::SetCareOf(care_of(step % 3)));
+            let stay = world.random.below(300 * MS);
+            world.pass(stay);
+        }
+        world.settle(300 * NANOS_PER_SECOND);
+        world.pass(3 * NANOS_PER_SECOND);
+        world.assert_agreement();
+    }
+}
+
+#[test]
+fn bindings_outlive_their_lifetimes_by_refreshing() {
+    let mut world = World::new(5, 10, 10);
+    world.use_both();
+    world.command(MnCommand::SetCareOf(care_of(0)));
+    world.settle(300 * NANOS_PER_SECOND);
+    world.events.clear();
+    world.pass(3600 * NANOS_PER_SECOND);
+    world.assert_agreement();
+    let lost = world
+        .events
+        .iter()
+        .find(|(_, event)| matches!(event, MnEvent::Unbound { .. }));
+    assert_eq!(lost, None);
+}
+
+#[test]
+fn a_mobile_node_that_comes_back_gets_its_old_dhoa() {
+    let mut world = World::new(6, 0, 0);
+    world.use_both();
+    world.command(MnCommand::SetCareOf(care_of(0)));
+    world.settle(NANOS_PER_SECOND);
+    let dhoa = |world: &World| world.node.status().anchors[1].bindings[0].home_address;
+    let before = dhoa(&world);
+    world.command(MnCommand::LoseCareOf);
+    world.pass(700 * NANOS_PER_SECOND);
+    assert!(
+        world
+            .node
+            .status()
+            .anchors
+            .iter()
+            .all(|anchor| anchor.bindings.is_empty())
+    );
+    world.command(MnCommand::SetCareOf(care_of(1)));
+    world.settle(NANOS_PER_SECOND);
+    assert_eq!(dhoa(&world), before, "it was in quarantine, and wished for");
+    world.assert_agreement();
+}
+
+#[test]
+fn an_anchor_that_has_lost_its_sequence_numbers_is_satisfied_with_a_timestamp() {
+    let mut world = World::new(7, 0, 0);
+    world.use_both();
+    world.command(MnCommand::SetCareOf(care_of(0)));
+    world.settle(NANOS_PER_SECOND);
+    // The DHP starts anew, without bindings and numbers.
+    let (anchor, delay) = world.anchors.remove(&DHP).expect("the DHP");
+    let mut config = anchor.config().clone();
+    config.sequence_state_lost = true;
+    config.security_associations = vec![
+        SecurityAssociation::from_home_key(
+            256,
+            MnId::nai("mn1@example.net"),
+            &Key::new([0x42; 32]),
+            &DHP,
+            Algorithm::HmacSha256_128,
+            Permissions::default(),
+        )
+        .expect("a security association"),
+    ];
+    let fresh = Anchor::new(config, world.now, [9; 32]).expect("a valid configuration");
+    world.anchors.insert(DHP, (fresh, delay));
+    world.command(MnCommand::SetCareOf(care_of(1)));
+    world.settle(2 * NANOS_PER_SECOND);
+    world.assert_agreement();
+}
+
+#[test]
+fn after_shutdown_no_anchor_has_a_binding() {
+    for seed in 0..10 {
+        let mut world = World::new(seed, 20, 20);
+        world.use_both();
+        world.command(MnCommand::SetCareOf(care_of(0)));
+        world.settle(300 * NANOS_PER_SECOND);
+        world.loss = 0;
+        world.command(MnCommand::Shutdown);
+        world.pass(NANOS_PER_SECOND);
+        assert!(world.node.is_stopped());
+        for (anchor, _) in world.anchors.values() {
+            assert_eq!(anchor.bindings(world.now).count(), 0);
+        }
+    }
+}
