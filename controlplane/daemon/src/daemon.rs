@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use dhp_engine::WakeFd;
 use dhp_port_afpacket::{KernelGuard, Profile};
-use dhp_segment::{Geometry, Segment};
+use dhp_segment::Geometry;
 use ipnet::Ipv6Net;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,17 +12,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::anchor_config::anchor_config;
-use crate::bell::Bell;
 use crate::clock::system_clock;
 use crate::config::{Config, HostFacts, LoadedConfig, kernel_forwards};
+use crate::control_plane::ControlPlane;
 use crate::health::HealthMonitor;
 use crate::inspector::Inspector;
 use crate::metrics::Metrics;
 use crate::mirror::{Territory, Watcher, plan};
-use crate::signalling::Signalling;
 use crate::socket::ControlSocket;
 use crate::workers::{WorkerEnded, Workers};
-use crate::{control, host_interface, http, mirror, workers};
+use crate::{host_interface, http, mirror, workers};
 
 /// Run until SIGTERM or SIGINT, or until something fails that cannot be mended while running. Everything that was made is
 /// taken away again: interface, routes, guard, socket.
@@ -40,31 +38,17 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     warn_of_what_stands(config);
 
     let metrics = Metrics::new(config.workers.count)?;
-    let segment =
-        Segment::anonymous(&geometry(config)).context("cannot make the forwarding tables")?;
-    let bell = Bell::new().context("cannot make an eventfd")?;
-    let wakes = (0..config.workers.count)
-        .map(|_| WakeFd::new())
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|error| anyhow!("no randomness from the system: {error}"))?;
-    let mut signalling = Signalling::new(
-        &segment,
-        anchor_config(config)?,
-        system_clock(),
-        wakes.clone(),
-        seed,
-        metrics.signalling_seconds(),
-    )?;
-
     // The workers start with the kernel's routes, not without any.
     let territory = territory(config);
     let watcher = Watcher::start().await?;
     let first_plan = Arc::new(plan(watcher.state(), &territory));
-    signalling.follow_network(Arc::clone(&first_plan));
-    let (control, control_thread) = control::spawn(signalling, bell.clone())?;
-    let stop_control = StopOnDrop(control.clone(), Some(control_thread));
+    let control = ControlPlane::start(
+        &geometry(config),
+        anchor_config(config)?,
+        system_clock(),
+        Arc::clone(&first_plan),
+        metrics.signalling_seconds(),
+    )?;
 
     let socket = ControlSocket::bind(&config.api.socket)?;
     let web = match config.api.metrics {
@@ -85,15 +69,16 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     let guard = KernelGuard::new(Profile::Anchor, &ports)?;
     let cores = workers::cores(config, &facts);
     let (ended, mut ends) = mpsc::unbounded_channel();
-    let workers = Workers::start(config, &cores, &segment, &wakes, &bell, &ended)?;
+    let workers = Workers::start(config, &cores, &control, &ended)?;
     let pools = config.pools.iter().map(|pool| pool.prefix);
     host_interface::route_pools(&config.host_interface, pools).await?;
 
     let monitor = HealthMonitor::new(config);
+    let handle = control.handle().clone();
     let inspector = Arc::new(Inspector::new(
         config.clone(),
         cores,
-        control.clone(),
+        handle.clone(),
         metrics,
         monitor,
     ));
@@ -104,7 +89,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
             &territory,
             watcher,
             first_plan,
-            &control,
+            &handle,
             mirrored.health_monitor(),
         )
         .await;
@@ -133,7 +118,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     tasks.shutdown().await;
     drop(workers);
     drop(guard);
-    drop(stop_control);
+    drop(control);
     outcome.map(|_| ())
 }
 
@@ -192,18 +177,5 @@ fn territory(config: &Config) -> Territory {
             true => config.coverage.clone(),
             false => Vec::new(),
         },
-    }
-}
-
-/// Ends the control thread, whatever way `run` is left.
-struct StopOnDrop(control::ControlHandle, Option<std::thread::JoinHandle<()>>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.stop();
-        if let Some(thread) = self.1.take() {
-            // If it panicked, the log shows it.
-            let _ = thread.join();
-        }
     }
 }

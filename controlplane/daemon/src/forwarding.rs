@@ -127,6 +127,11 @@ impl Forwarding {
         &self.plan
     }
 
+    /// Whether the workers forward by the routes of [`plan`](Self::plan), or will as soon as they let go of others.
+    pub fn follows_plan(&self) -> bool {
+        self.routes_published
+    }
+
     /// A bound home address.
     pub fn bound(&self, home_address: Ipv6Addr) -> Option<&BoundAddress> {
         self.bound.get(&home_address)

@@ -6,7 +6,11 @@
 //! | [`mirror`] | follows the kernel's routes and neighbours, and plans what the workers shall do |
 //! | [`forwarding`] | writes bindings, routes and next hops into the segment |
 //! | [`signalling`] | takes punted packets through the protocol engine, and injects its answers |
-//! | [`control`] | the thread that does so |
+//! | [`control`] | the thread that does so, and how others talk to it |
+//! | [`control_plane`] | segment and control thread together; workers on any ports join it |
+//! | [`workers`] | the forwarding threads on Linux interfaces |
+//! | [`inspector`] | answers `dhpctl` ([`socket`]) and monitoring ([`http`]) from [`snapshot`]s |
+//! | [`daemon`] | puts it together |
 #![forbid(unsafe_code)]
 
 pub mod anchor_config;
@@ -14,6 +18,7 @@ pub mod bell;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod control_plane;
 pub mod daemon;
 pub mod forwarding;
 pub mod health;

@@ -295,7 +295,7 @@ impl Signalling {
     fn settle(&mut self) -> bool {
         match self.forwarding.settle() {
             Ok(settled) => {
-                if settled && self.network_error.take().is_some() {
+                if self.forwarding.follows_plan() && self.network_error.take().is_some() {
                     tracing::info!("the kernel's routes fit the forwarding tables again");
                 }
                 settled

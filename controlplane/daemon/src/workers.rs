@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use dhp_engine::{FramePool, RunError, WakeFd, Worker, WorkerConfig, WorkerError};
+use dhp_engine::{FramePool, RunError, WakeFd, Worker, WorkerConfig};
 use dhp_port_afpacket::{AfPacketPort, Interface, LinuxPort, SetupError, TunPort};
-use dhp_segment::{Segment, SegmentError};
 use tokio::sync::mpsc;
 
-use crate::bell::Bell;
 use crate::config::{Config, HostFacts};
+use crate::control_plane::{ControlPlane, JoinError};
 
 /// Frames of each worker, for all its ports.
 const FRAMES: usize = 8192;
@@ -26,15 +25,12 @@ pub enum WorkersError {
     /// A port cannot be opened.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// The engine does not take its ports.
+    /// The control plane does not take a worker.
     #[error(transparent)]
-    Worker(#[from] WorkerError),
-    /// The segment has no reader for a worker.
-    #[error(transparent)]
-    Segment(#[from] SegmentError),
-    /// No randomness.
-    #[error("no randomness from the system: {0}")]
-    Random(#[from] getrandom::Error),
+    Join(#[from] JoinError),
+    /// The control plane was made for fewer workers.
+    #[error("the control plane has no worker {0}")]
+    NoWake(u32),
     /// No thread.
     #[error("cannot start a worker: {0}")]
     Thread(#[from] std::io::Error),
@@ -107,7 +103,7 @@ fn open_ports(config: &Config) -> Result<Vec<Vec<LinuxPort>>, WorkersError> {
 }
 
 impl Workers {
-    /// Open the ports and start a thread for each worker. They ring `bell` when they have punted; `ended` hears of those
+    /// Open the ports and start a thread for each worker. `ended` hears of those
     /// that end by themselves.
     ///
     /// # Errors
@@ -115,19 +111,14 @@ impl Workers {
     pub fn start(
         config: &Config,
         cores: &[Option<usize>],
-        segment: &Segment,
-        wakes: &[WakeFd],
-        bell: &Bell,
+        control: &ControlPlane,
         ended: &mpsc::UnboundedSender<WorkerEnded>,
     ) -> Result<Self, WorkersError> {
         let mut workers = Self {
             stop: Arc::default(),
-            wakes: wakes.to_vec(),
+            wakes: Vec::new(),
             threads: Vec::new(),
         };
-        let mut key = [0; 4];
-        getrandom::fill(&mut key)?;
-        let fragment_key = u32::from_ne_bytes(key);
         for ((number, ports), core) in (0..).zip(open_ports(config)?).zip(cores) {
             let host_port = ports.len().checked_sub(1);
             let settings = WorkerConfig {
@@ -135,13 +126,11 @@ impl Workers {
                 core: *core,
                 anchor_addresses: vec![config.anchor.address],
                 transit: config.workers.transit,
-                fragment_key,
                 ..WorkerConfig::default()
             };
-            let bell = bell.clone();
-            let worker = Worker::new(settings, ports, host_port, segment.reader(number)?)?
-                .with_punt_signal(move || bell.ring());
-            workers.spawn(number, worker, ended.clone())?;
+            let wake = control.wake(number).ok_or(WorkersError::NoWake(number))?;
+            let worker = control.join(settings, ports, host_port)?;
+            workers.spawn(number, worker, wake.clone(), ended.clone())?;
         }
         Ok(workers)
     }
@@ -150,12 +139,11 @@ impl Workers {
         &mut self,
         number: u32,
         mut worker: Worker<LinuxPort>,
+        wake: WakeFd,
         ended: mpsc::UnboundedSender<WorkerEnded>,
     ) -> std::io::Result<()> {
         let stop = Arc::clone(&self.stop);
-        let index = usize::try_from(number).unwrap_or(usize::MAX);
-        let wake = self.wakes.get(index).cloned();
-        let wake = wake.ok_or_else(|| std::io::Error::other("a worker has no bell"))?;
+        self.wakes.push(wake.clone());
         let thread = std::thread::Builder::new()
             .name(format!("dhpd-worker-{number}"))
             .spawn(move || {

@@ -1,0 +1,233 @@
+//! `dhpd run` as a router between two hosts, in network namespaces of its own
+
+mod namespaces;
+mod ping;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv6Addr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use namespaces::{Namespace, ip};
+use ping::Pinger;
+
+const ANCHOR: &str = "2001:db8:d::1";
+const ROUTER: &str = "2001:db8:a::1";
+const SERVER: &str = "2001:db8:c:1::80";
+const OTHER_SERVER: &str = "2001:db8:c:1::81";
+
+fn address(text: &str) -> Ipv6Addr {
+    text.parse().expect("an address")
+}
+
+/// Client, router and server.
+struct Network {
+    client: Namespace,
+    router: Namespace,
+    server: Namespace,
+}
+
+impl Network {
+    fn new() -> Self {
+        let network = Self {
+            client: Namespace::new("client"),
+            router: Namespace::new("router"),
+            server: Namespace::new("server"),
+        };
+        for (port, host) in [("core0", &network.client), ("cn0", &network.server)] {
+            let (router, host) = (network.router.name(), host.name());
+            ip(&[
+                "link", "add", port, "netns", router, "type", "veth", "peer", "name", "eth0",
+                "netns", host,
+            ]);
+            network.router.ip(&["link", "set", port, "up"]);
+        }
+        network.router.sysctl("net.ipv6.conf.all.forwarding=1");
+        network.router.add_address(ROUTER, "core0");
+        network.router.add_address("2001:db8:c:1::1", "cn0");
+        network.router.ip(&["address", "add", ANCHOR, "dev", "lo"]);
+        for (host, own, gateway) in [
+            (&network.client, "2001:db8:a::2", ROUTER),
+            (&network.server, SERVER, "2001:db8:c:1::1"),
+        ] {
+            host.ip(&["link", "set", "eth0", "up"]);
+            host.add_address(own, "eth0");
+            host.ip(&["route", "add", "default", "via", gateway]);
+        }
+        network.server.add_address(OTHER_SERVER, "eth0");
+        network
+    }
+}
+
+/// A running daemon, killed if a test fails.
+struct Daemon {
+    process: Child,
+    socket: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Daemon {
+    fn start(namespace: &Namespace) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (config, socket) = (
+            directory.path().join("dhpd.toml"),
+            directory.path().join("dhpd.sock"),
+        );
+        let text = format!(
+            "[anchor]\naddress = \"{ANCHOR}\"\n[[port]]\ninterface = \"core0\"\n[[port]]\ninterface = \"cn0\"\n\
+             [[pool]]\nprefix = \"2001:db8:d:1::/64\"\nkind = \"dhoa\"\n[[coverage]]\nprefix = \"2001:db8:c::/48\"\n\
+             [api]\nsocket = \"{}\"\n",
+            socket.display()
+        );
+        std::fs::write(&config, text).expect("written");
+        let mut process = Command::new("ip")
+            .args([
+                "netns",
+                "exec",
+                namespace.name(),
+                env!("CARGO_BIN_EXE_dhpd"),
+                "run",
+                "--config",
+            ])
+            .arg(&config)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ip is there");
+        let mut log = BufReader::new(process.stderr.take().expect("piped")).lines();
+        let ready = log.by_ref().map_while(Result::ok).any(|line| {
+            eprintln!("dhpd: {line}");
+            line.contains("dhpd runs")
+        });
+        // The pipe must not fill up.
+        std::thread::spawn(move || {
+            log.map_while(Result::ok)
+                .for_each(|line| eprintln!("dhpd: {line}"))
+        });
+        assert!(ready, "dhpd has ended");
+        Self {
+            process,
+            socket,
+            _directory: directory,
+        }
+    }
+
+    fn ask(&self, request: &str) -> String {
+        let mut stream = BufReader::new(UnixStream::connect(&self.socket).expect("the socket"));
+        writeln!(stream.get_mut(), "{request}").expect("written");
+        let mut answer = String::new();
+        stream.read_line(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Ask until the answer satisfies: what the kernel tells takes its milliseconds.
+    fn ask_until(&self, request: &str, satisfied: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let answer = self.ask(request);
+            if satisfied(&answer) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{request}: {answer}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn terminate(mut self) -> std::process::ExitStatus {
+        let pid = i32::try_from(self.process.id()).expect("a process number");
+        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
+        self.process.wait().expect("it ends")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Only what a failed test has left.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_router_on_linux_interfaces() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not root: network namespaces cannot be made, nothing was tested");
+        return;
+    }
+    let network = Network::new();
+    let daemon = Daemon::start(&network.router);
+    let pinger = Pinger::new(&network.client);
+
+    // Neighbour discovery on both sides, then forwarding, each echo answered once: the kernel does not forward it too.
+    assert_eq!(pinger.replies(address(SERVER), 20), [1; 20]);
+    // The box itself answers by its kernel, on a port's address and on the anchor's.
+    assert_eq!(pinger.replies(address(ROUTER), 5), [1; 5]);
+    assert_eq!(pinger.replies(address(ANCHOR), 5), [1; 5]);
+    // A server that nobody has spoken with yet, and one that the kernel has forgotten.
+    assert_eq!(pinger.replies(address(OTHER_SERVER), 3), [1; 3]);
+    network.router.ip(&["neighbour", "flush", "all"]);
+    assert_eq!(pinger.replies(address(SERVER), 3), [1; 3]);
+
+    let counters = daemon.ask(r#"{"command":"counters"}"#);
+    let counters: serde_json::Value = serde_json::from_str(&counters).expect("JSON");
+    let forwarded = counters
+        .pointer("/ok/counters/workers/0/counters/forwarded")
+        .and_then(serde_json::Value::as_u64);
+    // 26 echoes to servers, both ways. The kernel, which is guarded against it, has forwarded none of them.
+    assert!(forwarded.is_some_and(|count| count >= 52), "{forwarded:?}");
+
+    // Routes are followed, from and to the kernel.
+    let routes = r#"{"command":"routes"}"#;
+    network
+        .router
+        .ip(&["route", "add", "2001:db8:99::/48", "via", SERVER]);
+    daemon.ask_until(routes, |answer| answer.contains("2001:db8:99::/48"));
+    network.router.ip(&["route", "delete", "2001:db8:99::/48"]);
+    daemon.ask_until(routes, |answer| !answer.contains("2001:db8:99::/48"));
+    let pools = network.router.ip(&["route", "show", "dev", "dhp0"]);
+    assert!(pools.contains("2001:db8:d:1::/64"), "{pools}");
+
+    // A gateway that is not resolved is resolved without any packet to it.
+    network
+        .router
+        .ip(&["route", "add", "2001:db8:98::/48", "via", OTHER_SERVER]);
+    daemon.ask_until(r#"{"command":"neighbours"}"#, |answer| {
+        let answer: serde_json::Value = serde_json::from_str(answer).expect("JSON");
+        let rows = answer
+            .pointer("/ok/neighbours")
+            .and_then(serde_json::Value::as_array);
+        let gateway = rows.into_iter().flatten().find(|row| {
+            row.get("address")
+                .is_some_and(|found| found == OTHER_SERVER)
+        });
+        gateway.is_some_and(|row| row.get("mac").is_some_and(serde_json::Value::is_string))
+    });
+
+    let page = network.router.within(|| {
+        let mut stream = TcpStream::connect("127.0.0.1:9105").expect("metrics are served");
+        write!(
+            stream,
+            "GET /metrics HTTP/1.1\r\nHost: dhpd\r\nConnection: close\r\n\r\n"
+        )
+        .expect("written");
+        let mut page = String::new();
+        stream.read_to_string(&mut page).expect("an answer");
+        page
+    });
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains("dmip_worker_forwarded_total"),
+        "{page}"
+    );
+
+    let socket = daemon.socket.clone();
+    assert!(daemon.terminate().success());
+    assert!(!socket.exists(), "the socket is removed");
+    let links = network.router.ip(&["-br", "link", "show"]);
+    assert!(!links.contains("dhp0"), "{links}");
+    // Without the daemon the kernel forwards again: the guard is gone.
+    assert_eq!(pinger.replies(address(SERVER), 3), [1; 3]);
+}

@@ -1,0 +1,84 @@
+//! Network namespaces that go away with the test
+
+use std::fs::File;
+use std::process::Command;
+
+use nix::sched::{CloneFlags, setns};
+
+/// Run `ip -6` and return what it says.
+pub fn ip(arguments: &[&str]) -> String {
+    let output = Command::new("ip")
+        .arg("-6")
+        .args(arguments)
+        .output()
+        .expect("ip (iproute2) is there");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {arguments:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A network namespace, its loopback interface up.
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    pub fn new(role: &str) -> Self {
+        let name = format!("dhpd-test-{}-{role}", std::process::id());
+        ip(&["netns", "add", &name]);
+        let namespace = Self { name };
+        namespace.ip(&["link", "set", "lo", "up"]);
+        namespace
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Run `ip -6` in it.
+    pub fn ip(&self, arguments: &[&str]) -> String {
+        let within = ["-n", self.name.as_str()];
+        ip(&[&within, arguments].concat())
+    }
+
+    /// Without duplicate address detection, which would take its second.
+    pub fn add_address(&self, address: &str, interface: &str) {
+        self.ip(&[
+            "address",
+            "add",
+            &format!("{address}/64"),
+            "dev",
+            interface,
+            "nodad",
+        ]);
+    }
+
+    pub fn sysctl(&self, setting: &str) {
+        let setting = setting.to_owned();
+        self.within(move || {
+            let (name, value) = setting.split_once('=').expect("name=value");
+            let path = format!("/proc/sys/{}", name.replace('.', "/"));
+            std::fs::write(&path, value).expect("root may");
+        });
+    }
+
+    /// Do something in the namespace, on a thread of its own.
+    pub fn within<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> T {
+        let path = format!("/run/netns/{}", self.name);
+        let thread = std::thread::spawn(move || {
+            let namespace = File::open(path).expect("the namespace is there");
+            setns(namespace, CloneFlags::CLONE_NEWNET).expect("root may enter it");
+            act()
+        });
+        thread.join().expect("it did not panic")
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // Nothing to be done if it fails.
+        let _ = Command::new("ip")
+            .args(["netns", "delete", &self.name])
+            .status();
+    }
+}

@@ -1,0 +1,76 @@
+//! Echo requests (RFC 4443 §4.1), and how often each is answered
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendto,
+    setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use crate::namespaces::Namespace;
+
+const ECHO_REQUEST: u8 = 128;
+const ECHO_REPLY: u8 = 129;
+/// Longer than neighbour discovery takes.
+const PATIENCE_SECONDS: i64 = 10;
+
+/// A raw ICMPv6 socket in a namespace.
+pub struct Pinger(OwnedFd);
+
+impl Pinger {
+    pub fn new(namespace: &Namespace) -> Self {
+        let socket = namespace.within(|| {
+            let family = AddressFamily::Inet6;
+            socket(
+                family,
+                SockType::Raw,
+                SockFlag::SOCK_CLOEXEC,
+                SockProtocol::IcmpV6,
+            )
+            .expect("root may")
+        });
+        setsockopt(
+            &socket,
+            sockopt::ReceiveTimeout,
+            &TimeVal::seconds(PATIENCE_SECONDS),
+        )
+        .expect("a timeout");
+        Self(socket)
+    }
+
+    fn send(&self, destination: Ipv6Addr, sequence: u16) {
+        let [high, low] = sequence.to_be_bytes();
+        // The kernel fills in the checksum.
+        let request = [ECHO_REQUEST, 0, 0, 0, 0xd4, 0xbd, high, low, 1, 2, 3, 4];
+        let to = SockaddrIn6::from(SocketAddrV6::new(destination, 0, 0, 0));
+        sendto(self.0.as_raw_fd(), &request, &to, MsgFlags::empty()).expect("sent");
+    }
+
+    /// The sequence number of the next reply.
+    fn receive(&self) -> u16 {
+        loop {
+            let mut reply = [0; 1500];
+            let octets =
+                recv(self.0.as_raw_fd(), &mut reply, MsgFlags::empty()).expect("a reply in time");
+            if let [ECHO_REPLY, 0, _, _, 0xd4, 0xbd, high, low, ..] = reply[..octets] {
+                return u16::from_be_bytes([high, low]);
+            }
+        }
+    }
+
+    /// How often each of `count` echo requests is answered. One by one, and then one more, by whose reply all duplicates of
+    /// those before have arrived.
+    pub fn replies(&self, destination: Ipv6Addr, count: u16) -> Vec<u32> {
+        let mut replies = vec![0; usize::from(count) + 1];
+        for sequence in 0..=count {
+            self.send(destination, sequence);
+            while replies[usize::from(sequence)] == 0 {
+                replies[usize::from(self.receive())] += 1;
+            }
+        }
+        replies.truncate(usize::from(count));
+        replies
+    }
+}

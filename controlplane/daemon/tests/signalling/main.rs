@@ -1,0 +1,7 @@
+//! Signalling from a worker's port through the control plane and back, on ports in memory
+
+mod rig;
+
+mod answers;
+mod api;
+mod network;
