@@ -69,10 +69,7 @@ impl IcmpSocket {
     /// The socket is broken.
     pub async fn recv(&self) -> io::Result<(u32, Received)> {
         loop {
-            let received = self
-                .socket
-                .async_io(Interest::READABLE, |socket| receive(socket))
-                .await?;
+            let received = self.socket.async_io(Interest::READABLE, receive).await?;
             if let Some(received) = received {
                 return Ok(received);
             }

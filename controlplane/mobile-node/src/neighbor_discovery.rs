@@ -54,9 +54,9 @@ pub fn router_solicitation(link_layer_address: Option<[u8; 6]>) -> Vec<u8> {
 
 /// Reads an ICMPv6 message; `None` if it is not for us to know. The kernel has checked the checksum.
 pub fn read(message: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Received> {
-    match message.first()? {
-        &icmpv6::ROUTER_ADVERTISEMENT => advertisement(message, source, hop_limit),
-        &icmpv6::PACKET_TOO_BIG => too_big(message),
+    match *message.first()? {
+        icmpv6::ROUTER_ADVERTISEMENT => advertisement(message, source, hop_limit),
+        icmpv6::PACKET_TOO_BIG => too_big(message),
         _ => None,
     }
 }

@@ -129,7 +129,7 @@ impl Machine {
             )
             .expect("poll");
             while let Ok(length) = self.packets.recv(&mut buffer) {
-                self.receive(&buffer[..length].to_vec());
+                self.receive(&buffer[..length]);
             }
             while let Ok(length) = recv(self.icmp.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)
             {
