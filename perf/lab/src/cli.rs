@@ -66,6 +66,9 @@ pub enum Command {
         /// Address and port.
         #[arg(long)]
         listen: SocketAddr,
+        /// Octets per second of each download; as fast as it goes if not given.
+        #[arg(long)]
+        rate: Option<u64>,
     },
     /// A sequence-numbered UDP stream each way.
     #[command(subcommand)]

@@ -64,20 +64,22 @@ fn download(report: &DemoReport, flow: Flow) -> Criterion {
             .curl_exit
             .map_or_else(|| "by signal".to_owned(), |code| code.to_string()),
     );
-    if !flow.is_persistent() {
-        return Criterion {
-            what: format!("download, {}", flow.name()),
-            value,
-            limit: "breaks at the first move".to_owned(),
-            holds: report.handoffs.first().is_some_and(|first| {
-                result.broke_at(report.start_ns + (first.begun_s * 1e9) as u64)
-            }),
-        };
-    }
     let ended_s = result
         .samples
         .last()
         .map_or(0.0, |(time, _)| report.seconds(*time));
+    if !flow.is_persistent() {
+        let second_move_s = report
+            .handoffs
+            .get(1)
+            .map_or(f64::MAX, |handoff| handoff.begun_s);
+        return Criterion {
+            what: format!("download, {}", flow.name()),
+            value,
+            limit: "breaks at the first move".to_owned(),
+            holds: result.broke() && ended_s < second_move_s,
+        };
+    }
     let last_move_s = report
         .handoffs
         .last()

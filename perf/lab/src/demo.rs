@@ -42,7 +42,7 @@ pub fn run(
         "building the networks: mn, two access networks, core, ha, dhp, cn",
     );
     let mut lab = Lab::build(options)?;
-    lab.start_server()?;
+    lab.start_server(Some(plan.rate))?;
     timeline.say(Tone::Act, "starting dhpd on ha and dhp, dhp-mn on mn");
     lab.start_anchors(stop)?;
     let capture = SignallingCapture::start(&lab, captures, stop)?;

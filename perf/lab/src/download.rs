@@ -25,8 +25,6 @@ pub struct DownloadPlan {
     pub flow: Flow,
     /// Octets.
     pub length: u64,
-    /// curl's `--limit-rate`, octets per second, so that it lasts over all moves.
-    pub rate: u64,
     /// curl's `--speed-limit`: it gives up when less than this many octets per second came …
     pub speed_limit: u64,
     /// … for so many seconds, `--speed-time`; the speed is curl's mean of about five seconds.
@@ -58,14 +56,15 @@ impl DownloadResult {
         self.curl_exit == Some(0) && self.received == self.length && self.sha256 == expected_sha256
     }
 
-    /// Nothing came any more after a moment (half a second is for what was under way), and it is not complete.
-    pub fn broke_at(&self, moment_ns: u64) -> bool {
+    /// It is not complete, and for its last second nothing came.
+    pub fn broke(&self) -> bool {
         let grew = self.samples.windows(2).filter_map(|pair| match pair {
             [(_, before), (time, after)] if after > before => Some(*time),
             _ => None,
         });
-        let last_ns = grew.max().unwrap_or(0);
-        self.received < self.length && last_ns <= moment_ns.saturating_add(500_000_000)
+        let last_growth_ns = grew.max().unwrap_or(0);
+        let ended_ns = self.samples.last().map_or(0, |(time, _)| *time);
+        self.received < self.length && ended_ns.saturating_sub(last_growth_ns) >= 1_000_000_000
     }
 }
 
@@ -84,11 +83,7 @@ impl Download {
     /// Starts curl in the mobile node's namespace.
     pub fn start(starter: &Starter, namespace: &str, plan: DownloadPlan) -> Result<Self> {
         let url = format!("http://[{}]/{}", plan.flow.correspondent(), plan.length);
-        let (rate, limit, time) = (
-            plan.rate.to_string(),
-            plan.speed_limit.to_string(),
-            plan.speed_time_s.to_string(),
-        );
+        let (limit, time) = (plan.speed_limit.to_string(), plan.speed_time_s.to_string());
         let command = [
             "curl",
             "--silent",
@@ -96,8 +91,6 @@ impl Download {
             "--fail",
             "--noproxy",
             "*",
-            "--limit-rate",
-            &rate,
             "--speed-limit",
             &limit,
             "--speed-time",
@@ -209,13 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn a_download_breaks_only_if_nothing_comes_after_the_move() {
+    fn a_download_broke_if_nothing_came_at_its_end() {
         const S: u64 = 1_000_000_000;
-        let stopped = [(S, 10), (2 * S, 20), (9 * S, 20)];
-        assert!(result(20, &stopped).broke_at(2 * S));
-        assert!(!result(20, &stopped).broke_at(S), "it went on for a second");
+        assert!(result(20, &[(S, 10), (2 * S, 20), (9 * S, 20)]).broke());
         assert!(
-            !result(100, &[(S, 10), (2 * S, 100)]).broke_at(3 * S),
+            !result(20, &[(S, 10), (2 * S, 20), (2 * S + 1, 20)]).broke(),
+            "it was cut off"
+        );
+        assert!(
+            !result(100, &[(S, 10), (2 * S, 100), (9 * S, 100)]).broke(),
             "it was complete"
         );
     }

@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -14,8 +14,8 @@ use crate::content::Content;
 /// The longest request line and header section accepted.
 const MAX_REQUEST: u64 = 8192;
 
-/// Serves until killed.
-pub fn serve(listen: SocketAddr) -> Result<()> {
+/// Serves until killed, each download at most at `rate` octets per second if one is given.
+pub fn serve(listen: SocketAddr, rate: Option<u64>) -> Result<()> {
     let listener =
         TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
     eprintln!("serving on {}", listener.local_addr()?);
@@ -23,7 +23,7 @@ pub fn serve(listen: SocketAddr) -> Result<()> {
         let connection = connection.context("cannot accept")?;
         thread::Builder::new().spawn(move || {
             let peer = connection.peer_addr();
-            if let (Err(error), Ok(peer)) = (answer(connection), peer) {
+            if let (Err(error), Ok(peer)) = (answer(connection, rate), peer) {
                 eprintln!("{peer}: {error:#}");
             }
         })?;
@@ -31,7 +31,7 @@ pub fn serve(listen: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-fn answer(mut connection: TcpStream) -> Result<()> {
+fn answer(mut connection: TcpStream, rate: Option<u64>) -> Result<()> {
     connection.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut reader = BufReader::new(std::io::Read::take(connection.try_clone()?, MAX_REQUEST));
     let mut request = String::new();
@@ -54,16 +54,49 @@ fn answer(mut connection: TcpStream) -> Result<()> {
         "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     )?;
     let mut content = Content::new(length);
+    let mut pace = Pace::new(rate);
     loop {
         let block = content.next_block();
         if block.is_empty() {
             return Ok(());
         }
-        connection
-            .write_all(block)
-            .context("the download broke off")?;
+        for chunk in block.chunks(CHUNK) {
+            connection
+                .write_all(chunk)
+                .context("the download broke off")?;
+            thread::sleep(pace.wait_after(chunk.len(), Instant::now()));
+        }
     }
 }
+
+/// Octets written at once.
+const CHUNK: usize = 16 * 1024;
+
+/// Spaces writes so that their mean is a rate. What was missed in an outage is not caught up.
+struct Pace {
+    rate: Option<u64>,
+    next: Option<Instant>,
+}
+
+impl Pace {
+    fn new(rate: Option<u64>) -> Self {
+        Self { rate, next: None }
+    }
+
+    /// How long to wait once so many octets were written.
+    fn wait_after(&mut self, octets: usize, now: Instant) -> Duration {
+        let Some(rate) = self.rate else {
+            return Duration::ZERO;
+        };
+        let begun = self.next.filter(|next| *next + MISSED > now).unwrap_or(now);
+        let next = begun + Duration::from_secs_f64(octets as f64 / rate.max(1) as f64);
+        self.next = Some(next);
+        next.saturating_duration_since(now)
+    }
+}
+
+/// A writer that is later than this was held up by the network, not by the scheduler.
+const MISSED: Duration = Duration::from_millis(20);
 
 /// The N of `GET /N HTTP/1.x`.
 fn requested_length(request: &str) -> Option<u64> {
@@ -95,7 +128,7 @@ mod tests {
         client
             .write_all(b"GET /100000 HTTP/1.1\r\nHost: x\r\n\r\n")
             .unwrap();
-        let server = thread::spawn(move || answer(listener.accept().unwrap().0));
+        let server = thread::spawn(move || answer(listener.accept().unwrap().0, None));
         let mut all = Vec::new();
         client.read_to_end(&mut all).unwrap();
         server.join().unwrap().unwrap();
@@ -105,5 +138,20 @@ mod tests {
             .unwrap()
             + 4;
         assert_eq!(all.len() - body, 100_000);
+    }
+
+    #[test]
+    fn a_rate_is_kept_and_an_outage_is_not_caught_up() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Some(1_000_000));
+        assert_eq!(pace.wait_after(10_000, start), Duration::from_millis(10));
+        let on_time = start + Duration::from_millis(10);
+        assert_eq!(pace.wait_after(10_000, on_time), Duration::from_millis(10));
+        let after_outage = start + Duration::from_secs(5);
+        assert_eq!(
+            pace.wait_after(10_000, after_outage),
+            Duration::from_millis(10)
+        );
+        assert_eq!(Pace::new(None).wait_after(10_000, start), Duration::ZERO);
     }
 }

@@ -82,14 +82,12 @@ impl Lab {
         &self.starter
     }
 
-    /// Starts the web server and the ends of the UDP streams on the correspondent.
-    pub fn start_server(&mut self) -> Result<()> {
-        let own = own_executable()?;
-        self.start_in(
-            "cn",
-            "http-server",
-            vec![own, "serve".into(), "--listen".into(), "[::]:80".into()],
-        )
+    /// Starts the web server on the correspondent; `rate` in octets per second limits each download.
+    pub fn start_server(&mut self, rate: Option<u64>) -> Result<()> {
+        let mut command = vec![own_executable()?];
+        command.extend(["serve", "--listen", "[::]:80"].map(String::from));
+        command.extend(rate.map(|rate| format!("--rate={rate}")));
+        self.start_in("cn", "http-server", command)
     }
 
     /// Starts both anchors and waits until they answer.

@@ -111,7 +111,7 @@ fn run(command: Command) -> Result<ExitCode> {
             arguments.seed,
             &Stop::on_signals()?,
         )?,
-        Command::Serve { listen } => http_server::serve(listen)?,
+        Command::Serve { listen, rate } => http_server::serve(listen, rate)?,
         Command::Udp(UdpCommand::Serve { listen, stream }) => {
             udp_stream::serve(listen, &plan(&stream, &Stop::on_signals()?))?;
         }

@@ -36,7 +36,6 @@ impl Traffic {
             let download = DownloadPlan {
                 flow,
                 length: plan.length,
-                rate: plan.rate,
                 speed_limit,
                 speed_time_s,
             };

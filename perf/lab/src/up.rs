@@ -11,7 +11,7 @@ use crate::topology::{NODES, WIRES};
 /// Builds the lab, says how to use it, and keeps it until the stop.
 pub fn run(options: LabOptions, networks_only: bool, stop: &Stop) -> Result<()> {
     let mut lab = Lab::build(options)?;
-    lab.start_server()?;
+    lab.start_server(None)?;
     if !networks_only {
         lab.start_anchors(stop)?;
         lab.start_agent(stop)?;
