@@ -57,7 +57,7 @@ pub enum Event {
         /// 1 for the first since the carrier came.
         attempt: u32,
     },
-    /// A Router Advertisement has arrived.
+    /// The first Router Advertisement of a router since the carrier came, or one that says something new.
     RouterAdvertised {
         /// Where.
         interface: String,

@@ -46,6 +46,8 @@ pub struct Interface {
     addresses: BTreeMap<Ipv6Addr, Address>,
     /// Default routers, and whether they belong to the link that the interface is on now.
     routers: BTreeMap<Ipv6Addr, bool>,
+    /// What each router has advertised since the carrier came.
+    heard: BTreeMap<Ipv6Addr, Advertisement>,
 }
 
 impl Interface {
@@ -58,6 +60,7 @@ impl Interface {
             has_link_local: false,
             addresses: BTreeMap::new(),
             routers: BTreeMap::new(),
+            heard: BTreeMap::new(),
         }
     }
 
@@ -119,10 +122,15 @@ impl Interface {
                 self.routers.remove(&router);
             }
             Observation::Advertised { advertisement, .. } => {
-                orders.push(Order::Advertised {
-                    index: self.index,
-                    advertisement: advertisement.clone(),
-                });
+                // Routers repeat themselves, up to 33 times a second (RFC 6275 §7.5).
+                if self.heard.get(&advertisement.router) != Some(&advertisement) {
+                    self.heard
+                        .insert(advertisement.router, advertisement.clone());
+                    orders.push(Order::Advertised {
+                        index: self.index,
+                        advertisement: advertisement.clone(),
+                    });
+                }
                 self.set_advertised(&advertisement, orders);
             }
         }
@@ -148,6 +156,7 @@ impl Interface {
         for confirmed in self.routers.values_mut() {
             *confirmed = fixed;
         }
+        self.heard.clear();
         orders.push(Order::LinkUp { index });
     }
 

@@ -80,7 +80,7 @@ pub enum Order {
         /// The interface.
         index: u32,
     },
-    /// A router has answered.
+    /// A router has been heard for the first time since the carrier came, or says something new.
     Advertised {
         /// The interface.
         index: u32,

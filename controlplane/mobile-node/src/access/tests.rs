@@ -115,6 +115,21 @@ fn a_flapping_link_keeps_its_address_once_the_router_lists_its_prefix() {
 }
 
 #[test]
+fn a_router_that_repeats_itself_is_no_news() {
+    let mut access = on_a();
+    let again = || advertised(WLAN, "fe80::a", "2001:db8:a::/64");
+    assert!(access.observe(again()).is_empty());
+    let other = access.observe(advertised(WLAN, "fe80::a", "2001:db8:a:1::/64"));
+    assert!(matches!(other[..], [Order::Advertised { .. }]));
+    access.observe(link(WLAN, false));
+    access.observe(link(WLAN, true));
+    assert!(matches!(
+        access.observe(again())[..],
+        [Order::Advertised { .. }, ..]
+    ));
+}
+
+#[test]
 fn routers_may_have_the_same_link_local_address_everywhere() {
     let mut access = on_a();
     access.observe(link(WLAN, false));

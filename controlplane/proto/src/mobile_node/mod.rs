@@ -6,11 +6,14 @@
 //! Everything that waits for an answer is an [`exchange::Exchange`] in one list; [`MobileNode::drive`] is the one place
 //! where time passes.
 
+mod acknowledgement;
 mod action;
 mod anchors;
+mod answers;
 mod candidate;
 mod compose;
 mod config;
+mod contents;
 mod counters;
 mod exchange;
 mod flow;

@@ -1,0 +1,108 @@
+//! Binding Acknowledgements of the home agent (RFC 6275 §11.7.3).
+
+use dhp_wire::codepoints::status;
+use dhp_wire::mobility::{BindingAcknowledgement, MobilityHeader};
+use dhp_wire::packet::MobilityPacket;
+
+use super::MobileNode;
+use super::contents::Contents;
+use super::exchange::Purpose;
+use super::mesg_id;
+use super::receive::count;
+use crate::time::Now;
+
+impl MobileNode {
+    /// RFC 6275 §11.7.3.
+    pub(super) fn receive_acknowledgement(
+        &mut self,
+        now: Now,
+        packet: &MobilityPacket<'_>,
+        header: &MobilityHeader<'_>,
+        ack: &BindingAcknowledgement<'_>,
+    ) {
+        let Some(contents) = Contents::read(&ack.options) else {
+            return count(&mut self.counters.malformed);
+        };
+        let matching = self.home.as_ref().and_then(|home| {
+            let from_home = packet.source == home.agent
+                && packet
+                    .type2_home
+                    .is_none_or(|address| address == home.address);
+            let index = self.exchanges.iter().position(|exchange| {
+                exchange.purpose.is_home() && exchange.care_of == packet.destination
+            })?;
+            from_home.then_some((home, index))
+        });
+        let Some((home, index)) = matching else {
+            return count(&mut self.counters.unmatched);
+        };
+        let Some(exchange) = self.exchanges.get(index) else {
+            return;
+        };
+        // RFC 6275 §11.7.3: "The packet meets the authentication requirements for Binding Acknowledgements".
+        let authentic = ack.options.auth().is_some_and(|auth| {
+            auth.is_last
+                && self.verifies(header, &auth, &home.key, &exchange.care_of, &home.address)
+        });
+        if !authentic {
+            return count(&mut self.counters.authentication_failures);
+        }
+        let code = ack.status.0;
+        // §11.7.3: "The Sequence Number field matches the Sequence Number sent by the mobile node to this destination
+        // address in an outstanding Binding Update, and the Status field is not 135."
+        if code != status::SEQUENCE_OUT_OF_WINDOW && !exchange.sent_with(ack.sequence) {
+            return count(&mut self.counters.unmatched);
+        }
+        if code == status::ID_MISMATCH
+            && !mesg_id::matches(exchange.mesg_id, contents.mesg_id, true)
+        {
+            return count(&mut self.counters.mesg_id_mismatches);
+        }
+        self.act_on_acknowledgement(now, index, ack, &contents);
+    }
+
+    fn act_on_acknowledgement(
+        &mut self,
+        now: Now,
+        index: usize,
+        ack: &BindingAcknowledgement<'_>,
+        contents: &Contents,
+    ) {
+        let (Some(exchange), Some(home)) = (self.exchanges.get_mut(index), &mut self.home) else {
+            return;
+        };
+        match ack.status.0 {
+            status::SEQUENCE_OUT_OF_WINDOW => {
+                count(&mut self.counters.resynchronisations);
+                home.resynchronise(ack.sequence);
+                exchange.restart(now.mono_ns);
+                return;
+            }
+            status::MESG_ID_REQUIRED => {
+                home.mesg_id = true;
+                exchange.restart(now.mono_ns);
+                return;
+            }
+            status::ID_MISMATCH => {
+                if let Some(answered) = contents.mesg_id {
+                    home.clock.adjust(now.ntp, answered);
+                }
+                exchange.restart(now.mono_ns);
+                return;
+            }
+            _ => {}
+        }
+        let exchange = self.exchanges.remove(index);
+        count(&mut self.counters.answers_accepted);
+        if exchange.purpose == Purpose::HomeDeregister {
+            return;
+        }
+        if ack.status.is_accepted() {
+            let (sequence, lifetime) = (ack.sequence, ack.lifetime.0);
+            self.home_accepted(now, &exchange, sequence, lifetime, contents.refresh_advice);
+        } else {
+            count(&mut self.counters.refusals);
+            self.home_refused(ack.status.0);
+        }
+    }
+}

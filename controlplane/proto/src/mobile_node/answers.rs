@@ -1,0 +1,99 @@
+//! What verified answers of DHPs change.
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::codepoints::status;
+use dhp_wire::ipv6::is_unicast_routable;
+use dhp_wire::mobility::DmipHeader;
+use ipnet::Ipv6Net;
+
+use super::MobileNode;
+use super::action::MnEvent;
+use super::contents::Contents;
+use super::exchange::Exchange;
+use crate::time::Now;
+
+impl MobileNode {
+    /// DHoA Response.
+    pub(super) fn receive_response(
+        &mut self,
+        now: Now,
+        correspondent: Ipv6Net,
+        exchange: &Exchange,
+        answer: &DmipHeader,
+        contents: Contents,
+        sent_ns: u64,
+    ) {
+        let peer = exchange.peer;
+        // Section 4.3, 196: "use another DHP (a DHP Information option may name one)".
+        self.learn_candidates(now, correspondent, answer.lifetime.0, &contents.candidates);
+        let assigned = contents
+            .dhoas
+            .iter()
+            .find(|dhoa| dhoa.status < 128 && is_unicast_routable(&dhoa.address));
+        let (true, Some(assigned)) = (answer.status.is_accepted(), assigned) else {
+            return self.request_refused(now, correspondent, peer, answer.status.0);
+        };
+        let lifetime = match assigned.lifetime {
+            0 => answer.lifetime.0,
+            granted => granted,
+        };
+        let pending = answer.status.0 == status::CARE_OF_TEST_PENDING;
+        let mut grant = self.grant(exchange.care_of, lifetime, sent_ns);
+        if pending {
+            grant.confirmed = None;
+        }
+        let address = assigned.address;
+        if !self.request_accepted(now, correspondent, peer, address, grant) {
+            return;
+        }
+        match contents.cookie {
+            Some(cookie) if pending => self.echo_care_of_test(now, peer, vec![address], cookie),
+            _ if pending => {}
+            _ => self.event(MnEvent::Bound {
+                anchor: peer,
+                home_addresses: vec![address],
+                care_of: exchange.care_of,
+                round_trip_ns: exchange.round_trip_ns(answer.sequence, now.mono_ns),
+            }),
+        }
+    }
+
+    /// DHP Binding Confirmation.
+    pub(super) fn receive_confirmation(
+        &mut self,
+        now: Now,
+        exchange: &Exchange,
+        answer: &DmipHeader,
+        contents: Contents,
+        sent_ns: u64,
+    ) {
+        let pending = answer.status.0 == status::CARE_OF_TEST_PENDING;
+        if !contents.dhoas.is_empty() {
+            self.update_answered(now, exchange, &contents.dhoas, sent_ns, pending);
+        } else if answer.status.0 == status::INSUFFICIENT_RESOURCES && self.is_refresh(exchange) {
+            self.refresh_postponed(now, &exchange.peer);
+        } else if !answer.status.is_accepted() {
+            self.update_refused(now, exchange, answer.status.0);
+        }
+        if let (true, Some(cookie)) = (pending, contents.cookie) {
+            let accepted: Vec<Ipv6Addr> = contents
+                .dhoas
+                .iter()
+                .filter(|dhoa| dhoa.status < 128)
+                .map(|dhoa| dhoa.address)
+                .collect();
+            self.echo_care_of_test(now, exchange.peer, accepted, cookie);
+        }
+    }
+
+    /// Whether an update only asked for a longer lifetime.
+    fn is_refresh(&self, exchange: &Exchange) -> bool {
+        self.anchors.get(&exchange.peer).is_some_and(|anchor| {
+            anchor
+                .dhoas
+                .iter()
+                .all(|dhoa| dhoa.grant.confirmed == Some(exchange.care_of))
+        })
+    }
+}
