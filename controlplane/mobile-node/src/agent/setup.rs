@@ -10,8 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
+use super::kernel_state::{MIN_MTU, TUNNEL_HEADER};
 use super::solicitation::Solicitations;
-use super::{Agent, Inputs, MIN_MTU, TUNNEL_HEADER};
+use super::{Agent, Inputs};
 use crate::access::Access;
 use crate::api::Api;
 use crate::clock::Clock;

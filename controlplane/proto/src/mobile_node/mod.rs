@@ -23,6 +23,7 @@ mod mesg_id;
 mod pace;
 mod receive;
 mod registration;
+mod selection;
 mod status;
 
 use core::net::Ipv6Addr;

@@ -1,0 +1,168 @@
+//! Which DHP a flow asks: query, select, request (profile 1, section 2, steps 3 to 5).
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::ipv6::{home_agents_anycast, is_unicast_routable};
+use ipnet::Ipv6Net;
+
+use super::MobileNode;
+use super::action::MnEvent;
+use super::candidate::Candidate;
+use super::exchange::{Asked, Exchange, Purpose};
+use super::flow::Stage;
+use super::registration::Anchor;
+use crate::time::{NANOS_PER_SECOND, Now};
+
+/// How long further answers are waited for after the first one: a DHP on the path answers first, a locator with a
+/// better one may be somewhat further away.
+const GATHER_NS: u64 = 200_000_000;
+
+/// How long probes of equally good candidates may take.
+const PROBE_NS: u64 = 500_000_000;
+
+/// Anchors at once, in use or only asked; more would be somebody's attack through query replies.
+const MAX_ANCHORS: usize = 64;
+
+impl MobileNode {
+    /// DHP Query to the anycast address of the correspondent's /64 and to every locator.
+    pub(super) fn query(&mut self, now: Now, correspondent: Ipv6Net) {
+        let Some(care_of) = self.care_of else { return };
+        if let Some(flow) = self.flows.get_mut(&correspondent) {
+            flow.stage = Stage::Querying { until_ns: None };
+        }
+        let anycast = home_agents_anycast(&correspondent.network());
+        let locators = self.config.locators.iter();
+        let asked: Vec<_> = core::iter::once((anycast, Asked::Anycast))
+            .chain(locators.map(|locator| (*locator, Asked::Locator)))
+            .collect();
+        for (peer, asked) in asked {
+            let purpose = Purpose::Query {
+                correspondent,
+                asked,
+            };
+            self.exchanges
+                .push(Exchange::new(purpose, peer, care_of, now.mono_ns));
+        }
+    }
+
+    /// Takes the candidates of an answer to a query. `lifetime` is in units of 4 seconds.
+    pub(super) fn learn_candidates(
+        &mut self,
+        now: Now,
+        correspondent: Ipv6Net,
+        lifetime: u16,
+        candidates: &[Candidate],
+    ) {
+        let expires = now
+            .mono_ns
+            .saturating_add(u64::from(lifetime.max(1)) * 4 * NANOS_PER_SECOND);
+        for candidate in candidates
+            .iter()
+            .filter(|candidate| is_unicast_routable(&candidate.dhp))
+        {
+            self.candidates.learn(correspondent, *candidate, expires);
+        }
+    }
+
+    /// A query was answered or given up: looks at the answers soon, or at once if no query is open any more.
+    pub(super) fn query_over(&mut self, now: Now, correspondent: Ipv6Net) {
+        let open = self
+            .exchanges
+            .iter()
+            .any(|exchange| exchange.is_query_for(&correspondent));
+        let answered = !self.ranked(&correspondent).is_empty();
+        let Some(flow) = self.flows.get_mut(&correspondent) else {
+            return;
+        };
+        if let Stage::Querying { until_ns } = &mut flow.stage {
+            if !open {
+                *until_ns = Some(now.mono_ns);
+            } else if answered && until_ns.is_none() {
+                *until_ns = Some(now.deadline_ns(GATHER_NS));
+            }
+        }
+    }
+
+    /// The candidates of a flow that have not failed, best first.
+    pub(super) fn ranked(&self, correspondent: &Ipv6Net) -> Vec<Candidate> {
+        let flow = self.flows.get(correspondent);
+        let tried = |dhp: &Ipv6Addr| flow.is_some_and(|flow| flow.tried.contains(dhp));
+        self.candidates
+            .ranked(correspondent, |dhp| self.has_dhoa(dhp))
+            .into_iter()
+            .filter(|candidate| !tried(&candidate.dhp))
+            .collect()
+    }
+
+    fn has_dhoa(&self, dhp: &Ipv6Addr) -> bool {
+        self.anchors
+            .get(dhp)
+            .is_some_and(|anchor| !anchor.dhoas.is_empty())
+    }
+
+    /// Asks the best candidate for a DHoA; measures the way to equally good ones before, if it is not known.
+    pub(super) fn select(&mut self, now: Now, correspondent: Ipv6Net) {
+        let candidates = self.ranked(&correspondent);
+        let Some(best) = candidates.first().copied() else {
+            self.fall_back(now, correspondent);
+            return;
+        };
+        let Some(flow) = self.flows.get_mut(&correspondent) else {
+            return;
+        };
+        let rivals: Vec<Ipv6Addr> = candidates
+            .iter()
+            .filter(|rival| rival.coverage.prefix_len() == best.coverage.prefix_len())
+            .filter(|rival| rival.round_trip_ns.is_none())
+            .map(|rival| rival.dhp)
+            .collect();
+        let alone = candidates.len() == 1;
+        if !alone && !rivals.is_empty() && !flow.probed {
+            flow.probed = true;
+            flow.stage = Stage::Querying {
+                until_ns: Some(now.deadline_ns(PROBE_NS)),
+            };
+            self.probe(now, correspondent, &rivals);
+            return;
+        }
+        self.event(MnEvent::CandidateList {
+            correspondent,
+            candidates,
+        });
+        self.request(now, correspondent, best.dhp);
+    }
+
+    fn probe(&mut self, now: Now, correspondent: Ipv6Net, rivals: &[Ipv6Addr]) {
+        let Some(care_of) = self.care_of else { return };
+        for rival in rivals {
+            let purpose = Purpose::Query {
+                correspondent,
+                asked: Asked::Probe,
+            };
+            self.exchanges
+                .push(Exchange::new(purpose, *rival, care_of, now.mono_ns));
+        }
+    }
+
+    /// DHoA Request.
+    pub(super) fn request(&mut self, now: Now, correspondent: Ipv6Net, dhp: Ipv6Addr) {
+        let Some(care_of) = self.care_of else { return };
+        self.exchanges
+            .retain(|exchange| !exchange.is_for(&correspondent));
+        if self.anchors.len() >= MAX_ANCHORS && !self.anchors.contains_key(&dhp) {
+            self.anchors
+                .retain(|_, anchor| !anchor.dhoas.is_empty() || !anchor.releasing.is_empty());
+        }
+        if !self.anchors.contains_key(&dhp) {
+            let sequence = super::random_sequence(&mut self.random);
+            let key = self.config.key_for(&dhp);
+            self.anchors.insert(dhp, Anchor::new(key, sequence));
+        }
+        if let Some(flow) = self.flows.get_mut(&correspondent) {
+            flow.stage = Stage::Requesting { anchor: dhp };
+        }
+        let purpose = Purpose::Request { correspondent };
+        self.exchanges
+            .push(Exchange::new(purpose, dhp, care_of, now.mono_ns));
+    }
+}
