@@ -27,6 +27,20 @@ const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
 /// Packets between two looks at the daemon's counters; less than its receive ring holds.
 const BURST: u64 = 1024;
 
+/// How long the daemon's counters may stand still.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The daemon's way to its own host: what the host sends into it is received, and counted, too.
+const HOST_PORT: &str = "dhp0";
+
+/// Packets at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
+    /// Received by the workers, from all ports.
+    received: u64,
+    /// Sent to the daemon by its own host.
+    from_host: u64,
+}
+
 /// Runs the fuzzer.
 pub fn run(options: LabOptions, packets: u64, seed: u64, stop: &Stop) -> Result<()> {
     namespace::check_available()?;
@@ -95,16 +109,14 @@ impl Target {
         };
         stop.wait_for("dhpd answers", Duration::from_secs(15), || {
             target.daemon.check()?;
-            Ok(std::os::unix::net::UnixStream::connect(&socket)
-                .ok()
-                .map(drop))
+            Ok(target.ask("status").ok().map(drop))
         })?;
         Ok(target)
     }
 
     fn fuzz(&mut self, packets: u64, seed: u64, stop: &Stop) -> Result<()> {
         let mut source = PacketSource::new(seed)?;
-        let before = self.received()?;
+        let before = self.counted()?;
         let started = Instant::now();
         let mut sent = 0;
         let mut octets = 0;
@@ -129,6 +141,7 @@ impl Target {
         }
         let seconds = started.elapsed().as_secs_f64();
         self.check_alive()?;
+        self.check_conservation()?;
         println!(
             "{sent} packets, {octets} octets, seed {seed}, in {seconds:.1} s ({:.0} packets/s): each counted, no panic, the daemon answers",
             sent as f64 / seconds
@@ -137,27 +150,34 @@ impl Target {
     }
 
     /// The daemon must count what was sent; it gets time for that, as long as its counter goes on.
-    fn wait_until_counted(&mut self, before: u64, sent: u64, seed: u64, stop: &Stop) -> Result<()> {
-        let mut counted = 0;
-        let mut patience = Instant::now() + Duration::from_secs(5);
+    fn wait_until_counted(
+        &mut self,
+        before: Counted,
+        sent: u64,
+        seed: u64,
+        stop: &Stop,
+    ) -> Result<()> {
+        let mut last = before;
+        let mut patience = Instant::now() + PATIENCE;
         loop {
             stop.check()?;
             self.daemon
                 .check()
                 .with_context(|| format!("after {sent} packets of seed {seed}"))?;
-            let now = self.received()?.saturating_sub(before);
-            if now == sent {
+            let now = self.counted()?;
+            let from_host = now.from_host.saturating_sub(before.from_host);
+            let counted = now.received.saturating_sub(before.received);
+            if counted == sent.saturating_add(from_host) {
                 return Ok(());
             }
-            if now > sent {
-                bail!("{now} packets counted, {sent} sent (seed {seed})");
-            }
-            if now > counted {
-                counted = now;
-                patience = Instant::now() + Duration::from_secs(5);
+            if now != last {
+                last = now;
+                patience = Instant::now() + PATIENCE;
             }
             if Instant::now() >= patience {
-                bail!("{now} of {sent} packets counted (seed {seed})");
+                bail!(
+                    "{counted} packets counted; {sent} sent, {from_host} from the daemon's own host (seed {seed})"
+                );
             }
             self.drain();
         }
@@ -185,17 +205,52 @@ impl Target {
         Ok(())
     }
 
-    fn received(&self) -> Result<u64> {
-        let counters = self.ask("counters")?;
-        let workers = counters
-            .get("workers")
-            .and_then(Value::as_array)
-            .context("counters without workers")?;
-        let sum = |name: &str| -> u64 {
-            let of = |worker: &Value| worker.get("counters")?.get(name)?.as_u64();
-            workers.iter().filter_map(of).sum()
-        };
-        Ok(sum("rx_packets"))
+    fn counted(&self) -> Result<Counted> {
+        loop {
+            let from_host = self.from_host()?;
+            let received = sum(&self.ask("counters")?, "counters", &["rx_packets"]);
+            // A packet between the two looks would be in one of them only.
+            if self.from_host()? == from_host {
+                return Ok(Counted {
+                    received,
+                    from_host,
+                });
+            }
+        }
+    }
+
+    fn from_host(&self) -> Result<u64> {
+        let links = self
+            .namespace
+            .output("ip", &["-s", "-j", "link", "show", "dev", HOST_PORT])?;
+        let links: Value = serde_json::from_str(&links).context("ip gives no JSON")?;
+        let packets = links
+            .pointer("/0/stats64/tx/packets")
+            .and_then(Value::as_u64);
+        packets.with_context(|| format!("{HOST_PORT} has no statistics"))
+    }
+
+    /// Every packet must have ended in exactly one place: sent, handed over, or dropped by a name.
+    fn check_conservation(&self) -> Result<()> {
+        let all = self.ask("counters")?;
+        let came = sum(
+            &all,
+            "counters",
+            &["rx_packets", "injected", "icmp_sent", "outer_fragments"],
+        );
+        let went = [
+            "tx_packets",
+            "punted_mobility",
+            "punted_query",
+            "host_has_copy",
+        ];
+        // An ICMPv6 error that was not sent for its rate never was a packet.
+        let never = sum(&all, "drops", &["icmp_rate_limited"]);
+        let went = sum(&all, "counters", &went) + sum(&all, "drops", &[]) - never;
+        if came != went {
+            bail!("{came} packets came or were made, {went} went or were dropped by a name");
+        }
+        Ok(())
     }
 
     fn print_outcomes(&self) -> Result<()> {
@@ -226,5 +281,34 @@ impl Target {
             &["--socket", &self.socket, "--json", "show", what],
         )?;
         serde_json::from_str(&text).with_context(|| format!("dhpctl show {what} gives no JSON"))
+    }
+}
+
+/// The sum over all workers of these counters of a kind, of all where none is named.
+fn sum(answer: &Value, kind: &str, names: &[&str]) -> u64 {
+    let workers = answer
+        .get("workers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let counters = workers
+        .filter_map(|worker| worker.get(kind)?.as_object())
+        .flatten();
+    let wanted = counters.filter(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
+    wanted.filter_map(|(_, value)| value.as_u64()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_add_up_over_workers() {
+        let answer = serde_json::json!({"workers": [
+            {"counters": {"rx_packets": 3, "tx_packets": 1}, "drops": {"no_route": 2}},
+            {"counters": {"rx_packets": 4}, "drops": {"no_route": 1, "multicast": 5}},
+        ]});
+        assert_eq!(sum(&answer, "counters", &["rx_packets"]), 7);
+        assert_eq!(sum(&answer, "drops", &[]), 8);
     }
 }

@@ -122,6 +122,7 @@ fn well_formed() -> Result<Vec<Vec<u8>>> {
         udp(CARE_OF, CN_DHP, 200)?,
         udp(CN_DHP, ELSEWHERE, 200)?,
         udp(ELSEWHERE, "2001:db8:c:9::9", 30)?,
+        udp_up.clone(),
         ip(CARE_OF, DHP, IPV6, &udp_up)?,
         ip(CARE_OF, DHP, IPV6, &udp(DHOA, HOME_ADDRESS, 100)?)?,
         ip(CARE_OF, DHP, IPV6, &udp(DHOA, DHP, 100)?)?,

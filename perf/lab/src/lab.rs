@@ -1,6 +1,7 @@
 //! The whole lab: networks, access routers, anchors, the correspondent's server and the mobile node's agent.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +102,10 @@ impl Lab {
             self.start_in(node, &format!("dhpd-{node}"), command)?;
         }
         for node in ["ha", "dhp"] {
-            self.wait_for_socket(stop, node)?;
+            stop.wait_for(&format!("dhpd on {node} answers"), READY, || {
+                self.check()?;
+                Ok((!self.counters(node).is_null()).then_some(()))
+            })?;
         }
         Ok(())
     }
@@ -117,7 +121,11 @@ impl Lab {
             path,
         ];
         self.start_in("mn", "dhp-mn", command)?;
-        self.wait_for_socket(stop, "mn")
+        let socket = self.socket("mn");
+        stop.wait_for("dhp-mn answers", READY, || {
+            self.check()?;
+            Ok(UnixStream::connect(&socket).ok().map(drop))
+        })
     }
 
     /// The API socket of the daemon on a node.
@@ -171,17 +179,6 @@ impl Lab {
         let path = self.state.directory().join(format!("{node}.toml"));
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path.display().to_string())
-    }
-
-    fn wait_for_socket(&mut self, stop: &Stop, node: &str) -> Result<()> {
-        let socket = self.socket(node);
-        let what = format!("the daemon on {node} answers on {}", socket.display());
-        stop.wait_for(&what, READY, || {
-            self.check()?;
-            Ok(std::os::unix::net::UnixStream::connect(&socket)
-                .ok()
-                .map(drop))
-        })
     }
 }
 
