@@ -93,6 +93,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
             mirrored.health_monitor(),
         )
         .await;
+        tracing::error!("the control plane has ended: packets are still forwarded, mobile nodes no longer served; restart dhpd");
     });
     tasks.spawn(socket.serve(Arc::clone(&inspector)));
     if let Some(listener) = web {

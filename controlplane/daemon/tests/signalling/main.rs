@@ -4,4 +4,5 @@ mod rig;
 
 mod answers;
 mod api;
+mod mutations;
 mod network;

@@ -299,6 +299,36 @@ pub fn dhoa_request(sequence: u16, care_of: Ipv6Addr) -> Vec<u8> {
     compose(&care_of, &ANCHOR, None, None, &mh)
 }
 
+/// A DHP Binding Update that is authenticated, with options that `noise` has damaged before.
+pub fn damaged_options(sequence: u16, care_of: Ipv6Addr, noise: u64) -> Vec<u8> {
+    let security = security();
+    let mac = |mh: &[u8]| security.mac(&care_of, &ANCHOR, mh);
+    let octets = noise.to_be_bytes();
+    let header = DmipHeader {
+        kind: DmipType::BindingUpdate,
+        sequence,
+        lifetime: Lifetime(u16::from_be_bytes([octets[0], octets[1]]) & 0xff),
+        flags: u16::from_be_bytes([octets[2], octets[3]]),
+        status: Status(octets[4]),
+    };
+    let dhoa = MobilityOption::Dhoa {
+        status: Status(0),
+        fid: u16::from(octets[5]),
+        address: Ipv6Addr::from_bits(0x2001_0db8_000d_0001_u128 << 64 | u128::from(noise)),
+        lifetime: Lifetime(u16::from(octets[6])),
+    };
+    let unknown = MobilityOption::Unknown {
+        kind: octets[7],
+        data: &octets[..usize::from(octets[4] & 7)],
+    };
+    let mh = Builder::dmip(&CodePoints::default(), header)
+        .option(&dhoa)
+        .option(&unknown)
+        .auth(security.spi(), security.algorithm().mac_len(), mac)
+        .finish(&care_of, &ANCHOR);
+    compose(&care_of, &ANCHOR, None, None, &mh)
+}
+
 /// A UDP packet from the correspondent in an Ethernet frame to cn0.
 pub fn downlink(home: Ipv6Addr) -> Vec<u8> {
     let mut packet = vec![0x60, 0, 0, 0, 0, 16, 17, 64];
