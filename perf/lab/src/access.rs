@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::children::{Output, Program, Running, Starter};
 use crate::clock::monotonic_ns;
-use crate::namespace::Namespace;
+use crate::namespace::{IpSession, Namespace};
 use crate::stop::Stop;
 use crate::topology::Topology;
 
@@ -110,9 +110,9 @@ fn radvd_configuration(prefix: &str) -> String {
 }
 
 /// The mobile node's two radios, moved by changing the bridge that the far end of their veth is a port of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Radio {
-    air: Namespace,
+    air: IpSession,
     mn: Namespace,
 }
 
@@ -120,21 +120,20 @@ impl Radio {
     /// The radios of a lab that runs.
     pub fn of_running_lab() -> Result<Self> {
         Ok(Self {
-            air: Namespace::of_running_lab("air")?,
+            air: Namespace::of_running_lab("air")?.ip_session()?,
             mn: Namespace::of_running_lab("mn")?,
         })
     }
 
     /// Joins the first radio, wlan0, to an access network. Gives the monotonic time when that was done.
-    pub fn attach(&self, access: Access) -> Result<u64> {
+    pub fn attach(&mut self, access: Access) -> Result<u64> {
         self.air
-            .ip(&format!("link set ap-wlan master {}", access.bridge()))?;
-        self.air.ip("link set ap-wlan up")?;
+            .run(&format!("link set ap-wlan master {} up", access.bridge()))?;
         Ok(monotonic_ns())
     }
 
     /// Break before make: cuts the first radio, and after `gap` joins it to the access network given.
-    pub fn change(&self, stop: &Stop, to: Access, gap: Duration) -> Result<Cut> {
+    pub fn change(&mut self, stop: &Stop, to: Access, gap: Duration) -> Result<Cut> {
         let down_ns = self.cut()?;
         stop.sleep(gap)?;
         let up_ns = self.attach(to)?;
@@ -142,17 +141,16 @@ impl Radio {
     }
 
     /// Cuts the first radio. Gives the monotonic time just before.
-    pub fn cut(&self) -> Result<u64> {
+    pub fn cut(&mut self) -> Result<u64> {
         let now = monotonic_ns();
-        self.air.ip("link set ap-wlan down")?;
+        self.air.run("link set ap-wlan down")?;
         Ok(now)
     }
 
     /// The second radio, wwan0, comes into reach of an access network; the first stays where it is.
-    pub fn attach_second(&self, access: Access) -> Result<()> {
+    pub fn attach_second(&mut self, access: Access) -> Result<()> {
         self.air
-            .ip(&format!("link set ap-wwan master {}", access.bridge()))?;
-        self.air.ip("link set ap-wwan up")
+            .run(&format!("link set ap-wwan master {} up", access.bridge()))
     }
 
     /// Whether an interface of the mobile node has a global address of an access network that it may use.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::access::Access;
+use crate::access::{Access, Radio};
 use crate::addresses::{DHP, HA};
 use crate::agent_events::{AgentEvent, AgentEvents};
 use crate::capture::SignallingCapture;
@@ -48,6 +48,7 @@ pub fn run(
     let capture = SignallingCapture::start(&lab, captures, stop)?;
     lab.start_agent(stop)?;
     let events = AgentEvents::follow(&lab)?;
+    let radio = lab.radio()?;
     let mut demo = Demo {
         lab,
         plan,
@@ -57,6 +58,7 @@ pub fn run(
         shown: 0,
         traffic: Traffic::default(),
         handoffs: Vec::new(),
+        radio,
         at: Access::A,
     };
     demo.wait_until_anchored()?;
@@ -76,6 +78,7 @@ struct Demo<'a> {
     shown: usize,
     traffic: Traffic,
     handoffs: Vec<Handoff>,
+    radio: Radio,
     at: Access,
 }
 
@@ -149,10 +152,7 @@ impl Demo<'_> {
         for _ in 0..self.plan.moves {
             let to = self.at.other();
             let text = format!("move {:?}→{to:?}, one interface: the radio is cut", self.at);
-            let cut = self
-                .lab
-                .radio()?
-                .change(self.stop, to, self.plan.radio_gap)?;
+            let cut = self.radio.change(self.stop, to, self.plan.radio_gap)?;
             self.timeline.say_at(cut.down_ns, Tone::Act, &text);
             let text = format!("the radio is in access network {to:?}");
             self.timeline.say_at(cut.up_ns, Tone::Act, &text);
@@ -165,8 +165,8 @@ impl Demo<'_> {
         let to = self.at.other();
         let text = format!("the second interface, wwan0, reaches access network {to:?}");
         self.timeline.say(Tone::Act, &text);
-        let radio = self.lab.radio()?;
-        radio.attach_second(to)?;
+        self.radio.attach_second(to)?;
+        let radio = &self.radio;
         self.stop
             .wait_for("wwan0 has an address", Duration::from_secs(10), || {
                 Ok(radio.has_address("wwan0", to)?.then_some(()))
@@ -184,7 +184,7 @@ impl Demo<'_> {
             .node("mn")?
             .output(&self.lab.binary("dhp-mn")?, &arguments)?;
         self.pump(Duration::from_secs(1))?;
-        let cut_ns = radio.cut()?;
+        let cut_ns = self.radio.cut()?;
         self.timeline.say_at(
             cut_ns,
             Tone::Act,

@@ -97,6 +97,7 @@ impl Download {
             &time,
             "--max-time",
             "600",
+            "--no-buffer",
             "--output",
             "-",
             &url,
@@ -119,18 +120,20 @@ impl Download {
                 let mut buffer = vec![0; 64 * 1024];
                 let mut total = 0_u64;
                 let mut next_sample_ns = 0;
+                let mut last_growth = None;
                 loop {
                     let length = output.read(&mut buffer)?;
                     let now = monotonic_ns();
                     total = total.saturating_add(length as u64);
                     counter.store(total, Ordering::Relaxed);
                     if now >= next_sample_ns || length == 0 {
-                        notes
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push((now, total));
+                        let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+                        // The end may come long after the last octets: both times are wanted.
+                        notes.extend(last_growth.take().filter(|_| length == 0));
+                        notes.push((now, total));
                         next_sample_ns = now + SAMPLE_EVERY.as_nanos() as u64;
                     }
+                    last_growth = Some((now, total));
                     match buffer.get(..length) {
                         Some(octets) if length > 0 => hash.update(octets),
                         _ => return Ok(hexadecimal(&hash.finalize())),

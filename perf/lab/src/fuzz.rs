@@ -207,10 +207,10 @@ impl Target {
 
     fn counted(&self) -> Result<Counted> {
         loop {
-            let from_host = self.from_host()?;
+            let from_host = self.sent_by_host()?;
             let received = sum(&self.ask("counters")?, "counters", &["rx_packets"]);
             // A packet between the two looks would be in one of them only.
-            if self.from_host()? == from_host {
+            if self.sent_by_host()? == from_host {
                 return Ok(Counted {
                     received,
                     from_host,
@@ -219,7 +219,7 @@ impl Target {
         }
     }
 
-    fn from_host(&self) -> Result<u64> {
+    fn sent_by_host(&self) -> Result<u64> {
         let links = self
             .namespace
             .output("ip", &["-s", "-j", "link", "show", "dev", HOST_PORT])?;

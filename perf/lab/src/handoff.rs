@@ -8,6 +8,11 @@ use crate::flows::Flow;
 use crate::pcap::CapturedFrame;
 use crate::streams::{StreamNotes, Way};
 
+/// The cut of the radio takes effect within this time.
+const RADIO_OFF_NS: u64 = 5_000_000;
+/// How long a change between two working paths is watched.
+const CHANGE_NS: u64 = 1_000_000_000;
+
 /// How the mobile node changes its point of attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -151,19 +156,31 @@ impl Handoff {
     /// What one flow suffered, one way.
     pub fn effect(&self, phases: &Phases, notes: &StreamNotes, way: Way) -> FlowEffect {
         let direction = notes.direction(way);
-        let seen = direction.interruption(self.begun_ns, self.until_ns);
-        let after_usable_ms = phases.usable_ns.and_then(|usable| match self.manner {
+        let seen = match self.manner {
             Manner::BreakBeforeMake => {
-                let first = direction
-                    .arrivals
-                    .iter()
-                    .map(|a| a.received_ns)
-                    .find(|time| *time >= usable)?;
-                (first < self.until_ns).then(|| milliseconds(first - usable))
+                direction.outage(self.begun_ns, self.until_ns, |arrival| match way {
+                    // Packets that left before the cut are still under way to the correspondent.
+                    Way::Uplink => arrival.sent_ns >= self.begun_ns.saturating_add(RADIO_OFF_NS),
+                    Way::Downlink => arrival.received_ns >= self.radio_up_ns,
+                })
             }
-            // The old path still delivers after the new address is there: what counts is the silence itself.
+            // Both paths work: what the change costs is the longest silence while it happens.
+            Manner::MakeBeforeBreak => {
+                let until_ns = self.until_ns.min(self.begun_ns.saturating_add(CHANGE_NS));
+                direction.longest_silence(self.begun_ns, until_ns)
+            }
+        };
+        let after_usable_ms = match self.manner {
+            Manner::BreakBeforeMake => {
+                phases
+                    .usable_ns
+                    .zip(seen.restored_ns)
+                    .map(|(usable_ns, restored_ns)| {
+                        milliseconds(restored_ns.saturating_sub(usable_ns))
+                    })
+            }
             Manner::MakeBeforeBreak => seen.restored_ns.map(|_| milliseconds(seen.gap_ns)),
-        });
+        };
         FlowEffect {
             flow: notes.flow,
             way,

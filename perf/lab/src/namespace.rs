@@ -1,8 +1,9 @@
 //! Network namespaces by `ip netns`, entered by threads of this process or by children.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -67,6 +68,17 @@ impl Namespace {
             .try_for_each(|line| self.ip(line))
     }
 
+    /// An `ip` that waits inside the namespace for commands.
+    pub fn ip_session(&self) -> Result<IpSession> {
+        let mut command = Command::new("ip");
+        command
+            .args(["-n", &self.name, "-batch", "-"])
+            .stdin(Stdio::piped());
+        Ok(IpSession {
+            child: command.spawn().context("cannot run ip")?,
+        })
+    }
+
     /// Runs a program to its end inside the namespace and gives its standard output.
     pub fn output(&self, program: &str, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new("ip");
@@ -108,6 +120,38 @@ impl Namespace {
                 .join()
                 .map_err(|_| anyhow!("a thread in {} panicked", self.name))?
         })
+    }
+}
+
+/// A running `ip -batch`: a command takes effect within a millisecond, with no program to be started first.
+/// It ends with its standard input, so also when the lab is killed.
+#[derive(Debug)]
+pub struct IpSession {
+    child: Child,
+}
+
+impl IpSession {
+    /// Has a command carried out.
+    pub fn run(&mut self, words: &str) -> Result<()> {
+        let input = self
+            .child
+            .stdin
+            .as_mut()
+            .context("ip takes no commands any more")?;
+        // ip ends at the first command that fails, and has said why; the next write then fails.
+        input
+            .write_all(format!("{words}\n").as_bytes())
+            .context("ip has ended")?;
+        input.flush().context("ip has ended")
+    }
+}
+
+impl Drop for IpSession {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        if self.child.wait().is_ok_and(|status| !status.success()) {
+            eprintln!("an ip command failed");
+        }
     }
 }
 

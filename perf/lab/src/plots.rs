@@ -39,26 +39,30 @@ pub fn goodput(report: &DemoReport) -> String {
     plot.finish("Goodput of the three downloads over time, moves marked")
 }
 
-/// (seconds, Mbit/s) in bins.
+/// (seconds, Mbit/s) in bins; where nothing came for longer, the line goes to the ground.
 fn rates(report: &DemoReport, download: &DownloadResult) -> Vec<(f64, f64)> {
+    let mut samples = download
+        .samples
+        .iter()
+        .map(|(time, octets)| (report.seconds(*time), *octets));
     let mut points = Vec::new();
-    let Some((first, _)) = download.samples.first() else {
+    let Some((mut bin, mut octets_before)) = samples.next() else {
         return points;
     };
-    let mut bin = report.seconds(*first);
-    let mut octets_before = 0;
-    for (time, octets) in &download.samples {
-        let seconds = report.seconds(*time);
-        if seconds - bin >= BIN_S {
+    let mut last = bin;
+    for (seconds, octets) in samples {
+        let silence = seconds - last > 2.0 * BIN_S;
+        if silence {
+            points.extend([(last, 0.0), (seconds, 0.0)]);
+        } else if seconds - bin >= BIN_S {
             let rate = octets.saturating_sub(octets_before) as f64 * 8e-6 / (seconds - bin);
             points.push(((bin + seconds) / 2.0, rate));
-            bin = seconds;
-            octets_before = *octets;
         }
-    }
-    if !download.flow.is_persistent() {
-        // Nothing came any more: the line goes to the ground where the last octets came.
-        points.push((bin, 0.0));
+        if silence || seconds - bin >= BIN_S {
+            bin = seconds;
+            octets_before = octets;
+        }
+        last = seconds;
     }
     points
 }

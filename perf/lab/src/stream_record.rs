@@ -1,5 +1,6 @@
 //! What the two ends of a UDP stream saw, and what a handoff did to it.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
@@ -79,9 +80,9 @@ impl StreamRecord {
 /// What one handoff did to one direction of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interruption {
-    /// Packets sent in the handoff's window that never arrived.
+    /// Packets that never arrived.
     pub lost: u64,
-    /// The longest time without an arrival in the window.
+    /// How long nothing arrived.
     pub gap_ns: u64,
     /// When the arrivals began again after that gap, monotonic; `None` if they did not.
     pub restored_ns: Option<u64>,
@@ -97,56 +98,79 @@ pub struct Direction<'a> {
 }
 
 impl Direction<'_> {
-    /// What happened from `from_ns` until `until_ns`.
-    pub fn interruption(&self, from_ns: u64, until_ns: u64) -> Interruption {
-        let window = from_ns..until_ns;
-        let mut arrived = vec![false; self.sent.len()];
-        for arrival in self.arrivals {
-            if let Some(mark) = usize::try_from(arrival.sequence)
-                .ok()
-                .and_then(|index| arrived.get_mut(index))
-            {
-                *mark = true;
-            }
-        }
-        let lost = self
-            .sent
+    /// What happened around a moment at which the path was cut: the silence ends with the first arrival for which
+    /// `is_new` holds, which is to say that it came by the new path.
+    pub fn outage(
+        &self,
+        cut_ns: u64,
+        until_ns: u64,
+        is_new: impl Fn(&Arrival) -> bool,
+    ) -> Interruption {
+        let mut in_time = self
+            .arrivals
             .iter()
-            .zip(&arrived)
-            .filter(|(sent, arrived)| window.contains(sent) && !**arrived)
-            .count();
+            .take_while(|arrival| arrival.received_ns < until_ns);
+        let mut silent_since = cut_ns;
+        let restored_ns = loop {
+            match in_time.next() {
+                None => break None,
+                Some(arrival) if arrival.received_ns >= cut_ns && is_new(arrival) => {
+                    break Some(arrival.received_ns);
+                }
+                Some(arrival) => silent_since = arrival.received_ns,
+            }
+        };
+        let end_ns = restored_ns.unwrap_or(until_ns);
+        Interruption {
+            lost: self.lost(cut_ns, end_ns),
+            gap_ns: end_ns.saturating_sub(silent_since),
+            restored_ns,
+        }
+    }
 
-        let mut gap = Interruption {
-            lost: lost as u64,
+    /// The longest silence between two moments.
+    pub fn longest_silence(&self, from_ns: u64, until_ns: u64) -> Interruption {
+        let window = from_ns..until_ns;
+        let mut silence = Interruption {
+            lost: self.lost(from_ns, until_ns),
             gap_ns: 0,
             restored_ns: None,
         };
-        // The gap may begin with the last arrival before the window.
-        let mut previous = self
+        let mut since = from_ns;
+        for arrival in self
             .arrivals
             .iter()
-            .map(|a| a.received_ns)
-            .take_while(|time| *time < from_ns)
-            .last();
-        for time in self
-            .arrivals
-            .iter()
-            .map(|a| a.received_ns)
-            .filter(|time| window.contains(time))
+            .filter(|arrival| window.contains(&arrival.received_ns))
         {
-            let silence = time.saturating_sub(previous.unwrap_or(from_ns));
-            if silence > gap.gap_ns {
-                gap.gap_ns = silence;
-                gap.restored_ns = Some(time);
+            let gap_ns = arrival.received_ns.saturating_sub(since);
+            if gap_ns > silence.gap_ns {
+                silence.gap_ns = gap_ns;
+                silence.restored_ns = Some(arrival.received_ns);
             }
-            previous = Some(time);
+            since = arrival.received_ns;
         }
-        let to_the_end = until_ns.saturating_sub(previous.unwrap_or(from_ns));
-        if to_the_end > gap.gap_ns {
-            gap.gap_ns = to_the_end;
-            gap.restored_ns = None;
+        if until_ns.saturating_sub(since) > silence.gap_ns {
+            silence.gap_ns = until_ns.saturating_sub(since);
+            silence.restored_ns = None;
         }
-        gap
+        silence
+    }
+
+    /// Packets that never arrived, of those sent before `until_ns` and not long before `from_ns`: what was under way
+    /// at the cut is lost with it.
+    fn lost(&self, from_ns: u64, until_ns: u64) -> u64 {
+        const UNDER_WAY_NS: u64 = 200_000_000;
+        let window = from_ns.saturating_sub(UNDER_WAY_NS)..until_ns;
+        let arrived: HashSet<u64> = self
+            .arrivals
+            .iter()
+            .map(|arrival| arrival.sequence)
+            .collect();
+        let sent = (0_u64..)
+            .zip(self.sent)
+            .filter(|(_, sent_ns)| window.contains(sent_ns));
+        sent.filter(|(sequence, _)| !arrived.contains(sequence))
+            .count() as u64
     }
 
     /// The median one-way delay of packets sent before a time.
@@ -183,13 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_handoff_is_the_longest_silence_and_the_missing_numbers() {
+    fn a_cut_is_the_silence_until_the_new_path_and_the_missing_numbers() {
         let (sent, arrivals) = stream(30..50);
         let direction = Direction {
             sent: &sent,
             arrivals: &arrivals,
         };
-        let seen = direction.interruption(30 * MS, 90 * MS);
+        // Cut at 30 ms: what was sent until then is still under way for 10 ms.
+        let seen = direction.outage(30 * MS, 90 * MS, |arrival| arrival.sent_ns >= 31 * MS);
         assert_eq!(
             seen,
             Interruption {
@@ -198,26 +223,47 @@ mod tests {
                 restored_ns: Some(60 * MS)
             }
         );
-        assert_eq!(direction.interruption(60 * MS, 90 * MS).lost, 0);
         assert_eq!(direction.median_delay_ns(u64::MAX), Some(10 * MS));
+    }
+
+    #[test]
+    fn packets_under_way_at_the_cut_are_lost_with_it() {
+        let (sent, arrivals) = stream(25..50);
+        let direction = Direction {
+            sent: &sent,
+            arrivals: &arrivals,
+        };
+        assert_eq!(direction.outage(30 * MS, 90 * MS, |_| true).lost, 25);
     }
 
     #[test]
     fn a_stream_that_stays_away_is_not_restored() {
         let (sent, arrivals) = stream(30..100);
+        let direction = Direction {
+            sent: &sent,
+            arrivals: &arrivals,
+        };
+        let expected = Interruption {
+            lost: 70,
+            gap_ns: 61 * MS,
+            restored_ns: None,
+        };
+        assert_eq!(
+            direction.outage(30 * MS, 100 * MS, |arrival| arrival.sent_ns >= 31 * MS),
+            expected
+        );
+        assert_eq!(direction.longest_silence(30 * MS, 100 * MS), expected);
+    }
+
+    #[test]
+    fn the_longest_silence_of_an_undisturbed_stream_is_its_spacing() {
+        let (sent, arrivals) = stream(0..0);
         let seen = Direction {
             sent: &sent,
             arrivals: &arrivals,
         }
-        .interruption(30 * MS, 100 * MS);
-        assert_eq!(
-            seen,
-            Interruption {
-                lost: 70,
-                gap_ns: 61 * MS,
-                restored_ns: None
-            }
-        );
+        .longest_silence(30 * MS, 90 * MS);
+        assert_eq!((seen.lost, seen.gap_ns), (0, MS));
     }
 
     #[test]

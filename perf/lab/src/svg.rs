@@ -15,7 +15,7 @@ pub struct Plot {
 
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 14.0;
-const TOP: f64 = 26.0;
+const TOP: f64 = 40.0;
 const BOTTOM: f64 = 40.0;
 
 impl Plot {
@@ -58,7 +58,7 @@ impl Plot {
              <text class=title text-anchor=end x={right} y={:.1}>{x_title}</text>\
              <text class=title x={left} y={:.1}>{y_title}</text>",
             self.height - 6.0,
-            top - 11.0
+            top - 26.0
         );
     }
 
@@ -69,7 +69,7 @@ impl Plot {
             self.body,
             "<line class=mark x1={x:.1} x2={x:.1} y1={TOP} y2={:.1} /><text class=tick text-anchor=middle x={x:.1} y={:.1}>{label}</text>",
             self.height - BOTTOM,
-            TOP - 5.0
+            TOP - 6.0
         );
     }
 
