@@ -8,10 +8,8 @@ use crate::flows::Flow;
 use crate::pcap::CapturedFrame;
 use crate::streams::{StreamNotes, Way};
 
-/// The cut of the radio takes effect within this time.
-const RADIO_OFF_NS: u64 = 5_000_000;
-/// How long a change between two working paths is watched.
-const CHANGE_NS: u64 = 1_000_000_000;
+/// After so much time with a usable care-of address a silence is no longer the handoff's.
+const SETTLED_NS: u64 = 1_000_000_000;
 
 /// How the mobile node changes its point of attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -156,20 +154,15 @@ impl Handoff {
     /// What one flow suffered, one way.
     pub fn effect(&self, phases: &Phases, notes: &StreamNotes, way: Way) -> FlowEffect {
         let direction = notes.direction(way);
-        let seen = match self.manner {
-            Manner::BreakBeforeMake => {
-                direction.outage(self.begun_ns, self.until_ns, |arrival| match way {
-                    // Packets that left before the cut are still under way to the correspondent.
-                    Way::Uplink => arrival.sent_ns >= self.begun_ns.saturating_add(RADIO_OFF_NS),
-                    Way::Downlink => arrival.received_ns >= self.radio_up_ns,
-                })
-            }
-            // Both paths work: what the change costs is the longest silence while it happens.
-            Manner::MakeBeforeBreak => {
-                let until_ns = self.until_ns.min(self.begun_ns.saturating_add(CHANGE_NS));
-                direction.longest_silence(self.begun_ns, until_ns)
-            }
-        };
+        // The silence of the handoff is the longest one until things have settled.
+        let settled_ns = phases
+            .usable_ns
+            .unwrap_or(self.until_ns)
+            .saturating_add(SETTLED_NS);
+        let mut seen = direction.longest_silence(self.begun_ns, settled_ns.min(self.until_ns));
+        if seen.restored_ns.is_none() {
+            seen = direction.longest_silence(self.begun_ns, self.until_ns);
+        }
         let after_usable_ms = match self.manner {
             Manner::BreakBeforeMake => {
                 phases

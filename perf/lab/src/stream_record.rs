@@ -98,41 +98,11 @@ pub struct Direction<'a> {
 }
 
 impl Direction<'_> {
-    /// What happened around a moment at which the path was cut: the silence ends with the first arrival for which
-    /// `is_new` holds, which is to say that it came by the new path.
-    pub fn outage(
-        &self,
-        cut_ns: u64,
-        until_ns: u64,
-        is_new: impl Fn(&Arrival) -> bool,
-    ) -> Interruption {
-        let mut in_time = self
-            .arrivals
-            .iter()
-            .take_while(|arrival| arrival.received_ns < until_ns);
-        let mut silent_since = cut_ns;
-        let restored_ns = loop {
-            match in_time.next() {
-                None => break None,
-                Some(arrival) if arrival.received_ns >= cut_ns && is_new(arrival) => {
-                    break Some(arrival.received_ns);
-                }
-                Some(arrival) => silent_since = arrival.received_ns,
-            }
-        };
-        let end_ns = restored_ns.unwrap_or(until_ns);
-        Interruption {
-            lost: self.lost(cut_ns, end_ns),
-            gap_ns: end_ns.saturating_sub(silent_since),
-            restored_ns,
-        }
-    }
-
-    /// The longest silence between two moments.
+    /// The longest silence between two moments, and what was lost until its end.
     pub fn longest_silence(&self, from_ns: u64, until_ns: u64) -> Interruption {
         let window = from_ns..until_ns;
         let mut silence = Interruption {
-            lost: self.lost(from_ns, until_ns),
+            lost: 0,
             gap_ns: 0,
             restored_ns: None,
         };
@@ -153,6 +123,7 @@ impl Direction<'_> {
             silence.gap_ns = until_ns.saturating_sub(since);
             silence.restored_ns = None;
         }
+        silence.lost = self.lost(from_ns, silence.restored_ns.unwrap_or(until_ns));
         silence
     }
 
@@ -207,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_is_the_silence_until_the_new_path_and_the_missing_numbers() {
+    fn a_cut_is_the_silence_and_the_missing_numbers() {
         let (sent, arrivals) = stream(30..50);
         let direction = Direction {
             sent: &sent,
             arrivals: &arrivals,
         };
         // Cut at 30 ms: what was sent until then is still under way for 10 ms.
-        let seen = direction.outage(30 * MS, 90 * MS, |arrival| arrival.sent_ns >= 31 * MS);
+        let seen = direction.longest_silence(30 * MS, 90 * MS);
         assert_eq!(
             seen,
             Interruption {
@@ -233,7 +204,7 @@ mod tests {
             sent: &sent,
             arrivals: &arrivals,
         };
-        assert_eq!(direction.outage(30 * MS, 90 * MS, |_| true).lost, 25);
+        assert_eq!(direction.longest_silence(30 * MS, 90 * MS).lost, 25);
     }
 
     #[test]
@@ -248,10 +219,6 @@ mod tests {
             gap_ns: 61 * MS,
             restored_ns: None,
         };
-        assert_eq!(
-            direction.outage(30 * MS, 100 * MS, |arrival| arrival.sent_ns >= 31 * MS),
-            expected
-        );
         assert_eq!(direction.longest_silence(30 * MS, 100 * MS), expected);
     }
 
