@@ -171,7 +171,7 @@ pub struct Counters {
 pub struct Route {
     /// Which packets.
     pub prefix: String,
-    /// What happens to them: `via`, `connected`, `kernel`, `local`, `anchor`, `pool`, `query-anycast`, `unreachable`,
+    /// What happens to them: `via`, `connected`, `kernel`, `local`, `anchor`, `pool`, `unreachable`,
     /// `blackhole`.
     pub action: String,
     /// The neighbour they go to.

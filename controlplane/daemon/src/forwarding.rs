@@ -295,14 +295,16 @@ impl Forwarding {
         if self.routes_published && !self.renumbered {
             return Ok(Moved::Nothing);
         }
-        let routes: Vec<Route> = self
-            .plan
-            .routes
-            .iter()
-            .map(|route| Route {
-                prefix: route.prefix.network(),
-                len: route.prefix.prefix_len(),
-                action: self.action(route.action),
+        let routed = self.plan.routes.iter();
+        let routed = routed.map(|route| (route.prefix, self.action(route.action)));
+        let covered = self.plan.coverage.iter();
+        let covered = covered.map(|prefix| (*prefix, RouteAction::QueryAnycast));
+        let routes: Vec<Route> = routed
+            .chain(covered)
+            .map(|(prefix, action)| Route {
+                prefix: prefix.network(),
+                len: prefix.prefix_len(),
+                action,
             })
             .collect();
         self.writer.publish_routes(&routes)?;
@@ -322,7 +324,6 @@ impl Forwarding {
             PlannedAction::Local => RouteAction::Local,
             PlannedAction::Anchor => RouteAction::Anchor,
             PlannedAction::Pool => RouteAction::Pool,
-            PlannedAction::QueryAnycast => RouteAction::QueryAnycast,
             PlannedAction::Unreachable => RouteAction::Unreachable,
             PlannedAction::Blackhole => RouteAction::Blackhole,
         }

@@ -222,7 +222,6 @@ impl Inspector {
             PlannedAction::Local => ("local", None, None),
             PlannedAction::Anchor => ("anchor", None, None),
             PlannedAction::Pool => ("pool", None, None),
-            PlannedAction::QueryAnycast => ("query-anycast", None, None),
             PlannedAction::Unreachable => ("unreachable", None, None),
             PlannedAction::Blackhole => ("blackhole", None, None),
         };

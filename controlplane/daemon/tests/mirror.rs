@@ -137,10 +137,6 @@ fn a_router_is_planned_as_a_whole() {
         ("2001:db8:a::1/128", PlannedAction::Local),
         ("2001:db8:c:1::/64", PlannedAction::Connected { port: 1 }),
         ("2001:db8:c:1::80/128", via(1, "2001:db8:c:1::80")),
-        (
-            "2001:db8:c:1:fdff:ffff:ffff:fffe/128",
-            PlannedAction::QueryAnycast,
-        ),
         ("2001:db8:d::1/128", PlannedAction::Anchor),
         ("2001:db8:d:1::/64", PlannedAction::Pool),
         ("2001:db8:f::/48", PlannedAction::ByKernel),
@@ -291,28 +287,6 @@ fn metrics_mtus_and_refusals() {
         action(&plan, "2001:db8:3::/48"),
         Some(PlannedAction::ByKernel)
     );
-}
-
-#[test]
-fn anycasts_of_covered_links_only() {
-    let mut state = state();
-    state.apply(Change::Route(route(
-        "2001:db8:c:2::/64",
-        CN,
-        Some("fe80::c"),
-    )));
-    let mut territory = territory();
-    territory.coverage.push(net("2001:db8:e:5::/64"));
-    let plan = plan(&state, &territory);
-    let anycast: Vec<_> = plan
-        .routes
-        .iter()
-        .filter(|route| route.action == PlannedAction::QueryAnycast)
-        .map(|route| route.prefix.to_string())
-        .collect();
-    let expected = ["2001:db8:c:1", "2001:db8:c:2", "2001:db8:e:5"]
-        .map(|link| format!("{link}:fdff:ffff:ffff:fffe/128"));
-    assert_eq!(anycast, expected);
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub enum RouteAction {
     Anchor,
     /// A pool of home addresses.
     Pool,
-    /// The home-agents anycast address of a covered /64.
+    /// The home-agents anycast address (RFC 2526) of every /64 in the prefix, or of the /64 around a longer one. It does
+    /// not concern the other addresses of the prefix, for which another route holds.
     QueryAnycast,
     /// No route: Destination Unreachable.
     Unreachable,

@@ -3,6 +3,9 @@
 //! The writer cuts the address space into disjoint ranges, each with the action of its longest prefix, sorted by start; a
 //! lookup is a binary search with at most log2(2n + 1) steps. There are two buffers. A new table is written into the one that
 //! no reader uses and published by one store of its number and length.
+//!
+//! Coverage is in the same table: what holds for the home-agents anycast addresses of a prefix stands under a multicast
+//! prefix made of it, where no unicast route can be.
 
 use crate::error::SegmentError;
 use crate::layout::{RANGE_WORDS, header_word};
@@ -17,6 +20,28 @@ pub(crate) struct Range {
     action: RouteAction,
 }
 
+/// The interface identifier of the home-agents anycast address of a /64 (RFC 2526 §3).
+const HOME_AGENTS: [u8; 8] = [0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe];
+
+/// Where coverage of the /64 that begins with `link` stands.
+#[inline]
+fn coverage_key(link: [u8; 8]) -> [u8; 16] {
+    let [a, b, c, d, e, f, g, h] = link;
+    [0xff, a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// The prefix that a route stands under.
+fn place(route: &Route) -> (u128, u8) {
+    let prefix = route.prefix.octets();
+    match (route.action, prefix.first_chunk()) {
+        (RouteAction::QueryAnycast, Some(link)) => (
+            u128::from_be_bytes(coverage_key(*link)),
+            8 + route.len.min(64),
+        ),
+        _ => (u128::from_be_bytes(prefix), route.len),
+    }
+}
+
 /// Cuts prefixes into ranges. Of equal prefixes the last one holds.
 pub(crate) fn compile(routes: &[Route]) -> Result<Vec<Range>, SegmentError> {
     let mut prefixes = Vec::with_capacity(routes.len());
@@ -24,9 +49,10 @@ pub(crate) fn compile(routes: &[Route]) -> Result<Vec<Range>, SegmentError> {
         if route.len > 128 {
             return Err(SegmentError::PrefixLength(route.len));
         }
-        let host_bits = u128::MAX.checked_shr(u32::from(route.len)).unwrap_or(0);
-        let start = u128::from(route.prefix) & !host_bits;
-        prefixes.push((start, route.len, order, start | host_bits, route.action));
+        let (prefix, len) = place(route);
+        let host_bits = u128::MAX.checked_shr(u32::from(len)).unwrap_or(0);
+        let start = prefix & !host_bits;
+        prefixes.push((start, len, order, start | host_bits, route.action));
     }
     prefixes.sort_unstable_by_key(|&(start, len, order, ..)| (start, len, order));
 
@@ -104,10 +130,22 @@ pub(crate) fn publish(view: &View, buffer: usize, ranges: &[Range]) {
 /// The action for `destination`.
 #[inline]
 pub(crate) fn lookup(view: &View, destination: &[u8; 16]) -> RouteAction {
+    if let [link @ .., _, _, _, _, _, _, _, _] = destination
+        && destination.ends_with(&HOME_AGENTS)
+        && search(view, &coverage_key(*link)) == RouteAction::QueryAnycast
+    {
+        return RouteAction::QueryAnycast;
+    }
+    search(view, destination)
+}
+
+/// What stands for `key`.
+#[inline]
+fn search(view: &View, key: &[u8; 16]) -> RouteAction {
     let (buffer, count) = current(view);
     let starts = &view.layout.range_starts[buffer];
-    let key = address_words(destination);
-    // The first range that starts behind the destination is in `low ..= high`.
+    let key = address_words(key);
+    // The first range that starts behind the key is in `low ..= high`.
     let (mut low, mut high) = (0, count.min(starts.slots()));
     while low < high {
         let middle = low + (high - low) / 2;

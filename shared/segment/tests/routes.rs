@@ -95,6 +95,50 @@ proptest! {
     }
 }
 
+/// RFC 2526: the home-agents anycast address of every /64 of a covered prefix, and nothing else of it.
+#[test]
+fn coverage_concerns_the_anycast_addresses_of_its_links_only() {
+    let segment = Segment::anonymous(&SMALL).unwrap();
+    let mut writer = segment.writer().unwrap();
+    let reader = segment.reader(0).unwrap();
+    reader.quiescent();
+    let route = |prefix: &str, len, action| Route {
+        prefix: prefix.parse().unwrap(),
+        len,
+        action,
+    };
+    let onward = RouteAction::Forward { next_hop: 1 };
+    writer
+        .try_publish_routes(&[
+            route("::", 0, onward),
+            route("2001:db8:c::", 48, onward),
+            route("2001:db8:c::", 48, RouteAction::QueryAnycast),
+            route("2001:db8:e:1::80", 128, RouteAction::QueryAnycast),
+        ])
+        .unwrap();
+    let action = |address: &str| reader.route(&address.parse::<Ipv6Addr>().unwrap().octets());
+    for covered in [
+        "2001:db8:c:0:fdff:ffff:ffff:fffe",
+        "2001:db8:c:77:fdff:ffff:ffff:fffe",
+        "2001:db8:c:ffff:fdff:ffff:ffff:fffe",
+        "2001:db8:e:1:fdff:ffff:ffff:fffe",
+    ] {
+        assert_eq!(action(covered), RouteAction::QueryAnycast, "{covered}");
+    }
+    for other in [
+        "2001:db8:b:ffff:fdff:ffff:ffff:fffe",
+        "2001:db8:d:0:fdff:ffff:ffff:fffe",
+        "2001:db8:e:0:fdff:ffff:ffff:fffe",
+        "2001:db8:e:2:fdff:ffff:ffff:fffe",
+        "2001:db8:c:77:fdff:ffff:ffff:ffff",
+        "2001:db8:c:77:fdff:ffff:ffff:fffd",
+        "2001:db8:c::",
+        "2001:db8:e:1::80",
+    ] {
+        assert_eq!(action(other), onward, "{other}");
+    }
+}
+
 #[test]
 fn an_empty_table_reaches_nothing() {
     let segment = Segment::anonymous(&SMALL).unwrap();

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use dhp_wire::ipv6::home_agents_anycast;
 use ipnet::Ipv6Net;
 
 use super::kernel::{KernelRoute, KernelState, Link, RouteKind};
@@ -60,8 +59,6 @@ pub enum PlannedAction {
     Anchor,
     /// They are for a mobile node.
     Pool,
-    /// The home-agents anycast address of a covered link.
-    QueryAnycast,
     /// They are refused.
     Unreachable,
     /// They are dropped.
@@ -84,6 +81,8 @@ pub struct PlannedRoute {
 pub struct Plan {
     /// Ordered by prefix, each once.
     pub routes: Vec<PlannedRoute>,
+    /// The prefixes of which this box answers DHP Queries, at the home-agents anycast addresses of their links.
+    pub coverage: Vec<Ipv6Net>,
     /// All next hops that a route names.
     pub next_hops: BTreeMap<NextHopKey, NextHopFacts>,
     /// Routers that routes lead to, as interface number and address; the kernel is to keep them resolved.
@@ -120,6 +119,7 @@ pub fn plan(state: &KernelState, territory: &Territory) -> Plan {
     planner.gateways.dedup();
     Plan {
         routes: planner.routes.into_values().collect(),
+        coverage: territory.coverage.clone(),
         next_hops: planner.next_hops,
         gateways: planner.gateways,
     }
@@ -263,39 +263,13 @@ impl Planner<'_> {
         }
     }
 
-    /// What this box is itself: pools, anchors, and the home-agents anycast address of covered links.
+    /// What this box is itself: pools and anchors.
     fn own_addresses(&mut self) {
         for prefix in &self.territory.pools.clone() {
             self.put(*prefix, PlannedAction::Pool, LEAST_MTU);
         }
-        for anycast in self.covered_anycasts() {
-            self.put(anycast.into(), PlannedAction::QueryAnycast, LEAST_MTU);
-        }
         for anchor in &self.territory.anchors.clone() {
             self.put((*anchor).into(), PlannedAction::Anchor, LEAST_MTU);
         }
-    }
-    /// RFC 2526 gives every link one home-agents anycast address, under its /64. Of a shorter coverage prefix these are
-    /// the links that a route of this box names; a query for another goes on towards its link, as for what is not covered.
-    fn covered_anycasts(&self) -> Vec<Ipv6Addr> {
-        let covered = |link: &Ipv6Net| {
-            self.territory
-                .coverage
-                .iter()
-                .any(|coverage| coverage.contains(link))
-        };
-        let exact = self
-            .territory
-            .coverage
-            .iter()
-            .filter(|coverage| coverage.prefix_len() == 64);
-        let routed = self
-            .routes
-            .keys()
-            .filter(|prefix| prefix.prefix_len() == 64 && covered(prefix));
-        exact
-            .chain(routed)
-            .map(|link| home_agents_anycast(&link.network()))
-            .collect()
     }
 }

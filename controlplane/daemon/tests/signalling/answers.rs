@@ -1,5 +1,7 @@
 //! Binding Updates in, acknowledgements out
 
+use std::net::Ipv6Addr;
+
 use dhp_segment::Counter;
 use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::{Message, MobilityHeader};
@@ -152,6 +154,29 @@ fn a_dhoa_is_assigned_bound_and_expires() {
     rig.cn.push(&downlink(dhoa)).expect("room");
     rig.poll();
     assert!(rig.core.pop().is_none());
+}
+
+/// Of a covered /48, also for links that no route of the box names; for others the query goes on towards them.
+#[test]
+fn queries_for_every_covered_link_are_answered() {
+    let mut rig = Rig::new();
+    for link in [1_u16, 0x77] {
+        let correspondent = Ipv6Addr::new(0x2001, 0xdb8, 0xc, link, 0, 0, 0, 0x80);
+        rig.core.push(&frame(&query(correspondent))).expect("room");
+        rig.settle();
+        let answer = rig.core.pop().expect("a DHP Query Reply");
+        assert_eq!(
+            ends(&answer),
+            (ROUTER_MAC, ANCHOR, CARE_OF),
+            "link {link:x}"
+        );
+    }
+    let elsewhere = Ipv6Addr::new(0x2001, 0xdb8, 0xb, 1, 0, 0, 0, 0x80);
+    rig.cn.push(&frame(&query(elsewhere))).expect("room");
+    rig.settle();
+    let onward = rig.core.pop().expect("the query, forwarded");
+    assert_eq!(ends(&onward).1, CARE_OF);
+    assert_eq!(rig.signalling.counters().punted, 2);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
 use dhp_proto::time::Now;
 use dhp_segment::{Geometry, Segment};
 use dhp_wire::codepoints::{CodePoints, DmipType, Status};
+use dhp_wire::ipv6::home_agents_anycast;
 use dhp_wire::mobility::{BuFlags, Builder, DmipHeader, Lifetime, MobilityOption};
 use dhp_wire::packet::compose;
 use dhpd::metrics::Metrics;
@@ -297,6 +298,27 @@ pub fn dhoa_request(sequence: u16, care_of: Ipv6Addr) -> Vec<u8> {
         .auth(security.spi(), security.algorithm().mac_len(), mac)
         .finish(&care_of, &ANCHOR);
     compose(&care_of, &ANCHOR, None, None, &mh)
+}
+
+/// A DHP Query for a correspondent, to the home-agents anycast address of its link.
+pub fn query(correspondent: Ipv6Addr) -> Vec<u8> {
+    let header = DmipHeader {
+        kind: DmipType::DhpQuery,
+        sequence: 1,
+        lifetime: Lifetime(0),
+        flags: 0,
+        status: Status(0),
+    };
+    let option = MobilityOption::Correspondent {
+        prefix_len: 128,
+        address: correspondent,
+    };
+    let anycast = home_agents_anycast(&correspondent);
+    let mh = Builder::dmip(&CodePoints::default(), header)
+        .option(&option)
+        .padding(40)
+        .finish(&CARE_OF, &anycast);
+    compose(&CARE_OF, &anycast, None, None, &mh)
 }
 
 /// A DHP Binding Update that is authenticated, with options that `noise` has damaged before.

@@ -148,10 +148,13 @@ pub struct AnchorConfig {
     pub limits: Limits,
     /// Whether this anchor permits route optimization to those whose security association permits it.
     pub route_optimization: bool,
-    /// The sequence numbers that were used before this start are not known. Of each security association (and, for
-    /// classic updates, home address) the first message then needs a timestamp, and any that does not continue the
-    /// numbers from there. Set it at every start at which the numbers are not restored.
+    /// The sequence numbers of DMIPv6 messages that were used before this start are not known. Of each security
+    /// association the first message then needs a timestamp, and any that does not continue the numbers from there.
+    /// Set it at every start at which the numbers are not restored.
     pub sequence_state_lost: bool,
+    /// The same for classic Binding Updates and their home addresses. A mobile node that sends no timestamps cannot
+    /// register with such an anchor, while RFC 6275 §9.5.1 has any number accepted where there is no binding.
+    pub home_sequence_state_lost: bool,
     /// Number of this start in the event stream; rises from start to start.
     pub epoch: u64,
 }
@@ -175,6 +178,7 @@ impl AnchorConfig {
             limits: Limits::default(),
             route_optimization: false,
             sequence_state_lost: false,
+            home_sequence_state_lost: false,
             epoch: 0,
         }
     }

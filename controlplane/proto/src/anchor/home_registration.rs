@@ -248,7 +248,7 @@ impl Anchor {
             }
         }
         // Section 6.3: "MESG-ID where no state exists", which a fresh update begins anew.
-        let is_known = !self.config.sequence_state_lost
+        let is_known = !self.config.home_sequence_state_lost
             || known.is_some_and(|known| continues(update.sequence, known.last));
         let freshness = Freshness {
             newer_than: known.and_then(|known| known.newest_timestamp),

@@ -477,7 +477,7 @@ fn timestamps_are_checked() {
 #[test]
 fn with_lost_numbers_a_timestamp_is_required() {
     let mut world = World::with(AnchorConfig {
-        sequence_state_lost: true,
+        home_sequence_state_lost: true,
         ..config()
     });
     let answer = world.ask(&Update::new(HOME, 1).by(&mn1()));

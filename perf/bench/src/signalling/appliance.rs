@@ -159,6 +159,7 @@ fn network(home_link: Ipv6Net) -> Plan {
             route(home_link, PlannedAction::Pool),
             route(ANCHOR.into(), PlannedAction::Anchor),
         ],
+        coverage: Vec::new(),
         next_hops: BTreeMap::from([(router, facts)]),
         gateways: Vec::new(),
     }
