@@ -45,6 +45,7 @@ pub fn run(
     lab.start_server(Some(plan.rate))?;
     timeline.say(Tone::Act, "starting dhpd on ha and dhp, dhp-mn on mn");
     lab.start_anchors(stop)?;
+    lab.warm_up()?;
     let capture = SignallingCapture::start(&lab, captures, stop)?;
     lab.start_agent(stop)?;
     let events = AgentEvents::follow(&lab)?;

@@ -10,9 +10,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::access::{self, Access, Radio};
+use crate::addresses::{CN_DIRECT, HA};
 use crate::children::{Output, Program, Running, Starter};
 use crate::configuration;
 use crate::namespace::{self, Namespace};
+use crate::ping;
 use crate::state::State;
 use crate::stop::Stop;
 use crate::topology::Topology;
@@ -106,6 +108,17 @@ impl Lab {
                 self.check()?;
                 Ok((!self.counters(node).is_null()).then_some(()))
             })?;
+        }
+        Ok(())
+    }
+
+    /// Has the routers find their neighbours, as those of a network in use have: else the first packets through an access
+    /// network would wait for neighbour discovery on the wires, which is no part of a handoff.
+    pub fn warm_up(&self) -> Result<()> {
+        for router in ["ara", "arb"] {
+            for to in [CN_DIRECT, HA] {
+                ping::round_trip_ns(self.node(router)?, to, 2)?;
+            }
         }
         Ok(())
     }

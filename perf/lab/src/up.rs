@@ -14,6 +14,7 @@ pub fn run(options: LabOptions, networks_only: bool, stop: &Stop) -> Result<()> 
     lab.start_server(None)?;
     if !networks_only {
         lab.start_anchors(stop)?;
+        lab.warm_up()?;
         lab.start_agent(stop)?;
     }
     print!("{}", guide(&lab));

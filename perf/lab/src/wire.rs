@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -22,8 +23,10 @@ use crate::namespace::Namespace;
 
 /// Frames read from one side before the other gets its turn.
 const BURST: usize = 64;
-/// Frames that become due this soon leave together: it saves wake-ups and is far below any delay of the lab.
-const COALESCE_NS: u64 = 30_000;
+/// A wire that carries frames sleeps so long between two looks at its ends: wake-ups are what it costs most. Its delays
+/// are far longer.
+const TICK: Duration = Duration::from_micros(250);
+const HALF_TICK_NS: u64 = TICK.as_nanos() as u64 / 2;
 /// The largest Ethernet frame with a jumbo MTU.
 const MAX_FRAME: usize = 9_216;
 
@@ -149,25 +152,32 @@ impl Relay {
         let mut leftward = DelayLine::new(settings, 2);
         let mut scratch = vec![0; MAX_FRAME];
         prefer_this_thread();
+        let mut waited_ns = 0;
         loop {
-            let more = take_in(&left, &mut rightward, &mut scratch, &counters)
-                | take_in(&right, &mut leftward, &mut scratch, &counters);
+            let more = take_in(&left, &mut rightward, &mut scratch, waited_ns, &counters)
+                | take_in(&right, &mut leftward, &mut scratch, waited_ns, &counters);
             put_out(&right, &mut rightward, &counters);
             put_out(&left, &mut leftward, &counters);
             if more {
                 continue;
             }
-            let due = [rightward.next_due_ns(), leftward.next_due_ns()]
-                .into_iter()
-                .flatten()
-                .min();
-            let timeout = due.map(|due| TimeSpec::from_duration(wait_until(due)));
+            let until_due = || {
+                let due = [rightward.next_due_ns(), leftward.next_due_ns()];
+                let due = due.into_iter().flatten().min();
+                due.map(|due| Duration::from_nanos(due.saturating_sub(monotonic_ns())))
+            };
+            thread::sleep(until_due().unwrap_or(TICK).min(TICK));
             let mut descriptors = [
                 PollFd::new(wake.as_fd(), PollFlags::POLLIN),
                 PollFd::new(left.as_fd(), PollFlags::POLLIN),
                 PollFd::new(right.as_fd(), PollFlags::POLLIN),
             ];
-            match ppoll(&mut descriptors, timeout, None) {
+            let before_ns = monotonic_ns();
+            match ppoll(
+                &mut descriptors,
+                until_due().map(TimeSpec::from_duration),
+                None,
+            ) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => {
                     eprintln!("a wire stopped: {error}");
@@ -185,6 +195,9 @@ impl Relay {
                 eprintln!("a wire stopped: one of its interfaces was removed");
                 return;
             }
+            // What is there without a wait came during the sleep, half a tick ago on the mean.
+            let at_once = monotonic_ns().saturating_sub(before_ns) < HALF_TICK_NS / 4;
+            waited_ns = if at_once { HALF_TICK_NS } else { 0 };
         }
     }
 }
@@ -199,17 +212,15 @@ fn prefer_this_thread() {
         .status();
 }
 
-fn wait_until(due_ns: u64) -> std::time::Duration {
-    std::time::Duration::from_nanos(due_ns.saturating_sub(monotonic_ns()))
-}
-
 /// Reads a burst; says whether there may be more.
 fn take_in(
     side: &SyncDevice,
     line: &mut DelayLine,
     scratch: &mut [u8],
+    waited_ns: u64,
     counters: &WireCounters,
 ) -> bool {
+    let now = monotonic_ns();
     for _ in 0..BURST {
         let length = match side.recv(scratch) {
             Ok(length) => length,
@@ -220,7 +231,7 @@ fn take_in(
         let Some(frame) = scratch.get(..length) else {
             continue;
         };
-        match line.push(monotonic_ns(), frame) {
+        match line.push(now.saturating_sub(waited_ns), frame) {
             Accepted::Queued => {}
             Accepted::Full => count(&counters.dropped),
             Accepted::Lost => count(&counters.lost),
@@ -231,7 +242,7 @@ fn take_in(
 
 fn put_out(side: &SyncDevice, line: &mut DelayLine, counters: &WireCounters) {
     let now = monotonic_ns();
-    while let Some(frame) = line.pop_due(now.saturating_add(COALESCE_NS)) {
+    while let Some(frame) = line.pop_due(now.saturating_add(HALF_TICK_NS)) {
         match side.send(&frame) {
             Ok(_) => count(&counters.delivered),
             Err(_) => count(&counters.dropped),
