@@ -133,3 +133,63 @@ fn handoffs(report: &DemoReport) -> impl Iterator<Item = Criterion> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo_report::example;
+
+    fn failing(report: &DemoReport) -> Vec<String> {
+        judge(report)
+            .into_iter()
+            .filter(|criterion| !criterion.holds)
+            .map(|criterion| criterion.what)
+            .collect()
+    }
+
+    #[test]
+    fn a_good_demo_fails_nothing() {
+        assert_eq!(failing(&example()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_shortcoming_fails_its_own_criterion() {
+        let check = |what: &str, spoil: fn(&mut DemoReport)| {
+            let mut report = example();
+            spoil(&mut report);
+            let failing = failing(&report);
+            assert!(
+                failing.len() == 1 && failing[0].contains(what),
+                "{what}: {failing:?}"
+            );
+        };
+        check("through the DHP", |report| report.round_trips.dhp_ms = 25.1);
+        check("through the home agent", |report| {
+            report.round_trips.ha_ms = 149.0
+        });
+        check("DHoA via DHP", |report| {
+            report.downloads[0].sha256 = "wrong".to_owned()
+        });
+        check("HoA via HA", |report| report.downloads[1].received = 99);
+        check("CoA, no anchor", |report| {
+            report.downloads[2].received = 100
+        });
+        check("handoff 1", |report| {
+            report.handoffs[0].flows[0].after_usable_ms = Some(39.1)
+        });
+        check("handoff 1", |report| {
+            report.handoffs[0].flows[1].after_usable_ms = None
+        });
+    }
+
+    #[test]
+    fn a_download_that_ends_before_the_last_move_shows_nothing() {
+        let mut report = example();
+        report.handoffs[0].begun_s = 9.5;
+        assert!(
+            failing(&report)
+                .iter()
+                .any(|what| what.contains("DHoA via DHP"))
+        );
+    }
+}

@@ -185,3 +185,71 @@ impl DemoReport {
         !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.holds)
     }
 }
+
+/// A small report for the tests of what is made of one.
+#[cfg(test)]
+pub fn example() -> DemoReport {
+    use crate::access::Access;
+    use crate::handoff::{FlowEffect, Manner};
+
+    let effect = |way| FlowEffect {
+        flow: Flow::Dhp,
+        way,
+        lost: 70,
+        interruption_ms: 72.5,
+        restored: true,
+        after_usable_ms: Some(30.0),
+    };
+    let download = |flow: Flow, received: u64, curl_exit| DownloadResult {
+        flow,
+        length: 100,
+        received,
+        sha256: "right".to_owned(),
+        curl_exit: Some(curl_exit),
+        seconds: 9.0,
+        samples: vec![
+            (1_000_000_000, 0),
+            (2_000_000_000, received),
+            (9_000_000_000, received),
+        ],
+    };
+    DemoReport {
+        version: "0".to_owned(),
+        started_unix_s: 0,
+        start_ns: 0,
+        seconds: 10.0,
+        expected_sha256: "right".to_owned(),
+        round_trips: RoundTrips {
+            dhp_ms: 21.0,
+            ha_ms: 162.0,
+            direct_ms: 21.0,
+            mn_dhp_ms: 19.0,
+            mn_ha_ms: 81.0,
+        },
+        handoffs: vec![HandoffReport {
+            number: 1,
+            manner: Manner::BreakBeforeMake,
+            from: Access::A,
+            to: Access::B,
+            begun_s: 3.0,
+            radio_gap_ms: 50.0,
+            detection_ms: Some(52.0),
+            configuration_ms: Some(1.5),
+            dhp_signalling_ms: Some(20.0),
+            ha_signalling_ms: Some(82.0),
+            signalling_bytes: 512,
+            signalling_packets: 4,
+            flows: Way::BOTH.map(effect).to_vec(),
+        }],
+        downloads: vec![
+            download(Flow::Dhp, 100, 0),
+            download(Flow::HomeAgent, 100, 0),
+            download(Flow::Direct, 50, 28),
+        ],
+        streams: Vec::new(),
+        events: Vec::new(),
+        wires: Vec::new(),
+        counters: BTreeMap::new(),
+        criteria: Vec::new(),
+    }
+}

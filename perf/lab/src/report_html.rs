@@ -246,3 +246,30 @@ fn wires(report: &DemoReport) -> String {
 fn optional(milliseconds: Option<f64>) -> String {
     milliseconds.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::criteria;
+    use crate::demo_report::example;
+
+    #[test]
+    fn the_page_stands_alone_and_tells_the_verdict() {
+        let mut report = example();
+        report.criteria = criteria::judge(&report);
+        let page = render(&report);
+        assert!(page.contains("all criteria hold") && !page.contains("not all criteria hold"));
+        for outside in ["http://", "https://", "<script", "<img", "<link"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+        assert!(
+            !page.contains("NaN") && !page.contains("inf"),
+            "every place on the plots is a number"
+        );
+
+        report.round_trips.dhp_ms = 99.0;
+        report.criteria = criteria::judge(&report);
+        assert!(render(&report).contains("not all criteria hold"));
+    }
+}
