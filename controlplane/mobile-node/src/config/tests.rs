@@ -50,6 +50,31 @@ fn a_whole_file_is_understood() {
     assert!(config.engine.validate().is_ok());
 }
 
+/// The example is right as it stands, and so is each default that it shows.
+#[test]
+fn the_example_is_understood() {
+    let example = include_str!("../../../../deploy/dhp-mn.example.toml");
+    let config = Config::parse(example).expect("a good example");
+    assert_eq!(config.flows.len(), 3);
+    let mut lines: Vec<&str> = example.lines().collect();
+    for line in &mut lines {
+        if let Some(shown) = line.strip_prefix('#')
+            && shown.starts_with(|first: char| first.is_ascii_lowercase())
+            && !shown.starts_with("home-key-file")
+            && !shown.starts_with("key")
+        {
+            *line = shown;
+        }
+    }
+    let shown = Config::parse(&lines.join("\n")).expect("good defaults");
+    assert_eq!(shown.socket, config.socket);
+    assert_eq!(shown.tun, config.tun);
+    assert_eq!(shown.log_level, config.log_level);
+    assert_eq!(shown.engine.lifetime, config.engine.lifetime);
+    assert_eq!(shown.engine.code_points, config.engine.code_points);
+    assert_eq!(shown.optimistic_dad, config.optimistic_dad);
+}
+
 #[test]
 fn errors_name_line_value_and_expectation() {
     let (line, found, problem) =
