@@ -1,6 +1,6 @@
 //! `dhp-lab check-capture`: what an independent decoder, tshark, makes of the signalling.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -31,8 +31,10 @@ pub struct Findings {
 /// Decodes the captures, prints what was found, and fails if anything is wrong.
 pub fn run(files: &[impl AsRef<Path>]) -> Result<()> {
     let mut findings = Findings::default();
-    for file in files {
-        decode(file.as_ref(), &mut findings)?;
+    for path in files {
+        for file in captures(path.as_ref())? {
+            decode(&file, &mut findings)?;
+        }
     }
     println!(
         "{} packets: {} RFC 6275 Binding Updates, {} Binding Acknowledgements, {} DMIPv6 (experimental Mobility Header)",
@@ -86,6 +88,31 @@ impl Findings {
             Err(_) => self.without_mobility.push(frame),
         }
     }
+}
+
+/// The file itself, or the captures in a directory.
+fn captures(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in path
+        .read_dir()
+        .with_context(|| format!("cannot read {}", path.display()))?
+    {
+        let file = entry?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "pcap")
+        {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        bail!("there is no .pcap in {}", path.display());
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn decode(file: &Path, findings: &mut Findings) -> Result<()> {

@@ -55,7 +55,7 @@ pub enum Command {
     },
     /// Check captured signalling with tshark: nothing malformed, RFC 6275 messages recognised.
     CheckCapture {
-        /// The captures, as `demo --pcap DIR` writes them.
+        /// The captures, or the directory that `demo --pcap DIR` wrote them to.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },

@@ -150,9 +150,12 @@ impl Demo<'_> {
     }
 
     fn roam(&mut self) -> Result<()> {
-        for _ in 0..self.plan.moves {
+        for number in 1..=self.plan.moves {
             let to = self.at.other();
-            let text = format!("move {:?}→{to:?}, one interface: the radio is cut", self.at);
+            let text = format!(
+                "move {number}, {:?}→{to:?}, one interface: the radio is cut",
+                self.at
+            );
             let cut = self.radio.change(self.stop, to, self.plan.radio_gap)?;
             self.timeline.say_at(cut.down_ns, Tone::Act, &text);
             let text = format!("the radio is in access network {to:?}");
@@ -164,6 +167,7 @@ impl Demo<'_> {
 
     fn move_with_two_interfaces(&mut self) -> Result<()> {
         let to = self.at.other();
+        let number = self.handoffs.len() + 1;
         let text = format!("the second interface, wwan0, reaches access network {to:?}");
         self.timeline.say(Tone::Act, &text);
         self.radio.attach_second(to)?;
@@ -174,7 +178,7 @@ impl Demo<'_> {
             })?;
         self.pump(Duration::from_secs(2))?;
         let text = format!(
-            "move {:?}→{to:?}, two interfaces: dhp-mn move --to wwan0",
+            "move {number}, {:?}→{to:?}, two interfaces: dhp-mn move --to wwan0",
             self.at
         );
         self.timeline.say(Tone::Act, &text);

@@ -45,7 +45,7 @@ impl Lab {
     /// Builds the networks, with router advertisements and the mobile node attached to access network A.
     pub fn build(options: LabOptions) -> Result<Self> {
         namespace::check_available()?;
-        check_programs(&["ip", "setpriv", "nft", "radvd", "tcpdump", "curl"])?;
+        check_programs(&["ip", "setpriv", "setsid", "radvd", "tcpdump", "curl"])?;
         let state = Arc::new(State::acquire(Path::new(crate::state::DIRECTORY))?);
         let starter = Starter::new(Arc::clone(&state), &options.logs)?;
         let mut lab = Self {
@@ -227,7 +227,7 @@ fn check_programs(names: &[&str]) -> Result<()> {
         .collect();
     if !missing.is_empty() {
         bail!(
-            "not installed: {}; on Debian: apt install iproute2 util-linux nftables radvd tcpdump curl",
+            "not installed: {}; on Debian: apt install iproute2 util-linux radvd tcpdump curl",
             missing.join(", ")
         );
     }

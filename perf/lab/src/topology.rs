@@ -199,12 +199,10 @@ impl Topology {
     /// care-of address carries a home address to its anchor.
     fn ingress_filters(&self) -> Result<()> {
         for (router, prefix) in [("ara", "2001:db8:a::/64"), ("arb", "2001:db8:b::/64")] {
-            let rules = format!(
-                "add table ip6 lab; \
-                 add chain ip6 lab bcp38 {{ type filter hook forward priority 0; }}; \
-                 add rule ip6 lab bcp38 iifname radio0 ip6 saddr != {prefix} counter drop"
-            );
-            self.node(router)?.output("nft", &[&rules])?;
+            self.node(router)?.ip_lines(&format!(
+                "-6 rule add pref 100 iif radio0 from {prefix} lookup main
+                 -6 rule add pref 101 iif radio0 blackhole"
+            ))?;
         }
         Ok(())
     }

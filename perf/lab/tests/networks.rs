@@ -51,6 +51,15 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+fn forwarded_by(node: &str) -> String {
+    let counters = in_node(node, &["cat", "/proc/net/snmp6"]);
+    counters
+        .lines()
+        .find(|line| line.starts_with("Ip6OutForwDatagrams"))
+        .unwrap()
+        .to_owned()
+}
+
 fn has_address(prefix: &str) -> bool {
     in_node("mn", &["ip", "-6", "address", "show", "dev", "wlan0"]).contains(prefix)
 }
@@ -91,6 +100,28 @@ fn networks_carry_packets_roam_and_leave_nothing_behind() {
         ],
     );
     assert_eq!(size, "3000000");
+
+    // BCP 38: the access network lets no foreign source out.
+    let spoofed = ["ip", "address", "add", "2001:db8:1:1::100/128", "dev", "lo"];
+    in_node("mn", &spoofed);
+    let foreign = [
+        "--silent",
+        "--max-time",
+        "1",
+        "--interface",
+        "2001:db8:1:1::100",
+        "--output",
+        "/dev/null",
+        url,
+    ];
+    let before = forwarded_by("ara");
+    let refused = lab(&[&["shell", "mn", "--", "curl"], &foreign[..]].concat());
+    assert_eq!(refused.status.code(), Some(28), "{refused:?}");
+    assert_eq!(
+        forwarded_by("ara"),
+        before,
+        "nothing left the access network"
+    );
 
     let moved = lab(&["move", "b", "--gap-ms", "10"]);
     assert!(moved.status.success(), "{moved:?}");
