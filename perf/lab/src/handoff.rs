@@ -76,7 +76,7 @@ pub struct FlowEffect {
     pub interruption_ms: f64,
     /// Whether packets arrived again within the handoff's time.
     pub restored: bool,
-    /// From the usable care-of address to the first arrival after it, ms: signalling and path.
+    /// What of the interruption was left when the care-of address could be used, ms: signalling and rerouting.
     pub after_usable_ms: Option<f64>,
 }
 
@@ -163,17 +163,18 @@ impl Handoff {
         if seen.restored_ns.is_none() {
             seen = direction.longest_silence(self.begun_ns, self.until_ns);
         }
-        let after_usable_ms = match self.manner {
-            Manner::BreakBeforeMake => {
-                phases
-                    .usable_ns
-                    .zip(seen.restored_ns)
-                    .map(|(usable_ns, restored_ns)| {
-                        milliseconds(restored_ns.saturating_sub(usable_ns))
-                    })
-            }
-            Manner::MakeBeforeBreak => seen.restored_ns.map(|_| milliseconds(seen.gap_ns)),
-        };
+        // The path's delay shifts both ends of a silence alike: what is left of it after the time until the care-of
+        // address could be used is what signalling and rerouting took.
+        let after_usable_ms =
+            phases
+                .usable_ns
+                .filter(|_| seen.restored_ns.is_some())
+                .map(|usable_ns| {
+                    milliseconds(
+                        seen.gap_ns
+                            .saturating_sub(usable_ns.saturating_sub(self.begun_ns)),
+                    )
+                });
         FlowEffect {
             flow: notes.flow,
             way,

@@ -60,7 +60,7 @@ fn heading(handoff: &HandoffReport) -> String {
         "flow",
         "way",
         "interruption ms",
-        "of it with usable CoA ms",
+        "of it after CoA usable ms",
         "lost",
     )
 }
