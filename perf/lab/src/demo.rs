@@ -123,13 +123,13 @@ impl Demo<'_> {
 
     fn measure_round_trips(&mut self) -> Result<RoundTrips> {
         let mn = self.lab.node("mn")?;
-        let median = |to: &str| ping::round_trip_ns(mn, to, 20).map(milliseconds);
+        let least = |to: &str| ping::round_trip_ns(mn, to, 20).map(milliseconds);
         let round_trips = RoundTrips {
-            dhp_ms: median(Flow::Dhp.correspondent())?,
-            ha_ms: median(Flow::HomeAgent.correspondent())?,
-            direct_ms: median(Flow::Direct.correspondent())?,
-            mn_dhp_ms: median(DHP)?,
-            mn_ha_ms: median(HA)?,
+            dhp_ms: least(Flow::Dhp.correspondent())?,
+            ha_ms: least(Flow::HomeAgent.correspondent())?,
+            direct_ms: least(Flow::Direct.correspondent())?,
+            mn_dhp_ms: least(DHP)?,
+            mn_ha_ms: least(HA)?,
         };
         let text = format!(
             "round trips: MN–CN {:.1} ms via DHP, {:.1} ms via HA, {:.1} ms direct; MN–DHP {:.1} ms",

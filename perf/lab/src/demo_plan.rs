@@ -22,7 +22,7 @@ impl DemoPlan {
     pub fn full() -> Self {
         Self {
             length: 200_000_000,
-            rate: 4_500_000,
+            rate: 3_300_000,
             spacing: Duration::from_secs(8),
             moves: 3,
             radio_gap: Duration::from_millis(50),
