@@ -123,7 +123,7 @@ impl Demo<'_> {
 
     fn measure_round_trips(&mut self) -> Result<RoundTrips> {
         let mn = self.lab.node("mn")?;
-        let least = |to: &str| ping::round_trip_ns(mn, to, 20).map(milliseconds);
+        let least = |to: &str| ping::round_trip_ns(mn, to, 40).map(milliseconds);
         let round_trips = RoundTrips {
             dhp_ms: least(Flow::Dhp.correspondent())?,
             ha_ms: least(Flow::HomeAgent.correspondent())?,
