@@ -48,6 +48,41 @@ impl Access {
     }
 }
 
+/// One of the mobile node's radio interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interface {
+    /// The first, which the lab starts with.
+    Wlan0,
+    /// The second, for moves that make the new link before they break the old one.
+    Wwan0,
+}
+
+impl Interface {
+    /// Its name on the mobile node.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wlan0 => "wlan0",
+            Self::Wwan0 => "wwan0",
+        }
+    }
+
+    /// Its far end, in `air`.
+    fn far_end(self) -> &'static str {
+        match self {
+            Self::Wlan0 => "ap-wlan",
+            Self::Wwan0 => "ap-wwan",
+        }
+    }
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Wlan0 => Self::Wwan0,
+            Self::Wwan0 => Self::Wlan0,
+        }
+    }
+}
+
 /// When the radio link was cut and when it was there again, monotonic nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
@@ -125,38 +160,35 @@ impl Radio {
         })
     }
 
-    /// Joins the first radio, wlan0, to an access network. Gives the monotonic time when that was done.
-    pub fn attach(&mut self, access: Access) -> Result<u64> {
+    /// Brings an interface into reach of an access network. Gives the monotonic time when that was done.
+    pub fn attach(&mut self, interface: Interface, access: Access) -> Result<u64> {
+        let (far_end, bridge) = (interface.far_end(), access.bridge());
         self.air
-            .run(&format!("link set ap-wlan master {} up", access.bridge()))?;
+            .run(&format!("link set {far_end} master {bridge} up"))?;
         Ok(monotonic_ns())
     }
 
-    /// Break before make: cuts the first radio, and after `gap` joins it to the access network given.
+    /// Break before make: cuts the first interface, and after `gap` joins it to the access network given.
     pub fn change(&mut self, stop: &Stop, to: Access, gap: Duration) -> Result<Cut> {
-        let down_ns = self.cut()?;
+        let down_ns = self.cut(Interface::Wlan0)?;
         stop.sleep(gap)?;
-        let up_ns = self.attach(to)?;
+        let up_ns = self.attach(Interface::Wlan0, to)?;
         Ok(Cut { down_ns, up_ns })
     }
 
-    /// Cuts the first radio. Gives the monotonic time just before.
-    pub fn cut(&mut self) -> Result<u64> {
+    /// Puts an interface out of reach. Gives the monotonic time just before.
+    pub fn cut(&mut self, interface: Interface) -> Result<u64> {
         let now = monotonic_ns();
-        self.air.run("link set ap-wlan down")?;
+        self.air
+            .run(&format!("link set {} down", interface.far_end()))?;
         Ok(now)
     }
 
-    /// The second radio, wwan0, comes into reach of an access network; the first stays where it is.
-    pub fn attach_second(&mut self, access: Access) -> Result<()> {
-        self.air
-            .run(&format!("link set ap-wwan master {} up", access.bridge()))
-    }
-
     /// Whether an interface of the mobile node has a global address of an access network that it may use.
-    pub fn has_address(&self, interface: &str, access: Access) -> Result<bool> {
+    pub fn has_address(&self, interface: Interface, access: Access) -> Result<bool> {
+        let name = interface.name();
         let arguments = [
-            "-6", "-o", "address", "show", "dev", interface, "scope", "global",
+            "-6", "-o", "address", "show", "dev", name, "scope", "global",
         ];
         let shown = self.mn.output("ip", &arguments)?;
         // RFC 4429: an optimistic address may be used although it is tentative.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::access::{Access, Radio};
+use crate::access::{Access, Interface, Radio};
 use crate::addresses::{DHP, HA};
 use crate::agent_events::{AgentEvent, AgentEvents};
 use crate::capture::SignallingCapture;
@@ -18,6 +18,7 @@ use crate::flows::Flow;
 use crate::handoff::{Handoff, Manner, milliseconds};
 use crate::lab::{Lab, LabOptions};
 use crate::ping;
+use crate::stall_meter::StallMeter;
 use crate::stop::Stop;
 use crate::timeline::{Timeline, Tone};
 use crate::traffic::Traffic;
@@ -61,6 +62,8 @@ pub fn run(
         handoffs: Vec::new(),
         radio,
         at: Access::A,
+        on: Interface::Wlan0,
+        meter: StallMeter::start()?,
     };
     demo.wait_until_anchored()?;
     let round_trips = demo.measure_round_trips()?;
@@ -81,6 +84,8 @@ struct Demo<'a> {
     handoffs: Vec<Handoff>,
     radio: Radio,
     at: Access,
+    on: Interface,
+    meter: StallMeter,
 }
 
 impl Demo<'_> {
@@ -150,51 +155,78 @@ impl Demo<'_> {
     }
 
     fn roam(&mut self) -> Result<()> {
-        for number in 1..=self.plan.moves {
-            let to = self.at.other();
-            let text = format!(
-                "move {number}, {:?}→{to:?}, one interface: the radio is cut",
-                self.at
-            );
-            let cut = self.radio.change(self.stop, to, self.plan.radio_gap)?;
-            self.timeline.say_at(cut.down_ns, Tone::Act, &text);
-            let text = format!("the radio is in access network {to:?}");
-            self.timeline.say_at(cut.up_ns, Tone::Act, &text);
-            self.settle(Manner::BreakBeforeMake, to, cut.down_ns, cut.up_ns)?;
+        let plan = self.plan;
+        self.repeat(plan.moves, plan.spare_moves, Self::move_with_one_interface)?;
+        self.repeat(1, plan.spare_moves_two, Self::move_with_two_interfaces)
+    }
+
+    /// Makes so many moves, and one more for each that the machine has spoiled, as long as there are `spare` ones.
+    fn repeat(
+        &mut self,
+        mut moves: usize,
+        mut spare: usize,
+        make: impl Fn(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        while moves > 0 {
+            make(self)?;
+            match self.handoffs.last() {
+                Some(handoff) if handoff.is_spoiled() && spare > 0 => {
+                    spare -= 1;
+                    let text = format!(
+                        "the machine stood still for {:.0} ms meanwhile, which can spoil the figures of this move: another one",
+                        milliseconds(handoff.stalled_ns)
+                    );
+                    self.timeline.say(Tone::Bad, &text);
+                }
+                _ => moves -= 1,
+            }
         }
-        self.move_with_two_interfaces()
+        Ok(())
+    }
+
+    fn move_with_one_interface(&mut self) -> Result<()> {
+        let (number, to) = (self.handoffs.len() + 1, self.at.other());
+        let text = format!(
+            "move {number}, {:?}→{to:?}, one interface: the radio is cut",
+            self.at
+        );
+        let cut = self.radio.change(self.stop, to, self.plan.radio_gap)?;
+        self.timeline.say_at(cut.down_ns, Tone::Act, &text);
+        let text = format!("the radio is in access network {to:?}");
+        self.timeline.say_at(cut.up_ns, Tone::Act, &text);
+        self.settle(Manner::BreakBeforeMake, to, cut.down_ns, cut.up_ns)
     }
 
     fn move_with_two_interfaces(&mut self) -> Result<()> {
-        let to = self.at.other();
-        let number = self.handoffs.len() + 1;
-        let text = format!("the second interface, wwan0, reaches access network {to:?}");
+        let (number, to) = (self.handoffs.len() + 1, self.at.other());
+        let (old, new) = (self.on, self.on.other());
+        let (old_name, new_name) = (old.name(), new.name());
+        let text = format!("the other interface, {new_name}, reaches access network {to:?}");
         self.timeline.say(Tone::Act, &text);
-        self.radio.attach_second(to)?;
+        self.radio.attach(new, to)?;
         let radio = &self.radio;
-        self.stop
-            .wait_for("wwan0 has an address", Duration::from_secs(10), || {
-                Ok(radio.has_address("wwan0", to)?.then_some(()))
-            })?;
+        self.stop.wait_for(
+            "the other interface has an address",
+            Duration::from_secs(10),
+            || Ok(radio.has_address(new, to)?.then_some(())),
+        )?;
         self.pump(Duration::from_secs(2))?;
         let text = format!(
-            "move {number}, {:?}→{to:?}, two interfaces: dhp-mn move --to wwan0",
+            "move {number}, {:?}→{to:?}, two interfaces: dhp-mn move --to {new_name}",
             self.at
         );
         self.timeline.say(Tone::Act, &text);
         let begun_ns = monotonic_ns();
         let socket = self.lab.socket("mn").display().to_string();
-        let arguments = ["move", "--to", "wwan0", "--socket", &socket];
+        let arguments = ["move", "--to", new_name, "--socket", &socket];
         self.lab
             .node("mn")?
             .output(&self.lab.binary("dhp-mn")?, &arguments)?;
         self.pump(Duration::from_secs(1))?;
-        let cut_ns = self.radio.cut()?;
-        self.timeline.say_at(
-            cut_ns,
-            Tone::Act,
-            "the first interface, wlan0, goes out of reach",
-        );
+        let cut_ns = self.radio.cut(old)?;
+        let text = format!("{old_name} goes out of reach");
+        self.timeline.say_at(cut_ns, Tone::Act, &text);
+        self.on = new;
         self.settle(Manner::MakeBeforeBreak, to, begun_ns, begun_ns)
     }
 
@@ -216,6 +248,9 @@ impl Demo<'_> {
             begun_ns,
             radio_up_ns,
             until_ns: monotonic_ns(),
+            stalled_ns: self
+                .meter
+                .stalled_ns(begun_ns, begun_ns.saturating_add(manner.stall_window_ns())),
         };
         self.handoffs.push(handoff);
         self.at = to;
@@ -267,6 +302,7 @@ impl Demo<'_> {
             started_unix_s,
             start_ns: self.timeline.start_ns(),
             length: self.plan.length,
+            moves: self.plan.moves,
             round_trips,
             handoffs: self.handoffs,
             downloads,

@@ -9,10 +9,14 @@ pub struct DemoPlan {
     pub length: u64,
     /// Octets per second of each download.
     pub rate: u64,
-    /// From one move to the next.
+    /// From one move to the next. Long enough for curl to give up what broke: its mean speed is of five seconds.
     pub spacing: Duration,
     /// The moves with one interface, alternating between the access networks; one with two interfaces follows.
     pub moves: usize,
+    /// How many of the moves with one interface may be made again because the machine stood still meanwhile.
+    pub spare_moves: usize,
+    /// The same for the move with two interfaces.
+    pub spare_moves_two: usize,
     /// How long the radio is without a link in a move.
     pub radio_gap: Duration,
 }
@@ -23,8 +27,11 @@ impl DemoPlan {
         Self {
             length: 200_000_000,
             rate: 3_300_000,
-            spacing: Duration::from_secs(8),
+            spacing: Duration::from_secs(6),
             moves: 3,
+            // As many as the downloads last for.
+            spare_moves: 3,
+            spare_moves_two: 1,
             radio_gap: Duration::from_millis(50),
         }
     }
@@ -35,6 +42,8 @@ impl DemoPlan {
             length: 40_000_000,
             rate: 1_400_000,
             moves: 2,
+            spare_moves: 0,
+            spare_moves_two: 0,
             ..Self::full()
         }
     }

@@ -77,6 +77,9 @@ pub struct DemoReport {
     pub seconds: f64,
     /// SHA-256 of the file that the correspondent serves.
     pub expected_sha256: String,
+    /// The moves with one interface that were to be made, and shown by a handoff that the machine did not spoil; one with
+    /// two interfaces comes after them.
+    pub moves: usize,
     /// Round trips before the moves.
     pub round_trips: RoundTrips,
     /// Every handoff.
@@ -200,6 +203,22 @@ pub fn example() -> DemoReport {
         restored: true,
         after_usable_ms: Some(30.0),
     };
+    let handoff = |number: usize, manner| HandoffReport {
+        number,
+        manner,
+        from: Access::A,
+        to: Access::B,
+        begun_s: 3.0 * number as f64,
+        radio_gap_ms: 50.0,
+        detection_ms: Some(52.0),
+        configuration_ms: Some(1.5),
+        dhp_signalling_ms: Some(20.0),
+        ha_signalling_ms: Some(82.0),
+        stalled_ms: 0.0,
+        signalling_bytes: 512,
+        signalling_packets: 4,
+        flows: Way::BOTH.map(effect).to_vec(),
+    };
     let download = |flow: Flow, received: u64, curl_exit| DownloadResult {
         flow,
         length: 100,
@@ -209,7 +228,11 @@ pub fn example() -> DemoReport {
         seconds: 9.0,
         samples: vec![
             (1_000_000_000, 0),
-            (2_000_000_000, received),
+            (2_000_000_000, received / 2),
+            (
+                if flow.is_persistent() { 9 } else { 5 } * 1_000_000_000,
+                received,
+            ),
             (9_000_000_000, received),
         ],
     };
@@ -219,6 +242,7 @@ pub fn example() -> DemoReport {
         start_ns: 0,
         seconds: 10.0,
         expected_sha256: "right".to_owned(),
+        moves: 1,
         round_trips: RoundTrips {
             dhp_ms: 21.0,
             ha_ms: 162.0,
@@ -226,21 +250,10 @@ pub fn example() -> DemoReport {
             mn_dhp_ms: 19.0,
             mn_ha_ms: 81.0,
         },
-        handoffs: vec![HandoffReport {
-            number: 1,
-            manner: Manner::BreakBeforeMake,
-            from: Access::A,
-            to: Access::B,
-            begun_s: 3.0,
-            radio_gap_ms: 50.0,
-            detection_ms: Some(52.0),
-            configuration_ms: Some(1.5),
-            dhp_signalling_ms: Some(20.0),
-            ha_signalling_ms: Some(82.0),
-            signalling_bytes: 512,
-            signalling_packets: 4,
-            flows: Way::BOTH.map(effect).to_vec(),
-        }],
+        handoffs: vec![
+            handoff(1, Manner::BreakBeforeMake),
+            handoff(2, Manner::MakeBeforeBreak),
+        ],
         downloads: vec![
             download(Flow::Dhp, 100, 0),
             download(Flow::HomeAgent, 100, 0),

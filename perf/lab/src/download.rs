@@ -56,15 +56,20 @@ impl DownloadResult {
         self.curl_exit == Some(0) && self.received == self.length && self.sha256 == expected_sha256
     }
 
-    /// It is not complete, and for its last second nothing came.
-    pub fn broke(&self) -> bool {
+    /// When the last octets came, monotonic ns; 0 if none did.
+    pub fn last_growth_ns(&self) -> u64 {
         let grew = self.samples.windows(2).filter_map(|pair| match pair {
             [(_, before), (time, after)] if after > before => Some(*time),
             _ => None,
         });
-        let last_growth_ns = grew.max().unwrap_or(0);
+        grew.max().unwrap_or(0)
+    }
+
+    /// It is not complete, and for its last second nothing came.
+    pub fn broke(&self) -> bool {
         let ended_ns = self.samples.last().map_or(0, |(time, _)| *time);
-        self.received < self.length && ended_ns.saturating_sub(last_growth_ns) >= 1_000_000_000
+        self.received < self.length
+            && ended_ns.saturating_sub(self.last_growth_ns()) >= 1_000_000_000
     }
 }
 

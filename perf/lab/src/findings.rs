@@ -25,6 +25,8 @@ pub struct Findings<'a> {
     pub start_ns: u64,
     /// Octets of each download.
     pub length: u64,
+    /// The moves with one interface that were to be made.
+    pub moves: usize,
     /// Round trips before the moves.
     pub round_trips: RoundTrips,
     /// What the lab did to the radio.
@@ -58,6 +60,7 @@ impl Findings<'_> {
             start_ns: self.start_ns,
             seconds: milliseconds(monotonic_ns().saturating_sub(self.start_ns)) / 1e3,
             expected_sha256: content::digest(self.length),
+            moves: self.moves,
             round_trips: self.round_trips,
             handoffs: self
                 .handoffs

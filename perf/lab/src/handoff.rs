@@ -22,6 +22,15 @@ pub enum Manner {
 }
 
 impl Manner {
+    /// How long from its beginning the machine must not stand still.
+    pub fn stall_window_ns(self) -> u64 {
+        match self {
+            Self::BreakBeforeMake => STALL_WINDOW_NS,
+            // Where nothing is interrupted every stall shows.
+            Self::MakeBeforeBreak => SETTLED_NS,
+        }
+    }
+
     /// A name for tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -48,6 +57,8 @@ pub struct Handoff {
     pub radio_up_ns: u64,
     /// End of the time that is looked at.
     pub until_ns: u64,
+    /// For how long the machine's cores stood still while it went on; see [`crate::stall_meter`].
+    pub stalled_ns: u64,
 }
 
 /// The phases of a handoff on the mobile node, which all flows share.
@@ -103,6 +114,8 @@ pub struct HandoffReport {
     pub dhp_signalling_ms: Option<f64>,
     /// From then until the home agent's acknowledgement was there, ms.
     pub ha_signalling_ms: Option<f64>,
+    /// For how long the machine's cores stood still meanwhile, ms.
+    pub stalled_ms: f64,
     /// Signalling octets (whole IPv6 packets with Mobility Headers, both ways).
     pub signalling_bytes: u64,
     /// Signalling packets.
@@ -111,7 +124,17 @@ pub struct HandoffReport {
     pub flows: Vec<FlowEffect>,
 }
 
+/// A handoff is measured in single milliseconds, over a chain of ten threads: more standing still than this spoils it.
+const STALL_LIMIT_NS: u64 = 5_000_000;
+/// How long from its beginning a stall can lengthen the interruption of a handoff that has one anyway.
+const STALL_WINDOW_NS: u64 = 300_000_000;
+
 impl Handoff {
+    /// Whether the machine stood still for so long that its times say nothing about a handoff.
+    pub fn is_spoiled(&self) -> bool {
+        self.stalled_ns > STALL_LIMIT_NS
+    }
+
     /// Finds the phases in the agent's reports.
     pub fn phases(&self, events: &[AgentEvent], dhp: &str, home_agent: &str) -> Phases {
         let after = |name: &'static str| {
@@ -206,10 +229,18 @@ impl Handoff {
             configuration_ms: between(phases.detected_ns, phases.usable_ns),
             dhp_signalling_ms: between(phases.usable_ns, phases.bound_dhp_ns),
             ha_signalling_ms: between(phases.usable_ns, phases.bound_ha_ns),
+            stalled_ms: milliseconds(self.stalled_ns),
             signalling_bytes: signalling.iter().map(|frame| frame.ipv6_bytes).sum(),
             signalling_packets: signalling.len(),
             flows,
         }
+    }
+}
+
+impl HandoffReport {
+    /// As [`Handoff::is_spoiled`].
+    pub fn is_spoiled(&self) -> bool {
+        self.stalled_ms > milliseconds(STALL_LIMIT_NS)
     }
 }
 
@@ -246,6 +277,7 @@ mod tests {
             begun_ns: 100_000_000,
             radio_up_ns: 150_000_000,
             until_ns: 900_000_000,
+            stalled_ns: 0,
         };
         let events = [
             event(50, "link_up", &[]),

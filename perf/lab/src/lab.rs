@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::access::{self, Access, Radio};
+use crate::access::{self, Access, Interface, Radio};
 use crate::addresses::{CN_DIRECT, HA};
 use crate::children::{Output, Program, Running, Starter};
 use crate::configuration;
@@ -59,7 +59,7 @@ impl Lab {
         let advertising =
             access::start_advertising(lab.topology()?, &lab.starter, lab.state.directory())?;
         lab.programs.extend(advertising);
-        lab.radio()?.attach(Access::A)?;
+        lab.radio()?.attach(Interface::Wlan0, Access::A)?;
         Ok(lab)
     }
 

@@ -201,7 +201,7 @@ fn handoff_rows(handoff: &HandoffReport) -> String {
 
 fn heading_cells(handoff: &HandoffReport) -> String {
     format!(
-        "<td>{}. {:?}→{:?}, {}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{} octets, {} packets",
+        "<td>{}. {:?}→{:?}, {}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{} octets, {} packets{}",
         handoff.number,
         handoff.from,
         handoff.to,
@@ -212,6 +212,14 @@ fn heading_cells(handoff: &HandoffReport) -> String {
         optional(handoff.ha_signalling_ms),
         handoff.signalling_bytes,
         handoff.signalling_packets,
+        if handoff.is_spoiled() {
+            format!(
+                "<br>the machine stood still for {:.0} ms",
+                handoff.stalled_ms
+            )
+        } else {
+            String::new()
+        },
     )
 }
 

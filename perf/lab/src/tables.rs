@@ -44,7 +44,7 @@ pub fn render(report: &DemoReport, colour: bool) -> String {
 fn heading(handoff: &HandoffReport) -> String {
     format!(
         "\n  {}. {:?}→{:?} {} at {:.1} s: detection {} (radio gap {:.0}), address {}, confirmation DHP {}, HA {} ms; \
-         signalling {} octets in {} packets\n     {:<16}{:<8}{:>17}{:>26}{:>7}\n",
+         signalling {} octets in {} packets{}\n     {:<16}{:<8}{:>17}{:>26}{:>7}\n",
         handoff.number,
         handoff.from,
         handoff.to,
@@ -57,12 +57,22 @@ fn heading(handoff: &HandoffReport) -> String {
         optional(handoff.ha_signalling_ms),
         handoff.signalling_bytes,
         handoff.signalling_packets,
+        stalled(handoff),
         "flow",
         "way",
         "interruption ms",
         "of it after CoA usable ms",
         "lost",
     )
+}
+
+/// What the reader has to know of the machine, if anything.
+fn stalled(handoff: &HandoffReport) -> String {
+    if handoff.is_spoiled() {
+        format!("; the machine stood still for {:.0} ms", handoff.stalled_ms)
+    } else {
+        String::new()
+    }
 }
 
 fn row(effect: &FlowEffect) -> String {

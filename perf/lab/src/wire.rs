@@ -4,7 +4,6 @@
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -20,6 +19,7 @@ use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 use crate::clock::monotonic_ns;
 use crate::delay_line::{Accepted, DelayLine, LineSettings};
 use crate::namespace::Namespace;
+use crate::priority::{Priority, prefer_this_thread};
 
 /// Frames read from one side before the other gets its turn.
 const BURST: usize = 64;
@@ -151,7 +151,7 @@ impl Relay {
         let mut rightward = DelayLine::new(settings, 1);
         let mut leftward = DelayLine::new(settings, 2);
         let mut scratch = vec![0; MAX_FRAME];
-        prefer_this_thread();
+        prefer_this_thread(Priority::Wire);
         let mut waited_ns = 0;
         loop {
             let more = take_in(&left, &mut rightward, &mut scratch, waited_ns, &counters)
@@ -200,16 +200,6 @@ impl Relay {
             waited_ns = if at_once { HALF_TICK_NS } else { 0 };
         }
     }
-}
-
-/// A wire's delay must not depend on what else the machine does: the kernel runs this thread before ordinary ones.
-/// Where that is not allowed the lab still works, with more jitter.
-fn prefer_this_thread() {
-    let thread = nix::unistd::gettid().to_string();
-    let _ = Command::new("chrt")
-        .args(["--rr", "--pid", "1", &thread])
-        .stderr(Stdio::null())
-        .status();
 }
 
 /// Reads a burst; says whether there may be more.
