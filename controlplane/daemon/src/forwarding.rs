@@ -5,6 +5,7 @@
 //! care-of address decides it, and when that route changes the tunnel follows.
 
 mod next_hops;
+mod path_mtu;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv6Addr;
@@ -17,6 +18,7 @@ use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError, Tunnel, W
 
 use crate::mirror::{LongestPrefix, NextHopKey, Plan, PlannedAction};
 use next_hops::NextHops;
+use path_mtu::PathMtus;
 
 /// How long packets from the care-of address before a handoff are still taken (DMIPv6 profile 1, section 5).
 const PREVIOUS_CARE_OF_NS: u64 = 2_000_000_000;
@@ -96,7 +98,8 @@ pub struct Forwarding {
     renumbered: bool,
     routes: LongestPrefix<(PlannedAction, u16)>,
     bound: BTreeMap<Ipv6Addr, BoundAddress>,
-    /// Tunnels whose next hop may have changed.
+    path_mtus: PathMtus,
+    /// Tunnels whose next hop or MTU may have changed.
     to_retarget: VecDeque<Ipv6Addr>,
 }
 
@@ -118,6 +121,7 @@ impl Forwarding {
             renumbered: false,
             routes: LongestPrefix::default(),
             bound: BTreeMap::new(),
+            path_mtus: PathMtus::default(),
             to_retarget: VecDeque::new(),
         })
     }
@@ -182,7 +186,7 @@ impl Forwarding {
                 previous,
                 expires_ns,
             } => {
-                let path = self.path_to(*care_of);
+                let path = self.path_to(*home_address, *care_of);
                 let next_hop = self.next_hops.id(path.next_hop);
                 let current = self.bound.get(home_address);
                 // The workers know nothing of lifetimes, so that a refresh is none of their business.
@@ -219,13 +223,41 @@ impl Forwarding {
             BindingChange::Released { home_address, .. } => {
                 self.writer.remove_binding(*home_address);
                 self.bound.remove(home_address);
+                self.path_mtus.forget(*home_address);
             }
         }
         Ok(())
     }
 
-    /// The way to a care-of address by the routes of the plan.
-    fn path_to(&self, care_of: Ipv6Addr) -> TunnelPath {
+    /// A router on the path of a binding's tunnel takes no packets longer than `path_mtu` octets. `care_of` is where it was
+    /// going; if that is not where the binding is, this says nothing any more.
+    pub fn learn_path_mtu(
+        &mut self,
+        home_address: Ipv6Addr,
+        care_of: Ipv6Addr,
+        path_mtu: u16,
+        now_ns: u64,
+    ) {
+        let is_here = |bound: &BoundAddress| bound.path.care_of == care_of;
+        let path_mtu = path_mtu.max(LEAST_MTU);
+        if self.bound.get(&home_address).is_some_and(is_here)
+            && self
+                .path_mtus
+                .learn(home_address, care_of, path_mtu, now_ns)
+        {
+            self.to_retarget.push_back(home_address);
+        }
+    }
+
+    /// Try again what was learned long ago (RFC 8201 §5.3).
+    pub fn forget_old_path_mtus(&mut self, now_ns: u64) {
+        while let Some(home_address) = self.path_mtus.expire(now_ns) {
+            self.to_retarget.push_back(home_address);
+        }
+    }
+
+    /// The way of a binding to its care-of address, by the routes of the plan and what was learned of the path.
+    fn path_to(&self, home_address: Ipv6Addr, care_of: Ipv6Addr) -> TunnelPath {
         let (action, mtu) = self
             .routes
             .lookup(care_of)
@@ -236,6 +268,8 @@ impl Forwarding {
             // The kernel finds the neighbour, has another way, or answers that there is none.
             _ => None,
         };
+        let learned = self.path_mtus.get(home_address, care_of);
+        let mtu = learned.map_or(mtu, |learned| mtu.min(learned));
         TunnelPath {
             care_of,
             next_hop,
@@ -338,7 +372,7 @@ impl Forwarding {
             let Some(bound) = self.bound.get(&home_address) else {
                 continue;
             };
-            let path = self.path_to(bound.path.care_of);
+            let path = self.path_to(home_address, bound.path.care_of);
             let next_hop = self.next_hops.id(path.next_hop);
             if (path, next_hop) == (bound.path, bound.next_hop) {
                 continue;

@@ -11,7 +11,11 @@ use std::sync::Arc;
 use dhp_engine::WakeFd;
 use dhp_proto::anchor::{Anchor, AnchorAction, AnchorCommand, AnchorConfig, ConfigError};
 use dhp_proto::time::Now;
-use dhp_segment::{Control, CounterSnapshot, RING_PACKET_BYTES, RingError, Segment, SegmentError};
+use dhp_segment::{
+    Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
+};
+use dhp_wire::extension;
+use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
 
 use crate::clock::Clock;
@@ -180,6 +184,7 @@ impl Signalling {
     pub fn turn(&mut self) -> Turn {
         let now = self.now();
         self.forwarding.heartbeat(now.mono_ns);
+        self.forwarding.forget_old_path_mtus(now.mono_ns);
         self.anchor.handle_timeout(now);
         self.collect(0, None);
         self.carry_out();
@@ -212,6 +217,10 @@ impl Signalling {
             self.counters.punted += 1;
             let now = (self.clock)();
             let packet = self.buffer.get(..punted.len).unwrap_or_default();
+            if punted.meta.kind == PuntKind::IcmpError {
+                learn_path_mtu(&mut self.forwarding, packet, now.mono_ns);
+                continue;
+            }
             self.anchor.handle_packet(now, packet);
             self.collect(worker, Some(punted.meta.timestamp_ns));
             self.carry_out();
@@ -307,5 +316,18 @@ impl Signalling {
                 true
             }
         }
+    }
+}
+
+/// Has a tunnel follow a Packet Too Big message from inside it, which the worker has found to be about a packet of ours.
+fn learn_path_mtu(forwarding: &mut Forwarding, packet: &[u8], now_ns: u64) {
+    let Ok(chain) = extension::walk(packet) else {
+        return;
+    };
+    let message = packet.get(chain.upper_offset..).unwrap_or_default();
+    if let Quote::Tunnel(quoted) = Quote::read(message) {
+        let path_mtu = u16::try_from(quoted.word).unwrap_or(u16::MAX);
+        let (home_address, care_of) = (quoted.inner_destination, quoted.exit);
+        forwarding.learn_path_mtu(home_address.into(), care_of.into(), path_mtu, now_ns);
     }
 }

@@ -45,13 +45,17 @@ impl<P: Port> Path<P> {
     /// still to be ended.
     #[cold]
     pub(crate) fn answer(&mut self, offending: &[u8], error: IcmpError, origin: Origin) {
-        let Some(from) = self.error_source else {
-            return;
-        };
         if !origin.is_answered() || !may_answer(offending, error) {
             return;
         }
-        let Ok(view) = Ipv6View::new(offending) else {
+        if let Ok(view) = Ipv6View::new(offending) {
+            self.send_error(*view.source_octets(), offending, error);
+        }
+    }
+
+    /// Send an error about `offending`, which may be cut short, to its source, where the rate allows.
+    pub(crate) fn send_error(&mut self, source: [u8; 16], offending: &[u8], error: IcmpError) {
+        let Some(from) = self.error_source else {
             return;
         };
         if !self.error_limits.permit(error, self.now_ns) {
@@ -64,11 +68,11 @@ impl<P: Port> Path<P> {
         let room = packet.capacity().min(MIN_MTU);
         let written = packet
             .set_len(room)
-            .then(|| write_error(packet.bytes_mut(), &from, &view.source(), error, offending))
+            .then(|| write_error(packet.bytes_mut(), &from, &source.into(), error, offending))
             .flatten();
         match written {
             Some(length) if packet.set_len(length) => {
-                self.originate(packet, view.source_octets());
+                self.originate(packet, &source);
             }
             _ => self.discard(packet, DropReason::NoBuffer),
         }

@@ -12,6 +12,7 @@
 //! | `forward` | by route: hop limit, MTU, next hop |
 //! | `local` | to the anchor itself: signalling is punted, the rest is the host's |
 //! | `icmp` | the errors that the above call for |
+//! | `tunnel_error` | the errors that come back from inside a tunnel, for the source of what was in it |
 //! | `inject` | what the control plane sends |
 //!
 //! On the packet path nothing allocates, locks, reads a clock, formats or panics, and every packet ends in exactly one
@@ -38,6 +39,7 @@ mod plan;
 mod port;
 mod run;
 mod token_bucket;
+mod tunnel_error;
 mod uplink;
 mod wake;
 mod worker;

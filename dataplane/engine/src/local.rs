@@ -86,6 +86,9 @@ impl<P: Port> Path<P> {
             return self.punt(packet, PuntKind::Mobility, origin);
         }
         let Some((home_address, option)) = chain.home_address else {
+            if chain.upper_protocol == next_header::ICMPV6 && !is_partial(&chain) {
+                return self.receive_icmp(packet, chain.upper_offset, origin);
+            }
             return self.hand_to_host(packet, origin);
         };
         if !self.is_bound_source(packet.bytes(), &home_address.octets()) {
@@ -119,7 +122,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Give a packet to the control plane.
-    fn punt(&mut self, packet: P::Buf, kind: PuntKind, origin: Origin) {
+    pub(crate) fn punt(&mut self, packet: P::Buf, kind: PuntKind, origin: Origin) {
         let meta = PuntMeta {
             port: origin.port_number(),
             kind,
@@ -127,6 +130,7 @@ impl<P: Port> Path<P> {
         };
         let counter = match kind {
             PuntKind::QueryAnycast => Counter::PuntedQuery,
+            PuntKind::IcmpError => Counter::PuntedErrors,
             _ => Counter::PuntedMobility,
         };
         match self.reader.punt(&meta, packet.bytes()) {

@@ -16,7 +16,7 @@ use crate::{Link, PacketBuf, Port};
 /// dropped by a name. The methods that end a packet take it by value. Over the counters of a worker, after a flush:
 ///
 /// `rx_packets + injected + icmp_sent + outer_fragments
-///    = tx_packets + punted_mobility + punted_query + host_has_copy + drops`
+///    = tx_packets + punted_mobility + punted_query + punted_errors + relayed_errors + host_has_copy + drops`
 ///
 /// where the drops do without `icmp_rate_limited`, which counts packets that were never made.
 pub(crate) struct Path<P: Port> {

@@ -21,6 +21,8 @@ named_enum! {
         HostHasCopy "host_has_copy" "packets left to the host kernel, which had received them itself",
         NeighbourPending "neighbour_pending" "packets handed to the host kernel for neighbour discovery",
         FromHost "from_host" "packets that the host kernel sent to home addresses",
+        PuntedErrors "punted_errors" "ICMPv6 errors from inside tunnels handed to the control plane, for their path MTU",
+        RelayedErrors "relayed_errors" "ICMPv6 errors from inside tunnels that were relayed and are done with",
         Injected "injected" "packets that the control plane sent",
         OuterFragments "outer_fragments" "second halves of tunnel packets that had to be fragmented",
         IcmpSent "icmp_sent" "ICMPv6 errors sent",

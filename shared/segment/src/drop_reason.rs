@@ -35,6 +35,7 @@ named_enum! {
         ReassemblyLimit "reassembly_limit" "outer fragments beyond the caps of reassembly, or too late",
         FragmentWithoutFirst "fragment_without_first" "fragment of a flow whose first fragment was not seen",
         IcmpErrorUnrelated "icmp_error_unrelated" "ICMPv6 error from a tunnel that quotes no packet of ours",
+        IcmpErrorIgnored "icmp_error_ignored" "ICMPv6 error from a tunnel that is no concern of the packet's source",
         IcmpRateLimited "icmp_rate_limited" "ICMPv6 error not sent: beyond the rate for its cause",
         PuntRateLimited "punt_rate_limited" "signalling beyond the limits in total, per source or per /64",
         PuntTooLong "punt_too_long" "signalling packet longer than a ring slot",

@@ -123,7 +123,21 @@ pub fn may_answer(offending: &[u8], error: IcmpError) -> bool {
     if view.destination().is_multicast() && !error.answers_multicast() {
         return false;
     }
-    let packet = view.packet();
+    upper_layer_may_be_answered(view.packet())
+}
+
+/// As [`may_answer`], of a packet that an ICMPv6 error quotes and that may be cut short at its end. A multicast destination
+/// is not looked at: whoever relays an error knows that the packet was for one node.
+#[must_use]
+pub fn may_relay(quoted: &[u8]) -> bool {
+    let Some(source) = crate::field::address_at(quoted, 8) else {
+        return false;
+    };
+    let is_one_node = !source.is_unspecified() && !source.is_multicast() && !source.is_loopback();
+    is_one_node && upper_layer_may_be_answered(quoted)
+}
+
+fn upper_layer_may_be_answered(packet: &[u8]) -> bool {
     let Ok(chain) = extension::walk(packet) else {
         // What cannot be walked cannot be an ICMPv6 error that any node would act on.
         return true;

@@ -20,3 +20,4 @@ pub mod icmpv6;
 pub mod ipv6;
 pub mod mobility;
 pub mod packet;
+pub mod quoted;

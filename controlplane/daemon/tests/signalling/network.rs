@@ -1,5 +1,6 @@
 //! Tunnels follow the routes and neighbours of the kernel
 
+use dhp_wire::icmpv6::{IcmpError, write_error};
 use dhpd::mirror::{Change, KernelRoute};
 
 use crate::rig::*;
@@ -160,4 +161,64 @@ fn more_neighbours_than_there_is_room_for_go_through_the_kernel() {
     rig.happen(many.take(40));
     assert_eq!(sent(&mut rig), Some(("core0", ROUTER_MAC)));
     assert!(rig.signalling.network_error().is_none());
+}
+
+/// A router on the way to the mobile node refuses what the anchor has sent through the tunnel last.
+fn refuse(rig: &mut Rig, mtu: u32) {
+    rig.cn.push(&downlink(HOME)).expect("room");
+    rig.poll();
+    let tunnelled = rig.core.pop().expect("a tunnel packet").split_off(14);
+    let router = "2001:db8:f:1::2".parse().expect("an address");
+    let mut message = [0; 1280];
+    let error = IcmpError::PacketTooBig { mtu };
+    let length =
+        write_error(&mut message, &router, &ANCHOR, error, &tunnelled).expect("room for it");
+    rig.core.push(&frame(&message[..length])).expect("room");
+    rig.settle();
+}
+
+fn tunnel_mtu(rig: &Rig) -> u16 {
+    let forwarding = rig.signalling.forwarding();
+    forwarding.bound(HOME).expect("bound").path.mtu
+}
+
+#[test]
+fn a_narrow_path_is_learned_and_tried_again_later() {
+    let mut rig = bound();
+    refuse(&mut rig, 1400);
+    assert_eq!(tunnel_mtu(&rig), 1360);
+    refuse(&mut rig, 1450);
+    assert_eq!(
+        tunnel_mtu(&rig),
+        1360,
+        "paths do not get wider by a message"
+    );
+    refuse(&mut rig, 1000);
+    assert_eq!(tunnel_mtu(&rig), 1360, "no IPv6 path is that narrow");
+    rig.pass(599_000_000_000);
+    rig.core
+        .push(&frame(&binding_update(2, CARE_OF)))
+        .expect("room");
+    rig.settle();
+    rig.core.pop().expect("acknowledged");
+    assert_eq!(tunnel_mtu(&rig), 1360, "a refresh changes no path");
+    rig.pass(1_000_000_001);
+    rig.settle();
+    assert_eq!(
+        tunnel_mtu(&rig),
+        1460,
+        "RFC 8201 has it forgotten after 10 minutes"
+    );
+}
+
+#[test]
+fn another_care_of_address_is_another_path() {
+    let mut rig = bound();
+    refuse(&mut rig, 1400);
+    let elsewhere = "2001:db8:b::77".parse().expect("an address");
+    rig.core
+        .push(&frame(&binding_update(2, elsewhere)))
+        .expect("room");
+    rig.settle();
+    assert_eq!(tunnel_mtu(&rig), 1460);
 }

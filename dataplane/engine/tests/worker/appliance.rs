@@ -257,6 +257,8 @@ impl Appliance {
         let gone = counters.get(Counter::TxPackets)
             + counters.get(Counter::PuntedMobility)
             + counters.get(Counter::PuntedQuery)
+            + counters.get(Counter::PuntedErrors)
+            + counters.get(Counter::RelayedErrors)
             + counters.get(Counter::HostHasCopy)
             + counters.total_drops()
             - counters.drops(DropReason::IcmpRateLimited);

@@ -13,4 +13,5 @@ mod local;
 mod mutation;
 mod packets;
 mod running;
+mod tunnel_errors;
 mod uplink;

@@ -152,6 +152,8 @@ pub mod icmpv6 {
     pub const PACKET_TOO_BIG: u8 = 2;
     /// Time Exceeded.
     pub const TIME_EXCEEDED: u8 = 3;
+    /// Code of Time Exceeded: hop limit exceeded in transit.
+    pub const HOP_LIMIT_EXCEEDED: u8 = 0;
     /// Parameter Problem.
     pub const PARAMETER_PROBLEM: u8 = 4;
     /// Echo Request.

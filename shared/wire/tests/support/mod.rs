@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::{FlowSubOptions, Message, MobilityHeader, MobilityOption, Options};
-use dhp_wire::{checksum, ethernet, extension, icmpv6, ipv6, packet};
+use dhp_wire::{checksum, ethernet, extension, icmpv6, ipv6, packet, quoted};
 use hmac::{Hmac, KeyInit, Mac};
 
 /// A byte-exact example of a Mobility Header.
@@ -115,6 +115,11 @@ pub fn every_parser(octets: &[u8]) -> usize {
     if let Ok(chain) = extension::walk(octets) {
         assert!(chain.upper_offset <= octets.len());
         let _ = extension::ports(octets, &chain);
+    }
+    let _ = icmpv6::may_relay(octets);
+    if let quoted::Quote::Tunnel(tunnel) = quoted::Quote::read(octets) {
+        assert!(tunnel.inner_offset + 40 <= octets.len());
+        assert!(tunnel.overhead >= 40);
     }
     let mut out = [0; 1300];
     for error in [
