@@ -3,7 +3,8 @@
 //!
 //! Rules, in this order:
 //! 1. from an address of an access interface: that interface's table, so that packets leave where their source belongs;
-//! 2. from a home address: into the tunnel interface, whatever their destination;
+//! 2. from a home address: by the flows' routes if there is one, else into the tunnel interface, whatever the destination.
+//!    A path MTU belongs to the route that it was found on, and whoever has not bound its socket finds the flows' ones;
 //! 3. to an anchor or locator: the main table, so that signalling and tunnel packets never enter the tunnel;
 //! 4. the flows: each prefix into the tunnel interface with its preferred source, or out of it (throw) where the policy
 //!    says or nothing is ready.
@@ -23,6 +24,7 @@ const TABLE_FLOWS: u32 = 7702;
 const TABLE_ACCESS: u32 = 7710;
 /// Rule priorities.
 const PRIORITY_ACCESS: u32 = 7710;
+const PRIORITY_HOME_FLOWS: u32 = 7719;
 const PRIORITY_HOME: u32 = 7720;
 const PRIORITY_ANCHORS: u32 = 7730;
 const PRIORITY_FLOWS: u32 = 7740;
@@ -123,6 +125,9 @@ impl Plan {
                 .insert(default_route(TABLE_MAIN, index, router, Some(address)));
         }
         for home in &needs.home_addresses {
+            if !needs.flows.is_empty() {
+                plan.rule(PRIORITY_HOME_FLOWS, Some(*home), None, TABLE_FLOWS);
+            }
             plan.rule(PRIORITY_HOME, Some(*home), None, TABLE_HOME);
         }
         if !needs.home_addresses.is_empty() {
@@ -234,6 +239,7 @@ mod tests {
             rules,
             [
                 (Some(ip("2001:db8:a::100")), None, TABLE_ACCESS),
+                (Some(hoa), None, TABLE_FLOWS),
                 (Some(hoa), None, TABLE_HOME),
                 (None, Some(dhp), TABLE_MAIN),
                 (None, None, TABLE_FLOWS),
