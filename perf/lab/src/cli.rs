@@ -53,6 +53,9 @@ pub enum Command {
         #[arg(long, default_value_t = 50)]
         gap_ms: u64,
     },
+    /// Packets of all sizes through tunnels over a path of 1,400 octets: with path MTU discovery, and with a firewall that
+    /// drops ICMPv6 errors and the anchor clamping TCP's MSS.
+    PathMtu(PathMtuArguments),
     /// Check captured signalling with tshark: nothing malformed, RFC 6275 messages recognised.
     CheckCapture {
         /// The captures, or the directory that `demo --pcap DIR` wrote them to.
@@ -115,6 +118,20 @@ pub struct DemoArguments {
     /// A short one: 40 MB, two moves and a make before break.
     #[arg(long)]
     pub quick: bool,
+}
+
+/// Options of `path-mtu`.
+#[derive(Debug, Args)]
+pub struct PathMtuArguments {
+    /// Where things are.
+    #[command(flatten)]
+    pub lab: LabArguments,
+    /// Length of each TCP transfer, MB (10^6 octets).
+    #[arg(long, default_value_t = 1000)]
+    pub megabytes: u64,
+    /// Write the verdicts to this file.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
 }
 
 /// Options of the fuzzer.

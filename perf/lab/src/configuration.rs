@@ -47,7 +47,10 @@ metrics = "127.0.0.1:9105"
 }
 
 /// `dhpd` as the DHP in front of the correspondent.
-pub fn home_proxy(api_socket: &Path) -> String {
+pub fn home_proxy(api_socket: &Path, tcp_mss_clamp: Option<u32>) -> String {
+    let clamp = tcp_mss_clamp.map_or_else(String::new, |octets| {
+        format!("[workers]\ntcp-mss-clamp = {octets}\n\n")
+    });
     format!(
         r#"# dhpd as the lab's Distributed Home-Proxy
 [anchor]
@@ -78,7 +81,7 @@ spi = {SPI}
 algorithm = "hmac-sha256-128"
 home-key = "{HOME_KEY}"
 
-[api]
+{clamp}[api]
 socket = "{socket}"
 metrics = "127.0.0.1:9105"
 "#,

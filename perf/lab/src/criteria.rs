@@ -26,6 +26,23 @@ pub struct Criterion {
     pub holds: bool,
 }
 
+impl Criterion {
+    /// A line for people.
+    pub fn line(&self, colour: bool) -> String {
+        let (mark, code) = if self.holds {
+            ("✔", "32")
+        } else {
+            ("✘", "1;31")
+        };
+        let mark = if colour {
+            format!("\x1b[{code}m{mark}\x1b[0m")
+        } else {
+            mark.to_owned()
+        };
+        format!("  {mark} {}: {} ({})\n", self.what, self.value, self.limit)
+    }
+}
+
 /// Judges a demo.
 pub fn judge(report: &DemoReport) -> Vec<Criterion> {
     let mut criteria = vec![

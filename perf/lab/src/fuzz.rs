@@ -84,7 +84,7 @@ impl Target {
         )?;
         let socket = state.directory().join("fuzz.sock");
         let path = state.directory().join("fuzz.toml");
-        fs::write(&path, configuration::home_proxy(&socket))?;
+        fs::write(&path, configuration::home_proxy(&socket, None))?;
         let starter = Starter::new(Arc::clone(state), &options.logs)?;
         let binary = |name: &str| options.binaries.join(name).display().to_string();
         let daemon = starter.start(Program {

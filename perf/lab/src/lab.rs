@@ -39,6 +39,7 @@ pub struct Lab {
     topology: Option<Topology>,
     starter: Starter,
     state: Arc<State>,
+    tcp_mss_clamp: Option<u32>,
 }
 
 impl Lab {
@@ -54,6 +55,7 @@ impl Lab {
             topology: None,
             starter,
             state,
+            tcp_mss_clamp: None,
         };
         lab.topology = Some(Topology::build(&lab.state)?);
         let advertising =
@@ -93,11 +95,25 @@ impl Lab {
         self.start_in("cn", "http-server", command)
     }
 
+    /// The same on the mobile node, for transfers that the correspondent begins.
+    pub fn start_server_on_mobile_node(&mut self) -> Result<()> {
+        let command = vec![own_executable()?, "serve".into(), "--listen=[::]:80".into()];
+        self.start_in("mn", "http-server-mn", command)
+    }
+
+    /// Has the DHP, when it starts, lower TCP's MSS to so many octets.
+    pub fn clamp_mss(&mut self, octets: u32) {
+        self.tcp_mss_clamp = Some(octets);
+    }
+
     /// Starts both anchors and waits until they answer.
     pub fn start_anchors(&mut self, stop: &Stop) -> Result<()> {
         for (node, text) in [
             ("ha", configuration::home_agent(&self.socket("ha"))),
-            ("dhp", configuration::home_proxy(&self.socket("dhp"))),
+            (
+                "dhp",
+                configuration::home_proxy(&self.socket("dhp"), self.tcp_mss_clamp),
+            ),
         ] {
             let path = self.write_configuration(node, &text)?;
             let command = vec![self.binary("dhpd")?, "run".into(), "--config".into(), path];

@@ -25,6 +25,7 @@ mod handoff;
 mod http_server;
 mod lab;
 mod namespace;
+mod path_mtu;
 mod pcap;
 mod ping;
 mod plots;
@@ -56,7 +57,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::cli::{Cli, Command, DemoArguments, LabArguments, StreamArguments, UdpCommand};
+use crate::cli::{
+    Cli, Command, DemoArguments, LabArguments, PathMtuArguments, StreamArguments, UdpCommand,
+};
 use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
 use crate::namespace::Namespace;
@@ -106,6 +109,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 handoff::milliseconds(cut.up_ns - cut.down_ns)
             );
         }
+        Command::PathMtu(arguments) => return run_path_mtu(&arguments),
         Command::CheckCapture { files } => check_capture::run(&files)?,
         Command::FuzzPort(arguments) => fuzz::run(
             options(&arguments.lab)?,
@@ -139,10 +143,7 @@ fn run_demo(arguments: &DemoArguments) -> Result<ExitCode> {
     let report = demo::run(options, &plan, &captures, &stop)?;
     print!("{}", tables::render(&report, timeline::wants_colour()));
     if let Some(path) = &arguments.json {
-        let file =
-            fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        serde_json::to_writer(std::io::BufWriter::new(file), &report)?;
-        println!("all data: {}", path.display());
+        write_json(path, &report)?;
     }
     if let Some(path) = &arguments.html {
         fs::write(path, report_html::render(&report))
@@ -154,6 +155,31 @@ fn run_demo(arguments: &DemoArguments) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn run_path_mtu(arguments: &PathMtuArguments) -> Result<ExitCode> {
+    let octets = arguments.megabytes.saturating_mul(1_000_000);
+    let options = options(&arguments.lab)?;
+    let reports = path_mtu::run_all(&options, octets, &Stop::on_signals()?)?;
+    for report in &reports {
+        print!("{}", report.render(timeline::wants_colour()));
+    }
+    if let Some(path) = &arguments.json {
+        write_json(path, &reports)?;
+    }
+    Ok(if reports.iter().all(path_mtu::PathMtuReport::holds) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn write_json(path: &Path, data: &impl serde::Serialize) -> Result<()> {
+    let file =
+        fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    serde_json::to_writer(std::io::BufWriter::new(file), data)?;
+    println!("all data: {}", path.display());
+    Ok(())
 }
 
 fn options(arguments: &LabArguments) -> Result<LabOptions> {

@@ -79,16 +79,26 @@ impl Namespace {
         })
     }
 
-    /// Runs a program to its end inside the namespace and gives its standard output.
-    pub fn output(&self, program: &str, arguments: &[&str]) -> Result<String> {
+    /// Runs a program to its end inside the namespace and gives its standard output, whatever its exit status.
+    pub fn output_anyway(&self, program: &str, arguments: &[&str]) -> Result<String> {
+        let output = self.run_to_end(program, arguments)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn run_to_end(&self, program: &str, arguments: &[&str]) -> Result<std::process::Output> {
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", &self.name, program])
             .args(arguments)
             .stdin(Stdio::null());
-        let output = command
+        command
             .output()
-            .with_context(|| format!("cannot run {program}"))?;
+            .with_context(|| format!("cannot run {program}"))
+    }
+
+    /// Runs a program to its end inside the namespace and gives its standard output.
+    pub fn output(&self, program: &str, arguments: &[&str]) -> Result<String> {
+        let output = self.run_to_end(program, arguments)?;
         if !output.status.success() {
             bail!(
                 "{program} {}: {}",

@@ -16,21 +16,7 @@ pub fn render(report: &DemoReport, colour: bool) -> String {
     }
     text.push_str("\nCriteria\n");
     for criterion in &report.criteria {
-        let (mark, code) = if criterion.holds {
-            ("✔", "32")
-        } else {
-            ("✘", "1;31")
-        };
-        let mark = if colour {
-            format!("\x1b[{code}m{mark}\x1b[0m")
-        } else {
-            mark.to_owned()
-        };
-        let _ = writeln!(
-            text,
-            "  {mark} {}: {} ({})",
-            criterion.what, criterion.value, criterion.limit
-        );
+        text.push_str(&criterion.line(colour));
     }
     let verdict = if report.holds() {
         "All criteria hold."
