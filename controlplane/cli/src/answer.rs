@@ -71,6 +71,8 @@ pub struct Status {
     pub roles: Vec<String>,
     /// It takes no new mobile nodes.
     pub draining: bool,
+    /// The pools whose routes are announced.
+    pub announced: Vec<String>,
     /// Home addresses that are bound, by kind.
     pub bindings: BTreeMap<String, u64>,
     /// Prefixes in the workers' route table.

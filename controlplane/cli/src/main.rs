@@ -21,7 +21,8 @@ use dhpctl::{DEFAULT_SOCKET, LARGEST_PAGE, Request};
   dhpctl show status                     how it is
   dhpctl show bindings                   which mobile nodes are where
   dhpctl show counters --json | jq .     everything counted, as data
-  dhpctl drain on                        before maintenance: no new mobile nodes"
+  dhpctl drain                           before maintenance: no new mobile nodes, no traffic by our routes
+  dhpctl drain off                       after it"
 )]
 struct Arguments {
     /// The daemon's socket, as [api] socket of its configuration says
@@ -47,9 +48,10 @@ enum Command {
         #[arg(value_name = "HOME_ADDRESS")]
         home_address: Ipv6Addr,
     },
-    /// Take no new mobile nodes (on), or take them again (off); those that are bound stay
+    /// Take no new mobile nodes and withdraw the routes of the DHoA pools (on), or undo that (off); those that are bound
+    /// stay, and are served as far as their packets still come here
     Drain {
-        #[arg(value_enum)]
+        #[arg(value_enum, default_value = "on")]
         switch: Switch,
     },
 }

@@ -44,7 +44,7 @@ pub enum Request {
         /// Whose.
         home_address: Ipv6Addr,
     },
-    /// Take no new mobile nodes, or take them again.
+    /// Take no new mobile nodes and withdraw the routes of the DHoA pools, or undo that.
     Drain {
         /// Whether to drain.
         on: bool,

@@ -56,6 +56,14 @@ fn status(status: &Status) -> String {
             }
         }
     }
+    text.push_str(&format!(
+        "announced {}\n",
+        if status.announced.is_empty() {
+            "no pool".to_owned()
+        } else {
+            status.announced.join(", ")
+        }
+    ));
     let kinds: Vec<String> = status
         .bindings
         .iter()

@@ -19,9 +19,10 @@ use crate::health::HealthMonitor;
 use crate::inspector::Inspector;
 use crate::metrics::Metrics;
 use crate::mirror::{Territory, Watcher, plan};
+use crate::pool_routes::PoolRoutes;
 use crate::socket::ControlSocket;
 use crate::workers::{WorkerEnded, Workers};
-use crate::{host_interface, http, mirror, workers};
+use crate::{http, mirror, workers};
 
 /// Run until SIGTERM or SIGINT, or until something fails that cannot be mended while running. Everything that was made is
 /// taken away again: interface, routes, guard, socket.
@@ -70,8 +71,10 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     let cores = workers::cores(config, &facts);
     let (ended, mut ends) = mpsc::unbounded_channel();
     let workers = Workers::start(config, &cores, &control, &ended)?;
-    let pools = config.pools.iter().map(|pool| pool.prefix);
-    host_interface::route_pools(&config.host_interface, pools).await?;
+    let pool_routes = PoolRoutes::new(&config.host_interface)?;
+    pool_routes
+        .set(&config.pool_prefixes(), &config.pool_prefixes())
+        .await?;
 
     let monitor = HealthMonitor::new(config);
     let handle = control.handle().clone();
@@ -79,6 +82,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         config.clone(),
         cores,
         handle.clone(),
+        Some(pool_routes),
         metrics,
         monitor,
     ));

@@ -71,6 +71,12 @@ impl HealthMonitor {
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone(),
         );
+        if snapshot.draining {
+            reasons.push(
+                "draining: new mobile nodes are refused and the routes of the DHoA pools are withdrawn: dhpctl drain off"
+                    .to_owned(),
+            );
+        }
         reasons.extend(snapshot.network_error.clone());
         for table in &snapshot.tables {
             // Nine tenths.

@@ -1,6 +1,6 @@
 //! Answers the questions of `dhpctl` and of monitoring
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +12,7 @@ use dhpctl::{
     Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Reply,
     Request, Route, Routes, Status, WorkerCounters, WorkerStatus,
 };
+use ipnet::Ipv6Net;
 
 use crate::config::Config;
 use crate::control::{ControlHandle, Stopped};
@@ -19,6 +20,7 @@ use crate::forwarding::BoundAddress;
 use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
 use crate::mirror::{NextHopKey, PlannedAction, PlannedRoute};
+use crate::pool_routes::PoolRoutes;
 use crate::signalling::Signalling;
 use crate::snapshot::{Snapshot, kind_name, pool_states};
 
@@ -27,17 +29,22 @@ pub struct Inspector {
     config: Config,
     cores: Vec<Option<usize>>,
     control: ControlHandle,
+    pool_routes: Option<PoolRoutes>,
+    /// Held by whoever changes something in more than one place.
+    changing: tokio::sync::Mutex<()>,
     metrics: Metrics,
     health: HealthMonitor,
     started: Instant,
 }
 
 impl Inspector {
-    /// An inspector of the daemon with this control plane. `cores` are those of its workers, by number.
+    /// An inspector of the daemon with this control plane. `cores` are those of its workers, by number; `pool_routes` is
+    /// `None` where no host kernel stands beside the workers.
     pub fn new(
         config: Config,
         cores: Vec<Option<usize>>,
         control: ControlHandle,
+        pool_routes: Option<PoolRoutes>,
         metrics: Metrics,
         health: HealthMonitor,
     ) -> Self {
@@ -45,6 +52,8 @@ impl Inspector {
             config,
             cores,
             control,
+            pool_routes,
+            changing: tokio::sync::Mutex::default(),
             metrics,
             health,
             started: Instant::now(),
@@ -82,6 +91,8 @@ impl Inspector {
             .map_err(|stopped| stopped.to_string())?;
         let health = self.health.health(&snapshot, Instant::now());
         self.metrics.update(&snapshot, health.reasons.len());
+        self.metrics
+            .update_announced(&self.config.pool_prefixes(), &self.announced().await);
         self.metrics.text().map_err(|error| error.to_string())
     }
 
@@ -106,7 +117,7 @@ impl Inspector {
             Request::Neighbours => self.neighbours().await.map(Reply::Neighbours),
             Request::Config => Ok(Reply::Config(self.config.summary())),
             Request::Release { home_address } => return self.release(home_address).await,
-            Request::Drain { on } => self.drain(on).await,
+            Request::Drain { on } => return self.drain(on).await,
         };
         match reply {
             Ok(reply) => Answer::Ok(reply),
@@ -146,6 +157,12 @@ impl Inspector {
                 .map(str::to_owned)
                 .collect(),
             draining: snapshot.draining,
+            announced: self
+                .announced()
+                .await
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             bindings: kinds
                 .map(|kind| (kind_name(kind).to_owned(), snapshot.bindings(kind)))
                 .into(),
@@ -261,17 +278,41 @@ impl Inspector {
         }
     }
 
-    async fn drain(&self, on: bool) -> Result<Reply, Stopped> {
-        self.control
+    /// The pools that routing daemons are to announce.
+    async fn announced(&self) -> BTreeSet<Ipv6Net> {
+        match &self.pool_routes {
+            Some(routes) => routes.announced().await,
+            None => BTreeSet::new(),
+        }
+    }
+
+    async fn drain(&self, on: bool) -> Answer {
+        let _changing = self.changing.lock().await;
+        let switched = self
+            .control
             .ask(move |signalling| signalling.set_draining(on))
-            .await?;
+            .await;
+        if let Err(stopped) = switched {
+            return Answer::Error(stopped.to_string());
+        }
+        if let Some(routes) = &self.pool_routes {
+            let pools = self.config.pool_prefixes();
+            let announced = match on {
+                true => self.config.home_prefixes(),
+                false => pools.clone(),
+            };
+            if let Err(error) = routes.set(&pools, &announced).await {
+                tracing::error!(on, %error, "draining was switched, but not all routes follow");
+                return Answer::Error(error.to_string());
+            }
+        }
         tracing::info!(on, "draining was switched");
         let sentence = if on {
-            "draining: new mobile nodes are refused, those that are bound stay"
+            "draining: new mobile nodes are refused, those that are bound stay; the routes of the DHoA pools are withdrawn"
         } else {
-            "not draining: new mobile nodes are taken"
+            "not draining: new mobile nodes are taken; the routes of all pools are announced"
         };
-        Ok(Reply::Done(sentence.to_owned()))
+        Answer::Ok(Reply::Done(sentence.to_owned()))
     }
 }
 

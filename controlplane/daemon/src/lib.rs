@@ -9,6 +9,7 @@
 //! | [`control`] | the thread that does so, and how others talk to it |
 //! | [`control_plane`] | segment and control thread together; workers on any ports join it |
 //! | [`workers`] | the forwarding threads on Linux interfaces |
+//! | [`pool_routes`] | the kernel's routes to the pools: handed over always, announced unless drained |
 //! | [`inspector`] | answers `dhpctl` ([`socket`]) and monitoring ([`http`]) from [`snapshot`]s |
 //! | [`daemon`] | puts it together |
 #![forbid(unsafe_code)]
@@ -22,12 +23,12 @@ pub mod control_plane;
 pub mod daemon;
 pub mod forwarding;
 pub mod health;
-pub mod host_interface;
 pub mod http;
 pub mod inspector;
 pub mod logging;
 pub mod metrics;
 pub mod mirror;
+pub mod pool_routes;
 pub mod signalling;
 pub mod snapshot;
 pub mod socket;

@@ -3,11 +3,12 @@
 //! The workers and the protocol engine count for themselves; a scrape takes over what they have counted. Handles are kept:
 //! the only labels looked up by name are those of the engine's messages, once a scrape.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use dhp_proto::anchor::{CounterSample, PoolKind};
 use dhp_segment::{Counter, DropReason};
+use ipnet::Ipv6Net;
 use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -22,6 +23,7 @@ pub struct Metrics {
     workers: Vec<WorkerMetrics>,
     bindings: IntGaugeVec,
     pool_addresses: IntGaugeVec,
+    announced: IntGaugeVec,
     tables: IntGaugeVec,
     table_capacities: IntGaugeVec,
     associations: IntGauge,
@@ -114,6 +116,11 @@ impl Metrics {
                 "dmip_pool_addresses",
                 "Addresses of a pool by state",
                 &["pool", "state"],
+            )?,
+            announced: maker.gauges(
+                "dmip_pool_announced",
+                "1 while routing daemons are to announce the pool, 0 while it is withdrawn",
+                &["pool"],
             )?,
             tables: maker.gauges(
                 "dmip_table_entries",
@@ -208,6 +215,18 @@ impl Metrics {
         advance(&self.unplaced, snapshot.signalling.unplaced);
         for sample in &snapshot.engine {
             self.update_engine(sample);
+        }
+    }
+
+    /// Take over which of the pools are announced.
+    pub fn update_announced(&self, pools: &BTreeSet<Ipv6Net>, announced: &BTreeSet<Ipv6Net>) {
+        // A pool that is gone has no state.
+        self.announced.reset();
+        for pool in pools {
+            let label = pool.to_string();
+            self.announced
+                .with_label_values(&[label.as_str()])
+                .set(announced.contains(pool).into());
         }
     }
 

@@ -10,6 +10,7 @@ mod section;
 mod suggest;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -266,6 +267,20 @@ pub enum LoadError {
     /// What stands in it is not right.
     #[error(transparent)]
     Invalid(#[from] ConfigError),
+}
+
+impl Config {
+    /// All pools.
+    pub fn pool_prefixes(&self) -> BTreeSet<Ipv6Net> {
+        self.pools.iter().map(|pool| pool.prefix).collect()
+    }
+
+    /// The pools that stay announced while the box drains: home addresses have no other home than this.
+    pub fn home_prefixes(&self) -> BTreeSet<Ipv6Net> {
+        let home = |pool: &&Pool| pool.kind == PoolKind::Home;
+        let home = self.pools.iter().filter(home);
+        home.map(|pool| pool.prefix).collect()
+    }
 }
 
 impl LoadedConfig {

@@ -152,6 +152,62 @@ impl Drop for Daemon {
     }
 }
 
+/// What routing daemons read is the main table. The local table hands packets over, drained or not.
+fn a_drained_pool_is_withdrawn_and_served(network: &Network, daemon: &Daemon) {
+    let announced = || network.router.ip(&["route", "show", "proto", "80"]);
+    let handed_over = || {
+        network
+            .router
+            .ip(&["route", "show", "table", "local", "proto", "80"])
+    };
+    let way = || network.router.ip(&["route", "get", "2001:db8:d:1::7"]);
+    let metrics = || network.router.within(|| page("/metrics"));
+    let (pool, metric) = (
+        "2001:db8:d:1::/64 dev dhp0",
+        r#"dmip_pool_announced{pool="2001:db8:d:1::/64"}"#,
+    );
+    assert!(announced().contains(pool), "{}", announced());
+    assert!(handed_over().contains(pool), "{}", handed_over());
+    assert!(metrics().contains(&format!("{metric} 1")));
+
+    let answer = daemon.ask(r#"{"command":"drain","on":true}"#);
+    assert!(answer.contains("withdrawn"), "{answer}");
+    assert_eq!(announced(), "");
+    assert!(handed_over().contains(pool), "{}", handed_over());
+    assert!(way().contains("dev dhp0"), "{}", way());
+    let status = daemon.ask(r#"{"command":"status"}"#);
+    assert!(
+        status.contains(r#""draining":true,"announced":[]"#),
+        "{status}"
+    );
+    assert!(metrics().contains(&format!("{metric} 0")));
+    let health = network.router.within(|| page("/healthz"));
+    assert!(health.contains("draining: new mobile nodes"), "{health}");
+    // Once more changes nothing, nor does it fail.
+    daemon.ask(r#"{"command":"drain","on":true}"#);
+
+    daemon.ask(r#"{"command":"drain","on":false}"#);
+    assert!(announced().contains(pool), "{}", announced());
+    let status = daemon.ask(r#"{"command":"status"}"#);
+    assert!(
+        status.contains(r#""draining":false,"announced":["2001:db8:d:1::/64"]"#),
+        "{status}"
+    );
+}
+
+/// A page of the daemon's web server, with its headers; called within the namespace.
+fn page(path: &str) -> String {
+    let mut stream = TcpStream::connect("127.0.0.1:9105").expect("metrics are served");
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: dhpd\r\nConnection: close\r\n\r\n"
+    )
+    .expect("written");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).expect("an answer");
+    page
+}
+
 #[test]
 fn a_router_on_linux_interfaces() {
     if !nix::unistd::geteuid().is_root() {
@@ -190,6 +246,7 @@ fn a_router_on_linux_interfaces() {
     daemon.ask_until(routes, |answer| !answer.contains("2001:db8:99::/48"));
     let pools = network.router.ip(&["route", "show", "dev", "dhp0"]);
     assert!(pools.contains("2001:db8:d:1::/64"), "{pools}");
+    a_drained_pool_is_withdrawn_and_served(&network, &daemon);
 
     // A gateway that is not resolved is resolved without any packet to it.
     network
@@ -207,17 +264,7 @@ fn a_router_on_linux_interfaces() {
         gateway.is_some_and(|row| row.get("mac").is_some_and(serde_json::Value::is_string))
     });
 
-    let page = network.router.within(|| {
-        let mut stream = TcpStream::connect("127.0.0.1:9105").expect("metrics are served");
-        write!(
-            stream,
-            "GET /metrics HTTP/1.1\r\nHost: dhpd\r\nConnection: close\r\n\r\n"
-        )
-        .expect("written");
-        let mut page = String::new();
-        stream.read_to_string(&mut page).expect("an answer");
-        page
-    });
+    let page = network.router.within(|| page("/metrics"));
     assert!(
         page.starts_with("HTTP/1.1 200") && page.contains("dmip_worker_forwarded_total"),
         "{page}"

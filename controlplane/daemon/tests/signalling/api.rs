@@ -53,7 +53,14 @@ impl Daemon {
             .config;
         let monitor = HealthMonitor::new(&config);
         let handle = control.handle().clone();
-        let inspector = Arc::new(Inspector::new(config, vec![None], handle, metrics, monitor));
+        let inspector = Arc::new(Inspector::new(
+            config,
+            vec![None],
+            handle,
+            None,
+            metrics,
+            monitor,
+        ));
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("run/dhpd.sock");
         let socket = ControlSocket::bind(&path).expect("a socket");
