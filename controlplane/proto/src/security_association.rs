@@ -148,6 +148,11 @@ impl SecurityAssociation {
         )
     }
 
+    /// Whether messages of the other are authenticated in the same way.
+    pub(crate) fn has_key_of(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.key == other.key
+    }
+
     /// The index that messages carry.
     #[must_use]
     pub fn spi(&self) -> u32 {

@@ -160,6 +160,15 @@ pub struct AnchorConfig {
 }
 
 impl AnchorConfig {
+    /// Leaves out the pools for which the anchor does not have the role.
+    pub(crate) fn retain_served_pools(&mut self) {
+        let roles = self.roles;
+        self.pools.retain(|pool| match pool.kind {
+            PoolKind::Dhoa => roles.dhp,
+            PoolKind::Home => roles.home_agent,
+        });
+    }
+
     /// An anchor in all roles with the default limits, without pools, coverage or security associations.
     #[must_use]
     pub fn new(address: Ipv6Addr) -> Self {

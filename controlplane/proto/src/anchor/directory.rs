@@ -7,7 +7,7 @@ use dhp_wire::mobility::MobilityOption;
 use hashbrown::HashMap;
 use ipnet::Ipv6Net;
 
-use super::config::DirectoryEntry;
+use super::config::{AnchorConfig, DirectoryEntry};
 
 /// The DHP directory, by coverage prefix.
 #[derive(Debug, Default)]
@@ -34,6 +34,31 @@ impl Directory {
             .lengths
             .sort_unstable_by_key(|length| Reverse(*length));
         directory
+    }
+
+    /// What an anchor with this configuration covers itself.
+    pub(crate) fn of_own_coverage(config: &AnchorConfig) -> Self {
+        let own = config
+            .coverage
+            .iter()
+            .filter(|_| config.roles.dhp)
+            .map(|prefix| DirectoryEntry {
+                dhp: config.address,
+                prefix: *prefix,
+                preference: config.preference,
+                load: 0,
+                path_rtt_us: 0,
+            });
+        Self::new(own)
+    }
+
+    /// What others cover, as far as an anchor with this configuration tells of it.
+    pub(crate) fn of_others(config: &AnchorConfig) -> Self {
+        let others = config
+            .directory
+            .iter()
+            .filter(|entry| config.roles.locator && entry.dhp != config.address);
+        Self::new(others.copied())
     }
 
     /// The entries whose prefix contains `correspondent`, longest prefix first.

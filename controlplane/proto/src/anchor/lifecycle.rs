@@ -187,9 +187,7 @@ impl Anchor {
                 self.release(now, &home_address, ReleaseReason::Expired);
             }
             Timer::QuarantineEnds(home_address) => {
-                self.leave_quarantine(&home_address);
-                // Whoever gets the address next begins with numbers of its own.
-                self.cache.home_sequences.remove(&home_address);
+                self.forget_quarantine(&home_address);
             }
             Timer::AnswersGetOld(spi) => {
                 let Some(association) = self.nodes.association_mut(spi) else {
@@ -222,6 +220,13 @@ impl Anchor {
         if let Some(node) = self.nodes.node_mut(binding.owner) {
             node.quarantined.push_back(home_address);
         }
+    }
+
+    /// Ends a quarantine, after which the address is nobody's.
+    pub(crate) fn forget_quarantine(&mut self, home_address: &Ipv6Addr) {
+        self.leave_quarantine(home_address);
+        // Whoever gets the address next begins with numbers of its own.
+        self.cache.home_sequences.remove(home_address);
     }
 
     fn leave_quarantine(&mut self, home_address: &Ipv6Addr) {

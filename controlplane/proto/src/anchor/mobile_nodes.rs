@@ -38,6 +38,34 @@ pub(crate) struct Association {
     pub(crate) newest_timestamp: Option<u64>,
 }
 
+impl Association {
+    fn new(security: SecurityAssociation, owner: MnIndex) -> Self {
+        Self {
+            security: Arc::new(security),
+            owner,
+            window: SequenceWindow::default(),
+            answers: StoredAnswers::default(),
+            answers_timer: false,
+            newest_timestamp: None,
+        }
+    }
+
+    /// The same, with perhaps another key or other permissions. The numbers go on: those used are no less used.
+    fn with_security(self, security: SecurityAssociation) -> Self {
+        let answers = if self.security.has_key_of(&security) {
+            self.answers
+        } else {
+            // They are authenticated by a key that is no longer good.
+            StoredAnswers::default()
+        };
+        Self {
+            security: Arc::new(security),
+            answers,
+            ..self
+        }
+    }
+}
+
 /// A home address that belongs to a mobile node by configuration: bound or not, it is nobody else's.
 #[derive(Debug, Clone, Copy)]
 struct Owned {
@@ -58,33 +86,42 @@ pub(crate) struct MobileNodes {
 impl MobileNodes {
     pub(crate) fn new(associations: Vec<SecurityAssociation>) -> Self {
         let mut nodes = Self::default();
-        let mut by_id: HashMap<MnId, MnIndex> = HashMap::new();
+        nodes.replace(associations);
+        nodes
+    }
+
+    /// Takes these associations for all that were known. A mobile node keeps its index for good, an association that
+    /// stays with its owner keeps the numbers it has used, and a home address what has released it.
+    pub(crate) fn replace(&mut self, associations: Vec<SecurityAssociation>) {
+        let mut by_id: HashMap<MnId, MnIndex> = (0..)
+            .zip(&self.nodes)
+            .map(|(index, node)| (MnId::clone(&node.id), MnIndex(index)))
+            .collect();
+        let mut known = core::mem::take(&mut self.associations);
+        let known_owned = core::mem::take(&mut self.owned);
         for security in associations {
             let owner = *by_id
                 .entry(security.mn_id().clone())
-                .or_insert_with_key(|id| nodes.add_node(id.clone()));
+                .or_insert_with_key(|id| self.add_node(id.clone()));
             for home_address in &security.permissions().home_addresses {
-                nodes.owned.insert(
+                let before = known_owned.get(home_address);
+                let owned = before.filter(|owned| owned.owner == owner).copied();
+                self.owned.insert(
                     *home_address,
-                    Owned {
+                    owned.unwrap_or(Owned {
                         owner,
                         released_by: None,
-                    },
+                    }),
                 );
             }
-            let association = Association {
-                security: Arc::new(security),
-                owner,
-                window: SequenceWindow::default(),
-                answers: StoredAnswers::default(),
-                answers_timer: false,
-                newest_timestamp: None,
+            let before = known.remove(&security.spi());
+            let association = match before.filter(|before| before.owner == owner) {
+                Some(before) => before.with_security(security),
+                None => Association::new(security, owner),
             };
-            nodes
-                .associations
+            self.associations
                 .insert(association.security.spi(), association);
         }
-        nodes
     }
 
     fn add_node(&mut self, id: MnId) -> MnIndex {

@@ -25,6 +25,7 @@ mod pool;
 mod query;
 mod rate_limit;
 mod receive;
+mod reconfigure;
 mod reply;
 mod request;
 mod request_options;
@@ -40,6 +41,8 @@ pub use counters::{AnchorCounters, CounterSample, MessageKind};
 pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
 pub use inspect::{AssociationView, BindingView, PoolView};
+
+pub use reconfigure::ReconfigureError;
 
 use crate::random::Random;
 use crate::time::Now;
@@ -81,29 +84,9 @@ impl Anchor {
     /// A configuration that cannot work.
     pub fn new(mut config: AnchorConfig, now: Now, seed: [u8; 32]) -> Result<Self, ConfigError> {
         config.check()?;
-        let roles = config.roles;
-        config.pools.retain(|pool| match pool.kind {
-            PoolKind::Dhoa => roles.dhp,
-            PoolKind::Home => roles.home_agent,
-        });
-        let own = config
-            .coverage
-            .iter()
-            .filter(|_| roles.dhp)
-            .map(|prefix| DirectoryEntry {
-                dhp: config.address,
-                prefix: *prefix,
-                preference: config.preference,
-                load: 0,
-                path_rtt_us: 0,
-            });
-        let coverage = Directory::new(own);
-        let others = config
-            .directory
-            .iter()
-            .filter(|entry| entry.dhp != config.address)
-            .copied();
-        let directory = Directory::new(others.filter(|_| roles.locator));
+        config.retain_served_pools();
+        let coverage = Directory::of_own_coverage(&config);
+        let directory = Directory::of_others(&config);
         let errors_per_second = config.limits.errors_per_second;
         Ok(Self {
             started: now,

@@ -33,6 +33,11 @@ impl Pool {
         1_u64.checked_shl(host_bits).unwrap_or(u64::MAX)
     }
 
+    /// Whether the addresses of both are the same, and used for the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.prefix == other.prefix && self.kind == other.kind
+    }
+
     fn at(&self, host: u128) -> Ipv6Addr {
         Ipv6Addr::from(
             u128::from(self.prefix.network()) | (host & u128::from(self.prefix.hostmask())),
@@ -94,6 +99,19 @@ impl Pools {
             pools: pools.collect(),
             quarantine: HashMap::new(),
         }
+    }
+
+    /// Takes these pools for those there were. Gives the new place of each old one, `None` where it is gone; the
+    /// quarantine still names the old places. What is counted of a pool stays with it.
+    pub(crate) fn replace(&mut self, pools: &[PoolConfig]) -> Vec<Option<usize>> {
+        let old = core::mem::replace(&mut self.pools, Self::new(pools).pools);
+        let mut place = |pool: &Pool| {
+            let place = self.pools.iter().position(|new| new.is_same(pool))?;
+            let new = self.pools.get_mut(place)?;
+            (new.used, new.quarantined) = (pool.used, pool.quarantined);
+            Some(place)
+        };
+        old.iter().map(&mut place).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Pool> {

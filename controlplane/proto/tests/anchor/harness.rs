@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dhp_proto::anchor::{
     Anchor, AnchorAction, AnchorCommand, AnchorConfig, BindingChange, BindingEvent, DirectoryEntry,
-    PoolConfig, PoolKind,
+    PoolConfig, PoolKind, ReconfigureError,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
@@ -140,6 +140,22 @@ impl World {
     pub fn command(&mut self, command: AnchorCommand) {
         self.anchor.handle_command(self.now, command);
         assert_eq!(self.collect(), Vec::<Vec<u8>>::new());
+    }
+
+    /// Another configuration, by which these bindings must end.
+    pub fn reconfigure(&mut self, config: AnchorConfig) -> Result<Vec<Ipv6Addr>, ReconfigureError> {
+        let events = self.events.len();
+        let ended = self.anchor.reconfigure(self.now, config);
+        assert_eq!(self.collect(), Vec::<Vec<u8>>::new());
+        let released: Vec<Ipv6Addr> = self.events[events..]
+            .iter()
+            .map(|event| match event.change {
+                BindingChange::Released { home_address, .. } => home_address,
+                _ => panic!("nothing is bound by a configuration"),
+            })
+            .collect();
+        assert_eq!(released, ended.clone().unwrap_or_default());
+        ended
     }
 
     /// Lets time pass, waking the anchor as it asks to be.

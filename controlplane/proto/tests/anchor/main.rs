@@ -11,5 +11,6 @@ mod operator;
 mod query;
 mod random;
 mod receive;
+mod reconfigure;
 mod replay;
 mod vectors;

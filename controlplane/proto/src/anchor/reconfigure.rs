@@ -1,0 +1,147 @@
+//! Another configuration for an anchor at work.
+//!
+//! Everything is checked before anything changes. Bindings, sequence numbers and quarantines stay, except where the new
+//! configuration says that they must not: a mobile node that is no longer known loses its bindings.
+
+use core::net::Ipv6Addr;
+
+use hashbrown::HashSet;
+use ipnet::Ipv6Net;
+use thiserror::Error;
+
+use super::Anchor;
+use super::binding_cache::Binding;
+use super::config::{AnchorConfig, PoolConfig, PoolKind};
+use super::config_check::ConfigError;
+use super::directory::Directory;
+use super::events::ReleaseReason;
+use super::mobile_nodes::MnIndex;
+use super::pool::{Pool, Pools};
+use super::rate_limit::TokenBucket;
+use crate::time::Now;
+
+/// Why an anchor goes on with the configuration that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReconfigureError {
+    /// The new one cannot work.
+    #[error(transparent)]
+    Invalid(#[from] ConfigError),
+    /// It changes what an anchor is from its start to its end.
+    #[error("the {0} of an anchor cannot change while it works")]
+    Fixed(&'static str),
+    /// It takes a pool away that mobile nodes use.
+    #[error(
+        "the pool {prefix} has {bound} bound addresses: it can go when they have expired or were released"
+    )]
+    PoolInUse {
+        /// The pool.
+        prefix: Ipv6Net,
+        /// Bound addresses.
+        bound: usize,
+    },
+}
+
+impl Anchor {
+    /// Goes on with another configuration. Its [`epoch`](AnchorConfig::epoch) and what it says about lost sequence state
+    /// are of the start, and are ignored. Gives the home addresses whose bindings have ended:
+    ///
+    /// - those of mobile nodes without any security association left,
+    /// - home addresses that belong to somebody else now,
+    /// - those whose care-of address lies in a pool now: packets would come back here.
+    ///
+    /// # Errors
+    /// [`ReconfigureError`]; nothing has changed then.
+    pub fn reconfigure(
+        &mut self,
+        now: Now,
+        mut config: AnchorConfig,
+    ) -> Result<Vec<Ipv6Addr>, ReconfigureError> {
+        self.handle_timeout(now);
+        config.check()?;
+        config.retain_served_pools();
+        self.check_what_is_fixed(&config)?;
+        self.check_pools_in_use(&config.pools)?;
+
+        self.replace_pools(&config.pools);
+        self.nodes
+            .replace(core::mem::take(&mut config.security_associations));
+        self.coverage = Directory::of_own_coverage(&config);
+        self.directory = Directory::of_others(&config);
+        let errors_per_second = config.limits.errors_per_second;
+        if errors_per_second != self.config.limits.errors_per_second {
+            self.binding_errors = TokenBucket::new(errors_per_second, now.mono_ns);
+            self.parameter_problems = TokenBucket::new(errors_per_second, now.mono_ns);
+        }
+        config.epoch = self.config.epoch;
+        config.sequence_state_lost = self.config.sequence_state_lost;
+        config.home_sequence_state_lost = self.config.home_sequence_state_lost;
+        self.config = config;
+
+        let bindings = self.cache.bindings.values();
+        let known = self.nodes.associations();
+        let known: HashSet<MnIndex> = known.map(|association| association.owner).collect();
+        let ended =
+            bindings.filter(|binding| !known.contains(&binding.owner) || !self.may_stay(binding));
+        let mut ended: Vec<Ipv6Addr> = ended.map(|binding| binding.home_address).collect();
+        ended.sort_unstable();
+        for home_address in &ended {
+            self.release(now, home_address, ReleaseReason::Administrative);
+        }
+        Ok(ended)
+    }
+
+    fn check_what_is_fixed(&self, config: &AnchorConfig) -> Result<(), ReconfigureError> {
+        let fixed = [
+            ("address", config.address == self.config.address),
+            ("code points", config.code_points == self.config.code_points),
+            ("roles", config.roles == self.config.roles),
+        ];
+        match fixed.into_iter().find(|(_, same)| !same) {
+            Some((what, _)) => Err(ReconfigureError::Fixed(what)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_pools_in_use(&self, pools: &[PoolConfig]) -> Result<(), ReconfigureError> {
+        let wanted = Pools::new(pools);
+        let stays = |pool: &Pool| wanted.iter().any(|new| new.is_same(pool));
+        match self.pools.iter().find(|pool| pool.used > 0 && !stays(pool)) {
+            Some(pool) => Err(ReconfigureError::PoolInUse {
+                prefix: pool.prefix,
+                bound: pool.used,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn replace_pools(&mut self, pools: &[PoolConfig]) {
+        let places = self.pools.replace(pools);
+        let new_place = |old: usize| places.get(old).copied().flatten();
+        for binding in self.cache.bindings.values_mut() {
+            // Pools with bindings stay: `check_pools_in_use`.
+            if let Some(place) = new_place(binding.pool) {
+                binding.pool = place;
+            }
+        }
+        let mut homeless = Vec::new();
+        for (home_address, entry) in &mut self.pools.quarantine {
+            match new_place(entry.pool) {
+                Some(place) => entry.pool = place,
+                None => homeless.push(*home_address),
+            }
+        }
+        for home_address in homeless {
+            self.forget_quarantine(&home_address);
+        }
+    }
+
+    fn may_stay(&self, binding: &Binding) -> bool {
+        let owner = self.nodes.owner(&binding.home_address);
+        let is_owners = match binding.kind {
+            PoolKind::Home => owner == Some(binding.owner),
+            // An assigned one may belong to its mobile node by configuration, but to no other.
+            PoolKind::Dhoa => owner.is_none_or(|owner| owner == binding.owner),
+        };
+        is_owners && self.check_care_of(&binding.care_of).is_ok()
+    }
+}
