@@ -33,6 +33,8 @@ pub enum Reply {
     Neighbours(Vec<Neighbour>),
     /// To `config`.
     Config(serde_json::Value),
+    /// To `reload`.
+    Reloaded(Reloaded),
     /// To `release` and `drain`: what was done.
     Done(String),
 }
@@ -54,6 +56,24 @@ pub struct Health {
     pub status: HealthState,
     /// One sentence for each thing that is not well.
     pub reasons: Vec<String>,
+}
+
+/// What another configuration has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Everything that is different now.
+    pub changes: Vec<ConfigChange>,
+    /// Home addresses whose bindings have ended by it, such as those of mobile nodes that were removed.
+    pub released: Vec<Ipv6Addr>,
+}
+
+/// Something that is different.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChange {
+    /// Such as `pool 2001:db8:d:1::/64`.
+    pub what: String,
+    /// `added`, `removed` or `changed`.
+    pub how: String,
 }
 
 /// How the daemon is.

@@ -21,6 +21,7 @@ use dhpctl::{DEFAULT_SOCKET, LARGEST_PAGE, Request};
   dhpctl show status                     how it is
   dhpctl show bindings                   which mobile nodes are where
   dhpctl show counters --json | jq .     everything counted, as data
+  dhpctl reload                          after the configuration was edited
   dhpctl drain                           before maintenance: no new mobile nodes, no traffic by our routes
   dhpctl drain off                       after it"
 )]
@@ -42,6 +43,9 @@ enum Command {
         #[arg(value_enum)]
         what: What,
     },
+    /// Read the configuration again; bindings, sequence numbers and traffic go on. A wrong one, or one that needs a
+    /// restart, changes nothing
+    Reload,
     /// End the binding of a home address at once; its mobile node may bind anew
     Release {
         /// The home address, or distributed home address
@@ -97,6 +101,7 @@ fn request(command: &Command) -> Request {
             What::Neighbours => Request::Neighbours,
             What::Config => Request::Config,
         },
+        Command::Reload => Request::Reload,
         Command::Release { home_address } => Request::Release {
             home_address: *home_address,
         },

@@ -44,6 +44,8 @@ pub enum Request {
         /// Whose.
         home_address: Ipv6Addr,
     },
+    /// Read the configuration again.
+    Reload,
     /// Take no new mobile nodes and withdraw the routes of the DHoA pools, or undo that.
     Drain {
         /// Whether to drain.

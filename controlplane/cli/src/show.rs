@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use dhpctl::{Bindings, Counters, HealthState, Neighbour, Pool, Reply, Routes, Status};
+use dhpctl::{Bindings, Counters, HealthState, Neighbour, Pool, Reloaded, Reply, Routes, Status};
 
 use crate::table::Table;
 
@@ -17,6 +17,7 @@ pub fn text(reply: &Reply) -> String {
         Reply::Routes(page) => routes(page),
         Reply::Neighbours(rows) => neighbours(rows),
         Reply::Config(document) => format!("{document:#}\n"),
+        Reply::Reloaded(reloaded) => self::reloaded(reloaded),
         Reply::Done(sentence) => format!("{sentence}\n"),
     }
 }
@@ -90,6 +91,17 @@ fn status(status: &Status) -> String {
         ]);
     }
     text + &table.to_string()
+}
+
+fn reloaded(reloaded: &Reloaded) -> String {
+    if reloaded.changes.is_empty() {
+        return "the configuration is the same as before\n".to_owned();
+    }
+    let changes = reloaded.changes.iter();
+    let changes = changes.map(|change| format!("{}: {}\n", change.what, change.how));
+    let released = reloaded.released.iter();
+    let released = released.map(|home_address| format!("released {home_address}\n"));
+    changes.chain(released).collect()
 }
 
 fn bindings(page: &Bindings) -> String {

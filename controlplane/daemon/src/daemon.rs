@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use dhp_port_afpacket::{KernelGuard, Profile};
 use dhp_segment::Geometry;
-use ipnet::Ipv6Net;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -19,12 +18,13 @@ use crate::health::HealthMonitor;
 use crate::inspector::Inspector;
 use crate::metrics::Metrics;
 use crate::mirror::{Territory, Watcher, plan};
+use crate::operator::Operator;
 use crate::pool_routes::PoolRoutes;
 use crate::socket::ControlSocket;
 use crate::workers::{WorkerEnded, Workers};
 use crate::{http, mirror, workers};
 
-/// Run until SIGTERM or SIGINT, or until something fails that cannot be mended while running. Everything that was made is
+/// Run until SIGTERM or SIGINT (SIGHUP has the configuration read again), or until something fails that cannot be mended while running. Everything that was made is
 /// taken away again: interface, routes, guard, socket.
 ///
 /// # Errors
@@ -33,6 +33,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     // First, so that a signal during the start is not lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let facts = HostFacts::gather().context("cannot list the interfaces of this host")?;
     loaded.check_host(&facts)?;
     let config = &loaded.config;
@@ -40,7 +41,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
 
     let metrics = Metrics::new(config.workers.count)?;
     // The workers start with the kernel's routes, not without any.
-    let territory = territory(config);
+    let territory = Territory::of(config);
     let watcher = Watcher::start().await?;
     let first_plan = Arc::new(plan(watcher.state(), &territory));
     let control = ControlPlane::start(
@@ -78,19 +79,19 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
 
     let monitor = HealthMonitor::new(config);
     let handle = control.handle().clone();
-    let inspector = Arc::new(Inspector::new(
+    let operator = Operator::new(
+        loaded.path().to_owned(),
         config.clone(),
-        cores,
         handle.clone(),
         Some(pool_routes),
-        metrics,
-        monitor,
-    ));
+    );
+    let territory = operator.territory();
+    let inspector = Arc::new(Inspector::new(operator, cores, metrics, monitor));
     let mut tasks = JoinSet::new();
     let mirrored = Arc::clone(&inspector);
     tasks.spawn(async move {
         mirror::follow(
-            &territory,
+            territory,
             watcher,
             first_plan,
             &handle,
@@ -110,10 +111,18 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     }
     tracing::info!(anchor = %config.anchor.address, ports = ?ports, workers = config.workers.count, "dhpd runs");
 
-    let outcome = tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
-        Some(end) = ends.recv() => Err(describe(&end)),
+    let outcome = loop {
+        tokio::select! {
+            _ = terminate.recv() => break Ok("SIGTERM"),
+            _ = interrupt.recv() => break Ok("SIGINT"),
+            Some(end) = ends.recv() => break Err(describe(&end)),
+            Some(()) = hangup.recv() => {
+                // What has changed is in the log already.
+                if let Err(error) = inspector.reload().await {
+                    tracing::error!("SIGHUP: the configuration was not taken over: {error}");
+                }
+            }
+        }
     };
     match &outcome {
         Ok(signal) => tracing::info!(signal, "dhpd ends"),
@@ -161,26 +170,5 @@ fn geometry(config: &Config) -> Geometry {
         next_hops: config.limits.next_hops,
         routes: config.limits.routes,
         ..Geometry::default()
-    }
-}
-
-/// What of the configuration decides over addresses.
-fn territory(config: &Config) -> Territory {
-    Territory {
-        ports: config
-            .ports
-            .iter()
-            .map(|port| port.interface.clone())
-            .collect(),
-        anchors: vec![config.anchor.address],
-        pools: config
-            .pools
-            .iter()
-            .map(|pool| pool.prefix)
-            .collect::<Vec<Ipv6Net>>(),
-        coverage: match config.anchor.roles.dhp {
-            true => config.coverage.clone(),
-            false => Vec::new(),
-        },
     }
 }

@@ -13,10 +13,10 @@ use crate::snapshot::Snapshot;
 const WORKER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is known beside what the control plane counts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct HealthMonitor {
-    /// Known at the start.
-    standing: Vec<String>,
+    /// Known by the configuration.
+    standing: Mutex<Vec<String>>,
     workers: Mutex<Vec<LastPolls>>,
     mirror: Mutex<Option<String>>,
 }
@@ -30,6 +30,13 @@ struct LastPolls {
 impl HealthMonitor {
     /// A monitor of a daemon with this configuration.
     pub fn new(config: &Config) -> Self {
+        let monitor = Self::default();
+        monitor.follow_config(config);
+        monitor
+    }
+
+    /// Another configuration is in force.
+    pub fn follow_config(&self, config: &Config) {
         let mut standing = Vec::new();
         let code_points = config.signalling.code_points;
         if code_points.is_experimental() {
@@ -43,11 +50,7 @@ impl HealthMonitor {
         {
             standing.push("there is no [[mobile-node]]: nobody can bind".to_owned());
         }
-        Self {
-            standing,
-            workers: Mutex::default(),
-            mirror: Mutex::default(),
-        }
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
     /// What is wrong with following the kernel; `None` when it works again.
@@ -57,7 +60,8 @@ impl HealthMonitor {
 
     /// The verdict.
     pub fn health(&self, snapshot: &Snapshot, now: Instant) -> Health {
-        let mut reasons = self.standing.clone();
+        let standing = self.standing.lock();
+        let mut reasons = standing.unwrap_or_else(PoisonError::into_inner).clone();
         if !kernel_forwards() {
             reasons.push(
                 "the kernel does not forward IPv6, so that neighbours are not found for forwarded packets: sysctl -w \

@@ -1,6 +1,6 @@
 //! Answers the questions of `dhpctl` and of monitoring
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,51 +9,38 @@ use dhp_proto::anchor::PoolKind;
 use dhp_proto::time::NANOS_PER_SECOND;
 use dhp_segment::{Counter, DropReason};
 use dhpctl::{
-    Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Reply,
-    Request, Route, Routes, Status, WorkerCounters, WorkerStatus,
+    Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Reloaded,
+    Reply, Request, Route, Routes, Status, WorkerCounters, WorkerStatus,
 };
-use ipnet::Ipv6Net;
 
-use crate::config::Config;
-use crate::control::{ControlHandle, Stopped};
+use crate::control::Stopped;
 use crate::forwarding::BoundAddress;
 use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
 use crate::mirror::{NextHopKey, PlannedAction, PlannedRoute};
-use crate::pool_routes::PoolRoutes;
-use crate::signalling::Signalling;
+use crate::operator::{Operator, ReloadError};
 use crate::snapshot::{Snapshot, kind_name, pool_states};
 
 /// Looks at a running daemon.
 pub struct Inspector {
-    config: Config,
+    operator: Operator,
     cores: Vec<Option<usize>>,
-    control: ControlHandle,
-    pool_routes: Option<PoolRoutes>,
-    /// Held by whoever changes something in more than one place.
-    changing: tokio::sync::Mutex<()>,
     metrics: Metrics,
     health: HealthMonitor,
     started: Instant,
 }
 
 impl Inspector {
-    /// An inspector of the daemon with this control plane. `cores` are those of its workers, by number; `pool_routes` is
-    /// `None` where no host kernel stands beside the workers.
+    /// An inspector of the daemon that this operator changes. `cores` are those of its workers, by number.
     pub fn new(
-        config: Config,
+        operator: Operator,
         cores: Vec<Option<usize>>,
-        control: ControlHandle,
-        pool_routes: Option<PoolRoutes>,
         metrics: Metrics,
         health: HealthMonitor,
     ) -> Self {
         Self {
-            config,
+            operator,
             cores,
-            control,
-            pool_routes,
-            changing: tokio::sync::Mutex::default(),
             metrics,
             health,
             started: Instant::now(),
@@ -66,8 +53,9 @@ impl Inspector {
     }
 
     async fn snapshot(&self) -> Result<Snapshot, Stopped> {
-        let workers = self.config.workers.count;
-        self.control
+        let workers = self.operator.config().workers.count;
+        self.operator
+            .control()
             .ask(move |signalling| Snapshot::take(signalling, workers))
             .await
     }
@@ -91,8 +79,10 @@ impl Inspector {
             .map_err(|stopped| stopped.to_string())?;
         let health = self.health.health(&snapshot, Instant::now());
         self.metrics.update(&snapshot, health.reasons.len());
-        self.metrics
-            .update_announced(&self.config.pool_prefixes(), &self.announced().await);
+        self.metrics.update_announced(
+            &self.operator.config().pool_prefixes(),
+            &self.operator.announced().await,
+        );
         self.metrics.text().map_err(|error| error.to_string())
     }
 
@@ -115,9 +105,15 @@ impl Inspector {
                 self.routes(offset, limit).await.map(Reply::Routes)
             }
             Request::Neighbours => self.neighbours().await.map(Reply::Neighbours),
-            Request::Config => Ok(Reply::Config(self.config.summary())),
+            Request::Config => Ok(Reply::Config(self.operator.config().summary())),
             Request::Release { home_address } => return self.release(home_address).await,
             Request::Drain { on } => return self.drain(on).await,
+            Request::Reload => {
+                return match self.reload().await {
+                    Ok(reloaded) => Answer::Ok(Reply::Reloaded(reloaded)),
+                    Err(error) => Answer::Error(error.to_string()),
+                };
+            }
         };
         match reply {
             Ok(reply) => Answer::Ok(reply),
@@ -147,9 +143,10 @@ impl Inspector {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             uptime_seconds: self.started.elapsed().as_secs(),
-            anchor: self.config.anchor.address,
+            anchor: self.operator.config().anchor.address,
             roles: self
-                .config
+                .operator
+                .config()
                 .anchor
                 .roles
                 .names()
@@ -158,6 +155,7 @@ impl Inspector {
                 .collect(),
             draining: snapshot.draining,
             announced: self
+                .operator
                 .announced()
                 .await
                 .iter()
@@ -174,14 +172,16 @@ impl Inspector {
     }
 
     fn port_name(&self, port: u16) -> String {
-        let port = self.config.ports.get(usize::from(port));
+        let config = self.operator.config();
+        let port = config.ports.get(usize::from(port));
         port.map_or_else(|| "?".to_owned(), |port| port.interface.clone())
     }
 
     async fn bindings(&self, after: Option<Ipv6Addr>, limit: usize) -> Result<Bindings, Stopped> {
         let limit = limit.clamp(1, LARGEST_PAGE);
         let (page, now_ns) = self
-            .control
+            .operator
+            .control()
             .ask(move |signalling| {
                 let now_ns = signalling.now().mono_ns;
                 let bound = signalling
@@ -217,7 +217,8 @@ impl Inspector {
     async fn routes(&self, offset: usize, limit: usize) -> Result<Routes, Stopped> {
         let limit = limit.clamp(1, LARGEST_PAGE);
         let plan = self
-            .control
+            .operator
+            .control()
             .ask(|signalling| Arc::clone(signalling.forwarding().plan()))
             .await?;
         let rest = plan.routes.get(offset..).unwrap_or_default();
@@ -252,7 +253,8 @@ impl Inspector {
 
     async fn neighbours(&self) -> Result<Vec<Neighbour>, Stopped> {
         let plan = self
-            .control
+            .operator
+            .control()
             .ask(|signalling| Arc::clone(signalling.forwarding().plan()))
             .await?;
         let rows = plan.next_hops.iter().map(|(key, facts)| Neighbour {
@@ -267,52 +269,33 @@ impl Inspector {
     }
 
     async fn release(&self, home_address: Ipv6Addr) -> Answer {
-        let released = self
-            .control
-            .ask(move |signalling: &mut Signalling| signalling.release(home_address))
-            .await;
-        match released {
+        match self.operator.release(home_address).await {
             Ok(true) => Answer::Ok(Reply::Done(format!("released {home_address}"))),
             Ok(false) => Answer::Error(format!("{home_address} is not bound")),
             Err(stopped) => Answer::Error(stopped.to_string()),
         }
     }
 
-    /// The pools that routing daemons are to announce.
-    async fn announced(&self) -> BTreeSet<Ipv6Net> {
-        match &self.pool_routes {
-            Some(routes) => routes.announced().await,
-            None => BTreeSet::new(),
-        }
-    }
-
     async fn drain(&self, on: bool) -> Answer {
-        let _changing = self.changing.lock().await;
-        let switched = self
-            .control
-            .ask(move |signalling| signalling.set_draining(on))
-            .await;
-        if let Err(stopped) = switched {
-            return Answer::Error(stopped.to_string());
-        }
-        if let Some(routes) = &self.pool_routes {
-            let pools = self.config.pool_prefixes();
-            let announced = match on {
-                true => self.config.home_prefixes(),
-                false => pools.clone(),
-            };
-            if let Err(error) = routes.set(&pools, &announced).await {
-                tracing::error!(on, %error, "draining was switched, but not all routes follow");
-                return Answer::Error(error.to_string());
-            }
-        }
-        tracing::info!(on, "draining was switched");
         let sentence = if on {
             "draining: new mobile nodes are refused, those that are bound stay; the routes of the DHoA pools are withdrawn"
         } else {
             "not draining: new mobile nodes are taken; the routes of all pools are announced"
         };
-        Answer::Ok(Reply::Done(sentence.to_owned()))
+        match self.operator.drain(on).await {
+            Ok(()) => Answer::Ok(Reply::Done(sentence.to_owned())),
+            Err(sentence) => Answer::Error(sentence),
+        }
+    }
+
+    /// Read the configuration again.
+    ///
+    /// # Errors
+    /// [`ReloadError`]: why the one in force stays.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let outcome = self.operator.reload().await;
+        self.health.follow_config(&self.operator.config());
+        outcome
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`control_plane`] | segment and control thread together; workers on any ports join it |
 //! | [`workers`] | the forwarding threads on Linux interfaces |
 //! | [`pool_routes`] | the kernel's routes to the pools: handed over always, announced unless drained |
+//! | [`operator`] | drains, releases, reloads the configuration |
 //! | [`inspector`] | answers `dhpctl` ([`socket`]) and monitoring ([`http`]) from [`snapshot`]s |
 //! | [`daemon`] | puts it together |
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ pub mod inspector;
 pub mod logging;
 pub mod metrics;
 pub mod mirror;
+pub mod operator;
 pub mod pool_routes;
 pub mod signalling;
 pub mod snapshot;

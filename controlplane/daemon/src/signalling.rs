@@ -9,7 +9,9 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use dhp_engine::WakeFd;
-use dhp_proto::anchor::{Anchor, AnchorAction, AnchorCommand, AnchorConfig, ConfigError};
+use dhp_proto::anchor::{
+    Anchor, AnchorAction, AnchorCommand, AnchorConfig, ConfigError, ReconfigureError,
+};
 use dhp_proto::time::Now;
 use dhp_segment::{
     Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
@@ -161,6 +163,23 @@ impl Signalling {
         self.anchor
             .handle_command(now, AnchorCommand::SetDraining(draining));
         self.collect(0, None);
+    }
+
+    /// Go on with another configuration. Gives the home addresses whose bindings have ended by it.
+    ///
+    /// # Errors
+    /// [`ReconfigureError`]; nothing has changed then.
+    pub fn reconfigure(
+        &mut self,
+        mut config: AnchorConfig,
+    ) -> Result<Vec<Ipv6Addr>, ReconfigureError> {
+        // What fits the segment was decided when it was made.
+        config.limits.max_home_addresses = self.anchor.config().limits.max_home_addresses;
+        let now = self.now();
+        let ended = self.anchor.reconfigure(now, config)?;
+        self.collect(0, None);
+        self.carry_out();
+        Ok(ended)
     }
 
     /// End a binding; `false` if there is none.

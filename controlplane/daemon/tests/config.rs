@@ -422,3 +422,44 @@ fn a_missing_file_is_an_error_with_its_name() {
         "{error}"
     );
 }
+
+/// What each of two configurations changes of the other, and whether it can while the daemon runs.
+#[test]
+fn changes_are_named() {
+    let config = |rest: &str| load(&format!("{LEAST}{rest}")).expect("right").config;
+    let node =
+        |key: &str| format!("[[mobile-node]]\nid = \"mn1\"\nspi = 256\nhome-key = \"{key}\"\n");
+    let old = config(&format!(
+        "[[pool]]\nprefix = \"2001:db8:d:1::/64\"\nkind = \"dhoa\"\n{}",
+        node(KEY)
+    ));
+    assert_eq!(old.live_changes(&old), []);
+    assert_eq!(old.fixed_differences(&old), [""; 0]);
+    let new = config(&format!(
+        "[[pool]]\nprefix = \"2001:db8:d:2::/64\"\nkind = \"dhoa\"\n{}\
+         [[coverage]]\nprefix = \"2001:db8:c::/48\"\n[log]\nlevel = \"debug\"\n",
+        node(&KEY.replace("1e1f", "1e1e"))
+    ));
+    let changes = old.live_changes(&new);
+    let told: Vec<String> = changes
+        .iter()
+        .map(|change| format!("{} {}", change.what, change.how))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "[log] level changed",
+            "pool 2001:db8:d:2::/64 added",
+            "pool 2001:db8:d:1::/64 removed",
+            "coverage 2001:db8:c::/48 added",
+            "mobile node mn1 with SPI 256 changed",
+        ]
+    );
+    assert_eq!(old.fixed_differences(&new), [""; 0]);
+    let restart =
+        config("[limits]\nroutes = 20000\n[workers]\ntransit = false\n[log]\nformat = \"json\"\n");
+    assert_eq!(
+        old.fixed_differences(&restart),
+        ["[workers]", "[limits]", "[log] format"]
+    );
+}

@@ -1,5 +1,6 @@
 //! The configuration file of `dhpd`: reading, checking, explaining what is wrong
 
+mod changes;
 mod check;
 mod duration;
 mod host;
@@ -20,6 +21,7 @@ use dhp_proto::auth::{Algorithm, Key};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
+pub use changes::Change;
 pub use host::{HostFacts, kernel_forwards};
 pub use key::{KeyError, LONGEST_KEY, SHORTEST_KEY};
 pub use problem::{ConfigError, Problem, ProblemReport, Source};
@@ -131,7 +133,7 @@ pub enum KeySource {
 }
 
 /// `[[mobile-node]]`: a security association and what its owner may do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MobileNode {
     /// Network Access Identifier.
     pub id: String,
@@ -311,6 +313,11 @@ impl LoadedConfig {
             }),
             Err(problems) => Err(ConfigError::new(source, problems)),
         }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.source.path
     }
 
     /// Check against the machine it shall run on: interfaces, addresses, cores.

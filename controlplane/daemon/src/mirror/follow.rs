@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::plan::{Plan, Territory, plan};
@@ -27,16 +28,16 @@ enum FollowError {
     Stopped(#[from] Stopped),
 }
 
-/// Follow the kernel until the control plane stops. `watcher` and `last` are what the daemon started with.
+/// Follow the kernel, and the configuration by `territory`, until the control plane stops. `watcher` and `last` are what the daemon started with.
 pub async fn follow(
-    territory: &Territory,
+    mut territory: watch::Receiver<Territory>,
     mut watcher: Watcher,
     mut last: Arc<Plan>,
     control: &ControlHandle,
     monitor: &HealthMonitor,
 ) {
     loop {
-        match follow_watcher(territory, &mut watcher, &mut last, control).await {
+        match follow_watcher(&mut territory, &mut watcher, &mut last, control).await {
             FollowError::Stopped(_) => return,
             FollowError::Mirror(error) => {
                 tracing::error!(%error, "the kernel's routes are not followed");
@@ -58,7 +59,7 @@ pub async fn follow(
 }
 
 async fn follow_watcher(
-    territory: &Territory,
+    territories: &mut watch::Receiver<Territory>,
     watcher: &mut Watcher,
     last: &mut Arc<Plan>,
     control: &ControlHandle,
@@ -67,14 +68,15 @@ async fn follow_watcher(
     let mut tick = tokio::time::interval(SOLICIT_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let new = plan(watcher.state(), territory);
+        let territory = territories.borrow_and_update().clone();
+        let new = plan(watcher.state(), &territory);
         if new != **last {
             *last = Arc::new(new);
             if let Err(stopped) = control.follow_network(Arc::clone(last)) {
                 return stopped.into();
             }
         }
-        for solicitation in solicitor.due(watcher.state(), last, territory, Instant::now()) {
+        for solicitation in solicitor.due(watcher.state(), last, &territory, Instant::now()) {
             if let Err(error) = watcher.solicit(&solicitation).await {
                 tracing::debug!(%error, ?solicitation, "a neighbour was not solicited");
             }
@@ -86,6 +88,7 @@ async fn follow_watcher(
                 }
                 tokio::time::sleep(SHORTEST_PAUSE).await;
             }
+            Ok(()) = territories.changed() => {}
             _ = tick.tick() => {}
         }
     }

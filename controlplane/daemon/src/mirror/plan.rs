@@ -7,6 +7,7 @@ use ipnet::Ipv6Net;
 
 use super::kernel::{KernelRoute, KernelState, Link, RouteKind};
 use super::prefixes::LongestPrefix;
+use crate::config::Config;
 
 /// What of the configuration decides over addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,22 @@ pub struct Territory {
     pub pools: Vec<Ipv6Net>,
     /// Prefixes of correspondents that this DHP covers.
     pub coverage: Vec<Ipv6Net>,
+}
+
+impl Territory {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Self {
+        let ports = config.ports.iter();
+        Self {
+            ports: ports.map(|port| port.interface.clone()).collect(),
+            anchors: vec![config.anchor.address],
+            pools: config.pools.iter().map(|pool| pool.prefix).collect(),
+            coverage: match config.anchor.roles.dhp {
+                true => config.coverage.clone(),
+                false => Vec::new(),
+            },
+        }
+    }
 }
 
 /// A neighbour that packets are sent to.

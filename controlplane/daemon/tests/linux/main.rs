@@ -68,6 +68,7 @@ impl Network {
 struct Daemon {
     process: Child,
     socket: PathBuf,
+    config: PathBuf,
     _directory: tempfile::TempDir,
 }
 
@@ -112,6 +113,7 @@ impl Daemon {
         Self {
             process,
             socket,
+            config,
             _directory: directory,
         }
     }
@@ -137,6 +139,18 @@ impl Daemon {
         }
     }
 
+    /// Change the configuration file.
+    fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.config).expect("readable");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&self.config, text.replace(from, to)).expect("written");
+    }
+
+    fn hang_up(&self) {
+        let pid = i32::try_from(self.process.id()).expect("a process number");
+        kill(Pid::from_raw(pid), Signal::SIGHUP).expect("it runs");
+    }
+
     fn terminate(mut self) -> std::process::ExitStatus {
         let pid = i32::try_from(self.process.id()).expect("a process number");
         kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
@@ -150,6 +164,47 @@ impl Drop for Daemon {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// What can change does so at once; what cannot is refused with all that came with it.
+fn a_configuration_is_taken_over(network: &Network, daemon: &Daemon, pinger: &Pinger) {
+    const RELOAD: &str = r#"{"command":"reload"}"#;
+    let same = daemon.ask(RELOAD);
+    assert!(same.contains(r#"{"changes":[],"released":[]}"#), "{same}");
+
+    let pool = "[[pool]]\nprefix = \"2001:db8:d:2::/64\"\nkind = \"dhoa\"\n";
+    daemon.edit("[api]", &format!("{pool}[api]"));
+    let added = daemon.ask(RELOAD);
+    let change = r#"{"what":"pool 2001:db8:d:2::/64","how":"added"}"#;
+    assert!(added.contains(change), "{added}");
+    let announced = || network.router.ip(&["route", "show", "proto", "80"]);
+    assert!(announced().contains("2001:db8:d:2::/64"), "{}", announced());
+    daemon.ask_until(r#"{"command":"routes"}"#, |answer| {
+        answer.contains(r#""prefix":"2001:db8:d:2::/64","action":"pool""#)
+    });
+    assert_eq!(pinger.replies(address(SERVER), 5), [1; 5]);
+
+    daemon.edit("interface = \"cn0\"", "interface = \"lo\"");
+    daemon.edit(pool, "");
+    let refused = daemon.ask(RELOAD);
+    assert!(
+        refused.contains("only a restart can change [[port]]"),
+        "{refused}"
+    );
+    assert!(announced().contains("2001:db8:d:2::/64"), "{}", announced());
+
+    // A signal does the same as dhpctl, and of the same file.
+    daemon.edit("interface = \"lo\"", "interface = \"cn0\"");
+    daemon.hang_up();
+    daemon.ask_until(r#"{"command":"routes"}"#, |answer| {
+        !answer.contains("2001:db8:d:2::/64")
+    });
+    assert!(
+        !announced().contains("2001:db8:d:2::/64"),
+        "{}",
+        announced()
+    );
+    assert_eq!(pinger.replies(address(SERVER), 5), [1; 5]);
 }
 
 /// What routing daemons read is the main table. The local table hands packets over, drained or not.
@@ -247,6 +302,7 @@ fn a_router_on_linux_interfaces() {
     let pools = network.router.ip(&["route", "show", "dev", "dhp0"]);
     assert!(pools.contains("2001:db8:d:1::/64"), "{pools}");
     a_drained_pool_is_withdrawn_and_served(&network, &daemon);
+    a_configuration_is_taken_over(&network, &daemon, &pinger);
 
     // A gateway that is not resolved is resolved without any packet to it.
     network

@@ -12,6 +12,7 @@ use dhpd::control_plane::ControlPlane;
 use dhpd::health::HealthMonitor;
 use dhpd::inspector::Inspector;
 use dhpd::metrics::Metrics;
+use dhpd::operator::Operator;
 use dhpd::socket::{ControlSocket, SocketError};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -22,7 +23,7 @@ const CONFIG: &str = "[anchor]\naddress = \"2001:db8:d::1\"\n[[port]]\ninterface
 
 /// A daemon without interfaces: control plane and socket, with a worker that the test polls.
 struct Daemon {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     stream: BufReader<UnixStream>,
     _control: ControlPlane,
 }
@@ -53,21 +54,15 @@ impl Daemon {
             .config;
         let monitor = HealthMonitor::new(&config);
         let handle = control.handle().clone();
-        let inspector = Arc::new(Inspector::new(
-            config,
-            vec![None],
-            handle,
-            None,
-            metrics,
-            monitor,
-        ));
         let directory = tempfile::tempdir().expect("a directory");
+        let operator = Operator::new(directory.path().join("dhpd.toml"), config, handle, None);
+        let inspector = Arc::new(Inspector::new(operator, vec![None], metrics, monitor));
         let path = directory.path().join("run/dhpd.sock");
         let socket = ControlSocket::bind(&path).expect("a socket");
         tokio::spawn(socket.serve(inspector));
         let stream = UnixStream::connect(&path).await.expect("connected");
         Self {
-            _directory: directory,
+            directory,
             stream: BufReader::new(stream),
             _control: control,
         }
@@ -220,6 +215,39 @@ async fn release_and_drain_take_effect() {
     };
     assert!(status.draining);
     assert_eq!(status.bindings.get("home"), Some(&0));
+}
+
+/// Nothing of a wrong configuration is taken over, and the answer says where it is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_of_nothing_good_changes_nothing() {
+    let mut daemon = Daemon::start().await;
+    let file = daemon.directory.path().join("dhpd.toml");
+    let mut refused = async |text: Option<&str>| {
+        if let Some(text) = text {
+            std::fs::write(&file, text).expect("written");
+        }
+        match daemon.line(r#"{"command":"reload"}"#).await {
+            Answer::Error(sentence) => sentence,
+            Answer::Ok(reply) => panic!("{reply:?}"),
+        }
+    };
+    let missing = refused(None).await;
+    assert!(missing.contains("cannot read"), "{missing}");
+    let wrong = refused(Some(&CONFIG.replace("[[port]]", "[[prot]]"))).await;
+    assert!(
+        wrong.contains("dhpd.toml:") && wrong.contains("unknown key `prot`"),
+        "{wrong}"
+    );
+    // No host of any test has that address.
+    let elsewhere = refused(Some(CONFIG)).await;
+    assert!(
+        elsewhere.contains("is not an address of this host"),
+        "{elsewhere}"
+    );
+    let Reply::Status(status) = daemon.ask(&Request::Status).await else {
+        panic!("no status")
+    };
+    assert_eq!(status.bindings.get("home"), Some(&1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

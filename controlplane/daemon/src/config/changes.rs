@@ -1,0 +1,117 @@
+//! What another configuration changes, and whether it can while the daemon runs
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use super::Config;
+
+/// Something that is different.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Such as `pool 2001:db8:d:1::/64`.
+    pub what: String,
+    /// `added`, `removed` or `changed`.
+    pub how: &'static str,
+}
+
+impl Config {
+    /// The keys that `new` changes although they are fixed while the daemon runs: what the workers, their ports and their
+    /// tables were made with, and what names the anchor to others.
+    pub fn fixed_differences(&self, new: &Self) -> Vec<&'static str> {
+        let fixed = [
+            (
+                "[anchor] address",
+                self.anchor.address == new.anchor.address,
+            ),
+            ("[anchor] roles", self.anchor.roles == new.anchor.roles),
+            ("[[port]]", self.ports == new.ports),
+            (
+                "[host] interface",
+                self.host_interface == new.host_interface,
+            ),
+            ("[workers]", self.workers == new.workers),
+            ("[limits]", self.limits == new.limits),
+            (
+                "[signalling] mh-type or option-type",
+                self.signalling.code_points == new.signalling.code_points,
+            ),
+            ("[api]", self.api == new.api),
+            ("[log] format", self.log.format == new.log.format),
+        ];
+        let different = fixed.into_iter().filter(|(_, same)| !same);
+        different.map(|(key, _)| key).collect()
+    }
+
+    /// What else `new` changes, which can take effect at once.
+    pub fn live_changes(&self, new: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let single = [
+            (
+                "[anchor] preference",
+                self.anchor.preference == new.anchor.preference,
+            ),
+            (
+                "[signalling] max-lifetime",
+                self.signalling.max_lifetime == new.signalling.max_lifetime,
+            ),
+            ("[log] level", self.log.level == new.log.level),
+        ];
+        for (what, _) in single.into_iter().filter(|(_, same)| !same) {
+            changes.push(Change {
+                what: what.to_owned(),
+                how: "changed",
+            });
+        }
+        compare(
+            "pool",
+            self.pools.iter().map(|pool| (pool.prefix, pool)),
+            new.pools.iter().map(|pool| (pool.prefix, pool)),
+            &mut changes,
+        );
+        compare(
+            "coverage",
+            self.coverage.iter().map(|prefix| (*prefix, prefix)),
+            new.coverage.iter().map(|prefix| (*prefix, prefix)),
+            &mut changes,
+        );
+        let entry = |entry: &super::DirectoryEntry| format!("{} of {}", entry.prefix, entry.dhp);
+        compare(
+            "directory entry",
+            self.directory.iter().map(|known| (entry(known), known)),
+            new.directory.iter().map(|known| (entry(known), known)),
+            &mut changes,
+        );
+        let node = |node: &super::MobileNode| format!("{} with SPI {}", node.id, node.spi);
+        compare(
+            "mobile node",
+            self.mobile_nodes.iter().map(|known| (node(known), known)),
+            new.mobile_nodes.iter().map(|known| (node(known), known)),
+            &mut changes,
+        );
+        changes
+    }
+}
+
+fn compare<K: Ord + Display, V: PartialEq>(
+    what: &str,
+    old: impl Iterator<Item = (K, V)>,
+    new: impl Iterator<Item = (K, V)>,
+    changes: &mut Vec<Change>,
+) {
+    let mut old: BTreeMap<K, V> = old.collect();
+    for (key, value) in new {
+        let how = match old.remove(&key) {
+            None => "added",
+            Some(before) if before != value => "changed",
+            Some(_) => continue,
+        };
+        changes.push(Change {
+            what: format!("{what} {key}"),
+            how,
+        });
+    }
+    changes.extend(old.into_keys().map(|key| Change {
+        what: format!("{what} {key}"),
+        how: "removed",
+    }));
+}
