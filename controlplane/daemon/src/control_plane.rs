@@ -58,7 +58,7 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Start one in private memory. Workers that join find the routes of `plan`. `seconds` counts the time from the punt
-    /// of a message to the inject of its answer.
+    /// of a message to the inject of its answer. No tunnel packet is longer than `path_mtu` octets.
     ///
     /// # Errors
     /// [`StartError`].
@@ -68,6 +68,7 @@ impl ControlPlane {
         clock: Clock,
         plan: Arc<Plan>,
         seconds: Histogram,
+        path_mtu: u16,
     ) -> Result<Self, StartError> {
         let segment = Segment::anonymous(geometry)?;
         let bell = Bell::new()?;
@@ -80,6 +81,7 @@ impl ControlPlane {
         getrandom::fill(&mut key)?;
         let mut signalling =
             Signalling::new(&segment, anchor, clock, wakes.clone(), seed, seconds)?;
+        signalling.limit_path_mtu(path_mtu);
         signalling.follow_network(plan);
         let (handle, thread) = control::spawn(signalling, bell.clone())?;
         Ok(Self {

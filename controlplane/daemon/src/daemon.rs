@@ -50,6 +50,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         system_clock(),
         Arc::clone(&first_plan),
         metrics.signalling_seconds(),
+        config.anchor.path_mtu,
     )?;
 
     let socket = ControlSocket::bind(&config.api.socket)?;

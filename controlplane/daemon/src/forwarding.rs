@@ -99,6 +99,8 @@ pub struct Forwarding {
     routes: LongestPrefix<(PlannedAction, u16)>,
     bound: BTreeMap<Ipv6Addr, BoundAddress>,
     path_mtus: PathMtus,
+    /// No path to a mobile node takes more, in octets.
+    longest: u16,
     /// Tunnels whose next hop or MTU may have changed.
     to_retarget: VecDeque<Ipv6Addr>,
 }
@@ -122,8 +124,14 @@ impl Forwarding {
             routes: LongestPrefix::default(),
             bound: BTreeMap::new(),
             path_mtus: PathMtus::default(),
+            longest: u16::MAX,
             to_retarget: VecDeque::new(),
         })
+    }
+
+    /// Send no tunnel packet longer than `octets`, whatever routes and routers say. For bindings to come.
+    pub fn limit_path_mtu(&mut self, octets: u16) {
+        self.longest = octets.max(LEAST_MTU);
     }
 
     /// The plan in force, or about to be.
@@ -270,6 +278,7 @@ impl Forwarding {
         };
         let learned = self.path_mtus.get(home_address, care_of);
         let mtu = learned.map_or(mtu, |learned| mtu.min(learned));
+        let mtu = mtu.min(self.longest);
         TunnelPath {
             care_of,
             next_hop,

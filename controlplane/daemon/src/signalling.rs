@@ -122,6 +122,11 @@ impl Signalling {
         })
     }
 
+    /// Send no tunnel packet longer than `octets`. For bindings to come.
+    pub fn limit_path_mtu(&mut self, octets: u16) {
+        self.forwarding.limit_path_mtu(octets);
+    }
+
     /// The protocol engine, to look at.
     pub fn anchor(&self) -> &Anchor {
         &self.anchor

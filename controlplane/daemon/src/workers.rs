@@ -126,6 +126,7 @@ impl Workers {
                 core: *core,
                 anchor_addresses: vec![config.anchor.address],
                 transit: config.workers.transit,
+                tcp_mss_clamp: config.workers.tcp_mss_clamp,
                 ..WorkerConfig::default()
             };
             let wake = control.wake(number).ok_or(WorkersError::NoWake(number))?;

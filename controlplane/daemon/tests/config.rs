@@ -61,7 +61,9 @@ fn the_example_is_right_and_names_every_default() {
     let mut expected = loaded.config.summary();
     // The example shows a core; which ones are taken without it depends on the machine.
     if let Some(workers) = expected.get_mut("workers") {
-        *workers = serde_json::json!({"count": 1, "cores": [1], "transit": true});
+        *workers = serde_json::json!({
+            "count": 1, "cores": [1], "transit": true, "tcp-mss-clamp": false,
+        });
     }
     assert_eq!(explicit.config.summary(), expected);
 }

@@ -14,6 +14,8 @@ pub struct WorkerConfig {
     pub anchor_addresses: Vec<Ipv6Addr>,
     /// Forward packets that are neither for the box nor for a home address.
     pub transit: bool,
+    /// Lower the MSS of TCP connections through tunnels to what the tunnel takes.
+    pub tcp_mss_clamp: bool,
     /// ICMPv6 errors per second and cause (RFC 4443 §2.4 (f)).
     pub icmp_errors_per_second: u32,
     /// What to do when there is nothing to do.
@@ -30,6 +32,7 @@ impl Default for WorkerConfig {
             core: None,
             anchor_addresses: Vec::new(),
             transit: true,
+            tcp_mss_clamp: false,
             icmp_errors_per_second: 1_000,
             idle: IdlePolicy::default(),
             fragment_key: 0,

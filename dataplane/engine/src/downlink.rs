@@ -7,6 +7,7 @@ use dhp_wire::extension;
 use dhp_wire::icmpv6::IcmpError;
 use dhp_wire::ipv6::{Ipv6View, MIN_MTU, encap_traffic_class, flow_label_hash};
 
+use crate::mss_clamp::clamp_mss;
 use crate::origin::Origin;
 use crate::outer_header::{OuterHeader, TUNNEL_LIMIT_LEN};
 use crate::path::Path;
@@ -70,6 +71,9 @@ impl<P: Port> Path<P> {
         if !self.pay_hop(&mut packet, origin) {
             return self.discard(packet, DropReason::HopLimitExceeded);
         }
+        if self.tcp_mss_clamp {
+            clamp_mss(packet.bytes_mut(), mss_room(room));
+        }
         if len > room {
             return self.send_in_two(packet, &outer, hop);
         }
@@ -99,6 +103,12 @@ fn tunnel_mtu(template: &Template, hop: &NextHop, encapsulation_limit: Option<u8
         .min(link)
         .max(MIN_TUNNEL_MTU)
         .saturating_sub(options)
+}
+
+/// The inner packet that TCP is to make at most. Sources need not make any smaller than 1280 octets.
+#[inline]
+pub(crate) fn mss_room(tunnel_mtu: usize) -> u16 {
+    u16::try_from(tunnel_mtu.max(MIN_MTU)).unwrap_or(u16::MAX)
 }
 
 /// What the outer header takes from inside the packet.

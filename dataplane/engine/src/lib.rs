@@ -30,6 +30,7 @@ mod icmp;
 mod inject;
 mod local;
 mod lookup;
+mod mss_clamp;
 mod origin;
 mod outer_fragment;
 mod outer_header;

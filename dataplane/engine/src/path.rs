@@ -27,6 +27,7 @@ pub(crate) struct Path<P: Port> {
     pub(crate) error_source: Option<std::net::Ipv6Addr>,
     pub(crate) error_limits: ErrorLimits,
     pub(crate) transit: bool,
+    pub(crate) tcp_mss_clamp: bool,
     pub(crate) identifications: Identifications,
     /// The buffer for the next injected packet, kept from a round that had none.
     pub(crate) spare: Option<P::Buf>,

@@ -2,8 +2,10 @@
 
 use dhp_segment::{Counter, DropReason, RouteAction};
 
+use crate::downlink::mss_room;
 use crate::header::set_traffic_class;
 use crate::lookup::Lookup;
+use crate::mss_clamp::clamp_mss;
 use crate::origin::Origin;
 use crate::path::Path;
 use crate::plan::Tunnelled;
@@ -34,6 +36,9 @@ impl<P: Port> Path<P> {
             return self.discard(packet, DropReason::TunnelInnerMalformed);
         }
         set_traffic_class(packet.bytes_mut(), traffic_class);
+        if self.tcp_mss_clamp {
+            clamp_mss(packet.bytes_mut(), mss_room(template.mtu.into()));
+        }
         self.reader.count(Counter::Decapsulated, 1);
         if tunnelled.entry != template.destination {
             self.reader.count(Counter::PreviousCareOf, 1);

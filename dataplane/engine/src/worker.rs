@@ -75,6 +75,7 @@ impl<P: Port> Worker<P> {
             error_source: config.anchor_addresses.first().copied(),
             error_limits: ErrorLimits::new(config.icmp_errors_per_second),
             transit: config.transit,
+            tcp_mss_clamp: config.tcp_mss_clamp,
             identifications: Identifications::new(config.fragment_key, reader.worker()),
             reader,
             spare: None,

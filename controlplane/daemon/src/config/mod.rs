@@ -62,6 +62,8 @@ pub struct Anchor {
     pub roles: Roles,
     /// Its preference in answers to DHP Queries; higher is better.
     pub preference: u8,
+    /// The longest packet that the paths to all mobile nodes take, in octets.
+    pub path_mtu: u16,
 }
 
 /// `[[port]]`: an interface whose packets the workers forward.
@@ -80,6 +82,8 @@ pub struct Workers {
     pub cores: Option<Vec<usize>>,
     /// Whether packets that concern no home address are forwarded by route.
     pub transit: bool,
+    /// Whether TCP's MSS is lowered to what a tunnel takes.
+    pub tcp_mss_clamp: bool,
 }
 
 /// What the addresses of a pool are.

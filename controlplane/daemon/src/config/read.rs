@@ -157,12 +157,16 @@ fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::op
         locator: has("locator"),
     };
     let preference = octet(section.integer("preference", 0..=255), 100);
+    let path_mtu = section.integer("path-mtu", 1280..=65_535);
+    let path_mtu = path_mtu.and_then(|octets| u16::try_from(octets.value).ok());
+    let path_mtu = path_mtu.unwrap_or(u16::MAX);
     section.finish();
     let anchor = own.map(|own| {
         let anchor = Anchor {
             address: own.value,
             roles,
             preference,
+            path_mtu,
         };
         (own, anchor)
     });
@@ -207,6 +211,7 @@ fn workers(
     let count = section.integer("count", 1..=64);
     let cores = section.integers("cores", 0..=4095);
     let transit = section.boolean("transit").unwrap_or(true);
+    let tcp_mss_clamp = section.boolean("tcp-mss-clamp").unwrap_or(false);
     let cores_span = cores.as_ref().map(|cores| cores.span.clone());
     let cores: Option<Vec<usize>> = cores.map(|cores| {
         let indices = cores
@@ -227,6 +232,7 @@ fn workers(
         count: u32::try_from(count).unwrap_or(1),
         cores,
         transit,
+        tcp_mss_clamp,
     };
     (workers, span, cores_span)
 }

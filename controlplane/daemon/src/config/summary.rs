@@ -12,6 +12,7 @@ impl Config {
                 "address": self.anchor.address,
                 "roles": self.anchor.roles.names(),
                 "preference": self.anchor.preference,
+                "path-mtu": self.anchor.path_mtu,
             },
             "port": self.ports.iter().map(|port| json!({"interface": port.interface})).collect::<Vec<_>>(),
             "host": {"interface": self.host_interface},
@@ -19,6 +20,7 @@ impl Config {
                 "count": self.workers.count,
                 "cores": self.workers.cores,
                 "transit": self.workers.transit,
+                "tcp-mss-clamp": self.workers.tcp_mss_clamp,
             },
             "pool": self.pools.iter().map(|pool| json!({
                 "prefix": pool.prefix,

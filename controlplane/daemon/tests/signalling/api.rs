@@ -34,9 +34,15 @@ impl Daemon {
         let metrics = Metrics::new(1).expect("metrics");
         let plan = planned(&kernel());
         let seconds = metrics.signalling_seconds();
-        let control =
-            ControlPlane::start(&geometry(), anchor_config(), system_clock(), plan, seconds)
-                .expect("a control plane");
+        let control = ControlPlane::start(
+            &geometry(),
+            anchor_config(),
+            system_clock(),
+            plan,
+            seconds,
+            1500,
+        )
+        .expect("a control plane");
         let (ports, [core, _, _]) = ports();
         let mut worker = control
             .join(WorkerConfig::default(), ports, Some(2))

@@ -106,6 +106,7 @@ impl Agent {
         let interface = care_of.and_then(|care_of| self.access.interface(care_of.index));
         let link = interface.map_or(u32::from(u16::MAX), |interface| interface.mtu);
         let path = self.path_mtus.get(anchor).copied().unwrap_or(link);
+        let path = path.min(self.config.path_mtu.into());
         let tunnel = link.min(path).saturating_sub(TUNNEL_HEADER).max(MIN_MTU);
         u16::try_from(tunnel).unwrap_or(u16::MAX)
     }

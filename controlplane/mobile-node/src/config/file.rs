@@ -36,6 +36,7 @@ pub(super) struct MobileNode {
     pub(super) tun: Option<Spanned<String>>,
     pub(super) lifetime: Option<Spanned<String>>,
     pub(super) optimistic_dad: Option<bool>,
+    pub(super) path_mtu: Option<Spanned<i64>>,
 }
 
 /// `[home]`.

@@ -64,6 +64,8 @@ pub struct Config {
     pub tun: String,
     /// Whether new care-of addresses are used before duplicate address detection is over (RFC 4429).
     pub optimistic_dad: bool,
+    /// The longest packet that the paths to all anchors take, in octets.
+    pub path_mtu: u16,
     /// Policy, the first match wins.
     pub flows: Vec<FlowPolicy>,
     /// The API socket.
@@ -154,6 +156,10 @@ fn check(file: &file::File, problems: &mut Problems) -> Option<Config> {
         .map_or(Some(DEFAULT_LIFETIME), |value| {
             problems.lifetime("lifetime", value)
         });
+    let path_mtu = match &node.path_mtu {
+        None => Some(u16::MAX),
+        Some(octets) => problems.integer("path-mtu", octets, 1280..=65_535),
+    };
     let home = match &file.home {
         None => Some(None),
         Some(home) => {
@@ -199,6 +205,7 @@ fn check(file: &file::File, problems: &mut Problems) -> Option<Config> {
         interfaces: interfaces?,
         tun: tun?,
         optimistic_dad: node.optimistic_dad.unwrap_or(true),
+        path_mtu: path_mtu?,
         flows,
         socket: socket.map_or_else(|| DEFAULT_SOCKET.into(), |path| path.get_ref().into()),
         log_level: log_level?.parse().ok()?,

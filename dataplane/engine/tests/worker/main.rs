@@ -10,6 +10,7 @@ mod drops;
 mod errors;
 mod forwarding;
 mod local;
+mod mss_clamp;
 mod mutation;
 mod packets;
 mod running;
