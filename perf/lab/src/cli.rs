@@ -54,7 +54,7 @@ pub enum Command {
         gap_ms: u64,
     },
     /// Packets of all sizes through tunnels over a path of 1,400 octets: with path MTU discovery, and with a firewall that
-    /// drops ICMPv6 errors and the anchor clamping TCP's MSS.
+    /// drops ICMPv6 errors, the path's MTU configured and TCP's MSS clamped.
     PathMtu(PathMtuArguments),
     /// Check captured signalling with tshark: nothing malformed, RFC 6275 messages recognised.
     CheckCapture {

@@ -47,16 +47,17 @@ metrics = "127.0.0.1:9105"
 }
 
 /// `dhpd` as the DHP in front of the correspondent.
-pub fn home_proxy(api_socket: &Path, tcp_mss_clamp: Option<u32>) -> String {
-    let clamp = tcp_mss_clamp.map_or_else(String::new, |octets| {
-        format!("[workers]\ntcp-mss-clamp = {octets}\n\n")
-    });
+///
+/// With `path_mtu` it is told how long tunnel packets may be, and to lower TCP's MSS accordingly.
+pub fn home_proxy(api_socket: &Path, path_mtu: Option<u32>) -> String {
+    let path = path_mtu_line(path_mtu);
+    let clamp = path_mtu.map_or("", |_| "[workers]\ntcp-mss-clamp = true\n\n");
     format!(
         r#"# dhpd as the lab's Distributed Home-Proxy
 [anchor]
 address = "{DHP}"
 roles = ["dhp", "locator"]
-
+{path}
 [[port]]
 interface = "core0"
 
@@ -89,8 +90,13 @@ metrics = "127.0.0.1:9105"
     )
 }
 
+fn path_mtu_line(path_mtu: Option<u32>) -> String {
+    path_mtu.map_or_else(String::new, |octets| format!("path-mtu = {octets}\n"))
+}
+
 /// `dhp-mn`, the agent on the mobile node.
-pub fn mobile_node(api_socket: &Path) -> String {
+pub fn mobile_node(api_socket: &Path, path_mtu: Option<u32>) -> String {
+    let path = path_mtu_line(path_mtu);
     let host = |address: &str| address.replace("::80", "::/64");
     format!(
         r#"# dhp-mn of the lab
@@ -101,7 +107,7 @@ algorithm = "hmac-sha256-128"
 home-key = "{HOME_KEY}"
 interfaces = ["wlan0", "wwan0"]
 tun = "dhpmn0"
-
+{path}
 [home]
 agent = "{HA}"
 address = "{HOME_ADDRESS}"

@@ -39,7 +39,7 @@ pub struct Lab {
     topology: Option<Topology>,
     starter: Starter,
     state: Arc<State>,
-    tcp_mss_clamp: Option<u32>,
+    path_mtu: Option<u32>,
 }
 
 impl Lab {
@@ -55,7 +55,7 @@ impl Lab {
             topology: None,
             starter,
             state,
-            tcp_mss_clamp: None,
+            path_mtu: None,
         };
         lab.topology = Some(Topology::build(&lab.state)?);
         let advertising =
@@ -101,9 +101,9 @@ impl Lab {
         self.start_in("mn", "http-server-mn", command)
     }
 
-    /// Has the DHP, when it starts, lower TCP's MSS to so many octets.
-    pub fn clamp_mss(&mut self, octets: u32) {
-        self.tcp_mss_clamp = Some(octets);
+    /// Tells the DHP and the mobile node, when they start, how long a tunnel packet between them may be.
+    pub fn tell_path_mtu(&mut self, octets: u32) {
+        self.path_mtu = Some(octets);
     }
 
     /// Starts both anchors and waits until they answer.
@@ -112,7 +112,7 @@ impl Lab {
             ("ha", configuration::home_agent(&self.socket("ha"))),
             (
                 "dhp",
-                configuration::home_proxy(&self.socket("dhp"), self.tcp_mss_clamp),
+                configuration::home_proxy(&self.socket("dhp"), self.path_mtu),
             ),
         ] {
             let path = self.write_configuration(node, &text)?;
@@ -141,8 +141,10 @@ impl Lab {
 
     /// Starts the mobile node's agent and waits until it answers.
     pub fn start_agent(&mut self, stop: &Stop) -> Result<()> {
-        let path =
-            self.write_configuration("mn", &configuration::mobile_node(&self.socket("mn")))?;
+        let path = self.write_configuration(
+            "mn",
+            &configuration::mobile_node(&self.socket("mn"), self.path_mtu),
+        )?;
         let command = vec![
             self.binary("dhp-mn")?,
             "run".into(),

@@ -33,7 +33,8 @@ const LESSONS: usize = 4;
 pub enum Learning {
     /// By Packet Too Big messages (RFC 8201).
     Discovery,
-    /// Not at all: a firewall drops all ICMPv6 errors. The anchor clamps TCP's MSS.
+    /// By configuration: a firewall drops all ICMPv6 errors, so that both ends of the tunnel are told, and the anchor clamps
+    /// TCP's MSS.
     Blocked,
 }
 
@@ -88,7 +89,7 @@ pub fn run(
     narrow(&lab)?;
     if learning == Learning::Blocked {
         block_errors(&lab)?;
-        lab.clamp_mss(IN_TUNNEL - TCP_HEADERS);
+        lab.tell_path_mtu(NARROW);
     }
     lab.start_server(None)?;
     lab.start_server_on_mobile_node()?;
@@ -106,19 +107,23 @@ pub fn run(
     scene.timeline.say(Tone::Good, &text);
     if learning == Learning::Discovery {
         scene.echoes()?;
+        scene.transfers(octets)?;
+    } else {
+        // What the ends of the tunnel say is not heard either: nothing but the MSS tells TCP. Only then the echoes, since
+        // what they teach would be remembered.
+        scene.each_host("add table ip6 deaf")?;
+        scene.each_host("add chain ip6 deaf input { type filter hook input priority 0 ; }")?;
+        scene.each_host("add rule ip6 deaf input icmpv6 type packet-too-big drop")?;
+        scene.transfers(octets)?;
+        scene.each_host("delete table ip6 deaf")?;
+        scene.echoes()?;
     }
-    scene.transfers(octets)?;
-    if learning == Learning::Discovery {
-        scene.trace()?;
-    }
+    scene.trace()?;
     Ok(PathMtuReport {
         learning,
         criteria: scene.criteria,
     })
 }
-
-/// IPv6 and TCP header without options (RFC 9293 §3.7.1).
-const TCP_HEADERS: u32 = 60;
 
 fn narrow(lab: &Lab) -> Result<()> {
     for (node, interface) in [
@@ -189,6 +194,14 @@ impl Scene<'_> {
                 name: "MN→CN",
             },
         ]
+    }
+
+    /// Has the packet filter of both hosts take a rule.
+    fn each_host(&self, rule: &str) -> Result<()> {
+        for way in self.ways() {
+            self.lab.node(way.from)?.output("nft", &[rule])?;
+        }
+        Ok(())
     }
 
     fn verdict(&mut self, criterion: Criterion) -> Result<()> {
