@@ -53,6 +53,9 @@ pub enum Command {
         #[arg(long, default_value_t = 50)]
         gap_ms: u64,
     },
+    /// BGP by FRR through the appliance's port, with ten handoffs a second and a reload of the configuration meanwhile; then
+    /// the appliance is drained, and its pool's route must go.
+    Bgp(BgpArguments),
     /// Packets of all sizes through tunnels over a path of 1,400 octets: with path MTU discovery, and with a firewall that
     /// drops ICMPv6 errors, the path's MTU configured and TCP's MSS clamped.
     PathMtu(PathMtuArguments),
@@ -118,6 +121,20 @@ pub struct DemoArguments {
     /// A short one: 40 MB, two moves and a make before break.
     #[arg(long)]
     pub quick: bool,
+}
+
+/// Options of `bgp`.
+#[derive(Debug, Args)]
+pub struct BgpArguments {
+    /// Where things are.
+    #[command(flatten)]
+    pub lab: LabArguments,
+    /// How long the mobile node hands off, s.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=3600))]
+    pub seconds: u32,
+    /// Write the verdicts to this file.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
 }
 
 /// Options of `path-mtu`.

@@ -4,6 +4,7 @@
 mod access;
 mod addresses;
 mod agent_events;
+mod bgp;
 mod capture;
 mod check_capture;
 mod children;
@@ -58,7 +59,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::cli::{
-    Cli, Command, DemoArguments, LabArguments, PathMtuArguments, StreamArguments, UdpCommand,
+    BgpArguments, Cli, Command, DemoArguments, LabArguments, PathMtuArguments, StreamArguments,
+    UdpCommand,
 };
 use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
@@ -109,6 +111,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 handoff::milliseconds(cut.up_ns - cut.down_ns)
             );
         }
+        Command::Bgp(arguments) => return run_bgp(&arguments),
         Command::PathMtu(arguments) => return run_path_mtu(&arguments),
         Command::CheckCapture { files } => check_capture::run(&files)?,
         Command::FuzzPort(arguments) => fuzz::run(
@@ -168,6 +171,23 @@ fn run_path_mtu(arguments: &PathMtuArguments) -> Result<ExitCode> {
         write_json(path, &reports)?;
     }
     Ok(if reports.iter().all(path_mtu::PathMtuReport::holds) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_bgp(arguments: &BgpArguments) -> Result<ExitCode> {
+    let report = bgp::run(
+        options(&arguments.lab)?,
+        arguments.seconds,
+        &Stop::on_signals()?,
+    )?;
+    print!("{}", report.render(timeline::wants_colour()));
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
+    }
+    Ok(if report.holds() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
