@@ -1,40 +1,34 @@
 //! Longest-prefix match for the control plane
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
+use prefix_trie::PrefixMap;
 
-/// A map from prefixes to values: one hash table for each prefix length in use, asked from the longest.
-#[derive(Clone, Debug)]
+/// A map from prefixes to values. What each operation takes grows with the prefix length, not with the number of prefixes.
+#[derive(Clone)]
 pub struct LongestPrefix<T> {
-    by_length: BTreeMap<u8, HashMap<Ipv6Addr, T>>,
+    prefixes: PrefixMap<Ipv6Net, T>,
 }
 
 impl<T> Default for LongestPrefix<T> {
     fn default() -> Self {
         Self {
-            by_length: BTreeMap::new(),
+            prefixes: PrefixMap::new(),
         }
     }
 }
 
 impl<T> LongestPrefix<T> {
-    /// Sets the value of a prefix.
+    /// Sets the value of a prefix, of which only the network part counts.
     pub fn insert(&mut self, prefix: Ipv6Net, value: T) {
-        let same_length = self.by_length.entry(prefix.prefix_len()).or_default();
-        same_length.insert(prefix.network(), value);
+        self.prefixes.insert(prefix.trunc(), value);
     }
 
     /// The value of the longest prefix that contains the address.
     pub fn lookup(&self, address: Ipv6Addr) -> Option<&T> {
-        self.by_length
-            .iter()
-            .rev()
-            .find_map(|(length, same_length)| {
-                let mask = u128::MAX.checked_shl(128 - u32::from(*length)).unwrap_or(0);
-                same_length.get(&Ipv6Addr::from_bits(address.to_bits() & mask))
-            })
+        let (_, value) = self.prefixes.get_lpm(&Ipv6Net::from(address))?;
+        Some(value)
     }
 }
 
