@@ -8,6 +8,7 @@ use std::net::{Ipv6Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -183,6 +184,29 @@ fn a_configuration_is_taken_over(network: &Network, daemon: &Daemon, pinger: &Pi
         answer.contains(r#""prefix":"2001:db8:d:2::/64","action":"pool""#)
     });
     assert_eq!(pinger.replies(address(SERVER), 5), [1; 5]);
+
+    // Not one echo is lost or doubled while the pool goes and comes, over and over.
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let echoes = scope.spawn(|| {
+            let mut echoes = 0;
+            while !done.load(Ordering::Acquire) {
+                assert_eq!(pinger.replies(address(SERVER), 10), [1; 10]);
+                echoes += 10;
+            }
+            echoes
+        });
+        for _ in 0..10 {
+            daemon.edit(pool, "");
+            let removed = daemon.ask(RELOAD);
+            assert!(removed.contains(r#""how":"removed""#), "{removed}");
+            daemon.edit("[api]", &format!("{pool}[api]"));
+            let added = daemon.ask(RELOAD);
+            assert!(added.contains(r#""how":"added""#), "{added}");
+        }
+        done.store(true, Ordering::Release);
+        assert!(echoes.join().expect("every echo came back once") > 0);
+    });
 
     daemon.edit("interface = \"cn0\"", "interface = \"lo\"");
     daemon.edit(pool, "");
