@@ -4,10 +4,12 @@
 //! the mirror makes of the kernel's routes and neighbours. Where they meet is the next hop of each tunnel: the route of a
 //! care-of address decides it, and when that route changes the tunnel follows.
 
+mod differences;
 mod next_hops;
 mod path_mtu;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::net::Ipv6Addr;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
@@ -15,8 +17,10 @@ use std::sync::Arc;
 use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind};
 use dhp_proto::security_association::MnId;
 use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError, Tunnel, Writer};
+use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopKey, Plan, PlannedAction};
+use differences::{Difference, differences};
 use next_hops::NextHops;
 use path_mtu::PathMtus;
 
@@ -94,15 +98,19 @@ pub struct Forwarding {
     unsettled: bool,
     /// The routes in the segment are those of `plan`.
     routes_published: bool,
-    /// A neighbour has come or gone, so that routes and tunnels name other numbers than before.
-    renumbered: bool,
+    /// Neighbours that have come or gone, so that routes and tunnels to them name other numbers than before.
+    renumbered: BTreeSet<NextHopKey>,
+    /// Prefixes whose routes have changed since the segment's routes were written.
+    touched: BTreeSet<Ipv6Net>,
     routes: LongestPrefix<(PlannedAction, u16)>,
     bound: BTreeMap<Ipv6Addr, BoundAddress>,
+    /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
+    by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
     path_mtus: PathMtus,
     /// No path to a mobile node takes more, in octets.
     longest: u16,
     /// Tunnels whose next hop or MTU may have changed.
-    to_retarget: VecDeque<Ipv6Addr>,
+    to_retarget: BTreeSet<Ipv6Addr>,
 }
 
 impl Forwarding {
@@ -120,12 +128,14 @@ impl Forwarding {
             plan: Arc::default(),
             unsettled: false,
             routes_published: true,
-            renumbered: false,
+            renumbered: BTreeSet::new(),
+            touched: BTreeSet::new(),
             routes: LongestPrefix::default(),
             bound: BTreeMap::new(),
+            by_care_of: BTreeSet::new(),
             path_mtus: PathMtus::default(),
             longest: u16::MAX,
-            to_retarget: VecDeque::new(),
+            to_retarget: BTreeSet::new(),
         })
     }
 
@@ -226,11 +236,19 @@ impl Forwarding {
                     path,
                     next_hop,
                 };
-                self.bound.insert(*home_address, bound);
+                let before = self.bound.insert(*home_address, bound);
+                if let Some(before) = before {
+                    self.by_care_of
+                        .remove(&(before.path.care_of, *home_address));
+                }
+                self.by_care_of.insert((*care_of, *home_address));
             }
             BindingChange::Released { home_address, .. } => {
                 self.writer.remove_binding(*home_address);
-                self.bound.remove(home_address);
+                if let Some(before) = self.bound.remove(home_address) {
+                    self.by_care_of
+                        .remove(&(before.path.care_of, *home_address));
+                }
                 self.path_mtus.forget(*home_address);
             }
         }
@@ -253,14 +271,14 @@ impl Forwarding {
                 .path_mtus
                 .learn(home_address, care_of, path_mtu, now_ns)
         {
-            self.to_retarget.push_back(home_address);
+            self.to_retarget.insert(home_address);
         }
     }
 
     /// Try again what was learned long ago (RFC 8201 §5.3).
     pub fn forget_old_path_mtus(&mut self, now_ns: u64) {
         while let Some(home_address) = self.path_mtus.expire(now_ns) {
-            self.to_retarget.push_back(home_address);
+            self.to_retarget.insert(home_address);
         }
     }
 
@@ -288,11 +306,14 @@ impl Forwarding {
 
     /// Take over what the network has become. [`settle`](Self::settle) puts it into the segment.
     pub fn follow_network(&mut self, plan: Arc<Plan>) {
-        if plan.routes != self.plan.routes {
+        for difference in differences(&self.plan.routes, &plan.routes) {
             self.routes_published = false;
-            self.routes = LongestPrefix::default();
-            for route in &plan.routes {
-                self.routes.insert(route.prefix, (route.action, route.mtu));
+            self.touched.insert(difference.prefix());
+            match difference {
+                Difference::Put(route) => {
+                    self.routes.insert(route.prefix, (route.action, route.mtu));
+                }
+                Difference::Gone(prefix) => self.routes.remove(prefix),
             }
         }
         self.plan = plan;
@@ -309,7 +330,7 @@ impl Forwarding {
                 Ok(Moved::Nothing) => self.unsettled = false,
                 Ok(Moved::Tunnels) => {
                     self.unsettled = false;
-                    self.to_retarget = self.bound.keys().copied().collect();
+                    self.retarget_touched();
                 }
                 Err(ForwardingError::Busy) => return Ok(false),
                 Err(error) => {
@@ -323,7 +344,7 @@ impl Forwarding {
         }
         self.retarget()?;
         let settled = self.to_retarget.is_empty() && !self.writer.routes_waiting();
-        if settled {
+        if settled && self.routes_published && self.renumbered.is_empty() {
             // Neither a route nor a tunnel names them any more.
             self.next_hops.release_gone(&mut self.writer);
         }
@@ -331,11 +352,9 @@ impl Forwarding {
     }
 
     fn put_plan(&mut self) -> Result<Moved, ForwardingError> {
-        let renumbered = self
-            .next_hops
-            .follow(&mut self.writer, &self.plan.next_hops)?;
-        self.renumbered |= renumbered;
-        if self.routes_published && !self.renumbered {
+        self.next_hops
+            .follow(&mut self.writer, &self.plan.next_hops, &mut self.renumbered)?;
+        if self.routes_published && self.renumbered.is_empty() {
             return Ok(Moved::Nothing);
         }
         let routed = self.plan.routes.iter();
@@ -352,8 +371,24 @@ impl Forwarding {
             .collect();
         self.writer.publish_routes(&routes)?;
         self.routes_published = true;
-        self.renumbered = false;
+        let renumbered = mem::take(&mut self.renumbered);
+        let by_renumbered = self.plan.routes.iter().filter(|route| match route.action {
+            PlannedAction::Via(key) => renumbered.contains(&key),
+            _ => false,
+        });
+        self.touched.extend(by_renumbered.map(|route| route.prefix));
         Ok(Moved::Tunnels)
+    }
+
+    /// Have the tunnels looked at whose care-of addresses are in a prefix that was touched. No other has another way now.
+    fn retarget_touched(&mut self) {
+        for prefix in mem::take(&mut self.touched) {
+            let first = (prefix.network(), Ipv6Addr::from_bits(0));
+            let last = (prefix.broadcast(), Ipv6Addr::from_bits(u128::MAX));
+            let tunnels = self.by_care_of.range(first..=last);
+            self.to_retarget
+                .extend(tunnels.map(|(_, home_address)| *home_address));
+        }
     }
 
     fn action(&self, action: PlannedAction) -> RouteAction {
@@ -375,7 +410,7 @@ impl Forwarding {
     /// Move tunnels whose way has changed, some at a time.
     fn retarget(&mut self) -> Result<(), ForwardingError> {
         for _ in 0..RETARGETS_AT_ONCE {
-            let Some(home_address) = self.to_retarget.pop_front() else {
+            let Some(home_address) = self.to_retarget.pop_first() else {
                 break;
             };
             let Some(bound) = self.bound.get(&home_address) else {
@@ -393,7 +428,7 @@ impl Forwarding {
                     }
                 }
                 Err(SegmentError::Busy { .. }) => {
-                    self.to_retarget.push_front(home_address);
+                    self.to_retarget.insert(home_address);
                     break;
                 }
                 Err(other) => return Err(other.into()),

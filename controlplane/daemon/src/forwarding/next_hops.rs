@@ -1,6 +1,6 @@
 //! Which number in the segment each neighbour has
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dhp_segment::{NextHop, NextHopState, SegmentError, Writer};
 
@@ -62,14 +62,14 @@ impl NextHops {
             .map_or(self.kernel, |(id, _)| *id)
     }
 
-    /// Take over the neighbours of a plan; `true` if some have come or gone. What the segment has no room for is left to
-    /// the kernel.
+    /// Take over the neighbours of a plan; those that have come or gone are added to `renumbered`, after an error too. What
+    /// the segment has no room for is left to the kernel.
     pub(super) fn follow(
         &mut self,
         writer: &mut Writer,
         wanted: &BTreeMap<NextHopKey, NextHopFacts>,
-    ) -> Result<bool, SegmentError> {
-        let mut renumbered = false;
+        renumbered: &mut BTreeSet<NextHopKey>,
+    ) -> Result<(), SegmentError> {
         let gone: Vec<NextHopKey> = self
             .known
             .keys()
@@ -85,7 +85,7 @@ impl NextHops {
             writer.set_next_hop(id, segment_next_hop(key, &unresolved))?;
             self.known.remove(&key);
             self.gone.push(id);
-            renumbered = true;
+            renumbered.insert(key);
         }
         for (key, facts) in wanted {
             match self.known.get_mut(key) {
@@ -105,11 +105,11 @@ impl NextHops {
                         return Err(error);
                     }
                     self.known.insert(*key, (id, *facts));
-                    renumbered = true;
+                    renumbered.insert(*key);
                 }
             }
         }
-        Ok(renumbered)
+        Ok(())
     }
 
     /// Give back the numbers of neighbours that are gone; nothing names them any more.

@@ -25,6 +25,11 @@ impl<T> LongestPrefix<T> {
         self.prefixes.insert(prefix.trunc(), value);
     }
 
+    /// Takes a prefix out.
+    pub fn remove(&mut self, prefix: Ipv6Net) {
+        self.prefixes.remove(&prefix.trunc());
+    }
+
     /// The value of the longest prefix that contains the address.
     pub fn lookup(&self, address: Ipv6Addr) -> Option<&T> {
         let (_, value) = self.prefixes.get_lpm(&Ipv6Net::from(address))?;
@@ -46,6 +51,10 @@ mod tests {
         assert_eq!(lookup("2001:db8::1"), Some(128));
         assert_eq!(lookup("2001:db8::2"), Some(32));
         assert_eq!(lookup("2001:db9::1"), Some(0));
+        table.remove("2001:db8::/32".parse().expect("a prefix"));
+        let lookup = |address: &str| table.lookup(address.parse().expect("an address")).copied();
+        assert_eq!(lookup("2001:db8::1"), Some(128));
+        assert_eq!(lookup("2001:db8::2"), Some(0));
         assert_eq!(
             LongestPrefix::<()>::default().lookup(Ipv6Addr::LOCALHOST),
             None

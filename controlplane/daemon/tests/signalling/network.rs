@@ -95,6 +95,25 @@ fn next_hops_that_come_and_go_leave_nothing_behind() {
     assert!(rig.signalling.network_error().is_none());
 }
 
+/// A tunnel goes by the longest prefix of its care-of address: routes of other prefixes do not move it, and a neighbour that
+/// comes after its route does.
+#[test]
+fn only_routes_of_the_care_of_address_move_a_tunnel() {
+    let mut rig = bound();
+    let path = |rig: &Rig| rig.signalling.forwarding().bound(HOME).expect("bound").path;
+    let before = path(&rig);
+    for beside in ["2001:db8:9::/48", "2001:db8:b::/48"] {
+        rig.happen([Change::Route(route(beside, CN, Some("fe80::c")))]);
+        assert_eq!(sent(&mut rig), Some(("core0", ROUTER_MAC)), "{beside}");
+    }
+    assert_eq!(path(&rig), before);
+    // The neighbour comes later than the routes by it: the tunnel follows what now has a number.
+    rig.happen([Change::Route(route("2001:db8:a::/48", CN, Some("fe80::c")))]);
+    rig.settle();
+    rig.happen([neighbour(CN, "fe80::c", SERVER_MAC)]);
+    assert_eq!(sent(&mut rig), Some(("cn0", SERVER_MAC)));
+}
+
 /// A next hop that goes and comes back before the workers have let go of the old one.
 #[test]
 fn a_flapping_router_is_found_again() {
