@@ -19,10 +19,24 @@ pub(crate) const MIN_TUNNEL_MTU: usize = MIN_MTU - OUTER_HEADER_LEN;
 impl<P: Port> Path<P> {
     /// Tunnel a packet for a pool address to the care-of address that it is bound to (RFC 6275 §10.4.2).
     #[inline]
-    pub(crate) fn downlink(&mut self, mut packet: P::Buf, home: Option<HomeEntry>, origin: Origin) {
+    pub(crate) fn downlink(&mut self, packet: P::Buf, home: Option<HomeEntry>, origin: Origin) {
         if origin == Origin::Host {
             self.reader.count(Counter::FromHost, 1);
         }
+        if let Some(flows) = home.and_then(|home| home.flows) {
+            return self.downlink_by_flow(packet, home, flows, origin);
+        }
+        self.downlink_default(packet, home, origin);
+    }
+
+    /// Tunnel a packet to the default care-of address.
+    #[inline]
+    pub(crate) fn downlink_default(
+        &mut self,
+        packet: P::Buf,
+        home: Option<HomeEntry>,
+        origin: Origin,
+    ) {
         let Some(template) = self.template(home) else {
             let error = IcmpError::DestinationUnreachable {
                 code: ADDRESS_UNREACHABLE,
@@ -30,15 +44,21 @@ impl<P: Port> Path<P> {
             self.answer(packet.bytes(), error, origin);
             return self.discard(packet, DropReason::NoBinding);
         };
+        self.enter_tunnel(packet, &template, origin);
+    }
+
+    /// Tunnel a packet by this template.
+    #[inline]
+    pub(crate) fn enter_tunnel(&mut self, mut packet: P::Buf, template: &Template, origin: Origin) {
         let Ok(inner) = Ipv6View::new(packet.bytes()) else {
             return self.discard(packet, DropReason::MalformedIpv6);
         };
-        if is_loop(&template, &inner) {
+        if is_loop(template, &inner) {
             return self.discard(packet, DropReason::TunnelLoop);
         }
         let inside = Inside::of(&inner);
         let outer = OuterHeader {
-            template: &template,
+            template,
             traffic_class: encap_traffic_class(inner.traffic_class()),
             flow_label: inside.flow_label,
             encapsulation_limit: match inside.encapsulation_limit {
@@ -59,7 +79,7 @@ impl<P: Port> Path<P> {
         let Some(hop) = self.reader.next_hop(template.next_hop) else {
             return self.discard(packet, DropReason::NeighbourUnresolved);
         };
-        let room = tunnel_mtu(&template, &hop, outer.encapsulation_limit);
+        let room = tunnel_mtu(template, &hop, outer.encapsulation_limit);
         let len = packet.bytes().len();
         // RFC 2473 §7.1: what is larger than the IPv6 minimum MTU and does not fit is answered, with "max (tunnel MTU,
         // IPv6 minimum link MTU)"; what is not larger is encapsulated, and the tunnel packet fragmented.

@@ -8,6 +8,7 @@
 //! | `classify` | whose is it, as far as its own octets and the routes tell? Yields a `Plan` |
 //! | `lookup` | the bindings of all home addresses of the batch, at once |
 //! | `downlink` | CN → home address: the entry of the tunnel; `outer_header`, `outer_fragment` |
+//! | `flow_rules` | which of a mobile node's care-of addresses get the packet; `flow_fragments` |
 //! | `uplink` | mobile node → anchor: the exit of the tunnel, with both checks of the binding |
 //! | `forward` | by route: hop limit, MTU, next hop |
 //! | `local` | to the anchor itself: signalling is punted, the rest is the host's |
@@ -23,6 +24,8 @@ mod batch;
 mod classify;
 mod config;
 mod downlink;
+mod flow_fragments;
+mod flow_rules;
 mod forward;
 mod frame;
 mod header;

@@ -149,8 +149,9 @@ impl<P: Port> Path<P> {
         let Ok(view) = Ipv6View::new(packet) else {
             return false;
         };
-        self.template(self.reader.lookup_home(home_address))
-            .is_some_and(|template| template.accepts_source(view.source_octets(), self.now_ns))
+        self.reader
+            .lookup_home(home_address)
+            .is_some_and(|home| self.template_from(home, view.source_octets()).is_some())
     }
 }
 

@@ -5,6 +5,7 @@ use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
 
+use crate::flow_fragments::FlowFragments;
 use crate::icmp::ErrorLimits;
 use crate::origin::Origin;
 use crate::outer_fragment::Identifications;
@@ -15,7 +16,7 @@ use crate::{Link, PacketBuf, Port};
 /// **Every packet ends in exactly one place**: sent on a port, punted, left to the host kernel that has it already, or
 /// dropped by a name. The methods that end a packet take it by value. Over the counters of a worker, after a flush:
 ///
-/// `rx_packets + injected + icmp_sent + outer_fragments
+/// `rx_packets + injected + icmp_sent + outer_fragments + flow_copies
 ///    = tx_packets + punted_mobility + punted_query + punted_errors + relayed_errors + host_has_copy + drops`
 ///
 /// where the drops do without `icmp_rate_limited`, which counts packets that were never made.
@@ -29,6 +30,7 @@ pub(crate) struct Path<P: Port> {
     pub(crate) transit: bool,
     pub(crate) tcp_mss_clamp: bool,
     pub(crate) identifications: Identifications,
+    pub(crate) flow_fragments: FlowFragments,
     /// The buffer for the next injected packet, kept from a round that had none.
     pub(crate) spare: Option<P::Buf>,
     /// Monotonic time of the current round.

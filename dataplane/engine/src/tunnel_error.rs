@@ -77,11 +77,9 @@ impl<P: Port> Path<P> {
     /// The largest inner packet of the tunnel that is quoted, if it is a tunnel of ours. The care-of address before a handoff
     /// is good for its time: errors about packets in flight come late.
     fn mtu_of_quoted_tunnel(&self, quoted: &QuotedTunnel) -> Option<u16> {
-        let home = self.reader.lookup_home(&quoted.inner_destination);
-        let template = self.template(home)?;
-        let is_ours =
-            template.source == quoted.entry && template.accepts_source(&quoted.exit, self.now_ns);
-        is_ours.then_some(template.mtu)
+        let home = self.reader.lookup_home(&quoted.inner_destination)?;
+        let template = self.template_from(home, &quoted.exit)?;
+        (template.source == quoted.entry).then_some(template.mtu)
     }
 }
 

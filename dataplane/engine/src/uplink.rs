@@ -23,12 +23,13 @@ impl<P: Port> Path<P> {
     ) {
         // RFC 6275 §10.4.5: the home agent "MUST verify that the Source Address in the tunnel IP header is the mobile node's
         // primary care-of address"; §8.4 has the inner source a home address of that binding.
-        let Some(template) = self.template(lookup.entry(tunnelled.source)) else {
+        // With RFC 5648 §6.3.2 any care-of address of the binding will do.
+        let Some(source) = lookup.entry(tunnelled.source) else {
             return self.discard(packet, DropReason::TunnelUnknownHome);
         };
-        if !template.accepts_source(&tunnelled.entry, self.now_ns) {
+        let Some(template) = self.template_from(source, &tunnelled.entry) else {
             return self.discard(packet, DropReason::TunnelSourceMismatch);
-        }
+        };
         let Some(traffic_class) = tunnelled.traffic_class else {
             return self.discard(packet, DropReason::EcnInvalid);
         };

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::classify::{Ingress, classify};
 use crate::config::WorkerConfig;
+use crate::flow_fragments::FlowFragments;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
 use crate::origin::Origin;
@@ -77,6 +78,7 @@ impl<P: Port> Worker<P> {
             transit: config.transit,
             tcp_mss_clamp: config.tcp_mss_clamp,
             identifications: Identifications::new(config.fragment_key, reader.worker()),
+            flow_fragments: FlowFragments::new(),
             reader,
             spare: None,
             now_ns: 0,

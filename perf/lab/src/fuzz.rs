@@ -236,7 +236,13 @@ impl Target {
         let came = sum(
             &all,
             "counters",
-            &["rx_packets", "injected", "icmp_sent", "outer_fragments"],
+            &[
+                "rx_packets",
+                "injected",
+                "icmp_sent",
+                "outer_fragments",
+                "flow_copies",
+            ],
         );
         let went = [
             "tx_packets",

@@ -25,6 +25,7 @@ named_enum! {
         RelayedErrors "relayed_errors" "ICMPv6 errors from inside tunnels that were relayed and are done with",
         Injected "injected" "packets that the control plane sent",
         OuterFragments "outer_fragments" "second halves of tunnel packets that had to be fragmented",
+        FlowCopies "flow_copies" "copies of packets for further care-of addresses of their flow",
         IcmpSent "icmp_sent" "ICMPv6 errors sent",
         Polls "polls" "rounds of the worker loop",
         IdlePolls "idle_polls" "rounds without a packet",

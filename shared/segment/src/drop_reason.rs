@@ -34,6 +34,7 @@ named_enum! {
         Fragment "fragment" "fragment of a packet that would have to be whole",
         ReassemblyLimit "reassembly_limit" "outer fragments beyond the caps of reassembly, or too late",
         FragmentWithoutFirst "fragment_without_first" "fragment of a flow whose first fragment was not seen",
+        FlowDiscarded "flow_discarded" "a flow rule of the mobile node says to discard",
         IcmpErrorUnrelated "icmp_error_unrelated" "ICMPv6 error from a tunnel that quotes no packet of ours",
         IcmpErrorIgnored "icmp_error_ignored" "ICMPv6 error from a tunnel that is no concern of the packet's source",
         IcmpRateLimited "icmp_rate_limited" "ICMPv6 error not sent: beyond the rate for its cause",

@@ -12,6 +12,8 @@ pub enum Table {
     HomeAddresses,
     /// Rewrite templates.
     Templates,
+    /// Flow rules and further care-of addresses.
+    FlowSets,
     /// Next hops.
     NextHops,
     /// Routes.
@@ -23,6 +25,7 @@ impl fmt::Display for Table {
         f.write_str(match self {
             Self::HomeAddresses => "home address table",
             Self::Templates => "template table",
+            Self::FlowSets => "flow set table",
             Self::NextHops => "next hop table",
             Self::Routes => "route table",
         })
@@ -132,6 +135,16 @@ pub enum SegmentError {
     Busy {
         /// Which table.
         table: Table,
+    },
+    /// More for one home address than there may be.
+    #[error("{found} {what} for one home address: at most {limit}")]
+    FlowLimit {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
     },
     /// A next hop that is not allocated.
     #[error("no next hop {0}")]

@@ -16,6 +16,9 @@ pub struct Geometry {
     pub next_hops: u32,
     /// Prefixes in the route table.
     pub routes: u32,
+    /// Home addresses that can have flow rules or several care-of addresses at once: 4 KiB each, and the templates that
+    /// their care-of addresses need.
+    pub flow_sets: u32,
     /// Packets in each punt and each inject ring, a power of two.
     pub ring_slots: u32,
 }
@@ -28,6 +31,7 @@ impl Default for Geometry {
             templates: 131_072,
             next_hops: 4_096,
             routes: 16_384,
+            flow_sets: 1_024,
             ring_slots: 1_024,
         }
     }
@@ -62,6 +66,12 @@ impl Geometry {
         )?;
         check("next_hops", self.next_hops, within(self.next_hops), table)?;
         check("routes", self.routes, within(self.routes), table)?;
+        check(
+            "flow_sets",
+            self.flow_sets,
+            self.flow_sets <= 1 << 20,
+            "expected at most 1048576",
+        )?;
         check(
             "ring_slots",
             self.ring_slots,
@@ -137,6 +147,13 @@ mod tests {
                 },
             ),
             ("routes", Geometry { routes: 0, ..good }),
+            (
+                "flow_sets",
+                Geometry {
+                    flow_sets: u32::MAX,
+                    ..good
+                },
+            ),
             (
                 "ring_slots",
                 Geometry {

@@ -37,6 +37,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
         templates,
         next_hops,
         routes,
+        flow_sets,
         ring_slots,
     } = layout.geometry;
     let geometry = [
@@ -45,6 +46,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
         templates,
         next_hops,
         routes,
+        flow_sets,
         ring_slots,
     ];
     for (offset, value) in geometry.into_iter().enumerate() {
@@ -98,7 +100,8 @@ pub(crate) fn check(words: &[AtomicU64]) -> Result<Layout, SegmentError> {
         templates: field(2),
         next_hops: field(3),
         routes: field(4),
-        ring_slots: field(5),
+        flow_sets: field(5),
+        ring_slots: field(6),
     };
     geometry.validate()?;
     let layout = Layout::new(&geometry);

@@ -18,10 +18,15 @@ pub struct HomeEntry {
     pub record: u32,
     /// Its template, see [`crate::Reader::template`].
     pub template: u32,
+    /// Its flow set, see [`crate::Reader::flow_set`]; most have none.
+    pub flows: Option<u32>,
 }
 
 const RECORD_KEY: usize = 0;
+/// The template, and in the high half the flow set + 1: one load for both.
 const RECORD_TEMPLATE: usize = 2;
+/// The high half of that word.
+const FLOWS: u64 = 0xffff_ffff << 32;
 const RECORD_NEXT: usize = 3;
 
 /// Keys that a batched lookup has in flight at once.
@@ -65,9 +70,13 @@ impl<'a> HomeTable<'a> {
         let words = self.record(record)?;
         let same = words[RECORD_KEY].load(Ordering::Relaxed) == key[0]
             && words[RECORD_KEY + 1].load(Ordering::Relaxed) == key[1];
-        same.then(|| HomeEntry {
-            record,
-            template: words[RECORD_TEMPLATE].load(Ordering::Acquire) as u32,
+        same.then(|| {
+            let word = words[RECORD_TEMPLATE].load(Ordering::Acquire);
+            HomeEntry {
+                record,
+                template: word as u32,
+                flows: flows(word),
+            }
         })
     }
 
@@ -172,7 +181,22 @@ impl<'a> HomeTable<'a> {
     /// The one store of a handoff: from now on the binding's packets use `template`, which must be complete.
     pub(crate) fn set_template(self, record: u32, template: u32) {
         if let Some(words) = self.record(record) {
-            words[RECORD_TEMPLATE].store(u64::from(template), Ordering::Release);
+            // Only the writer stores, so that nothing comes between load and store.
+            let flows = words[RECORD_TEMPLATE].load(Ordering::Relaxed) & FLOWS;
+            words[RECORD_TEMPLATE].store(flows | u64::from(template), Ordering::Release);
+        }
+    }
+
+    /// The flow set of a record. Writer only.
+    pub(crate) fn flows(self, record: u32) -> Option<u32> {
+        flows(self.record(record)?[RECORD_TEMPLATE].load(Ordering::Relaxed))
+    }
+
+    /// The one store of a rule change: from now on the binding's packets obey `set`, which must be complete.
+    pub(crate) fn set_flows(self, record: u32, set: Option<u32>) {
+        if let Some(words) = self.record(record) {
+            let template = words[RECORD_TEMPLATE].load(Ordering::Relaxed) & !FLOWS;
+            words[RECORD_TEMPLATE].store(link(set) << 32 | template, Ordering::Release);
         }
     }
 
@@ -224,6 +248,12 @@ impl<'a> HomeTable<'a> {
                 occupied.map(move |slot| bucket.record(slot)).chain(chain)
             })
     }
+}
+
+/// The flow set in the word that names template and flow set.
+#[inline(always)]
+fn flows(word: u64) -> Option<u32> {
+    ((word >> 32) as u32).checked_sub(1)
 }
 
 fn link(record: Option<u32>) -> u64 {

@@ -4,6 +4,8 @@
 
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
+use crate::flow::MAX_CARE_OFS;
+use crate::flow_set::FLOW_SET_WORDS;
 use crate::geometry::Geometry;
 use crate::ring;
 use crate::sync::LINE_WORDS;
@@ -12,7 +14,7 @@ use crate::sync::LINE_WORDS;
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {
@@ -22,10 +24,10 @@ pub(crate) mod header_word {
     pub(crate) const VERSION: usize = 1;
     /// Length of the segment in words.
     pub(crate) const WORDS: usize = 2;
-    /// The six numbers of the geometry, in the order of its fields.
+    /// The seven numbers of the geometry, in the order of its fields.
     pub(crate) const GEOMETRY: usize = 3;
     /// Two words of hash seed.
-    pub(crate) const SEED: usize = 9;
+    pub(crate) const SEED: usize = 10;
     /// The epoch of the quiescence protocol; on its own line, since the writer changes it while every worker reads it.
     pub(crate) const EPOCH: usize = 16;
     /// Which route buffer is current, and how many ranges it holds.
@@ -88,6 +90,7 @@ pub(crate) struct Layout {
     pub(crate) buckets: Region,
     pub(crate) records: Region,
     pub(crate) templates: Region,
+    pub(crate) flow_sets: Region,
     pub(crate) next_hops: Region,
     pub(crate) next_hop_values: Region,
     pub(crate) range_starts: [Region; 2],
@@ -117,6 +120,7 @@ impl Layout {
         let next_hops = geometry.next_hops as usize;
         // n prefixes cut the address space into at most 2n + 1 ranges.
         let ranges = 2 * geometry.routes as usize + 1;
+        let flow_sets = geometry.flow_sets as usize;
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,
@@ -124,7 +128,12 @@ impl Layout {
             buckets: region(BUCKET_WORDS, homes.div_ceil(BUCKET_LOAD)),
             // Removed records wait for quiescence; the surplus is for those, not for more home addresses.
             records: region(RECORD_WORDS, homes + homes.div_ceil(8)),
-            templates: region(TEMPLATE_WORDS, geometry.templates as usize),
+            templates: region(
+                TEMPLATE_WORDS,
+                geometry.templates as usize + flow_sets * MAX_CARE_OFS,
+            ),
+            // One in eight waits for quiescence, and at least one: a new set is complete before the old one goes.
+            flow_sets: region(FLOW_SET_WORDS, flow_sets + flow_sets.div_ceil(8)),
             next_hops: region(1, next_hops),
             next_hop_values: region(NEXT_HOP_WORDS, 2 * next_hops),
             range_starts: [region(RANGE_WORDS, ranges), region(RANGE_WORDS, ranges)],
@@ -150,6 +159,7 @@ mod tests {
             templates: 14,
             next_hops: 5,
             routes: 3,
+            flow_sets: 2,
             ring_slots: 2,
         });
         let mut end = header_word::LEN;
@@ -158,6 +168,7 @@ mod tests {
             layout.buckets,
             layout.records,
             layout.templates,
+            layout.flow_sets,
             layout.next_hops,
             layout.next_hop_values,
             layout.range_starts[0],

@@ -24,6 +24,8 @@ mod control;
 mod counters;
 mod drop_reason;
 mod error;
+mod flow;
+mod flow_set;
 mod geometry;
 mod hash;
 mod header;
@@ -49,6 +51,10 @@ pub use control::{Control, Punted};
 pub use counters::{Counter, CounterSnapshot};
 pub use drop_reason::DropReason;
 pub use error::{SegmentError, Table};
+pub use flow::{
+    FlowKey, FlowRange, FlowRule, FlowSelector, FlowVerdict, MAX_CARE_OFS, MAX_FLOW_RULES,
+};
+pub use flow_set::FlowSet;
 pub use geometry::Geometry;
 pub use home_table::HomeEntry;
 pub use next_hop::{NextHop, NextHopState};

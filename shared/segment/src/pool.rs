@@ -62,6 +62,7 @@ impl Pool {
 pub(crate) enum Retired {
     Record(u32),
     Template(u32),
+    FlowSet(u32),
     NextHop(u32),
     NextHopValue(u32),
     RouteBuffer,

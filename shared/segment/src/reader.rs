@@ -2,6 +2,7 @@
 
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
+use crate::flow_set::FlowSet;
 use crate::home_table::{HomeEntry, HomeTable};
 use crate::layout::WORKER_COUNTERS;
 use crate::next_hop::{self, NextHop};
@@ -76,6 +77,13 @@ impl Reader {
         self.view
             .slot(&self.view.layout.templates, id)
             .map(Template::load)
+    }
+
+    /// The flow set that a lookup has named. `None` only for an index that no lookup gave.
+    #[must_use]
+    #[inline]
+    pub fn flow_set(&self, id: u32) -> Option<FlowSet<'_>> {
+        self.view.flow_set(id)
     }
 
     /// What the route table says about `destination`; [`RouteAction::Unreachable`] where no prefix matches.

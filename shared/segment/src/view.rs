@@ -1,5 +1,6 @@
 //! Checked access to the regions of a mapped segment.
 
+use crate::flow_set::FlowSet;
 use crate::layout::{Layout, Region, header_word};
 use crate::mapping::Mapping;
 use crate::sync::{AtomicU64, Ordering};
@@ -43,6 +44,12 @@ impl View {
         index: u32,
     ) -> Option<&[AtomicU64; N]> {
         self.mapping.words().get(region.at(index)?..)?.first_chunk()
+    }
+
+    /// The flow set `index`.
+    #[inline(always)]
+    pub(crate) fn flow_set(&self, index: u32) -> Option<FlowSet<'_>> {
+        self.slot(&self.layout.flow_sets, index).map(FlowSet)
     }
 
     /// All words of slot `index` of `region`.

@@ -1,6 +1,7 @@
 //! The one party that changes the tables.
 
 mod bindings;
+mod flows;
 mod next_hops;
 mod routes;
 
@@ -36,6 +37,8 @@ pub struct Writer {
     ready: bool,
     records: Pool,
     templates: Pool,
+    flow_sets: Pool,
+    flow_sets_in_use: u32,
     bindings: u32,
     generation: u64,
     next_hop_ids: Pool,
@@ -49,13 +52,23 @@ impl Writer {
         let ready_at = quiescence::current(&view).saturating_add(1);
         quiescence::advance(&view, ready_at);
         let homes = HomeTable(&view);
-        let template_of = |record| homes.template(record);
         let layout = &view.layout;
-        let generation = homes
-            .records()
-            .filter_map(template_of)
+        let sets = || homes.records().filter_map(|record| homes.flows(record));
+        let templates = || {
+            let care_ofs = sets()
+                .filter_map(|id| view.flow_set(id))
+                .flat_map(|set| set.templates());
+            let defaults = homes.records().filter_map(|record| homes.template(record));
+            defaults.chain(care_ofs)
+        };
+        let generation = templates()
             .filter_map(|id| view.slot(&layout.templates, id))
             .map(|slot| crate::Template::load(slot).generation)
+            .chain(
+                sets()
+                    .filter_map(|id| view.flow_set(id))
+                    .map(|set| set.generation()),
+            )
             .max()
             .unwrap_or(0);
         let next_hops =
@@ -70,10 +83,9 @@ impl Writer {
             ready_at,
             ready: false,
             records: Pool::new(layout.records.slots(), homes.records()),
-            templates: Pool::new(
-                layout.templates.slots(),
-                homes.records().filter_map(template_of),
-            ),
+            templates: Pool::new(layout.templates.slots(), templates()),
+            flow_sets: Pool::new(layout.flow_sets.slots(), sets()),
+            flow_sets_in_use: u32::try_from(sets().count()).unwrap_or(u32::MAX),
             bindings: u32::try_from(homes.records().count()).unwrap_or(u32::MAX),
             generation,
             next_hop_ids: Pool::new(layout.next_hops.slots(), set_ids()),
@@ -98,6 +110,7 @@ impl Writer {
             match retired {
                 Retired::Record(slot) => self.records.give(slot),
                 Retired::Template(slot) => self.templates.give(slot),
+                Retired::FlowSet(slot) => self.flow_sets.give(slot),
                 Retired::NextHop(slot) => self.next_hop_ids.give(slot),
                 Retired::NextHopValue(slot) => self.next_hop_values.give(slot),
                 Retired::RouteBuffer => self.routes.reclaimed(),

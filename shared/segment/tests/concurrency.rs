@@ -23,6 +23,7 @@ const GEOMETRY: Geometry = Geometry {
     templates: 110,
     next_hops: 2,
     routes: 8,
+    flow_sets: 0,
     ring_slots: 2,
 };
 

@@ -164,6 +164,7 @@ fn batches_of_any_size_give_what_single_lookups_give() {
     let untouched = Some(HomeEntry {
         record: 1,
         template: 1,
+        flows: None,
     });
     let mut found = [untouched; 2];
     reader.lookup_homes(&[home(1).octets()], &mut found);

@@ -15,6 +15,7 @@ const TINY: Geometry = Geometry {
     templates: 2,
     next_hops: 1,
     routes: 1,
+    flow_sets: 0,
     ring_slots: 1,
 };
 

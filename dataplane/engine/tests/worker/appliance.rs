@@ -113,6 +113,7 @@ impl Appliance {
             templates: 256,
             next_hops: 16,
             routes: 64,
+            flow_sets: 8,
             ring_slots: setup.ring_slots,
         };
         let segment = Segment::anonymous(&geometry).expect("a segment");
@@ -253,7 +254,8 @@ impl Appliance {
         let come = counters.get(Counter::RxPackets)
             + counters.get(Counter::Injected)
             + counters.get(Counter::IcmpSent)
-            + counters.get(Counter::OuterFragments);
+            + counters.get(Counter::OuterFragments)
+            + counters.get(Counter::FlowCopies);
         let gone = counters.get(Counter::TxPackets)
             + counters.get(Counter::PuntedMobility)
             + counters.get(Counter::PuntedQuery)

@@ -51,6 +51,9 @@ impl Writer {
         homes.remove(&key, entry.record, place);
         self.retire(Retired::Record(entry.record));
         self.retire(Retired::Template(entry.template));
+        if let Some(set) = entry.flows {
+            self.retire_flow_set(set);
+        }
         self.bindings = self.bindings.saturating_sub(1);
         true
     }
@@ -109,7 +112,7 @@ impl Writer {
     }
 
     /// A complete template that nobody can reach yet.
-    fn new_template(&mut self, tunnel: &Tunnel) -> Result<u32, SegmentError> {
+    pub(super) fn new_template(&mut self, tunnel: &Tunnel) -> Result<u32, SegmentError> {
         let table = Table::Templates;
         self.make_space(table, |writer| writer.templates.has_free())?;
         let id = self.templates.take().ok_or(SegmentError::Busy { table })?;

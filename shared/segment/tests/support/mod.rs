@@ -11,6 +11,7 @@ pub const SMALL: Geometry = Geometry {
     templates: 128,
     next_hops: 4,
     routes: 32,
+    flow_sets: 0,
     ring_slots: 4,
 };
 
