@@ -170,6 +170,7 @@ fn geometry(config: &Config) -> Geometry {
         templates: config.limits.home_addresses.saturating_mul(2),
         next_hops: config.limits.next_hops,
         routes: config.limits.routes,
+        flow_sets: config.limits.flow_sets,
         ..Geometry::default()
     }
 }

@@ -164,6 +164,8 @@ pub struct Limits {
     pub routes: u32,
     /// Neighbours that the workers can send to; packets to more go through the kernel.
     pub next_hops: u32,
+    /// Home addresses that can have flow rules or several care-of addresses at once.
+    pub flow_sets: u32,
 }
 
 impl Default for Limits {
@@ -172,6 +174,7 @@ impl Default for Limits {
             home_addresses: 65_536,
             routes: 16_384,
             next_hops: 4_096,
+            flow_sets: 1_024,
         }
     }
 }

@@ -398,10 +398,16 @@ fn limits(section: Section<'_>) -> Limits {
         size.and_then(|size| u32::try_from(size.value).ok())
             .unwrap_or(otherwise)
     };
+    // One has some 5 KB: 5 GB again.
+    let flow_sets = section
+        .integer("flow-sets", 0..=1 << 20)
+        .and_then(|size| u32::try_from(size.value).ok())
+        .unwrap_or(default.flow_sets);
     let limits = Limits {
         home_addresses: size("home-addresses", default.home_addresses),
         routes: size("routes", default.routes),
         next_hops: size("next-hops", default.next_hops),
+        flow_sets,
     };
     section.finish();
     limits

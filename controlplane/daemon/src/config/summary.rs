@@ -49,6 +49,7 @@ impl Config {
                 "home-addresses": self.limits.home_addresses,
                 "routes": self.limits.routes,
                 "next-hops": self.limits.next_hops,
+                "flow-sets": self.limits.flow_sets,
             },
             "signalling": {
                 "mh-type": self.signalling.code_points.mh_type,
