@@ -158,3 +158,14 @@ impl<P: Port> Path<P> {
         }
     }
 }
+
+/// Count frames that a port received and could not hold.
+pub(crate) fn count_oversized(reader: &Reader, frames: u64) {
+    if frames == 0 {
+        return;
+    }
+    reader.count(Counter::RxPackets, frames);
+    for _ in 0..frames {
+        reader.count_drop(DropReason::ReceiveTruncated);
+    }
+}

@@ -73,6 +73,12 @@ pub trait Port {
     /// leaves them out.
     fn rx_burst(&mut self, batch: &mut Batch<Self::Buf>) -> usize;
 
+    /// How many received frames were longer than a buffer since the last call. The worker counts them as received and
+    /// dropped, once per round, so that this must cost no system call. A port whose link can not carry such frames has none.
+    fn take_oversized(&mut self) -> u64 {
+        0
+    }
+
     /// Queue a frame for sending, link header included. It leaves at the latest with [`flush`](Self::flush).
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
 use crate::origin::Origin;
 use crate::outer_fragment::Identifications;
-use crate::path::Path;
+use crate::path::{Path, count_oversized};
 use crate::plan::Plan;
 use crate::{BATCH_SIZE, Batch, PacketBuf, Port};
 
@@ -155,6 +155,8 @@ impl<P: Port> Worker<P> {
             return 0;
         };
         port.rx_burst(batch);
+        let oversized = port.take_oversized();
+        count_oversized(&path.reader, oversized);
         let received = batch.len();
         if received == 0 {
             return 0;

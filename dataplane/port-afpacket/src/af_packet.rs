@@ -156,6 +156,10 @@ impl Port for AfPacketPort {
         Some(self.receiver.socket())
     }
 
+    fn take_oversized(&mut self) -> u64 {
+        self.receiver.take_oversized()
+    }
+
     fn stats(&self) -> PortStats {
         PortStats {
             tx_packets: self.sent.sent,

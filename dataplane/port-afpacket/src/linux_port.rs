@@ -72,6 +72,13 @@ impl Port for LinuxPort {
         }
     }
 
+    fn take_oversized(&mut self) -> u64 {
+        match self {
+            Self::AfPacket(port) => port.take_oversized(),
+            Self::Tun(port) => port.take_oversized(),
+        }
+    }
+
     fn stats(&self) -> PortStats {
         match self {
             Self::AfPacket(port) => port.stats(),

@@ -46,6 +46,8 @@ pub(crate) struct Receiver {
     ring: RxRing,
     super_frame: SuperFrame,
     stats: PortStats,
+    /// As many of the oversized frames has the worker been told of.
+    oversized_taken: u64,
     missed: Cell<u64>,
     details: AfPacketStats,
     warned: bool,
@@ -60,6 +62,7 @@ impl Receiver {
             ring: open_ring(interface, ring_frames)?,
             super_frame: SuperFrame::new(),
             stats: PortStats::default(),
+            oversized_taken: 0,
             missed: Cell::new(0),
             details: AfPacketStats::default(),
             warned: false,
@@ -90,6 +93,14 @@ impl Receiver {
     /// Readable when frames wait.
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.ring.socket()
+    }
+
+    /// Frames longer than a buffer since the last call.
+    pub(crate) fn take_oversized(&mut self) -> u64 {
+        let all = self.stats.rx_oversized;
+        let new = all.saturating_sub(self.oversized_taken);
+        self.oversized_taken = all;
+        new
     }
 
     /// The receive half of the port's counts.

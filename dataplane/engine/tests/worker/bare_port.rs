@@ -67,6 +67,7 @@ pub struct BarePort {
     readable: Option<UnixDatagram>,
     fails: bool,
     unreported: FlushReport,
+    oversized: u64,
 }
 
 impl BarePort {
@@ -86,6 +87,7 @@ impl BarePort {
             readable,
             fails,
             unreported: FlushReport::default(),
+            oversized: 0,
         };
         (port, wire)
     }
@@ -108,9 +110,17 @@ impl Port for BarePort {
             let Some(storage) = waiting.pop_front() else {
                 break;
             };
+            if storage.len() > 2048 {
+                self.oversized += 1;
+                continue;
+            }
             assert!(batch.push(BareBuf { storage, start: 0 }).is_ok());
         }
         batch.len() - before
+    }
+
+    fn take_oversized(&mut self) -> u64 {
+        std::mem::take(&mut self.oversized)
     }
 
     fn tx(&mut self, frame: BareBuf) -> Result<(), BareBuf> {

@@ -81,6 +81,27 @@ fn sleepy() -> IdlePolicy {
 }
 
 #[test]
+fn frames_longer_than_a_buffer_are_received_and_dropped() {
+    for oversized in [1_u64, 63, 64, 65] {
+        let (mut worker, wire, segment) = bare_worker(WorkerConfig::default(), None, false);
+        {
+            let mut waiting = wire.to_worker.lock().expect("not poisoned");
+            for _ in 0..oversized {
+                waiting.push_back(vec![0x60; 2049]);
+            }
+            waiting.push_back(udp("2001:db8::1", "2001:db8::2", 10));
+        }
+        assert_eq!(worker.poll(1), 1, "the frame that fits is a packet");
+        worker.poll(2);
+        let counters = segment.counters(0);
+        assert_eq!(counters.drops(DropReason::ReceiveTruncated), oversized);
+        assert_eq!(counters.get(Counter::RxPackets), oversized + 1);
+        assert_eq!(counters.get(Counter::TxPackets), 1);
+        assert_eq!(counters.total_drops(), oversized);
+    }
+}
+
+#[test]
 fn a_sleeping_worker_wakes_for_packets_for_the_control_plane_and_for_the_end() {
     let (ours, theirs) = UnixDatagram::pair().expect("a pair of sockets");
     theirs
