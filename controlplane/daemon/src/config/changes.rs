@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::Config;
+use super::{Anchor, Config, Log, Signalling};
 
 /// Something that is different.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +18,44 @@ impl Config {
     /// The keys that `new` changes although they are fixed while the daemon runs: what the workers, their ports and their
     /// tables were made with, and what names the anchor to others.
     pub fn fixed_differences(&self, new: &Self) -> Vec<&'static str> {
+        // Whoever adds a key decides here, or in `live_changes`, what a reload makes of it: the compiler asks.
+        let Self {
+            anchor:
+                Anchor {
+                    address: _,
+                    roles: _,
+                    preference: _,
+                    path_mtu: _,
+                },
+            ports: _,
+            host_interface: _,
+            workers: _,
+            pools: _,
+            coverage: _,
+            directory: _,
+            mobile_nodes: _,
+            limits: _,
+            signalling:
+                Signalling {
+                    code_points: _,
+                    max_lifetime: _,
+                },
+            api: _,
+            log: Log {
+                level: _,
+                format: _,
+            },
+        } = new;
         let fixed = [
             (
                 "[anchor] address",
                 self.anchor.address == new.anchor.address,
             ),
             ("[anchor] roles", self.anchor.roles == new.anchor.roles),
+            (
+                "[anchor] path-mtu",
+                self.anchor.path_mtu == new.anchor.path_mtu,
+            ),
             ("[[port]]", self.ports == new.ports),
             (
                 "[host] interface",
