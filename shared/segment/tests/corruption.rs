@@ -4,7 +4,8 @@
 mod support;
 
 use dhp_segment::{
-    Geometry, PuntKind, PuntMeta, RING_PACKET_BYTES, Route, RouteAction, Segment, SegmentError,
+    FlowKey, FlowRule, FlowSelector, Geometry, PuntKind, PuntMeta, RING_PACKET_BYTES, Route,
+    RouteAction, Segment, SegmentError, Writer,
 };
 use proptest::prelude::*;
 use std::fs::{File, OpenOptions};
@@ -16,6 +17,7 @@ const GEOMETRY: Geometry = Geometry {
     home_addresses: 24,
     templates: 30,
     ring_slots: 1,
+    flow_sets: 2,
     ..SMALL
 };
 
@@ -38,6 +40,30 @@ fn value() -> impl Strategy<Value = u64> {
     ]
 }
 
+const KEY: FlowKey = FlowKey {
+    source: [1; 16],
+    destination: [2; 16],
+    spi: None,
+    flow_label: 0,
+    ports: None,
+    dscp: 0,
+    next_header: 59,
+};
+
+/// Two rules, a care-of address each.
+fn publish_flows(writer: &mut Writer, n: u64) -> Result<bool, SegmentError> {
+    let rule = |bid| FlowRule {
+        selector: FlowSelector::default(),
+        bids: vec![bid],
+        discard: false,
+    };
+    writer.publish_flows(
+        home(n),
+        &[(1, tunnel(n, 1)), (2, tunnel(n, 2))],
+        &[rule(1), rule(2)],
+    )
+}
+
 fn use_everything(segment: &Segment) {
     let mut reader = segment.reader(0).unwrap();
     let mut control = segment.control().unwrap();
@@ -48,6 +74,10 @@ fn use_everything(segment: &Segment) {
     for entry in found.iter().flatten() {
         let template = reader.template(entry.template);
         let _ = template.map(|template| reader.next_hop(template.next_hop));
+        if let Some(set) = entry.flows.and_then(|id| reader.flow_set(id)) {
+            let _ = (set.verdict(&KEY), set.needs_first_fragment());
+            let _ = set.templates().filter_map(|id| reader.template(id)).count();
+        }
         let _ = reader.route(&template.map_or([0; 16], |template| template.destination));
     }
     let meta = PuntMeta {
@@ -69,6 +99,11 @@ fn use_everything(segment: &Segment) {
     let _ = writer.next_hops().count();
     reader.quiescent();
     for n in 0..40 {
+        match publish_flows(&mut writer, n) {
+            Ok(_) | Err(SegmentError::Full { .. } | SegmentError::Busy { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let _ = writer.set_care_of(home(n), 2, None);
         match writer.publish_binding(home(n), &tunnel(n, 9)) {
             Ok(()) | Err(SegmentError::Full { .. } | SegmentError::Busy { .. }) => {}
             Err(error) => panic!("{error}"),
@@ -103,6 +138,9 @@ proptest! {
         let mut writer = segment.writer().unwrap();
         for n in 0..24 {
             writer.publish_binding(home(n), &tunnel(n, 1)).unwrap();
+            if n < 2 {
+                assert!(publish_flows(&mut writer, n).unwrap());
+            }
         }
         let id = writer.allocate_next_hop().unwrap();
         writer.set_next_hop(id, next_hop(1)).unwrap();

@@ -5,7 +5,8 @@
 
 use core::net::Ipv6Addr;
 use dhp_segment::{
-    Geometry, PuntKind, PuntMeta, Reader, Route, RouteAction, Segment, Tunnel, Writer,
+    FlowKey, FlowRule, FlowSelector, FlowVerdict, Geometry, PuntKind, PuntMeta, Reader, Route,
+    RouteAction, Segment, Tunnel, Writer,
 };
 use loom::thread;
 
@@ -114,6 +115,65 @@ fn a_record_is_not_reused_under_a_worker() {
         worker.join().unwrap();
     });
 }
+
+/// Three flow sets over two slots, each with its own care-of address: no rule leads to the care-of address of another set.
+#[test]
+fn a_flow_set_is_not_overwritten_under_a_worker() {
+    let publish = |writer: &mut Writer, generation: u128| {
+        let rule = FlowRule {
+            selector: FlowSelector::default(),
+            bids: vec![generation as u16],
+            discard: false,
+        };
+        writer.publish_flows(
+            home(1),
+            &[(generation as u16, tunnel(1, generation))],
+            &[rule],
+        )
+    };
+    let geometry = Geometry {
+        flow_sets: 1,
+        ..TINY
+    };
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = Some(2);
+    builder.check(move || {
+        let segment = Segment::anonymous_with_seed(&geometry, [1, 2]).unwrap();
+        let mut writer = segment.writer().unwrap();
+        writer.publish_binding(home(1), &tunnel(1, 9)).unwrap();
+        publish(&mut writer, 1).unwrap();
+        let reader = segment.reader(0).unwrap();
+        let worker = thread::spawn(move || {
+            let seen = || {
+                let entry = reader.lookup_home(&home(1).octets()).unwrap();
+                let set = reader.flow_set(entry.flows.unwrap()).unwrap();
+                assert_eq!(set.verdict(&KEY), FlowVerdict::CareOfs(1));
+                let template = reader.template(set.template(0).unwrap()).unwrap();
+                let generation = u128::from(template.next_hop);
+                assert_eq!(template.tunnel(), tunnel(1, generation));
+                generation
+            };
+            let first = seen();
+            reader.quiescent();
+            assert!(seen() >= first);
+        });
+        publish(&mut writer, 2).unwrap();
+        // Busy, unless the worker has let go of the first.
+        let _ = publish(&mut writer, 3);
+        worker.join().unwrap();
+    });
+}
+
+const KEY: FlowKey = FlowKey {
+    source: [1; 16],
+    destination: [2; 16],
+    spi: None,
+    flow_label: 0,
+    ports: None,
+    dscp: 0,
+    next_header: 59,
+};
 
 /// The third table goes where the first was.
 #[test]
