@@ -20,6 +20,7 @@ use dhp_segment::{
     Control, Counter, CounterSnapshot, DropReason, Geometry, NextHop, NextHopState, PuntMeta,
     Route, RouteAction, Segment, Tunnel, Writer,
 };
+use tempfile::TempDir;
 
 use crate::packets::{address, assert_valid};
 
@@ -62,8 +63,19 @@ pub const PORT_MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0, 0xc0], [2, 0, 0, 0, 0, 0xc1
 pub const CORE_ROUTER_MAC: [u8; 6] = [2, 0, 0, 0, 0xaa, 1];
 pub const CORRESPONDENT_MAC: [u8; 6] = [2, 0, 0, 0, 0xbb, 0x80];
 
+/// Where the segment lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// In private memory, for both planes in one process (`dhpd run`).
+    #[default]
+    Anonymous,
+    /// In a file that each plane has mapped for itself, as two processes would.
+    File,
+}
+
 /// How an appliance differs from the ordinary one.
 pub struct Setup {
+    pub placement: Placement,
     pub config: WorkerConfig,
     pub host_has_copy: bool,
     pub host_port: Option<usize>,
@@ -80,6 +92,7 @@ impl Default for Setup {
                 anchor_addresses: vec![address(ANCHOR)],
                 ..WorkerConfig::default()
             },
+            placement: Placement::default(),
             host_has_copy: false,
             host_port: Some(HOST),
             ring_slots: 256,
@@ -99,6 +112,8 @@ pub struct Appliance {
     pub control: Control,
     pub punt_signals: Arc<AtomicU32>,
     pub now_ns: u64,
+    /// Where the segment's file is, if it has one.
+    _directory: Option<TempDir>,
 }
 
 impl Appliance {
@@ -116,7 +131,7 @@ impl Appliance {
             flow_sets: 8,
             ring_slots: setup.ring_slots,
         };
-        let segment = Segment::anonymous(&geometry).expect("a segment");
+        let (segment, workers_view, directory) = place(setup.placement, &geometry);
         let mut writer = segment.writer().expect("the writer");
         publish(&mut writer);
         let pool = FramePool::new(setup.frames, setup.frame_octets);
@@ -143,7 +158,7 @@ impl Appliance {
             setup.config,
             vec![core, cn, host],
             setup.host_port,
-            segment.reader(0).expect("the reader"),
+            workers_view.reader(0).expect("the reader"),
         )
         .expect("a worker")
         .with_punt_signal(move || {
@@ -158,6 +173,7 @@ impl Appliance {
             writer,
             punt_signals,
             now_ns: START_NS,
+            _directory: directory,
         }
     }
 
@@ -273,6 +289,23 @@ pub fn ethernet(destination: [u8; 6], packet: &[u8]) -> Vec<u8> {
     frame.extend([2, 0, 0, 0, 0xcc, 0xcc, 0x86, 0xdd]);
     frame.extend(packet);
     frame
+}
+
+/// The segment as the control plane sees it, and as the workers do.
+fn place(placement: Placement, geometry: &Geometry) -> (Segment, Segment, Option<TempDir>) {
+    match placement {
+        Placement::Anonymous => {
+            let segment = Segment::anonymous(geometry).expect("a segment");
+            (segment.clone(), segment, None)
+        }
+        Placement::File => {
+            let directory = tempfile::tempdir().expect("a directory");
+            let file = directory.path().join("segment");
+            let workers_view = Segment::create(&file, geometry).expect("a segment");
+            let segment = Segment::open(&file).expect("the same segment");
+            (segment, workers_view, Some(directory))
+        }
+    }
 }
 
 fn publish(writer: &mut Writer) {

@@ -8,7 +8,7 @@ use crate::packets::*;
 const FAR: &str = "2001:db8:a::42";
 
 /// A packet, the port it comes in by, and why it ends there.
-fn cases() -> Vec<(usize, Vec<u8>, DropReason)> {
+pub fn cases() -> Vec<(usize, Vec<u8>, DropReason)> {
     let data = udp(FAR, CORRESPONDENT, 10);
     let up = |source, destination| tunnelled(CARE_OF, ANCHOR, &udp(source, destination, 10));
     let uplink = up(HOME, CORRESPONDENT);

@@ -51,6 +51,15 @@ pub fn echo_request(source: &str, destination: &str) -> Vec<u8> {
     packet
 }
 
+/// An ICMPv6 message of this type and code, with `word` behind the checksum and then `body`.
+pub fn icmp(source: &str, destination: &str, kind: [u8; 2], word: u32, body: &[u8]) -> Vec<u8> {
+    let builder = PacketBuilder::ipv6(address(source).octets(), address(destination).octets(), 64)
+        .icmpv6_raw(kind[0], kind[1], word.to_be_bytes());
+    let mut packet = Vec::new();
+    builder.write(&mut packet, body).expect("a packet");
+    packet
+}
+
 /// The packet with a header of `octets` (whose first octet is overwritten) put between IPv6 header and payload.
 pub fn with_extension(packet: &[u8], kind: u8, octets: &[u8]) -> Vec<u8> {
     assert_eq!(octets.len() % 8, 0);
