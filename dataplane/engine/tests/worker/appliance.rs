@@ -27,6 +27,8 @@ use crate::packets::{address, assert_valid};
 pub const CORE: usize = 0;
 pub const CN: usize = 1;
 pub const HOST: usize = 2;
+/// Where the punt ring leads, beside the ports.
+pub const CONTROL: usize = 3;
 
 pub const ANCHOR: &str = "2001:db8:d::1";
 /// Bound to [`CARE_OF`].
@@ -219,6 +221,20 @@ impl Appliance {
             }
         }
         sent
+    }
+
+    /// All that went anywhere, without link headers: on the ports, and to the control plane as [`CONTROL`].
+    pub fn left(&mut self) -> Vec<(usize, Vec<u8>)> {
+        let mut left = Vec::new();
+        for (port, wire) in self.wires.iter().enumerate() {
+            let link_header = if port == HOST { 0 } else { 14 };
+            while let Some(frame) = wire.pop() {
+                left.push((port, frame[link_header..].to_vec()));
+            }
+        }
+        let punted = self.punted().into_iter();
+        left.extend(punted.map(|(_, packet)| (CONTROL, packet)));
+        left
     }
 
     pub fn punted(&mut self) -> Vec<(PuntMeta, Vec<u8>)> {

@@ -163,7 +163,7 @@ fn counting(counter: Counter) -> CounterSnapshot {
             after(
                 Setup::default(),
                 CORE,
-                &icmp(FAR, ANCHOR, [1, 0], 0, &quoted),
+                &icmp(address(FAR), address(ANCHOR), [1, 0], 0, &quoted),
             )
         }
         Counter::Injected => {
@@ -284,7 +284,7 @@ fn tunnel_error(inner: &str, mtu: u32) -> CounterSnapshot {
     after(
         Setup::default(),
         CORE,
-        &icmp(FAR, ANCHOR, [2, 0], mtu, &quoted),
+        &icmp(address(FAR), address(ANCHOR), [2, 0], mtu, &quoted),
     )
 }
 

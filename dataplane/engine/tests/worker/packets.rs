@@ -20,11 +20,20 @@ pub fn udp(source: &str, destination: &str, payload: usize) -> Vec<u8> {
 
 /// An IPv6 packet with any Next Header and payload.
 pub fn raw(source: &str, destination: &str, next_header: u8, payload: &[u8]) -> Vec<u8> {
+    raw_between(address(source), address(destination), next_header, payload)
+}
+
+pub fn raw_between(
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    next_header: u8,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut packet = vec![0x60, 0, 0, 0];
     packet.extend((payload.len() as u16).to_be_bytes());
     packet.extend([next_header, 64]);
-    packet.extend(address(source).octets());
-    packet.extend(address(destination).octets());
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
     packet.extend(payload);
     packet
 }
@@ -52,9 +61,18 @@ pub fn echo_request(source: &str, destination: &str) -> Vec<u8> {
 }
 
 /// An ICMPv6 message of this type and code, with `word` behind the checksum and then `body`.
-pub fn icmp(source: &str, destination: &str, kind: [u8; 2], word: u32, body: &[u8]) -> Vec<u8> {
-    let builder = PacketBuilder::ipv6(address(source).octets(), address(destination).octets(), 64)
-        .icmpv6_raw(kind[0], kind[1], word.to_be_bytes());
+pub fn icmp(
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    kind: [u8; 2],
+    word: u32,
+    body: &[u8],
+) -> Vec<u8> {
+    let builder = PacketBuilder::ipv6(source.octets(), destination.octets(), 64).icmpv6_raw(
+        kind[0],
+        kind[1],
+        word.to_be_bytes(),
+    );
     let mut packet = Vec::new();
     builder.write(&mut packet, body).expect("a packet");
     packet
