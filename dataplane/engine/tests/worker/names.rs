@@ -9,7 +9,7 @@ use dhp_engine::{WakeFd, WorkerConfig, monotonic_ns};
 use dhp_segment::{Counter, CounterSnapshot, DropReason, FlowRule, FlowSelector};
 
 use crate::appliance::*;
-use crate::drops;
+use crate::drops_table;
 use crate::mutation::corpus;
 use crate::packets::*;
 use crate::running::{bare_worker, eventually, sleepy};
@@ -234,7 +234,7 @@ fn five_times(setup: Setup, packet: &[u8]) -> CounterSnapshot {
 }
 
 fn of_the_table(reason: DropReason) -> CounterSnapshot {
-    let mut cases = drops::cases().into_iter();
+    let mut cases = drops_table::cases().into_iter();
     let case = cases.find(|(_, _, raised)| *raised == reason);
     let (port, packet, _) = case.unwrap_or_else(|| panic!("{reason} has no case"));
     after(Setup::default(), port, &packet)

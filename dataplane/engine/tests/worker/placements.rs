@@ -6,7 +6,7 @@ use dhp_segment::{FlowRule, FlowSelector, PuntKind};
 
 use crate::appliance::*;
 use crate::packets::*;
-use crate::{drops, mutation};
+use crate::{drops_table, mutation};
 
 /// All that can be seen of what an appliance did.
 #[derive(Debug, PartialEq)]
@@ -63,7 +63,7 @@ fn each_treatment_is_the_same() {
 
 #[test]
 fn each_drop_is_the_same() {
-    for (port, packet, reason) in drops::cases() {
+    for (port, packet, reason) in drops_table::cases() {
         let outcome = same_in_both(|appliance| appliance.receive(port, &packet));
         assert_eq!(outcome.counted[reason.name()], 1, "{reason}");
     }
@@ -74,7 +74,7 @@ fn batches_are_the_same() {
     let all: Vec<_> = mutation::corpus()
         .into_iter()
         .chain(
-            drops::cases()
+            drops_table::cases()
                 .into_iter()
                 .map(|(port, packet, _)| (port, packet)),
         )

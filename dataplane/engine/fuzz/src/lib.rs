@@ -1,0 +1,22 @@
+//! What the fuzz targets share with the worker's tests: the appliance, the model that it is held against, and the scripts
+//! that both play
+#![forbid(unsafe_code)]
+
+#[path = "../../tests/worker/appliance.rs"]
+pub mod appliance;
+#[path = "../../tests/worker/drops_table.rs"]
+pub mod drops_table;
+#[path = "../../tests/worker/model.rs"]
+pub mod model;
+#[path = "../../tests/worker/mutation.rs"]
+pub mod mutation;
+#[path = "../../tests/worker/naive.rs"]
+pub mod naive;
+#[path = "../../tests/worker/packets.rs"]
+pub mod packets;
+#[path = "../../tests/worker/script.rs"]
+pub mod script;
+#[path = "../../tests/worker/seeds.rs"]
+pub mod seeds;
+
+pub mod pcap;
