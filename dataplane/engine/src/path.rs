@@ -98,7 +98,7 @@ impl<P: Port> Path<P> {
                 self.reader.count(Counter::HostHasCopy, 1);
                 return;
             }
-            Origin::Port(_) | Origin::Opened(_) | Origin::Own => {}
+            Origin::Port(_) | Origin::Opened(_) | Origin::Copy | Origin::Own => {}
         }
         let Some(host_port) = self.host_port else {
             return self.discard(packet, DropReason::HostUnavailable);
