@@ -1,6 +1,11 @@
 //! What the fuzz targets share with the worker's tests: the appliance, the model that it is held against, and the scripts
 //! that both play
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::new_without_default,
+    clippy::should_implement_trait,
+    reason = "the tests' modules are public here alone, where clippy holds them for an interface"
+)]
 
 #[path = "../../tests/worker/appliance.rs"]
 pub mod appliance;
