@@ -8,6 +8,7 @@
 //! one that is forwarded and one that is answered; what has come out when both are back is what the packet led to.
 
 mod cases;
+mod daemon;
 mod differences;
 #[expect(
     dead_code,

@@ -1,9 +1,5 @@
 //! A router between two links: the kernel, or `dhpd` on the kernel's interfaces
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dhp_engine::{Batch, FramePool, PacketBuf, Port};
@@ -11,6 +7,7 @@ use dhp_port_afpacket::AfPacketPort;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cases::Case;
+use crate::daemon::Daemon;
 use crate::namespaces::{Namespace, ip};
 use crate::outcome::{Outcome, comparable, is_chatter};
 use crate::packets::{ANCHOR, LEFT, RIGHT, RIGHT_MTU, udp, with_hops};
@@ -24,7 +21,7 @@ const GATEWAYS: [&str; 2] = ["fe80::a2", "fe80::c2"];
 const NEIGHBOURS: [&[&str]; 2] = [&[GATEWAYS[0], "fe80::7"], &[GATEWAYS[1]]];
 const PORTS: [&str; 2] = ["core0", "cn0"];
 /// Only a failure takes as long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 const SENTINEL: &[u8] = b"sentinel of the differential test";
 
 /// Where a packet goes in or comes out.
@@ -252,101 +249,5 @@ fn connect(router: &Namespace, host: &Namespace, side: usize) {
             port,
         ];
         router.ip(&[&known[..], &["nud", "permanent"]].concat());
-    }
-}
-
-/// A running `dhpd`, which ends with the test.
-struct Daemon {
-    process: Child,
-    socket: PathBuf,
-    _directory: tempfile::TempDir,
-}
-
-impl Daemon {
-    fn start(namespace: &Namespace) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = |name: &str| directory.path().join(name);
-        let (config, socket) = (path("dhpd.toml"), path("dhpd.sock"));
-        let text = format!(
-            "[anchor]\naddress = \"{ANCHOR}\"\n[[port]]\ninterface = \"core0\"\n[[port]]\ninterface = \"cn0\"\n\
-             [[pool]]\nprefix = \"2001:db8:d:1::/64\"\nkind = \"dhoa\"\n[[coverage]]\nprefix = \"2001:db8:c::/48\"\n\
-             [api]\nsocket = \"{}\"\nmetrics = \"off\"\n",
-            socket.display()
-        );
-        std::fs::write(&config, text).expect("written");
-        let dhpd = env!("CARGO_BIN_EXE_dhpd");
-        let mut process = Command::new("ip")
-            .args(["netns", "exec", namespace.name(), dhpd, "run", "--config"])
-            .arg(&config)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ip is there");
-        let mut log = BufReader::new(process.stderr.take().expect("piped")).lines();
-        let ready = log
-            .by_ref()
-            .map_while(Result::ok)
-            .any(|line| line.contains("dhpd runs"));
-        // The pipe must not fill up.
-        std::thread::spawn(move || {
-            log.map_while(Result::ok)
-                .for_each(|line| eprintln!("dhpd: {line}"))
-        });
-        assert!(ready, "dhpd has ended");
-        let daemon = Self {
-            process,
-            socket,
-            _directory: directory,
-        };
-        // All routes of the kernel's, and both gateways.
-        daemon.ask_until(r#"{"command":"routes"}"#, |answer| {
-            [
-                "a::/64", "c::/48", "f::/48", "bad::/48", "bae::/48", "baf::/48",
-            ]
-            .iter()
-            .all(|prefix| answer.contains(&format!("\"2001:db8:{prefix}\"")))
-        });
-        daemon.ask_until(r#"{"command":"neighbours"}"#, |answer| {
-            answer.matches("\"mac\":\"02:").count() >= 2
-        });
-        daemon
-    }
-
-    /// Ask until the answer satisfies: what the kernel tells takes its milliseconds.
-    fn ask_until(&self, request: &str, satisfied: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let answer = self.ask(request);
-            if satisfied(&answer) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{request}: {answer}");
-            std::thread::yield_now();
-        }
-    }
-
-    fn ask(&self, request: &str) -> String {
-        let mut stream = BufReader::new(UnixStream::connect(&self.socket).expect("the socket"));
-        writeln!(stream.get_mut(), "{request}").expect("written");
-        let mut answer = String::new();
-        stream.read_line(&mut answer).expect("an answer");
-        answer
-    }
-
-    /// Packets that the workers have forwarded.
-    fn forwarded(&self) -> u64 {
-        let answer = self.ask(r#"{"command":"counters"}"#);
-        let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
-        let counter = answer.pointer("/ok/counters/workers/0/counters/forwarded");
-        counter
-            .and_then(serde_json::Value::as_u64)
-            .expect("a counter")
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // `ip netns exec` has become dhpd itself. Its namespace goes with the test, and all that it has put there.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

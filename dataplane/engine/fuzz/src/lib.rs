@@ -11,6 +11,8 @@
 pub mod appliance;
 #[path = "../../tests/worker/drops_table.rs"]
 pub mod drops_table;
+#[path = "../../tests/worker/explained.rs"]
+pub mod explained;
 #[path = "../../tests/worker/model.rs"]
 pub mod model;
 #[path = "../../tests/worker/mutation.rs"]
@@ -23,5 +25,9 @@ pub mod packets;
 pub mod script;
 #[path = "../../tests/worker/seeds.rs"]
 pub mod seeds;
+#[path = "../../tests/worker/stage.rs"]
+pub mod stage;
+#[path = "../../tests/worker/ways.rs"]
+pub mod ways;
 
 pub mod pcap;

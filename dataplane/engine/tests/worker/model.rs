@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use crate::appliance::*;
 use crate::naive::{Chain, Routing, ecn_behind_tunnel, exact, may_be_answered};
 use crate::packets::*;
+use crate::ways::{Way, way};
 
 /// How a packet came to the anchor.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,46 +40,6 @@ pub struct Binding {
 pub struct World {
     pub bindings: BTreeMap<Ipv6Addr, Binding>,
     pub now_ns: u64,
-}
-
-/// Where a route leads.
-enum Way {
-    Anchor,
-    Local,
-    Pool,
-    Anycast,
-    Link {
-        port: usize,
-        mtu: usize,
-        is_resolved: bool,
-    },
-    Blackhole,
-    Nowhere,
-}
-
-fn way(destination: Ipv6Addr) -> Way {
-    let within = |prefix: &str, len: u32| {
-        let mask = u128::MAX << (128 - len);
-        destination.to_bits() & mask == address(prefix).to_bits() & mask
-    };
-    let link = |port, mtu, is_resolved| Way::Link {
-        port,
-        mtu,
-        is_resolved,
-    };
-    match destination {
-        _ if destination == address(ANCHOR) => Way::Anchor,
-        _ if destination == address(LOCAL) => Way::Local,
-        _ if destination == address(ANYCAST) => Way::Anycast,
-        _ if destination == address(CORRESPONDENT) => link(CN, 1500, true),
-        _ if within("2001:db8:d:1::", 64) => Way::Pool,
-        _ if within("2001:db8:a::", 64) || within("2001:db8:b::", 64) => link(CORE, 1500, true),
-        _ if within("2001:db8:c:1::", 64) => link(CN, 1500, false),
-        _ if within(PENDING, 64) => link(CORE, 1500, false),
-        _ if within(NARROW, 64) => link(CN, 1300, true),
-        _ if within(BLACKHOLE, 48) => Way::Blackhole,
-        _ => Way::Nowhere,
-    }
 }
 
 /// RFC 4291 §2.5: not to be forwarded.
@@ -411,38 +372,4 @@ fn tunnel_packets(care_of: Ipv6Addr, inner: &[u8], limit: Option<u8>, room: usiz
         )
     };
     vec![piece(1, first), piece(first.len() as u16, second)]
-}
-
-/// The packet without what the table leaves open: flow label and Identification of what the anchor made.
-fn comparable(packet: &[u8]) -> Vec<u8> {
-    let mut packet = packet.to_vec();
-    if source(&packet) == address(ANCHOR) {
-        packet[1] &= 0xf0;
-        packet[2..4].fill(0);
-        if packet[6] == 44 && packet.len() >= 48 {
-            packet[44..48].fill(0);
-        }
-    }
-    packet
-}
-
-/// What left and is not permitted, or left more often than it is.
-pub fn unexplained(left: &[(usize, Vec<u8>)], permitted: &[Leaving]) -> Vec<(usize, Vec<u8>)> {
-    let mut permits: BTreeMap<(usize, Vec<u8>), usize> = BTreeMap::new();
-    for leaving in permitted {
-        *permits
-            .entry((leaving.port, comparable(&leaving.packet)))
-            .or_default() += 1;
-    }
-    let mut unexplained = left.to_vec();
-    unexplained.retain(
-        |(port, packet)| match permits.get_mut(&(*port, comparable(packet))) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                false
-            }
-            _ => true,
-        },
-    );
-    unexplained
 }

@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::appliance::*;
-use crate::model::{self, World, unexplained};
+use crate::explained::unexplained;
+use crate::model::{self, World};
 use crate::mutation::{Numbers, corpus, mutate};
 use crate::packets::udp;
 use crate::strategies::{arrival, batch, packet};

@@ -53,6 +53,7 @@ pub fn seeds() -> Vec<Script> {
             &with_extension(&whole, 44, &fragment_header(offset, more)),
         )
     };
+    let two_copies = || Event::Flows { home: 0, rule: 1 };
     let handoff = Event::Bind {
         home: 0,
         care_of: 1,
@@ -78,6 +79,11 @@ pub fn seeds() -> Vec<Script> {
             second(),
             down(),
         ]),
+        script([
+            two_copies(),
+            frame(CN, &with_hop_limit(&udp(CORRESPONDENT, HOME, 40), 1)),
+        ]),
+        script([two_copies(), frame(CN, &udp(CORRESPONDENT, HOME, 1452))]),
         script([frame(CORE, &too_big)]),
         script([piece(0, true), second(), piece(8, false)]),
         script([piece(8, false), piece(0, true)]),
