@@ -18,6 +18,8 @@ pub struct WorkerConfig {
     pub tcp_mss_clamp: bool,
     /// ICMPv6 errors per second and cause (RFC 4443 §2.4 (f)).
     pub icmp_errors_per_second: u32,
+    /// Packets of which fragments are held at once, a buffer each; 0: fragments of tunnel packets are dropped.
+    pub reassembly_packets: u32,
     /// What to do when there is nothing to do.
     pub idle: IdlePolicy,
     /// Makes the Identifications of outer fragments hard to guess (RFC 7739): random, and the same for all workers of
@@ -34,6 +36,7 @@ impl Default for WorkerConfig {
             transit: true,
             tcp_mss_clamp: false,
             icmp_errors_per_second: 1_000,
+            reassembly_packets: 256,
             idle: IdlePolicy::default(),
             fragment_key: 0,
         }

@@ -1,7 +1,7 @@
 //! Which care-of addresses get a packet for a home address that has several, or flow rules (RFC 6089 §5.3.6)
 
 use dhp_segment::{
-    Counter, DropReason, FlowKey, FlowSet, FlowVerdict, HomeEntry, MAX_CARE_OFS, Template,
+    Counter, DropReason, FlowKey, FlowSet, FlowVerdict, HomeEntry, MAX_CARE_OFS, Reader, Template,
 };
 use dhp_wire::codepoints::next_header;
 use dhp_wire::extension::{self, HeaderChain};
@@ -109,20 +109,31 @@ impl<P: Port> Path<P> {
         Some(copy)
     }
 
-    /// The template of the binding that has `care_of` for its care-of address, or had it until a moment ago: the default
-    /// one, or one with a Binding Identification number.
+    /// As [`template_from`], now.
     #[inline]
     pub(crate) fn template_from(&self, home: HomeEntry, care_of: &[u8; 16]) -> Option<Template> {
-        let accepts = |template: &Template| template.accepts_source(care_of, self.now_ns);
-        let default = self.reader.template(home.template).filter(accepts);
-        if default.is_some() {
-            return default;
-        }
-        let set = self.reader.flow_set(home.flows?)?;
-        FlowSet::templates(set)
-            .filter_map(|id| self.reader.template(id))
-            .find(accepts)
+        template_from(&self.reader, home, care_of, self.now_ns)
     }
+}
+
+/// The template of the binding that has `care_of` for its care-of address, or had it until a moment ago: the default one, or
+/// one with a Binding Identification number.
+#[inline]
+pub(crate) fn template_from(
+    reader: &Reader,
+    home: HomeEntry,
+    care_of: &[u8; 16],
+    now_ns: u64,
+) -> Option<Template> {
+    let accepts = |template: &Template| template.accepts_source(care_of, now_ns);
+    let default = reader.template(home.template).filter(accepts);
+    if default.is_some() {
+        return default;
+    }
+    let set = reader.flow_set(home.flows?)?;
+    FlowSet::templates(set)
+        .filter_map(|id| reader.template(id))
+        .find(accepts)
 }
 
 /// What of a packet the selectors of RFC 6088 §3.2 look at.

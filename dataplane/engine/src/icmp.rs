@@ -33,7 +33,7 @@ impl ErrorLimits {
         let bucket = match error {
             IcmpError::DestinationUnreachable { .. } => &mut self.unreachable,
             IcmpError::PacketTooBig { .. } => &mut self.too_big,
-            IcmpError::TimeExceeded => &mut self.time_exceeded,
+            IcmpError::TimeExceeded | IcmpError::ReassemblyTimeExceeded => &mut self.time_exceeded,
             IcmpError::ParameterProblem { .. } => &mut self.parameter_problem,
         };
         bucket.take(now_ns)

@@ -9,6 +9,7 @@
 //! | `lookup` | the bindings of all home addresses of the batch, at once |
 //! | `downlink` | CN → home address: the entry of the tunnel; `outer_header`, `outer_fragment` |
 //! | `flow_rules` | which of a mobile node's care-of addresses get the packet; `flow_fragments` |
+//! | `reassembly` | fragments of packets to the anchor; `partial_packet` |
 //! | `uplink` | mobile node → anchor: the exit of the tunnel, with both checks of the binding |
 //! | `forward` | by route: hop limit, MTU, next hop |
 //! | `local` | to the anchor itself: signalling is punted, the rest is the host's |
@@ -38,9 +39,11 @@ mod origin;
 mod outer_fragment;
 mod outer_header;
 mod packet_buf;
+mod partial_packet;
 mod path;
 mod plan;
 mod port;
+mod reassembly;
 mod run;
 mod token_bucket;
 mod tunnel_error;

@@ -95,11 +95,7 @@ impl<P: Port> Path<P> {
             return self.discard(packet, DropReason::HomeAddressOptionUnbound);
         }
         take_off_home_address(packet.bytes_mut(), home_address.octets(), option);
-        let opened = match origin {
-            Origin::Port(port) => Origin::Opened(port),
-            other => other,
-        };
-        self.hand_to_host(packet, opened);
+        self.hand_to_host(packet, origin.opened());
     }
 
     /// To the home-agents anycast address of a covered /64: queries are answered here; anything else is transit.

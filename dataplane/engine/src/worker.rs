@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use dhp_segment::{Counter, Reader};
 use thiserror::Error;
 
-use crate::classify::{Ingress, classify};
+use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
 use crate::flow_fragments::FlowFragments;
 use crate::icmp::ErrorLimits;
@@ -13,6 +13,7 @@ use crate::origin::Origin;
 use crate::outer_fragment::Identifications;
 use crate::path::{Path, count_oversized};
 use crate::plan::Plan;
+use crate::reassembly::Reassembly;
 use crate::{BATCH_SIZE, Batch, PacketBuf, Port};
 
 /// The most ports that one worker serves.
@@ -42,6 +43,8 @@ pub struct Worker<P: Port> {
     batch: Batch<P::Buf>,
     plans: ArrayVec<Plan, BATCH_SIZE>,
     lookup: Lookup,
+    /// The bindings of one packet that was put together while the batch was worked on.
+    late_lookup: Lookup,
     punt_signal: Option<Box<dyn FnMut() + Send>>,
     /// The segment's writer waits for this worker's quiescent points.
     awake: bool,
@@ -79,6 +82,7 @@ impl<P: Port> Worker<P> {
             tcp_mss_clamp: config.tcp_mss_clamp,
             identifications: Identifications::new(config.fragment_key, reader.worker()),
             flow_fragments: FlowFragments::new(),
+            reassembly: Reassembly::new(config.reassembly_packets),
             reader,
             spare: None,
             now_ns: 0,
@@ -92,6 +96,7 @@ impl<P: Port> Worker<P> {
             batch: Batch::new(),
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
+            late_lookup: Lookup::new(),
             punt_signal: None,
             awake: false,
         })
@@ -117,6 +122,7 @@ impl<P: Port> Worker<P> {
             self.awake = true;
         }
         self.path.now_ns = now_ns;
+        self.path.abandon_old_fragments();
         let mut packets = 0_usize;
         for port in 0..self.path.ports.len() {
             packets = packets.saturating_add(self.poll_port(port));
@@ -149,6 +155,7 @@ impl<P: Port> Worker<P> {
             batch,
             plans,
             lookup,
+            late_lookup,
             ..
         } = self;
         let Some(port) = path.ports.get_mut(number) else {
@@ -186,15 +193,20 @@ impl<P: Port> Worker<P> {
             Origin::Port(number)
         };
         for (packet, plan) in batch.drain().zip(plans.iter()) {
-            match plan {
-                Plan::Deliver { action, home } => {
-                    path.deliver(packet, *action, lookup.entry(*home), origin);
-                }
-                Plan::Decapsulate(tunnelled) => path.uplink(packet, tunnelled, lookup, number),
-                Plan::Host => path.hand_to_host(packet, origin),
-                Plan::Drop(reason) => path.discard(packet, *reason),
+            if *plan != Plan::Reassemble {
+                path.carry_out(packet, plan, lookup, origin);
+            } else if let Some(whole) = path.reassemble(packet, origin) {
+                late_lookup.clear();
+                let plan = classify_reassembled(whole.bytes(), &path.reader, late_lookup);
+                late_lookup.resolve(&path.reader);
+                path.carry_out(whole, &plan, late_lookup, origin);
             }
         }
         received
+    }
+
+    /// Fragments that wait for the rest of their packets.
+    pub fn fragments_held(&self) -> u64 {
+        self.path.reassembly.held()
     }
 }

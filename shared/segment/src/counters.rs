@@ -13,6 +13,8 @@ named_enum! {
         Encapsulated "encapsulated" "packets put into a tunnel",
         Decapsulated "decapsulated" "packets taken out of a tunnel",
         PreviousCareOf "previous_care_of" "tunnelled packets accepted from the care-of address before the handoff",
+        FragmentsJoined "fragments_joined" "fragments that became part of a packet that another one completed",
+        Reassembled "reassembled" "packets to this box put together from fragments",
         Forwarded "forwarded" "packets forwarded by route",
         Hairpinned "hairpinned" "packets from one mobile node here to another",
         PuntedMobility "punted_mobility" "signalling packets handed to the control plane",

@@ -125,7 +125,13 @@ impl Reader {
     /// Counts one dropped packet.
     #[inline]
     pub fn count_drop(&self, reason: DropReason) {
-        self.add(Counter::ALL.len() + reason.index(), 1);
+        self.count_drops(reason, 1);
+    }
+
+    /// Counts `n` dropped packets.
+    #[inline]
+    pub fn count_drops(&self, reason: DropReason, n: u64) {
+        self.add(Counter::ALL.len() + reason.index(), n);
     }
 
     #[inline(always)]

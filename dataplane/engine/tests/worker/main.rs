@@ -14,6 +14,7 @@ mod local;
 mod mss_clamp;
 mod mutation;
 mod packets;
+mod reassembly;
 mod running;
 mod tunnel_errors;
 mod uplink;
