@@ -241,11 +241,17 @@ impl Signalling {
             self.counters.punted += 1;
             let now = (self.clock)();
             let packet = self.buffer.get(..punted.len).unwrap_or_default();
-            if punted.meta.kind == PuntKind::IcmpError {
-                learn_path_mtu(&mut self.forwarding, packet, now.mono_ns);
-                continue;
+            match punted.meta.kind {
+                PuntKind::IcmpError => {
+                    learn_path_mtu(&mut self.forwarding, packet, now.mono_ns);
+                }
+                PuntKind::HomeAddressOption => {
+                    self.anchor.handle_unbound_home_address(now, packet);
+                }
+                PuntKind::Mobility | PuntKind::QueryAnycast => {
+                    self.anchor.handle_packet(now, packet);
+                }
             }
-            self.anchor.handle_packet(now, packet);
             self.collect(worker, Some(punted.meta.timestamp_ns));
             self.carry_out();
         }

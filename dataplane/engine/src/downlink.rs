@@ -23,6 +23,9 @@ impl<P: Port> Path<P> {
         if origin == Origin::Host {
             self.reader.count(Counter::FromHost, 1);
         }
+        if let Some(template) = self.direct_template(packet.bytes(), home, origin) {
+            return self.send_direct(packet, &template);
+        }
         if let Some(flows) = home.and_then(|home| home.flows) {
             return self.downlink_by_flow(packet, home, flows, origin);
         }

@@ -43,21 +43,23 @@ impl<P: Port> Path<P> {
             ..HeaderChain::default()
         });
         let key = flow_key(&view, &chain);
+        // Before the rules are looked at: a change in between makes this the generation of nothing.
+        let generation = set.generation();
+        let now_ns = self.now_ns;
+        let decide = || set.verdict(&key);
         let Some(fragment) = chain.fragment else {
-            return Ok(set.verdict(&key));
+            return Ok(self.flow_memory.verdict(&key, generation, now_ns, decide));
         };
         let fragmented = (key.source, key.destination, fragment.id);
         if fragment.offset == 0 {
-            let verdict = set.verdict(&key);
+            let verdict = self.flow_memory.verdict(&key, generation, now_ns, decide);
             if fragment.more {
-                self.flow_fragments
-                    .remember(fragmented, set.generation(), verdict, self.now_ns);
+                self.flow_memory
+                    .remember(fragmented, generation, verdict, now_ns);
             }
             return Ok(verdict);
         }
-        let remembered = self
-            .flow_fragments
-            .recall(&fragmented, set.generation(), self.now_ns);
+        let remembered = self.flow_memory.recall(&fragmented, generation, now_ns);
         match remembered {
             Some(verdict) => Ok(verdict),
             None if set.needs_first_fragment() => Err(DropReason::FragmentWithoutFirst),

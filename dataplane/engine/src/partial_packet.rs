@@ -235,7 +235,8 @@ impl<B: PacketBuf> PartialPacket<B> {
 
     fn agrees(&self, piece: &Piece<'_>) -> bool {
         let is_end = self.end == Some(piece.end());
-        is_end != piece.more && self.buffer.bytes().get(piece.offset..piece.end()) == Some(piece.data)
+        is_end != piece.more
+            && self.buffer.bytes().get(piece.offset..piece.end()) == Some(piece.data)
     }
 
     fn taken(&self, piece: &Piece<'_>) -> Taken {

@@ -5,12 +5,13 @@ use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
 
-use crate::flow_fragments::FlowFragments;
+use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
 use crate::origin::Origin;
 use crate::outer_fragment::Identifications;
 use crate::plan::Plan;
+use crate::punt_limits::PuntLimits;
 use crate::reassembly::Reassembly;
 use crate::{Link, PacketBuf, Port};
 
@@ -35,7 +36,8 @@ pub(crate) struct Path<P: Port> {
     pub(crate) transit: bool,
     pub(crate) tcp_mss_clamp: bool,
     pub(crate) identifications: Identifications,
-    pub(crate) flow_fragments: FlowFragments,
+    pub(crate) flow_memory: FlowMemory,
+    pub(crate) punt_limits: PuntLimits,
     pub(crate) reassembly: Reassembly<P::Buf>,
     /// The buffer for the next injected packet, kept from a round that had none.
     pub(crate) spare: Option<P::Buf>,

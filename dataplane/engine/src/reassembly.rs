@@ -4,7 +4,7 @@
 //! here without having proved anything, so there are as many places as were configured and no more, found by a keyed hash;
 //! and a packet whose first fragment shows a tunnel of one of our mobile nodes takes the place of one that does not.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use dhp_segment::{Counter, DropReason, Reader};
 use dhp_wire::codepoints::icmpv6::ERRONEOUS_FIELD;
@@ -12,8 +12,9 @@ use dhp_wire::codepoints::next_header;
 use dhp_wire::extension::{self, Fragment};
 use dhp_wire::icmpv6::{IcmpError, may_answer};
 use dhp_wire::ipv6::Ipv6View;
+use foldhash::quality::RandomState;
 
-use crate::flow_fragments::FragmentedPacket;
+use crate::flow_memory::FragmentedPacket;
 use crate::origin::Origin;
 use crate::partial_packet::{Joined, PartialPacket, Piece};
 use crate::path::Path;
@@ -57,7 +58,7 @@ impl<B: PacketBuf> Reassembly<B> {
         let places = usize::try_from(packets).unwrap_or(0).next_multiple_of(WAYS);
         Self {
             entries: (0..places).map(|_| None).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             held: 0,
             swept_ns: 0,
         }

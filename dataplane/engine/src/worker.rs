@@ -6,13 +6,14 @@ use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
-use crate::flow_fragments::FlowFragments;
+use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
 use crate::origin::Origin;
 use crate::outer_fragment::Identifications;
 use crate::path::{Path, count_oversized};
 use crate::plan::Plan;
+use crate::punt_limits::PuntLimits;
 use crate::reassembly::Reassembly;
 use crate::{BATCH_SIZE, Batch, PacketBuf, Port};
 
@@ -77,11 +78,12 @@ impl<P: Port> Worker<P> {
             ports,
             host_port,
             error_source: config.anchor_addresses.first().copied(),
-            error_limits: ErrorLimits::new(config.icmp_errors_per_second),
+            error_limits: ErrorLimits::new(&config.icmp_errors),
             transit: config.transit,
             tcp_mss_clamp: config.tcp_mss_clamp,
             identifications: Identifications::new(config.fragment_key, reader.worker()),
-            flow_fragments: FlowFragments::new(),
+            flow_memory: FlowMemory::new(),
+            punt_limits: PuntLimits::new(&config.punt_rates),
             reassembly: Reassembly::new(config.reassembly_packets),
             reader,
             spare: None,

@@ -66,7 +66,7 @@ impl Control {
     pub fn inject(&mut self, worker: u32, packet: &[u8]) -> Result<(), RingError> {
         Ring::new(&self.view, &self.view.layout.inject_rings, worker)
             .ok_or(RingError::Full)?
-            .push([0; 2], packet)
+            .push([0; 2], packet, 0)
     }
 
     /// The counters of `worker`; all 0 if there is no such worker.

@@ -2,6 +2,7 @@
 //!
 //! A layout is computed from the geometry, never read: a process that has checked the header once trusts its own copy.
 
+use crate::care_of_filter::{PER_WORD, PLACES};
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::flow::MAX_CARE_OFS;
@@ -90,6 +91,7 @@ pub(crate) struct Layout {
     pub(crate) buckets: Region,
     pub(crate) records: Region,
     pub(crate) templates: Region,
+    pub(crate) care_of_filter: Region,
     pub(crate) flow_sets: Region,
     pub(crate) next_hops: Region,
     pub(crate) next_hop_values: Region,
@@ -132,6 +134,10 @@ impl Layout {
                 TEMPLATE_WORDS,
                 geometry.templates as usize + flow_sets * MAX_CARE_OFS,
             ),
+            care_of_filter: region(
+                1,
+                ((homes + flow_sets * MAX_CARE_OFS) * PLACES).div_ceil(PER_WORD),
+            ),
             // One in eight waits for quiescence, and at least one: a new set is complete before the old one goes.
             flow_sets: region(FLOW_SET_WORDS, flow_sets + flow_sets.div_ceil(8)),
             next_hops: region(1, next_hops),
@@ -168,6 +174,7 @@ mod tests {
             layout.buckets,
             layout.records,
             layout.templates,
+            layout.care_of_filter,
             layout.flow_sets,
             layout.next_hops,
             layout.next_hop_values,

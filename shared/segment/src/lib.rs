@@ -20,6 +20,7 @@
 //! against the geometry this process validated when it opened the segment.
 
 mod bucket;
+mod care_of_filter;
 mod control;
 mod counters;
 mod drop_reason;

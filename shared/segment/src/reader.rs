@@ -1,5 +1,6 @@
 //! A worker's view of the segment.
 
+use crate::care_of_filter::CareOfFilter;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
@@ -17,6 +18,9 @@ use crate::view::View;
 use core::cell::Cell;
 use core::marker::PhantomData;
 use std::sync::Arc;
+
+/// The share of the punt ring that is kept for known sources.
+const KNOWN_RESERVE: u32 = 4;
 
 /// The reading side of one worker. Every call is wait-free: a bounded number of loads and stores, whatever the writer is
 /// doing or has died doing.
@@ -93,6 +97,14 @@ impl Reader {
         route_table::lookup(&self.view, destination)
     }
 
+    /// Whether `address` is the care-of address of a binding, or one of the few others that look like one: a hint for whom to
+    /// serve first, and no proof of anything.
+    #[must_use]
+    #[inline]
+    pub fn is_care_of(&self, address: &[u8; 16]) -> bool {
+        CareOfFilter(&self.view).holds(address)
+    }
+
     /// The next hop `id`; `None` if it has been released.
     #[must_use]
     #[inline]
@@ -145,14 +157,20 @@ impl Reader {
         }
     }
 
-    /// Hands a packet (from its IPv6 header on) to the control plane.
+    /// Hands a packet (from its IPv6 header on) to the control plane. One in four slots of the ring is for packets whose source is
+    /// known, so that a flood of others does not keep them out.
     ///
     /// # Errors
     /// [`RingError`]; its [`RingError::drop_reason`] is the drop to count.
     pub fn punt(&self, meta: &PuntMeta, packet: &[u8]) -> Result<(), RingError> {
+        let reserve = if meta.known {
+            0
+        } else {
+            self.view.layout.geometry.ring_slots / KNOWN_RESERVE
+        };
         Ring::new(&self.view, &self.view.layout.punt_rings, self.worker)
             .ok_or(RingError::Full)?
-            .push(meta.encode(), packet)
+            .push(meta.encode(), packet, reserve)
     }
 
     /// Takes the oldest packet (from its IPv6 header on) that the control plane wants sent. `buffer` should hold

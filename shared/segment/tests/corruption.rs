@@ -81,6 +81,7 @@ fn use_everything(segment: &Segment) {
         let _ = reader.route(&template.map_or([0; 16], |template| template.destination));
     }
     let meta = PuntMeta {
+        known: true,
         port: 0,
         kind: PuntKind::Mobility,
         timestamp_ns: 0,
@@ -177,6 +178,7 @@ fn a_ring_recovers_from_a_cursor_that_can_not_be() {
             .unwrap();
     };
     let meta = PuntMeta {
+        known: true,
         port: 3,
         kind: PuntKind::QueryAnycast,
         timestamp_ns: 4,

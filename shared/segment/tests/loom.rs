@@ -240,6 +240,7 @@ fn packets_pass_the_ring_whole_and_in_order() {
         let mut sent = 0;
         for n in 1..=3_u8 {
             let meta = PuntMeta {
+                known: true,
                 port: n.into(),
                 kind: PuntKind::Mobility,
                 timestamp_ns: n.into(),

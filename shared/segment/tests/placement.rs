@@ -52,6 +52,7 @@ fn two_mappings_of_one_file_are_one_segment() {
     assert_eq!(data_plane.writer_heartbeat_ns(), 77);
 
     let meta = PuntMeta {
+        known: true,
         port: 1,
         kind: PuntKind::Mobility,
         timestamp_ns: 2,

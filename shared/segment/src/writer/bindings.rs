@@ -1,6 +1,7 @@
 //! Bindings: publish, hand off, remove.
 
 use super::Writer;
+use crate::care_of_filter::CareOfFilter;
 use crate::error::{SegmentError, Table};
 use crate::home_table::HomeTable;
 use crate::pool::Retired;
@@ -22,7 +23,7 @@ impl Writer {
             Some((entry, _)) => {
                 let template = self.new_template(tunnel)?;
                 HomeTable(&self.view).set_template(entry.record, template);
-                self.retire(Retired::Template(entry.template));
+                self.retire_template(entry.template);
             }
             None => {
                 let capacity = self.view.layout.geometry.home_addresses;
@@ -50,7 +51,7 @@ impl Writer {
         };
         homes.remove(&key, entry.record, place);
         self.retire(Retired::Record(entry.record));
-        self.retire(Retired::Template(entry.template));
+        self.retire_template(entry.template);
         if let Some(set) = entry.flows {
             self.retire_flow_set(set);
         }
@@ -120,6 +121,20 @@ impl Writer {
         if let Some(slot) = self.view.slot(&self.view.layout.templates, id) {
             Template::new(tunnel, self.generation).store(slot);
         }
+        CareOfFilter(&self.view).add(&tunnel.care_of.octets());
         Ok(id)
+    }
+
+    /// Keeps a template that readers can no longer find until they have let go of it.
+    pub(super) fn retire_template(&mut self, id: u32) {
+        self.forget_care_of(id);
+        self.retire(Retired::Template(id));
+    }
+
+    /// One binding less is at the care-of address of a template.
+    pub(super) fn forget_care_of(&mut self, id: u32) {
+        if let Some(slot) = self.view.slot(&self.view.layout.templates, id) {
+            CareOfFilter(&self.view).remove(&Template::load(slot).destination);
+        }
     }
 }

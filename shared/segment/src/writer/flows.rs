@@ -74,8 +74,13 @@ impl Writer {
         };
         let old = set.template(position);
         set.set_care_of(position, bid, template);
+        if template.is_none() {
+            // Rules that led there alone are skipped from now on.
+            self.generation = self.generation.wrapping_add(1);
+            set.set_generation(self.generation);
+        }
         if let Some(old) = old {
-            self.retire(Retired::Template(old));
+            self.retire_template(old);
         }
         Ok(true)
     }
@@ -100,6 +105,7 @@ impl Writer {
                 Err(error) => {
                     // No reader has seen them.
                     for template in templates {
+                        self.forget_care_of(template);
                         self.templates.give(template);
                     }
                     return Err(error);
@@ -122,7 +128,7 @@ impl Writer {
             .map(|set| set.templates().collect())
             .unwrap_or_default();
         for template in templates {
-            self.retire(Retired::Template(template));
+            self.retire_template(template);
         }
         self.retire(Retired::FlowSet(id));
         self.flow_sets_in_use = self.flow_sets_in_use.saturating_sub(1);
