@@ -171,6 +171,7 @@ fn geometry(config: &Config) -> Geometry {
         next_hops: config.limits.next_hops,
         routes: config.limits.routes,
         flow_sets: config.limits.flow_sets,
+        meters: 0,
         ..Geometry::default()
     }
 }

@@ -226,6 +226,9 @@ impl Forwarding {
                         next_hop,
                         mtu: path.mtu,
                         previous,
+                        metered: false,
+                        rate_cap: None,
+                        test: None,
                     };
                     self.writer.publish_binding(*home_address, &tunnel)?;
                 }

@@ -118,8 +118,8 @@ impl<P: Port> Path<P> {
     }
 }
 
-/// The template of the binding that has `care_of` for its care-of address, or had it until a moment ago: the default one, or
-/// one with a Binding Identification number.
+/// The template of the binding that has `care_of` for its care-of address, or had it until a moment ago: the default one, the
+/// tested one behind it, or one with a Binding Identification number.
 #[inline]
 pub(crate) fn template_from(
     reader: &Reader,
@@ -128,9 +128,14 @@ pub(crate) fn template_from(
     now_ns: u64,
 ) -> Option<Template> {
     let accepts = |template: &Template| template.accepts_source(care_of, now_ns);
-    let default = reader.template(home.template).filter(accepts);
-    if default.is_some() {
-        return default;
+    let default = reader.template(home.template)?;
+    if accepts(&default) {
+        return Some(default);
+    }
+    // While a care-of address is tested, the one before is good.
+    let tested = default.tested.and_then(|id| reader.template(id));
+    if let Some(tested) = tested.filter(accepts) {
+        return Some(tested);
     }
     let set = reader.flow_set(home.flows?)?;
     FlowSet::templates(set)

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `classify` | whose is it, as far as its own octets and the routes tell? Yields a `Plan` |
 //! | `lookup` | the bindings of all home addresses of the batch, at once |
-//! | `downlink` | CN → home address: the entry of the tunnel; `outer_header`, `outer_fragment` |
+//! | `downlink` | CN → home address: the entry of the tunnel; `outer_header`, `outer_fragment`, `binding_limits` |
 //! | `type_2_routing` | from the box itself to a mobile node |
 //! | `flow_rules` | which of a mobile node's care-of addresses get the packet; `flow_memory` |
 //! | `reassembly` | fragments of packets to the anchor; `partial_packet` |
@@ -24,6 +24,7 @@
 
 mod aged_table;
 mod batch;
+mod binding_limits;
 mod classify;
 mod config;
 mod downlink;

@@ -44,7 +44,10 @@ impl<P: Port> Path<P> {
         if !is_own || chain.upper_protocol == next_header::MOBILITY || chain.routing.is_some() {
             return None;
         }
-        let template = self.template(home)?;
+        // What is limited is accounted for on the way through the tunnel.
+        let template = self
+            .template(home)
+            .filter(|template| template.meter.is_none())?;
         // What does not fit a path in one piece can go through the tunnel in two.
         let hop = self.reader.next_hop(template.next_hop)?;
         let path_mtu = usize::from(template.mtu)

@@ -30,6 +30,7 @@ impl<P: Port> Path<P> {
         let Some(template) = self.template_from(source, &tunnelled.entry) else {
             return self.discard(packet, DropReason::TunnelSourceMismatch);
         };
+        self.credit(&template, packet.bytes().len());
         let Some(traffic_class) = tunnelled.traffic_class else {
             return self.discard(packet, DropReason::EcnInvalid);
         };

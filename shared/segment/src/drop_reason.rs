@@ -27,6 +27,7 @@ named_enum! {
         EncapsulationLimit "encapsulation_limit" "tunnel encapsulation limit of zero (RFC 2473 section 4.1.1)",
         EcnInvalid "ecn_invalid" "outer header marked congestion over an inner one that can not carry it (RFC 6040)",
         CareOfTestCredit "care_of_test_credit" "care-of address under test has used up its credit",
+        BindingRateCap "binding_rate_cap" "beyond the cap on the binding's rate",
         RoutingHeader0 "routing_header_0" "type 0 routing header (RFC 5095)",
         RoutingHeader2 "routing_header_2" "type 2 routing header that names no address of ours",
         RoutingHeaderUnknown "routing_header_unknown" "unknown routing header with segments left, addressed to us",

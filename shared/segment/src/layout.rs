@@ -8,6 +8,7 @@ use crate::drop_reason::DropReason;
 use crate::flow::MAX_CARE_OFS;
 use crate::flow_set::FLOW_SET_WORDS;
 use crate::geometry::Geometry;
+use crate::meter::METER_WORDS;
 use crate::ring;
 use crate::sync::LINE_WORDS;
 
@@ -15,7 +16,7 @@ use crate::sync::LINE_WORDS;
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub(crate) const LAYOUT_VERSION: u32 = 3;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {
@@ -25,10 +26,10 @@ pub(crate) mod header_word {
     pub(crate) const VERSION: usize = 1;
     /// Length of the segment in words.
     pub(crate) const WORDS: usize = 2;
-    /// The seven numbers of the geometry, in the order of its fields.
+    /// The eight numbers of the geometry, in the order of its fields.
     pub(crate) const GEOMETRY: usize = 3;
     /// Two words of hash seed.
-    pub(crate) const SEED: usize = 10;
+    pub(crate) const SEED: usize = 11;
     /// The epoch of the quiescence protocol; on its own line, since the writer changes it while every worker reads it.
     pub(crate) const EPOCH: usize = 16;
     /// Which route buffer is current, and how many ranges it holds.
@@ -43,8 +44,10 @@ pub(crate) mod header_word {
 pub(crate) const BUCKET_WORDS: usize = LINE_WORDS;
 /// Words of a record of the home table.
 pub(crate) const RECORD_WORDS: usize = 4;
-/// Words of a template: two cache lines.
-pub(crate) const TEMPLATE_WORDS: usize = 2 * LINE_WORDS;
+/// Words of a template: one cache line.
+pub(crate) const TEMPLATE_WORDS: usize = LINE_WORDS;
+/// Words of what a template remembers of the binding's past.
+pub(crate) const PAST_WORDS: usize = 4;
 /// Words of a next hop's value.
 pub(crate) const NEXT_HOP_WORDS: usize = 4;
 /// Words of the start of a route range: one address.
@@ -91,6 +94,9 @@ pub(crate) struct Layout {
     pub(crate) buckets: Region,
     pub(crate) records: Region,
     pub(crate) templates: Region,
+    /// One for each template, at the same index.
+    pub(crate) pasts: Region,
+    pub(crate) meters: Region,
     pub(crate) care_of_filter: Region,
     pub(crate) flow_sets: Region,
     pub(crate) next_hops: Region,
@@ -123,6 +129,9 @@ impl Layout {
         // n prefixes cut the address space into at most 2n + 1 ranges.
         let ranges = 2 * geometry.routes as usize + 1;
         let flow_sets = geometry.flow_sets as usize;
+        let meters = geometry.meters as usize;
+        // Each care-of address under test has a second template, for the tested one.
+        let templates = geometry.templates as usize + flow_sets * MAX_CARE_OFS + meters;
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,
@@ -130,10 +139,10 @@ impl Layout {
             buckets: region(BUCKET_WORDS, homes.div_ceil(BUCKET_LOAD)),
             // Removed records wait for quiescence; the surplus is for those, not for more home addresses.
             records: region(RECORD_WORDS, homes + homes.div_ceil(8)),
-            templates: region(
-                TEMPLATE_WORDS,
-                geometry.templates as usize + flow_sets * MAX_CARE_OFS,
-            ),
+            templates: region(TEMPLATE_WORDS, templates),
+            pasts: region(PAST_WORDS, templates),
+            // One in eight waits for quiescence, and at least one where there is any.
+            meters: region(METER_WORDS, meters + meters.div_ceil(8)),
             care_of_filter: region(
                 1,
                 ((homes + flow_sets * MAX_CARE_OFS) * PLACES).div_ceil(PER_WORD),
@@ -166,6 +175,7 @@ mod tests {
             next_hops: 5,
             routes: 3,
             flow_sets: 2,
+            meters: 0,
             ring_slots: 2,
         });
         let mut end = header_word::LEN;
@@ -174,6 +184,8 @@ mod tests {
             layout.buckets,
             layout.records,
             layout.templates,
+            layout.pasts,
+            layout.meters,
             layout.care_of_filter,
             layout.flow_sets,
             layout.next_hops,

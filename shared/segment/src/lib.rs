@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | home table: home address → rewrite template | [`Writer`] | [`Reader`] |
 //! | next hops, route table | [`Writer`] | [`Reader`] |
+//! | meters: what a binding has sent and got, where that is limited | [`Reader`]s | [`Reader`]s |
 //! | punt ring, one per worker | [`Reader`] | [`Control`] |
 //! | inject ring, one per worker | [`Control`] | [`Reader`] |
 //! | counters, one block per worker | [`Reader`] | [`Control`], [`Segment::counters`] |
@@ -33,6 +34,7 @@ mod header;
 mod home_table;
 mod layout;
 mod mapping;
+mod meter;
 mod names;
 mod next_hop;
 mod pool;
@@ -58,11 +60,12 @@ pub use flow::{
 pub use flow_set::FlowSet;
 pub use geometry::Geometry;
 pub use home_table::HomeEntry;
+pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};
 pub use reader::Reader;
 pub use ring::{InjectMeta, PuntKind, PuntMeta, RING_PACKET_BYTES, RingError};
 pub use role::Role;
 pub use route::{Route, RouteAction};
 pub use segment::Segment;
-pub use template::{OUTER_HEADER_LEN, Template, Tunnel};
+pub use template::{CareOfTest, OUTER_HEADER_LEN, Template, TestedCareOf, Tunnel};
 pub use writer::Writer;

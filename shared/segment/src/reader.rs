@@ -6,6 +6,7 @@ use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
 use crate::home_table::{HomeEntry, HomeTable};
 use crate::layout::WORKER_COUNTERS;
+use crate::meter::Meter;
 use crate::next_hop::{self, NextHop};
 use crate::quiescence;
 use crate::ring::{InjectMeta, PuntMeta, Ring, RingError};
@@ -78,9 +79,14 @@ impl Reader {
     #[must_use]
     #[inline]
     pub fn template(&self, id: u32) -> Option<Template> {
-        self.view
-            .slot(&self.view.layout.templates, id)
-            .map(Template::load)
+        self.view.template(id).map(Template::load)
+    }
+
+    /// The meter that a template has named. `None` only for an index that no template gave.
+    #[must_use]
+    #[inline]
+    pub fn meter(&self, id: u32) -> Option<Meter<'_>> {
+        self.view.meter(id)
     }
 
     /// The flow set that a lookup has named. `None` only for an index that no lookup gave.

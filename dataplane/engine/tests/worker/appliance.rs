@@ -114,6 +114,7 @@ impl Appliance {
             next_hops: 16,
             routes: 64,
             flow_sets: 8,
+            meters: 8,
             ring_slots: setup.ring_slots,
         };
         let segment = Segment::anonymous(&geometry).expect("a segment");
@@ -335,6 +336,9 @@ fn publish(writer: &mut Writer) {
             next_hop,
             mtu,
             previous,
+            metered: false,
+            rate_cap: None,
+            test: None,
         };
         writer
             .publish_binding(address(home), &tunnel)

@@ -10,6 +10,7 @@ mod drops;
 mod errors;
 mod flows;
 mod forwarding;
+mod limits;
 mod local;
 mod mss_clamp;
 mod mutation;
