@@ -21,7 +21,7 @@ use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
 
 use crate::clock::Clock;
-use crate::forwarding::{Forwarding, ForwardingError};
+use crate::forwarding::{Forwarding, ForwardingError, TunnelLimits};
 use crate::mirror::Plan;
 
 /// Punted packets that one turn takes from a worker, so that time and commands are looked at in between.
@@ -122,9 +122,9 @@ impl Signalling {
         })
     }
 
-    /// Send no tunnel packet longer than `octets`. For bindings to come.
-    pub fn limit_path_mtu(&mut self, octets: u16) {
-        self.forwarding.limit_path_mtu(octets);
+    /// Limit the tunnels of bindings to come.
+    pub fn limit_tunnels(&mut self, limits: TunnelLimits) {
+        self.forwarding.limit_tunnels(limits);
     }
 
     /// The protocol engine, to look at.
