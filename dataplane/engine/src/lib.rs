@@ -18,6 +18,8 @@
 //! | `tunnel_error` | the errors that come back from inside a tunnel, for the source of what was in it |
 //! | `inject` | what the control plane sends |
 //!
+//! While somebody asks for it, `trace` tells what becomes of single packets.
+//!
 //! On the packet path nothing allocates, locks, reads a clock, formats or panics, and every packet ends in exactly one
 //! counted place.
 #![forbid(unsafe_code)]
@@ -51,6 +53,7 @@ mod punt_limits;
 mod reassembly;
 mod run;
 mod token_bucket;
+mod trace;
 mod tunnel_error;
 mod type_2_routing;
 mod uplink;

@@ -1,6 +1,6 @@
 //! What carries out the plans: the ports, the tables, and the last steps that every packet takes one of
 
-use dhp_segment::{Counter, DropReason, HomeEntry, Reader, RouteAction, Template};
+use dhp_segment::{Counter, DropReason, HomeEntry, Reader, RouteAction, Template, TraceRequest};
 use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
@@ -41,6 +41,8 @@ pub(crate) struct Path<P: Port> {
     pub(crate) reassembly: Reassembly<P::Buf>,
     /// The buffer for the next injected packet, kept from a round that had none.
     pub(crate) spare: Option<P::Buf>,
+    /// Which packets of the current round are traced.
+    pub(crate) trace: Option<TraceRequest>,
     /// Monotonic time of the current round.
     pub(crate) now_ns: u64,
     /// Something was punted in the current round.

@@ -87,6 +87,7 @@ impl<P: Port> Worker<P> {
             reassembly: Reassembly::new(config.reassembly_packets),
             reader,
             spare: None,
+            trace: None,
             now_ns: 0,
             punted: false,
         };
@@ -124,6 +125,7 @@ impl<P: Port> Worker<P> {
             self.awake = true;
         }
         self.path.now_ns = now_ns;
+        self.path.trace = self.path.reader.trace_request();
         self.path.abandon_old_fragments();
         let mut packets = 0_usize;
         for port in 0..self.path.ports.len() {
@@ -194,14 +196,20 @@ impl<P: Port> Worker<P> {
         } else {
             Origin::Port(number)
         };
-        for (packet, plan) in batch.drain().zip(plans.iter()) {
-            if *plan != Plan::Reassemble {
-                path.carry_out(packet, plan, lookup, origin);
-            } else if let Some(whole) = path.reassemble(packet, origin) {
-                late_lookup.clear();
-                let plan = classify_reassembled(whole.bytes(), &path.reader, late_lookup);
-                late_lookup.resolve(&path.reader);
-                path.carry_out(whole, &plan, late_lookup, origin);
+        let packets = batch.drain().zip(plans.iter());
+        match path.trace {
+            None => {
+                for (packet, plan) in packets {
+                    work(path, packet, plan, lookup, late_lookup, origin);
+                }
+            }
+            Some(request) => {
+                let port = u16::try_from(number).ok();
+                for (packet, plan) in packets {
+                    let watched = path.watch(&request, packet.bytes());
+                    work(path, packet, plan, lookup, late_lookup, origin);
+                    path.tell(&request, watched, port);
+                }
             }
         }
         received
@@ -210,5 +218,25 @@ impl<P: Port> Worker<P> {
     /// Fragments that wait for the rest of their packets.
     pub fn fragments_held(&self) -> u64 {
         self.path.reassembly.held()
+    }
+}
+
+/// Carry out the plan for one packet of a batch.
+#[inline]
+fn work<P: Port>(
+    path: &mut Path<P>,
+    packet: P::Buf,
+    plan: &Plan,
+    lookup: &Lookup,
+    late_lookup: &mut Lookup,
+    origin: Origin,
+) {
+    if *plan != Plan::Reassemble {
+        path.carry_out(packet, plan, lookup, origin);
+    } else if let Some(whole) = path.reassemble(packet, origin) {
+        late_lookup.clear();
+        let plan = classify_reassembled(whole.bytes(), &path.reader, late_lookup);
+        late_lookup.resolve(&path.reader);
+        path.carry_out(whole, &plan, late_lookup, origin);
     }
 }

@@ -32,6 +32,7 @@ named_enum! {
         OuterFragments "outer_fragments" "second halves of tunnel packets that had to be fragmented",
         FlowCopies "flow_copies" "copies of packets for further care-of addresses of their flow",
         IcmpSent "icmp_sent" "ICMPv6 errors sent",
+        TraceLost "trace_lost" "traced packets that nobody will hear of, since the trace ring was full",
         Polls "polls" "rounds of the worker loop",
         IdlePolls "idle_polls" "rounds without a packet",
         Sleeps "sleeps" "times that the worker slept for want of packets",

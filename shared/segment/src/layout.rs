@@ -11,6 +11,7 @@ use crate::geometry::Geometry;
 use crate::meter::METER_WORDS;
 use crate::ring;
 use crate::sync::LINE_WORDS;
+use crate::trace::TRACE_SLOTS;
 
 /// "DHPSEGMT".
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
@@ -36,6 +37,9 @@ pub(crate) mod header_word {
     pub(crate) const ROUTES: usize = 17;
     /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
     pub(crate) const HEARTBEAT: usize = 24;
+    /// What is to be traced: flags, then an address.
+    pub(crate) const TRACE: usize = 25;
+    pub(crate) const TRACE_ADDRESS: usize = 26;
     /// Length of the header.
     pub(crate) const LEN: usize = 32;
 }
@@ -105,6 +109,7 @@ pub(crate) struct Layout {
     pub(crate) range_actions: [Region; 2],
     pub(crate) punt_rings: Region,
     pub(crate) inject_rings: Region,
+    pub(crate) trace_rings: Region,
     /// Length of the whole segment in words.
     pub(crate) words: usize,
 }
@@ -153,6 +158,7 @@ impl Layout {
             next_hop_values: region(NEXT_HOP_WORDS, 2 * next_hops),
             range_starts: [region(RANGE_WORDS, ranges), region(RANGE_WORDS, ranges)],
             range_actions: [region(1, ranges), region(1, ranges)],
+            trace_rings: region(ring::words(TRACE_SLOTS), workers),
             punt_rings: region(ring_words, workers),
             inject_rings: region(ring_words, workers),
             words: 0,
@@ -194,6 +200,7 @@ mod tests {
             layout.range_starts[1],
             layout.range_actions[0],
             layout.range_actions[1],
+            layout.trace_rings,
             layout.punt_rings,
             layout.inject_rings,
         ] {

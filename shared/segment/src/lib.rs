@@ -10,6 +10,7 @@
 //! | meters: what a binding has sent and got, where that is limited | [`Reader`]s | [`Reader`]s |
 //! | punt ring, one per worker | [`Reader`] | [`Control`] |
 //! | inject ring, one per worker | [`Control`] | [`Reader`] |
+//! | trace ring, one per worker | [`Reader`] | [`Control`] |
 //! | counters, one block per worker | [`Reader`] | [`Control`], [`Segment::counters`] |
 //!
 //! **Readers are wait-free.** They take no lock and retry nothing, so a writer that dies at any instruction leaves them
@@ -47,6 +48,7 @@ mod route_table;
 mod segment;
 mod sync;
 mod template;
+mod trace;
 mod view;
 mod writer;
 
@@ -68,4 +70,5 @@ pub use role::Role;
 pub use route::{Route, RouteAction};
 pub use segment::Segment;
 pub use template::{CareOfTest, OUTER_HEADER_LEN, Template, TestedCareOf, Tunnel};
+pub use trace::{Outcome, TRACE_PACKET_BYTES, TraceMeta, TraceRequest, Traced};
 pub use writer::Writer;

@@ -1,7 +1,7 @@
 //! A worker's view of the segment.
 
 use crate::care_of_filter::CareOfFilter;
-use crate::counters::Counter;
+use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
 use crate::home_table::{HomeEntry, HomeTable};
@@ -13,8 +13,12 @@ use crate::ring::{InjectMeta, PuntMeta, Ring, RingError};
 use crate::role::Claim;
 use crate::route::RouteAction;
 use crate::route_table;
+use crate::segment::read_counters;
 use crate::sync::Ordering;
 use crate::template::Template;
+use crate::trace::{
+    OUTCOME_BYTES, Outcome, TRACE_PACKET_BYTES, TRACE_SLOTS, TraceMeta, TraceRequest,
+};
 use crate::view::View;
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -177,6 +181,38 @@ impl Reader {
         Ring::new(&self.view, &self.view.layout.punt_rings, self.worker)
             .ok_or(RingError::Full)?
             .push(meta.encode(), packet, reserve)
+    }
+
+    /// Which packets are to be traced. Once per round.
+    #[must_use]
+    #[inline]
+    pub fn trace_request(&self) -> Option<TraceRequest> {
+        TraceRequest::load(&self.view)
+    }
+
+    /// What this worker has counted.
+    #[must_use]
+    pub fn counters(&self) -> CounterSnapshot {
+        read_counters(&self.view, self.worker)
+    }
+
+    /// Tells what became of a packet, as it was received. `false`: the ring is full.
+    pub fn trace(&self, meta: &TraceMeta, outcome: Outcome, packet: &[u8]) -> bool {
+        let mut octets = [0; OUTCOME_BYTES + TRACE_PACKET_BYTES];
+        let kept = packet.len().min(TRACE_PACKET_BYTES);
+        let (head, rest) = octets.split_at_mut(OUTCOME_BYTES);
+        head.copy_from_slice(&outcome.to_octets());
+        for (to, from) in rest.iter_mut().zip(packet) {
+            *to = *from;
+        }
+        let told = octets.get(..OUTCOME_BYTES + kept).unwrap_or_default();
+        Ring::with_slots(
+            &self.view,
+            &self.view.layout.trace_rings,
+            self.worker,
+            TRACE_SLOTS,
+        )
+        .is_some_and(|ring| ring.push(meta.encode(), told, 0).is_ok())
     }
 
     /// Takes the oldest packet (from its IPv6 header on) that the control plane wants sent. `buffer` should hold

@@ -139,14 +139,22 @@ pub(crate) struct Popped {
 }
 
 impl<'a> Ring<'a> {
-    /// The ring of `worker`, if there is such a worker.
+    /// The punt or inject ring of `worker`, if there is such a worker.
     #[inline]
     pub(crate) fn new(view: &'a View, region: &Region, worker: u32) -> Option<Self> {
+        Self::with_slots(view, region, worker, view.layout.geometry.ring_slots)
+    }
+
+    /// A ring of `worker` with so many slots, a power of two.
+    #[inline]
+    pub(crate) fn with_slots(
+        view: &'a View,
+        region: &Region,
+        worker: u32,
+        slots: u32,
+    ) -> Option<Self> {
         let words = view.slice(region, worker)?;
-        Some(Self {
-            words,
-            slots: view.layout.geometry.ring_slots,
-        })
+        Some(Self { words, slots })
     }
 
     fn cursor(&self, which: usize, order: Ordering) -> u64 {

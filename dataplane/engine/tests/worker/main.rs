@@ -17,5 +17,6 @@ mod mutation;
 mod packets;
 mod reassembly;
 mod running;
+mod trace;
 mod tunnel_errors;
 mod uplink;
