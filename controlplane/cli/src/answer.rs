@@ -31,12 +31,48 @@ pub enum Reply {
     Routes(Routes),
     /// To `neighbours`.
     Neighbours(Vec<Neighbour>),
+    /// To `trace`.
+    Trace(Vec<TracedPacket>),
     /// To `config`.
     Config(serde_json::Value),
     /// To `reload`.
     Reloaded(Reloaded),
     /// To `release` and `drain`: what was done.
     Done(String),
+}
+
+/// Who sends what to whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heading {
+    /// Source address.
+    pub source: Ipv6Addr,
+    /// Destination address.
+    pub destination: Ipv6Addr,
+    /// Next Header value behind the extension headers.
+    pub protocol: u8,
+}
+
+/// A packet, and all that a worker counted on its account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracedPacket {
+    /// When it came, in microseconds since 1970.
+    pub unix_us: u64,
+    /// The worker that handled it.
+    pub worker: u32,
+    /// The interface that it came by; `None`: the control plane sent it.
+    pub port: Option<String>,
+    /// Its headers; `None`: it is no IPv6 packet.
+    pub heading: Option<Heading>,
+    /// Those of the packet that is tunnelled in it.
+    pub inner: Option<Heading>,
+    /// Octets from the IPv6 header on.
+    pub length: u32,
+    /// The counters that rose.
+    pub counters: Vec<String>,
+    /// Why it, or something that was made of it, was dropped.
+    pub drops: Vec<String>,
+    /// Its first octets as it came, in hexadecimal digits.
+    pub octets: String,
 }
 
 /// Whether all is well.

@@ -15,8 +15,9 @@ mod answer;
 mod request;
 
 pub use answer::{
-    Answer, Binding, Bindings, CareOf, ConfigChange, Counters, Health, HealthState, Neighbour,
-    Pool, Reloaded, Reply, Route, Routes, Status, WorkerCounters, WorkerStatus,
+    Answer, Binding, Bindings, CareOf, ConfigChange, Counters, Heading, Health, HealthState,
+    Neighbour, Pool, Reloaded, Reply, Route, Routes, Status, TracedPacket, WorkerCounters,
+    WorkerStatus,
 };
 pub use request::{LARGEST_PAGE, Request};
 

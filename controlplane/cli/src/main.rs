@@ -9,9 +9,10 @@ use std::io::Write;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use dhpctl::{DEFAULT_SOCKET, LARGEST_PAGE, Request};
+use dhpctl::{DEFAULT_SOCKET, LARGEST_PAGE, Reply, Request};
 
 /// Asks a running dhpd, the Distributed Home-Proxy daemon.
 #[derive(Parser)]
@@ -21,6 +22,7 @@ use dhpctl::{DEFAULT_SOCKET, LARGEST_PAGE, Request};
   dhpctl show status                     how it is
   dhpctl show bindings                   which mobile nodes are where
   dhpctl show counters --json | jq .     everything counted, as data
+  dhpctl trace --drops                   which packets are dropped, and why
   dhpctl reload                          after the configuration was edited
   dhpctl drain                           before maintenance: no new mobile nodes, no traffic by our routes
   dhpctl drain off                       after it"
@@ -42,6 +44,19 @@ enum Command {
     Show {
         #[arg(value_enum)]
         what: What,
+    },
+    /// Watch what becomes of packets, one line each, until Ctrl-C. Slows down the workers while it runs, and loses some
+    /// where there are many
+    Trace {
+        /// Only packets with this source or destination, inside a tunnel or outside
+        #[arg(value_name = "ADDRESS")]
+        address: Option<Ipv6Addr>,
+        /// Only packets that are dropped
+        #[arg(long)]
+        drops: bool,
+        /// End after this many packets
+        #[arg(long, value_name = "N")]
+        count: Option<usize>,
     },
     /// Read the configuration again; bindings, sequence numbers and traffic go on. A wrong one, or one that needs a
     /// restart, changes nothing
@@ -101,6 +116,10 @@ fn request(command: &Command) -> Request {
             What::Neighbours => Request::Neighbours,
             What::Config => Request::Config,
         },
+        Command::Trace { address, drops, .. } => Request::Trace {
+            address: *address,
+            drops_only: *drops,
+        },
         Command::Reload => Request::Reload,
         Command::Release { home_address } => Request::Release {
             home_address: *home_address,
@@ -111,8 +130,50 @@ fn request(command: &Command) -> Request {
     }
 }
 
+/// How often what was traced is asked for.
+const TRACE_EVERY: Duration = Duration::from_millis(200);
+
+/// Print what becomes of packets, until `count` are printed.
+fn trace(
+    client: &mut client::Client,
+    arguments: &Arguments,
+    count: Option<usize>,
+) -> anyhow::Result<()> {
+    let mut left = count.unwrap_or(usize::MAX);
+    let mut output = std::io::stdout().lock();
+    while left > 0 {
+        let Reply::Trace(packets) = client.ask(&request(&arguments.command))? else {
+            anyhow::bail!("dhpd answers something else");
+        };
+        for packet in packets.iter().take(left) {
+            let line = if arguments.json {
+                format!("{}\n", serde_json::to_string(packet)?)
+            } else {
+                show::trace_line(packet)
+            };
+            output.write_all(line.as_bytes())?;
+        }
+        output.flush()?;
+        left = left.saturating_sub(packets.len());
+        if left > 0 {
+            std::thread::sleep(TRACE_EVERY);
+        }
+    }
+    Ok(())
+}
+
+/// The reader has seen enough, as `head` has.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut client = client::Client::connect(&arguments.socket)?;
+    if let Command::Trace { count, .. } = &arguments.command {
+        return trace(&mut client, arguments, *count);
+    }
     let reply = client.ask_all(&request(&arguments.command))?;
     let text = if arguments.json {
         // Without the word that says which kind of answer it is: who asked knows.
@@ -124,16 +185,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         show::text(&reply)
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // The reader has seen enough, as `head` has.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
-    }
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dhpctl: {error:#}");
             ExitCode::FAILURE

@@ -37,6 +37,16 @@ pub enum Request {
     },
     /// The next hops of the workers.
     Neighbours,
+    /// What has become of packets since this was last asked. As long as it is asked for at least every two seconds, the workers
+    /// tell of packets.
+    Trace {
+        /// Only of those with this source or destination, inside a tunnel or outside.
+        #[serde(default)]
+        address: Option<Ipv6Addr>,
+        /// Only of those that were dropped.
+        #[serde(default)]
+        drops_only: bool,
+    },
     /// The configuration in force, without keys.
     Config,
     /// End a binding at once; its mobile node may bind anew.

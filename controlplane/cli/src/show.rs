@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use dhpctl::{Bindings, Counters, HealthState, Neighbour, Pool, Reloaded, Reply, Routes, Status};
+use dhpctl::{
+    Bindings, Counters, Heading, HealthState, Neighbour, Pool, Reloaded, Reply, Routes, Status,
+    TracedPacket,
+};
 
 use crate::table::Table;
 
@@ -16,9 +19,60 @@ pub fn text(reply: &Reply) -> String {
         Reply::Counters(all) => counters(all),
         Reply::Routes(page) => routes(page),
         Reply::Neighbours(rows) => neighbours(rows),
+        Reply::Trace(packets) => packets.iter().map(trace_line).collect(),
         Reply::Config(document) => format!("{document:#}\n"),
         Reply::Reloaded(reloaded) => self::reloaded(reloaded),
         Reply::Done(sentence) => format!("{sentence}\n"),
+    }
+}
+
+/// One line about a packet.
+pub fn trace_line(packet: &TracedPacket) -> String {
+    let heading = |heading: &Heading| {
+        format!(
+            "{} > {} {}",
+            heading.source,
+            heading.destination,
+            protocol(heading.protocol)
+        )
+    };
+    let seconds_of_day = packet.unix_us / 1_000_000 % 86_400;
+    let mut line = format!(
+        "{:02}:{:02}:{:02}.{:06} worker {} {}: {}",
+        seconds_of_day / 3_600,
+        seconds_of_day / 60 % 60,
+        seconds_of_day % 60,
+        packet.unix_us % 1_000_000,
+        packet.worker,
+        packet.port.as_deref().unwrap_or("control plane"),
+        packet
+            .heading
+            .as_ref()
+            .map_or_else(|| "no IPv6".to_owned(), heading),
+    );
+    if let Some(inner) = &packet.inner {
+        line.push_str(&format!(" [{}]", heading(inner)));
+    }
+    line.push_str(&format!(", {} octets: ", packet.length));
+    let dropped = packet.drops.iter().map(|reason| format!("drop {reason}"));
+    let all: Vec<String> = packet.counters.iter().cloned().chain(dropped).collect();
+    line.push_str(&if all.is_empty() {
+        "sent".to_owned()
+    } else {
+        all.join(", ")
+    });
+    line.push('\n');
+    line
+}
+
+fn protocol(number: u8) -> String {
+    match number {
+        6 => "TCP".to_owned(),
+        17 => "UDP".to_owned(),
+        41 => "IPv6".to_owned(),
+        58 => "ICMPv6".to_owned(),
+        135 => "mobility".to_owned(),
+        other => format!("protocol {other}"),
     }
 }
 

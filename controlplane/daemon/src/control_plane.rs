@@ -12,6 +12,7 @@ use prometheus::Histogram;
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::control::{self, ControlHandle};
+use crate::forwarding::TunnelLimits;
 use crate::mirror::Plan;
 use crate::signalling::{Signalling, SignallingError};
 
@@ -58,7 +59,7 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Start one in private memory. Workers that join find the routes of `plan`. `seconds` counts the time from the punt
-    /// of a message to the inject of its answer. No tunnel packet is longer than `path_mtu` octets.
+    /// of a message to the inject of its answer.
     ///
     /// # Errors
     /// [`StartError`].
@@ -68,7 +69,7 @@ impl ControlPlane {
         clock: Clock,
         plan: Arc<Plan>,
         seconds: Histogram,
-        path_mtu: u16,
+        limits: TunnelLimits,
     ) -> Result<Self, StartError> {
         let segment = Segment::anonymous(geometry)?;
         let bell = Bell::new()?;
@@ -81,7 +82,7 @@ impl ControlPlane {
         getrandom::fill(&mut key)?;
         let mut signalling =
             Signalling::new(&segment, anchor, clock, wakes.clone(), seed, seconds)?;
-        signalling.limit_path_mtu(path_mtu);
+        signalling.limit_tunnels(limits);
         signalling.follow_network(plan);
         let (handle, thread) = control::spawn(signalling, bell.clone())?;
         Ok(Self {

@@ -14,6 +14,7 @@ use crate::anchor_config::anchor_config;
 use crate::clock::system_clock;
 use crate::config::{Config, HostFacts, LoadedConfig, kernel_forwards};
 use crate::control_plane::ControlPlane;
+use crate::forwarding::TunnelLimits;
 use crate::health::HealthMonitor;
 use crate::inspector::Inspector;
 use crate::metrics::Metrics;
@@ -50,7 +51,10 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         system_clock(),
         Arc::clone(&first_plan),
         metrics.signalling_seconds(),
-        config.anchor.path_mtu,
+        TunnelLimits {
+            path_mtu: config.anchor.path_mtu,
+            rate_cap: config.rates.binding,
+        },
     )?;
 
     let socket = ControlSocket::bind(&config.api.socket)?;
@@ -171,6 +175,10 @@ fn geometry(config: &Config) -> Geometry {
         next_hops: config.limits.next_hops,
         routes: config.limits.routes,
         flow_sets: config.limits.flow_sets,
+        meters: match config.rates.binding {
+            Some(_) => config.limits.home_addresses,
+            None => 0,
+        },
         ..Geometry::default()
     }
 }

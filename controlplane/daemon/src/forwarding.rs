@@ -59,6 +59,24 @@ pub struct BoundAddress {
     next_hop: u32,
 }
 
+/// What no tunnel exceeds, whatever routes and routers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelLimits {
+    /// The longest packet that the paths to all mobile nodes take, in octets.
+    pub path_mtu: u16,
+    /// Octets per second that a binding gets; `None`: as many as there are.
+    pub rate_cap: Option<u32>,
+}
+
+impl Default for TunnelLimits {
+    fn default() -> Self {
+        Self {
+            path_mtu: u16::MAX,
+            rate_cap: None,
+        }
+    }
+}
+
 /// Why something cannot be in the segment.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardingError {
@@ -107,8 +125,7 @@ pub struct Forwarding {
     /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
     by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
     path_mtus: PathMtus,
-    /// No path to a mobile node takes more, in octets.
-    longest: u16,
+    limits: TunnelLimits,
     /// Tunnels whose next hop or MTU may have changed.
     to_retarget: BTreeSet<Ipv6Addr>,
 }
@@ -134,14 +151,14 @@ impl Forwarding {
             bound: BTreeMap::new(),
             by_care_of: BTreeSet::new(),
             path_mtus: PathMtus::default(),
-            longest: u16::MAX,
+            limits: TunnelLimits::default(),
             to_retarget: BTreeSet::new(),
         })
     }
 
-    /// Send no tunnel packet longer than `octets`, whatever routes and routers say. For bindings to come.
-    pub fn limit_path_mtu(&mut self, octets: u16) {
-        self.longest = octets.max(LEAST_MTU);
+    /// Limit the tunnels of bindings to come.
+    pub fn limit_tunnels(&mut self, limits: TunnelLimits) {
+        self.limits = limits;
     }
 
     /// The plan in force, or about to be.
@@ -226,6 +243,9 @@ impl Forwarding {
                         next_hop,
                         mtu: path.mtu,
                         previous,
+                        metered: false,
+                        rate_cap: self.limits.rate_cap,
+                        test: None,
                     };
                     self.writer.publish_binding(*home_address, &tunnel)?;
                 }
@@ -296,7 +316,7 @@ impl Forwarding {
         };
         let learned = self.path_mtus.get(home_address, care_of);
         let mtu = learned.map_or(mtu, |learned| mtu.min(learned));
-        let mtu = mtu.min(self.longest);
+        let mtu = mtu.min(self.limits.path_mtu);
         TunnelPath {
             care_of,
             next_hop,

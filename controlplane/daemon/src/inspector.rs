@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use dhp_proto::anchor::PoolKind;
 use dhp_proto::time::NANOS_PER_SECOND;
-use dhp_segment::{Counter, DropReason};
+use dhp_segment::{Counter, DropReason, TraceRequest};
 use dhpctl::{
     Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Reloaded,
-    Reply, Request, Route, Routes, Status, WorkerCounters, WorkerStatus,
+    Reply, Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
 };
 
 use crate::control::Stopped;
@@ -19,6 +19,7 @@ use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
 use crate::mirror::{NextHopKey, PlannedAction, PlannedRoute};
 use crate::operator::{Operator, ReloadError};
+use crate::packet_traces::TracedBy;
 use crate::snapshot::{Snapshot, kind_name, pool_states};
 
 /// Looks at a running daemon.
@@ -105,6 +106,10 @@ impl Inspector {
                 self.routes(offset, limit).await.map(Reply::Routes)
             }
             Request::Neighbours => self.neighbours().await.map(Reply::Neighbours),
+            Request::Trace {
+                address,
+                drops_only,
+            } => self.trace(address, drops_only).await.map(Reply::Trace),
             Request::Config => Ok(Reply::Config(self.operator.config().summary())),
             Request::Release { home_address } => return self.release(home_address).await,
             Request::Drain { on } => return self.drain(on).await,
@@ -266,6 +271,33 @@ impl Inspector {
             mtu: facts.mtu,
         });
         Ok(rows.collect())
+    }
+
+    async fn trace(
+        &self,
+        address: Option<Ipv6Addr>,
+        drops_only: bool,
+    ) -> Result<Vec<TracedPacket>, Stopped> {
+        let request = TraceRequest {
+            address,
+            drops_only,
+        };
+        let traces = self
+            .operator
+            .control()
+            .ask(move |signalling| signalling.take_traces(request))
+            .await?;
+        let config = self.operator.config();
+        let describe = |trace: &TracedBy| {
+            let port = usize::from(trace.traced.meta.port);
+            let name = match config.ports.get(port) {
+                Some(port) => Some(port.interface.clone()),
+                // The last port of each worker leads to the host kernel.
+                None => (port == config.ports.len()).then(|| config.host_interface.clone()),
+            };
+            trace.describe(name)
+        };
+        Ok(traces.iter().map(describe).collect())
     }
 
     async fn release(&self, home_address: Ipv6Addr) -> Answer {

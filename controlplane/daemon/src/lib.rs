@@ -12,6 +12,7 @@
 //! | [`pool_routes`] | the kernel's routes to the pools: handed over always, announced unless drained |
 //! | [`operator`] | drains, releases, reloads the configuration |
 //! | [`inspector`] | answers `dhpctl` ([`socket`]) and monitoring ([`http`]) from [`snapshot`]s |
+//! | [`packet_traces`] | what the workers tell of single packets, while somebody asks |
 //! | [`daemon`] | puts it together |
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ pub mod logging;
 pub mod metrics;
 pub mod mirror;
 pub mod operator;
+pub mod packet_traces;
 pub mod pool_routes;
 pub mod signalling;
 pub mod snapshot;

@@ -15,14 +15,16 @@ use dhp_proto::anchor::{
 use dhp_proto::time::Now;
 use dhp_segment::{
     Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
+    TraceRequest,
 };
 use dhp_wire::extension;
 use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
 
 use crate::clock::Clock;
-use crate::forwarding::{Forwarding, ForwardingError};
+use crate::forwarding::{Forwarding, ForwardingError, TunnelLimits};
 use crate::mirror::Plan;
+use crate::packet_traces::{PacketTraces, TracedBy};
 
 /// Punted packets that one turn takes from a worker, so that time and commands are looked at in between.
 const PUNTS_AT_ONCE: usize = 256;
@@ -87,6 +89,7 @@ pub struct Signalling {
     /// In the order of the anchor: nothing overtakes an event that the segment cannot take yet.
     outgoing: VecDeque<Outgoing>,
     counters: SignallingCounters,
+    traces: PacketTraces,
     /// What of the plan does not fit the segment, until it does.
     network_error: Option<String>,
 }
@@ -118,13 +121,14 @@ impl Signalling {
             buffer: vec![0; RING_PACKET_BYTES],
             outgoing: VecDeque::new(),
             counters: SignallingCounters::default(),
+            traces: PacketTraces::default(),
             network_error: None,
         })
     }
 
-    /// Send no tunnel packet longer than `octets`. For bindings to come.
-    pub fn limit_path_mtu(&mut self, octets: u16) {
-        self.forwarding.limit_path_mtu(octets);
+    /// Limit the tunnels of bindings to come.
+    pub fn limit_tunnels(&mut self, limits: TunnelLimits) {
+        self.forwarding.limit_tunnels(limits);
     }
 
     /// The protocol engine, to look at.
@@ -160,6 +164,12 @@ impl Signalling {
     /// Why the workers do not forward by the kernel's routes, if so.
     pub fn network_error(&self) -> Option<&str> {
         self.network_error.as_deref()
+    }
+
+    /// What has become of the packets asked for since the last such question.
+    pub fn take_traces(&mut self, request: TraceRequest) -> Vec<TracedBy> {
+        let now = self.now();
+        self.traces.take(&mut self.control, request, now.mono_ns)
     }
 
     /// Refuse new mobile nodes, or take them again.
@@ -209,6 +219,7 @@ impl Signalling {
         let now = self.now();
         self.forwarding.heartbeat(now.mono_ns);
         self.forwarding.forget_old_path_mtus(now.mono_ns);
+        self.traces.expire(&mut self.control, now.mono_ns);
         self.anchor.handle_timeout(now);
         self.collect(0, None);
         self.carry_out();
@@ -241,11 +252,17 @@ impl Signalling {
             self.counters.punted += 1;
             let now = (self.clock)();
             let packet = self.buffer.get(..punted.len).unwrap_or_default();
-            if punted.meta.kind == PuntKind::IcmpError {
-                learn_path_mtu(&mut self.forwarding, packet, now.mono_ns);
-                continue;
+            match punted.meta.kind {
+                PuntKind::IcmpError => {
+                    learn_path_mtu(&mut self.forwarding, packet, now.mono_ns);
+                }
+                PuntKind::HomeAddressOption => {
+                    self.anchor.handle_unbound_home_address(now, packet);
+                }
+                PuntKind::Mobility | PuntKind::QueryAnycast => {
+                    self.anchor.handle_packet(now, packet);
+                }
             }
-            self.anchor.handle_packet(now, packet);
             self.collect(worker, Some(punted.meta.timestamp_ns));
             self.carry_out();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use dhp_engine::{FramePool, RunError, WakeFd, Worker, WorkerConfig};
+use dhp_engine::{FramePool, PuntRates, RunError, WakeFd, Worker, WorkerConfig};
 use dhp_port_afpacket::{AfPacketPort, Interface, LinuxPort, SetupError, TunPort};
 use tokio::sync::mpsc;
 
@@ -62,6 +62,17 @@ pub fn cores(config: &Config, facts: &HostFacts) -> Vec<Option<usize>> {
             let last = facts.cores.iter().skip(spare).copied().map(Some);
             last.chain(std::iter::repeat(None)).take(count).collect()
         }
+    }
+}
+
+/// What one of several workers may punt. Whose packets come to which worker is up to the network card, so that only the totals
+/// are divided.
+fn share(rates: PuntRates, workers: u32) -> PuntRates {
+    let share = |total: u32| total.div_ceil(workers.max(1));
+    PuntRates {
+        known: share(rates.known),
+        unknown: share(rates.unknown),
+        ..rates
     }
 }
 
@@ -127,6 +138,9 @@ impl Workers {
                 anchor_addresses: vec![config.anchor.address],
                 transit: config.workers.transit,
                 tcp_mss_clamp: config.workers.tcp_mss_clamp,
+                icmp_errors: config.rates.icmp_errors,
+                punt_rates: share(config.rates.punts, config.workers.count),
+                reassembly_packets: config.limits.reassembly,
                 ..WorkerConfig::default()
             };
             let wake = control.wake(number).ok_or(WorkersError::NoWake(number))?;

@@ -116,6 +116,9 @@ option-type = 241
 max-lifetime = "1h"
 [limits]
 home-addresses = 100
+[rates]
+binding = 800
+signalling-per-source = 7
 [api]
 socket = "/tmp/x.sock"
 metrics = "off"
@@ -139,6 +142,8 @@ format = "json"
     assert!(matches!(&node.key, KeySource::Exact(key) if key.octets().len() == 16));
     assert!(!config.signalling.code_points.is_experimental());
     assert_eq!(config.limits.home_addresses, 100);
+    assert_eq!(config.rates.binding, Some(100_000), "octets per second");
+    assert_eq!(config.rates.punts.per_source, 7);
     assert_eq!(config.api.metrics, None);
     // What is shown of it has no key in it.
     assert!(!config.summary().to_string().contains(&KEY[..8]));
@@ -152,7 +157,7 @@ fn unknown_keys_are_found_with_what_was_meant() {
         problems_after("[worker]\ncount = 1\n[api]\nsockte = \"/x\"\n"),
         [
             "6:2 unknown key `worker` in the file | known here: anchor, api, coverage, directory, host, limits, log, \
-             mobile-node, pool, port, signalling, workers | did you mean `workers`?",
+             mobile-node, pool, port, rates, signalling, workers | did you mean `workers`?",
             "9:1 unknown key `sockte` in [api] | known here: metrics, socket | did you mean `socket`?",
         ]
     );

@@ -8,14 +8,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use dhp_port_afpacket::{PacketSocket, RawIpv6Sender};
-use dhp_wire::codepoints::next_header;
 use dhp_wire::icmpv6::{self, IcmpError};
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, MIN_MTU};
 use tokio::sync::mpsc;
 use tun_rs::AsyncDevice;
 
 use crate::readiness::watch;
-use crate::tunnel::{Refusal, Tunnel, Tunnels, Uplink};
+use crate::tunnel::{Arrival, Refusal, Tunnel, Tunnels, Uplink};
 
 /// Packets per wakeup, before others get their turn.
 const BATCH: usize = 64;
@@ -33,6 +32,8 @@ pub struct Counters {
     pub encapsulated: Cell<u64>,
     /// Packets taken out of tunnels.
     pub decapsulated: Cell<u64>,
+    /// Packets of anchors themselves, with a type 2 routing header.
+    pub routed: Cell<u64>,
     /// Packets that were kept until an anchor had confirmed the care-of address, and sent then.
     pub held: Cell<u64>,
     /// Packets that waited too long, or were too many.
@@ -61,6 +62,7 @@ impl Counters {
         [
             ("encapsulated", &self.encapsulated),
             ("decapsulated", &self.decapsulated),
+            ("routed", &self.routed),
             ("held", &self.held),
             ("held_dropped", &self.held_dropped),
             ("too_big", &self.too_big),
@@ -211,14 +213,19 @@ impl DataPath {
         let Ok(view) = Ipv6View::new(packet) else {
             return count(&self.counters.malformed);
         };
-        if view.next_header() != next_header::IPV6 {
-            // Full: the sender repeats what is not answered.
-            let _ = signalling.try_send(view.packet().to_vec());
-            return;
-        }
-        match self.tunnels.borrow().decapsulate(packet) {
+        let tunnels = self.tunnels.borrow();
+        let (opened, counter) = match Arrival::of(&view) {
+            Arrival::Signalling => {
+                // Full: the sender repeats what is not answered.
+                let _ = signalling.try_send(view.packet().to_vec());
+                return;
+            }
+            Arrival::Tunnelled => (tunnels.decapsulate(packet), &self.counters.decapsulated),
+            Arrival::Routed => (tunnels.take_off_routing(packet), &self.counters.routed),
+        };
+        match opened {
             Ok(inner) => match self.tun.try_send(inner) {
-                Ok(_) => count(&self.counters.decapsulated),
+                Ok(_) => count(counter),
                 Err(_) => count(&self.counters.send_failed),
             },
             Err(refusal) => self.counters.refused(refusal),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use dhp_wire::codepoints::next_header;
+use dhp_wire::extension;
 use dhp_wire::ipv6::{
     HEADER_LEN, Ipv6Header, Ipv6View, MIN_MTU, decap_traffic_class, encap_traffic_class,
     flow_label_hash,
@@ -11,6 +12,8 @@ use dhp_wire::ipv6::{
 
 use crate::access::CareOf;
 
+/// Octets of a type 2 routing header (RFC 6275 §6.4.1).
+const TYPE_2_LEN: usize = 24;
 /// Hop limit of tunnel packets (profile 1, section 5).
 const HOP_LIMIT: u8 = 64;
 
@@ -136,6 +139,70 @@ impl Tunnels {
             set_traffic_class(inner, decided);
         }
         inner.get(..length).ok_or(Refusal::Malformed)
+    }
+
+    /// Takes off the type 2 routing header that `packet` has for its first extension header, and puts its home address where the
+    /// care-of address was (RFC 6275 §11.3.3). The anchor of a home address sends so what it has itself to say.
+    ///
+    /// # Errors
+    /// Why the packet is not for this host to take.
+    pub fn take_off_routing<'a>(&self, packet: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
+        let view = Ipv6View::new(packet).map_err(|_| Refusal::Malformed)?;
+        let (source, total) = (view.source(), view.total_len());
+        let chain = extension::walk(view.packet()).map_err(|_| Refusal::Malformed)?;
+        let home = chain
+            .routing
+            .filter(|routing| routing.segments_left == 1)
+            .and_then(|routing| routing.home)
+            .ok_or(Refusal::Malformed)?;
+        let tunnel = self.by_home.get(&home).ok_or(Refusal::NotForTunnel)?;
+        if tunnel.anchor != source {
+            return Err(Refusal::WrongAnchor);
+        }
+        let behind = *packet.get(HEADER_LEN).ok_or(Refusal::Malformed)?;
+        let payload_len = total.saturating_sub(HEADER_LEN + TYPE_2_LEN);
+        let payload_len = u16::try_from(payload_len).map_err(|_| Refusal::Malformed)?;
+        // The header in front of what stood behind the routing header.
+        packet.copy_within(..HEADER_LEN, TYPE_2_LEN);
+        let opened = packet
+            .get_mut(TYPE_2_LEN..total)
+            .ok_or(Refusal::Malformed)?;
+        let header = opened
+            .first_chunk_mut::<HEADER_LEN>()
+            .ok_or(Refusal::Malformed)?;
+        header[4..6].copy_from_slice(&payload_len.to_be_bytes());
+        header[6] = behind;
+        header[24..].copy_from_slice(&home.octets());
+        Ok(opened)
+    }
+}
+
+/// What arrived for this host, by its headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// A tunnelled packet.
+    Tunnelled,
+    /// Data sent to the care-of address with a type 2 routing header.
+    Routed,
+    /// Mobility Headers, and whatever else the engine is to judge.
+    Signalling,
+}
+
+impl Arrival {
+    /// Looks at the headers of a packet.
+    pub fn of(view: &Ipv6View<'_>) -> Self {
+        if view.next_header() == next_header::IPV6 {
+            return Self::Tunnelled;
+        }
+        match extension::walk(view.packet()) {
+            Ok(chain)
+                if view.next_header() == next_header::ROUTING
+                    && chain.upper_protocol != next_header::MOBILITY =>
+            {
+                Self::Routed
+            }
+            _ => Self::Signalling,
+        }
     }
 }
 
@@ -278,6 +345,44 @@ mod tests {
                 "{length}"
             );
         }
+    }
+
+    #[test]
+    fn what_the_anchor_itself_sends_comes_with_a_routing_header() {
+        let plain = packet(HA, HOA, 0, &[1, 2, 3, 4, 5]);
+        let routed = |source: Ipv6Addr, home: Ipv6Addr, segments_left| {
+            let mut routed = packet(source, COA, 0, &[]);
+            routed[5] = 24 + 5;
+            routed[6] = next_header::ROUTING;
+            routed.extend([next_header::UDP, 2, 2, segments_left, 0, 0, 0, 0]);
+            routed.extend(home.octets());
+            routed.extend([1, 2, 3, 4, 5]);
+            routed
+        };
+        let tunnels = tunnels(Some(CARE_OF));
+        let good = routed(HA, HOA, 1);
+        let view = Ipv6View::new(&good).expect("an IPv6 packet");
+        assert_eq!(Arrival::of(&view), Arrival::Routed);
+        assert_eq!(tunnels.take_off_routing(&mut good.clone()), Ok(&plain[..]));
+        for (wrong, refusal) in [
+            (routed(DHP, HOA, 1), Refusal::WrongAnchor),
+            (routed(HA, COA, 1), Refusal::NotForTunnel),
+            (routed(HA, HOA, 0), Refusal::Malformed),
+        ] {
+            assert_eq!(tunnels.take_off_routing(&mut wrong.clone()), Err(refusal));
+        }
+        for length in 0..good.len() {
+            assert!(
+                tunnels
+                    .take_off_routing(&mut good[..length].to_vec())
+                    .is_err(),
+                "{length}"
+            );
+        }
+        let mut acknowledgement = good.clone();
+        acknowledgement[40] = next_header::MOBILITY;
+        let view = Ipv6View::new(&acknowledgement).expect("an IPv6 packet");
+        assert_eq!(Arrival::of(&view), Arrival::Signalling);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use dhp_segment::{DropReason, Reader, RouteAction};
 use dhp_wire::codepoints::next_header;
 use dhp_wire::ethernet::{ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN};
-use dhp_wire::extension;
+use dhp_wire::extension::{self, HeaderChain};
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, decap_traffic_class};
 
 use crate::lookup::{Key, Lookup};
@@ -133,9 +133,10 @@ fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Pla
         | next_header::ROUTING
         | next_header::FRAGMENT
         | next_header::AUTHENTICATION
-        | next_header::DESTINATION => match tunnel_behind_extensions(packet, reader) {
-            Ok(Some(offset)) => offset,
-            Ok(None) => return LOCAL,
+        | next_header::DESTINATION => match behind_extensions(packet, reader) {
+            Ok(Behind::Tunnel(offset)) => offset,
+            Ok(Behind::Piece) => return Plan::Reassemble,
+            Ok(Behind::Other) => return LOCAL,
             Err(reason) => return Plan::Drop(reason),
         },
         _ => return LOCAL,
@@ -164,16 +165,38 @@ const LOCAL: Plan = Plan::Deliver {
     home: None,
 };
 
-/// Where the inner packet begins, if the extension headers of a packet to the anchor lead to one.
-fn tunnel_behind_extensions(
-    packet: &Ipv6View<'_>,
-    reader: &Reader,
-) -> Result<Option<usize>, DropReason> {
+/// A packet to the anchor that was put together from pieces.
+pub(crate) fn classify_reassembled(packet: &[u8], reader: &Reader, lookup: &mut Lookup) -> Plan {
+    match Ipv6View::new(packet).map(|view| to_anchor(&view, reader, lookup)) {
+        // A fragment header in what was in fragments: nobody has a reason for that.
+        Ok(Plan::Reassemble) => Plan::Drop(DropReason::BadExtensionChain),
+        Ok(plan) => plan,
+        Err(_) => Plan::Drop(DropReason::MalformedIpv6),
+    }
+}
+
+/// What the extension headers of a packet to the anchor lead to.
+enum Behind {
+    /// A tunnelled packet, which begins here.
+    Tunnel(usize),
+    /// A piece of something that is ours, once it is whole.
+    Piece,
+    /// Anything else.
+    Other,
+}
+
+fn behind_extensions(packet: &Ipv6View<'_>, reader: &Reader) -> Result<Behind, DropReason> {
     let Ok(chain) = extension::walk(packet.packet()) else {
         return Err(DropReason::BadExtensionChain);
     };
+    if local::is_partial(&chain) && is_ours_when_whole(packet, &chain) {
+        return match local::refused_routing(&chain, reader) {
+            Some(refusal) => Err(refusal.reason),
+            None => Ok(Behind::Piece),
+        };
+    }
     if chain.upper_protocol != next_header::IPV6 {
-        return Ok(None);
+        return Ok(Behind::Other);
     }
     if let Some(refusal) = local::refused_routing(&chain, reader) {
         return Err(refusal.reason);
@@ -182,8 +205,17 @@ fn tunnel_behind_extensions(
         // RFC 6275 §11.3.1 puts the option where a mobile node sends without a tunnel.
         return Err(DropReason::HomeAddressOptionUnbound);
     }
-    if local::is_partial(&chain) {
-        return Err(DropReason::Fragment);
-    }
-    Ok(Some(chain.upper_offset))
+    Ok(Behind::Tunnel(chain.upper_offset))
+}
+
+/// Whether the fragmentable part begins with a tunnelled packet, signalling, or options that either may stand behind. The
+/// host reassembles its own.
+fn is_ours_when_whole(packet: &Ipv6View<'_>, chain: &HeaderChain) -> bool {
+    let header = chain
+        .fragment
+        .and_then(|fragment| packet.packet().get(fragment.header_offset));
+    matches!(
+        header,
+        Some(&(next_header::IPV6 | next_header::DESTINATION | next_header::MOBILITY))
+    )
 }

@@ -3,6 +3,8 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use crate::{ErrorRates, PuntRates};
+
 /// How a worker behaves. Made by the daemon from its configuration; nothing here changes while the worker runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerConfig {
@@ -16,8 +18,12 @@ pub struct WorkerConfig {
     pub transit: bool,
     /// Lower the MSS of TCP connections through tunnels to what the tunnel takes.
     pub tcp_mss_clamp: bool,
-    /// ICMPv6 errors per second and cause (RFC 4443 §2.4 (f)).
-    pub icmp_errors_per_second: u32,
+    /// How many ICMPv6 errors are sent (RFC 4443 §2.4 (f)).
+    pub icmp_errors: ErrorRates,
+    /// What may go to the control plane.
+    pub punt_rates: PuntRates,
+    /// Packets of which fragments are held at once, a buffer each; 0: fragments of tunnel packets are dropped.
+    pub reassembly_packets: u32,
     /// What to do when there is nothing to do.
     pub idle: IdlePolicy,
     /// Makes the Identifications of outer fragments hard to guess (RFC 7739): random, and the same for all workers of
@@ -33,7 +39,9 @@ impl Default for WorkerConfig {
             anchor_addresses: Vec::new(),
             transit: true,
             tcp_mss_clamp: false,
-            icmp_errors_per_second: 1_000,
+            icmp_errors: ErrorRates::default(),
+            punt_rates: PuntRates::default(),
+            reassembly_packets: 256,
             idle: IdlePolicy::default(),
             fragment_key: 0,
         }

@@ -7,6 +7,7 @@ use dhp_wire::extension;
 use dhp_wire::icmpv6::IcmpError;
 use dhp_wire::ipv6::{Ipv6View, MIN_MTU, encap_traffic_class, flow_label_hash};
 
+use crate::binding_limits::Limited;
 use crate::mss_clamp::clamp_mss;
 use crate::origin::Origin;
 use crate::outer_header::{OuterHeader, TUNNEL_LIMIT_LEN};
@@ -22,6 +23,9 @@ impl<P: Port> Path<P> {
     pub(crate) fn downlink(&mut self, packet: P::Buf, home: Option<HomeEntry>, origin: Origin) {
         if origin == Origin::Host {
             self.reader.count(Counter::FromHost, 1);
+        }
+        if let Some(template) = self.direct_template(packet.bytes(), home, origin) {
+            return self.send_direct(packet, &template);
         }
         if let Some(flows) = home.and_then(|home| home.flows) {
             return self.downlink_by_flow(packet, home, flows, origin);
@@ -87,6 +91,20 @@ impl<P: Port> Path<P> {
             let mtu = u32::try_from(room.max(MIN_MTU)).unwrap_or(u32::MAX);
             self.answer(packet.bytes(), IcmpError::PacketTooBig { mtu }, origin);
             return self.discard(packet, DropReason::PacketTooBig);
+        }
+        if template.meter.is_some() {
+            match self.limit(template, len.saturating_add(OUTER_HEADER_LEN)) {
+                Limited::Go => {}
+                // Not to be limited again: the cap has been asked, and nothing is tested there.
+                Limited::Elsewhere(tested) => {
+                    let tested = Template {
+                        meter: None,
+                        ..tested
+                    };
+                    return self.enter_tunnel(packet, &tested, origin);
+                }
+                Limited::Refused(reason) => return self.discard(packet, reason),
+            }
         }
         if !self.pay_hop(&mut packet, origin) {
             return self.discard(packet, DropReason::HopLimitExceeded);

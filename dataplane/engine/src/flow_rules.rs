@@ -1,7 +1,7 @@
 //! Which care-of addresses get a packet for a home address that has several, or flow rules (RFC 6089 §5.3.6)
 
 use dhp_segment::{
-    Counter, DropReason, FlowKey, FlowSet, FlowVerdict, HomeEntry, MAX_CARE_OFS, Template,
+    Counter, DropReason, FlowKey, FlowSet, FlowVerdict, HomeEntry, MAX_CARE_OFS, Reader, Template,
 };
 use dhp_wire::codepoints::next_header;
 use dhp_wire::extension::{self, HeaderChain};
@@ -43,21 +43,23 @@ impl<P: Port> Path<P> {
             ..HeaderChain::default()
         });
         let key = flow_key(&view, &chain);
+        // Before the rules are looked at: a change in between makes this the generation of nothing.
+        let generation = set.generation();
+        let now_ns = self.now_ns;
+        let decide = || set.verdict(&key);
         let Some(fragment) = chain.fragment else {
-            return Ok(set.verdict(&key));
+            return Ok(self.flow_memory.verdict(&key, generation, now_ns, decide));
         };
         let fragmented = (key.source, key.destination, fragment.id);
         if fragment.offset == 0 {
-            let verdict = set.verdict(&key);
+            let verdict = self.flow_memory.verdict(&key, generation, now_ns, decide);
             if fragment.more {
-                self.flow_fragments
-                    .remember(fragmented, set.generation(), verdict, self.now_ns);
+                self.flow_memory
+                    .remember(fragmented, generation, verdict, now_ns);
             }
             return Ok(verdict);
         }
-        let remembered = self
-            .flow_fragments
-            .recall(&fragmented, set.generation(), self.now_ns);
+        let remembered = self.flow_memory.recall(&fragmented, generation, now_ns);
         match remembered {
             Some(verdict) => Ok(verdict),
             None if set.needs_first_fragment() => Err(DropReason::FragmentWithoutFirst),
@@ -116,20 +118,36 @@ impl<P: Port> Path<P> {
         Some(copy)
     }
 
-    /// The template of the binding that has `care_of` for its care-of address, or had it until a moment ago: the default
-    /// one, or one with a Binding Identification number.
+    /// As [`template_from`], now.
     #[inline]
     pub(crate) fn template_from(&self, home: HomeEntry, care_of: &[u8; 16]) -> Option<Template> {
-        let accepts = |template: &Template| template.accepts_source(care_of, self.now_ns);
-        let default = self.reader.template(home.template).filter(accepts);
-        if default.is_some() {
-            return default;
-        }
-        let set = self.reader.flow_set(home.flows?)?;
-        FlowSet::templates(set)
-            .filter_map(|id| self.reader.template(id))
-            .find(accepts)
+        template_from(&self.reader, home, care_of, self.now_ns)
     }
+}
+
+/// The template of the binding that has `care_of` for its care-of address, or had it until a moment ago: the default one, the
+/// tested one behind it, or one with a Binding Identification number.
+#[inline]
+pub(crate) fn template_from(
+    reader: &Reader,
+    home: HomeEntry,
+    care_of: &[u8; 16],
+    now_ns: u64,
+) -> Option<Template> {
+    let accepts = |template: &Template| template.accepts_source(care_of, now_ns);
+    let default = reader.template(home.template)?;
+    if accepts(&default) {
+        return Some(default);
+    }
+    // While a care-of address is tested, the one before is good.
+    let tested = default.tested.and_then(|id| reader.template(id));
+    if let Some(tested) = tested.filter(accepts) {
+        return Some(tested);
+    }
+    let set = reader.flow_set(home.flows?)?;
+    FlowSet::templates(set)
+        .filter_map(|id| reader.template(id))
+        .find(accepts)
 }
 
 /// What of a packet the selectors of RFC 6088 §3.2 look at.

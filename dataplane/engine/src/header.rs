@@ -38,6 +38,16 @@ pub(crate) fn set_source(packet: &mut [u8], source: [u8; 16]) {
     }
 }
 
+/// Write the destination address.
+#[inline]
+pub(crate) fn set_destination(packet: &mut [u8], destination: [u8; 16]) {
+    if let Some((header, _)) = packet.split_first_chunk_mut::<HEADER_LEN>()
+        && let Some(field) = header.get_mut(24..40)
+    {
+        field.copy_from_slice(&destination);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,11 +58,13 @@ mod tests {
         set_traffic_class(&mut packet, 0xb9);
         set_hop_limit(&mut packet, 9);
         set_source(&mut packet, [1; 16]);
+        set_destination(&mut packet, [2; 16]);
         let mut expected = [0x5a; 48];
         expected[0] = 0x6b;
         expected[1] = 0x9a;
         expected[7] = 9;
         expected[8..24].fill(1);
+        expected[24..40].fill(2);
         assert_eq!(packet, expected);
         assert_eq!(hop_limit(&packet), 9);
     }

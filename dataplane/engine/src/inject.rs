@@ -34,9 +34,14 @@ impl<P: Port> Path<P> {
                     _ => None,
                 };
             match destination {
-                Some(destination) if packet.set_len(meta.len) => {
-                    self.originate(packet, &destination);
-                }
+                Some(destination) if packet.set_len(meta.len) => match self.trace {
+                    None => self.originate(packet, &destination),
+                    Some(request) => {
+                        let watched = self.watch(&request, packet.bytes());
+                        self.originate(packet, &destination);
+                        self.tell(&request, watched, None);
+                    }
+                },
                 _ => self.discard(packet, DropReason::InjectedMalformed),
             }
         }

@@ -1,6 +1,6 @@
 //! Packets to the anchor's own addresses and to the home-agents anycast addresses of what it covers
 
-use dhp_segment::{Counter, DropReason, PuntKind, PuntMeta, Reader, RouteAction};
+use dhp_segment::{Counter, DropReason, PuntKind, PuntMeta, Reader, RingError, RouteAction};
 use dhp_wire::codepoints::icmpv6::{ERRONEOUS_FIELD, HOME_AGENT_DISCOVERY_REQUEST};
 use dhp_wire::codepoints::{ipv6_option, next_header, routing_type};
 use dhp_wire::extension::{self, HeaderChain};
@@ -92,14 +92,11 @@ impl<P: Port> Path<P> {
             return self.hand_to_host(packet, origin);
         };
         if !self.is_bound_source(packet.bytes(), &home_address.octets()) {
+            self.ask_for_binding_error(packet.bytes(), origin);
             return self.discard(packet, DropReason::HomeAddressOptionUnbound);
         }
         take_off_home_address(packet.bytes_mut(), home_address.octets(), option);
-        let opened = match origin {
-            Origin::Port(port) => Origin::Opened(port),
-            other => other,
-        };
-        self.hand_to_host(packet, opened);
+        self.hand_to_host(packet, origin.opened());
     }
 
     /// To the home-agents anycast address of a covered /64: queries are answered here; anything else is transit.
@@ -123,23 +120,57 @@ impl<P: Port> Path<P> {
 
     /// Give a packet to the control plane.
     pub(crate) fn punt(&mut self, packet: P::Buf, kind: PuntKind, origin: Origin) {
-        let meta = PuntMeta {
-            port: origin.port_number(),
-            kind,
-            timestamp_ns: self.now_ns,
-        };
         let counter = match kind {
             PuntKind::QueryAnycast => Counter::PuntedQuery,
             PuntKind::IcmpError => Counter::PuntedErrors,
             _ => Counter::PuntedMobility,
         };
-        match self.reader.punt(&meta, packet.bytes()) {
-            Ok(()) => {
-                self.reader.count(counter, 1);
-                self.punted = true;
-            }
-            Err(refused) => self.discard(packet, refused.drop_reason()),
+        match self.give_to_control(packet.bytes(), kind, origin) {
+            Ok(()) => self.reader.count(counter, 1),
+            Err(reason) => self.discard(packet, reason),
         }
+    }
+
+    /// Have the control plane tell the source of a packet with a Home Address option that there is no such binding
+    /// (RFC 6275 §9.3.1). The packet itself is still to be ended.
+    #[cold]
+    fn ask_for_binding_error(&mut self, packet: &[u8], origin: Origin) {
+        let kind = PuntKind::HomeAddressOption;
+        let refused = self.give_to_control(packet, kind, origin).is_err();
+        self.reader.count(
+            if refused {
+                Counter::BindingErrorsNotAsked
+            } else {
+                Counter::BindingErrorsAsked
+            },
+            1,
+        );
+    }
+
+    /// Copy a packet into the punt ring, if the limits let one from its source go there.
+    fn give_to_control(
+        &mut self,
+        packet: &[u8],
+        kind: PuntKind,
+        origin: Origin,
+    ) -> Result<(), DropReason> {
+        let view = Ipv6View::new(packet).map_err(|_| DropReason::MalformedIpv6)?;
+        let source = view.source_octets();
+        let known = self.reader.is_care_of(source);
+        if !self.punt_limits.permit(source, known, self.now_ns) {
+            return Err(DropReason::PuntRateLimited);
+        }
+        let meta = PuntMeta {
+            port: origin.port_number(),
+            kind,
+            known,
+            timestamp_ns: self.now_ns,
+        };
+        self.reader
+            .punt(&meta, packet)
+            .map_err(RingError::drop_reason)?;
+        self.punted = true;
+        Ok(())
     }
 
     /// RFC 6275 §9.3.1: the binding "MUST have the same home address as appears in the Home Address destination option, and

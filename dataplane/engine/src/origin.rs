@@ -23,6 +23,14 @@ impl Origin {
         matches!(self, Self::Port(_) | Self::Opened(_) | Self::Copy)
     }
 
+    /// The same way, and rewritten since.
+    pub(crate) const fn opened(self) -> Self {
+        match self {
+            Self::Port(port) | Self::Opened(port) => Self::Opened(port),
+            Self::Copy | Self::Host | Self::Own => self,
+        }
+    }
+
     /// Whether an ICMPv6 error may answer it. The control plane expects none, and errors are never answered.
     pub(crate) const fn is_answered(self) -> bool {
         !matches!(self, Self::Own | Self::Copy)

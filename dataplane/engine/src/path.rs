@@ -1,14 +1,18 @@
 //! What carries out the plans: the ports, the tables, and the last steps that every packet takes one of
 
-use dhp_segment::{Counter, DropReason, HomeEntry, Reader, RouteAction, Template};
+use dhp_segment::{Counter, DropReason, HomeEntry, Reader, RouteAction, Template, TraceRequest};
 use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
 
-use crate::flow_fragments::FlowFragments;
+use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
+use crate::lookup::Lookup;
 use crate::origin::Origin;
 use crate::outer_fragment::Identifications;
+use crate::plan::Plan;
+use crate::punt_limits::PuntLimits;
+use crate::reassembly::Reassembly;
 use crate::{Link, PacketBuf, Port};
 
 /// The state of a worker that its stages work with.
@@ -17,9 +21,11 @@ use crate::{Link, PacketBuf, Port};
 /// dropped by a name. The methods that end a packet take it by value. Over the counters of a worker, after a flush:
 ///
 /// `rx_packets + injected + icmp_sent + outer_fragments + flow_copies
-///    = tx_packets + punted_mobility + punted_query + punted_errors + relayed_errors + host_has_copy + drops`
+///    = tx_packets + punted_mobility + punted_query + punted_errors + relayed_errors + host_has_copy + drops
+///    + fragments_joined + fragments held`
 ///
-/// where the drops do without `icmp_rate_limited`, which counts packets that were never made.
+/// where the drops do without `icmp_rate_limited`, which counts packets that were never made, and fragments are held until
+/// their packet is whole or given up.
 pub(crate) struct Path<P: Port> {
     pub(crate) ports: Vec<P>,
     pub(crate) host_port: Option<usize>,
@@ -30,9 +36,13 @@ pub(crate) struct Path<P: Port> {
     pub(crate) transit: bool,
     pub(crate) tcp_mss_clamp: bool,
     pub(crate) identifications: Identifications,
-    pub(crate) flow_fragments: FlowFragments,
+    pub(crate) flow_memory: FlowMemory,
+    pub(crate) punt_limits: PuntLimits,
+    pub(crate) reassembly: Reassembly<P::Buf>,
     /// The buffer for the next injected packet, kept from a round that had none.
     pub(crate) spare: Option<P::Buf>,
+    /// Which packets of the current round are traced.
+    pub(crate) trace: Option<TraceRequest>,
     /// Monotonic time of the current round.
     pub(crate) now_ns: u64,
     /// Something was punted in the current round.
@@ -40,6 +50,26 @@ pub(crate) struct Path<P: Port> {
 }
 
 impl<P: Port> Path<P> {
+    /// Do with a received packet what was planned. Pieces of packets are not for here.
+    #[inline]
+    pub(crate) fn carry_out(
+        &mut self,
+        packet: P::Buf,
+        plan: &Plan,
+        lookup: &Lookup,
+        origin: Origin,
+    ) {
+        match plan {
+            Plan::Deliver { action, home } => {
+                self.deliver(packet, *action, lookup.entry(*home), origin);
+            }
+            Plan::Decapsulate(tunnelled) => self.uplink(packet, tunnelled, lookup, origin),
+            Plan::Host => self.hand_to_host(packet, origin),
+            Plan::Drop(reason) => self.discard(packet, *reason),
+            Plan::Reassemble => self.discard(packet, DropReason::Fragment),
+        }
+    }
+
     /// Send a packet on its way by what the route of its destination says.
     #[inline]
     pub(crate) fn deliver(
@@ -152,8 +182,8 @@ impl<P: Port> Path<P> {
                 self.reader.count(Counter::TxPackets, report.sent);
                 self.reader.count(Counter::TxBytes, report.bytes);
             }
-            for _ in 0..report.failed {
-                self.reader.count_drop(DropReason::TxFailed);
+            if report.failed != 0 {
+                self.reader.count_drops(DropReason::TxFailed, report.failed);
             }
         }
     }
@@ -165,7 +195,5 @@ pub(crate) fn count_oversized(reader: &Reader, frames: u64) {
         return;
     }
     reader.count(Counter::RxPackets, frames);
-    for _ in 0..frames {
-        reader.count_drop(DropReason::ReceiveTruncated);
-    }
+    reader.count_drops(DropReason::ReceiveTruncated, frames);
 }

@@ -19,6 +19,8 @@ pub(crate) enum Plan {
         /// The binding of the destination, where the route says [`RouteAction::Pool`].
         home: Option<Key>,
     },
+    /// A piece of a packet to the anchor.
+    Reassemble,
     /// A tunnel from a mobile node ends here.
     Decapsulate(Tunnelled),
 }

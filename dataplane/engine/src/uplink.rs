@@ -19,7 +19,7 @@ impl<P: Port> Path<P> {
         mut packet: P::Buf,
         tunnelled: &Tunnelled,
         lookup: &Lookup,
-        port: usize,
+        origin: Origin,
     ) {
         // RFC 6275 §10.4.5: the home agent "MUST verify that the Source Address in the tunnel IP header is the mobile node's
         // primary care-of address"; §8.4 has the inner source a home address of that binding.
@@ -30,6 +30,7 @@ impl<P: Port> Path<P> {
         let Some(template) = self.template_from(source, &tunnelled.entry) else {
             return self.discard(packet, DropReason::TunnelSourceMismatch);
         };
+        self.credit(&template, packet.bytes().len());
         let Some(traffic_class) = tunnelled.traffic_class else {
             return self.discard(packet, DropReason::EcnInvalid);
         };
@@ -48,6 +49,6 @@ impl<P: Port> Path<P> {
             self.reader.count(Counter::Hairpinned, 1);
         }
         let home = lookup.entry(tunnelled.home);
-        self.deliver(packet, tunnelled.action, home, Origin::Opened(port));
+        self.deliver(packet, tunnelled.action, home, origin.opened());
     }
 }

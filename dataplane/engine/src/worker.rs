@@ -4,15 +4,17 @@ use arrayvec::ArrayVec;
 use dhp_segment::{Counter, Reader};
 use thiserror::Error;
 
-use crate::classify::{Ingress, classify};
+use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
-use crate::flow_fragments::FlowFragments;
+use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
 use crate::origin::Origin;
 use crate::outer_fragment::Identifications;
 use crate::path::{Path, count_oversized};
 use crate::plan::Plan;
+use crate::punt_limits::PuntLimits;
+use crate::reassembly::Reassembly;
 use crate::{BATCH_SIZE, Batch, PacketBuf, Port};
 
 /// The most ports that one worker serves.
@@ -42,6 +44,8 @@ pub struct Worker<P: Port> {
     batch: Batch<P::Buf>,
     plans: ArrayVec<Plan, BATCH_SIZE>,
     lookup: Lookup,
+    /// The bindings of one packet that was put together while the batch was worked on.
+    late_lookup: Lookup,
     punt_signal: Option<Box<dyn FnMut() + Send>>,
     /// The segment's writer waits for this worker's quiescent points.
     awake: bool,
@@ -74,13 +78,16 @@ impl<P: Port> Worker<P> {
             ports,
             host_port,
             error_source: config.anchor_addresses.first().copied(),
-            error_limits: ErrorLimits::new(config.icmp_errors_per_second),
+            error_limits: ErrorLimits::new(&config.icmp_errors),
             transit: config.transit,
             tcp_mss_clamp: config.tcp_mss_clamp,
             identifications: Identifications::new(config.fragment_key, reader.worker()),
-            flow_fragments: FlowFragments::new(),
+            flow_memory: FlowMemory::new(),
+            punt_limits: PuntLimits::new(&config.punt_rates),
+            reassembly: Reassembly::new(config.reassembly_packets),
             reader,
             spare: None,
+            trace: None,
             now_ns: 0,
             punted: false,
         };
@@ -92,6 +99,7 @@ impl<P: Port> Worker<P> {
             batch: Batch::new(),
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
+            late_lookup: Lookup::new(),
             punt_signal: None,
             awake: false,
         })
@@ -117,6 +125,8 @@ impl<P: Port> Worker<P> {
             self.awake = true;
         }
         self.path.now_ns = now_ns;
+        self.path.trace = self.path.reader.trace_request();
+        self.path.abandon_old_fragments();
         let mut packets = 0_usize;
         for port in 0..self.path.ports.len() {
             packets = packets.saturating_add(self.poll_port(port));
@@ -149,6 +159,7 @@ impl<P: Port> Worker<P> {
             batch,
             plans,
             lookup,
+            late_lookup,
             ..
         } = self;
         let Some(port) = path.ports.get_mut(number) else {
@@ -185,16 +196,47 @@ impl<P: Port> Worker<P> {
         } else {
             Origin::Port(number)
         };
-        for (packet, plan) in batch.drain().zip(plans.iter()) {
-            match plan {
-                Plan::Deliver { action, home } => {
-                    path.deliver(packet, *action, lookup.entry(*home), origin);
+        let packets = batch.drain().zip(plans.iter());
+        match path.trace {
+            None => {
+                for (packet, plan) in packets {
+                    work(path, packet, plan, lookup, late_lookup, origin);
                 }
-                Plan::Decapsulate(tunnelled) => path.uplink(packet, tunnelled, lookup, number),
-                Plan::Host => path.hand_to_host(packet, origin),
-                Plan::Drop(reason) => path.discard(packet, *reason),
+            }
+            Some(request) => {
+                let port = u16::try_from(number).ok();
+                for (packet, plan) in packets {
+                    let watched = path.watch(&request, packet.bytes());
+                    work(path, packet, plan, lookup, late_lookup, origin);
+                    path.tell(&request, watched, port);
+                }
             }
         }
         received
+    }
+
+    /// Fragments that wait for the rest of their packets.
+    pub fn fragments_held(&self) -> u64 {
+        self.path.reassembly.held()
+    }
+}
+
+/// Carry out the plan for one packet of a batch.
+#[inline]
+fn work<P: Port>(
+    path: &mut Path<P>,
+    packet: P::Buf,
+    plan: &Plan,
+    lookup: &Lookup,
+    late_lookup: &mut Lookup,
+    origin: Origin,
+) {
+    if *plan != Plan::Reassemble {
+        path.carry_out(packet, plan, lookup, origin);
+    } else if let Some(whole) = path.reassemble(packet, origin) {
+        late_lookup.clear();
+        let plan = classify_reassembled(whole.bytes(), &path.reader, late_lookup);
+        late_lookup.resolve(&path.reader);
+        path.carry_out(whole, &plan, late_lookup, origin);
     }
 }

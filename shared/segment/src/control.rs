@@ -4,6 +4,9 @@ use crate::counters::CounterSnapshot;
 use crate::ring::{PuntMeta, Ring, RingError};
 use crate::role::Claim;
 use crate::segment::read_counters;
+use crate::trace::{
+    OUTCOME_BYTES, Outcome, TRACE_PACKET_BYTES, TRACE_SLOTS, TraceMeta, TraceRequest, Traced,
+};
 use crate::view::View;
 use std::sync::Arc;
 
@@ -59,6 +62,31 @@ impl Control {
         Ring::new(&self.view, &self.view.layout.punt_rings, worker).map_or(0, |ring| ring.waiting())
     }
 
+    /// Asks the workers to trace packets, or no longer to.
+    pub fn set_trace(&mut self, request: Option<TraceRequest>) {
+        TraceRequest::store(&self.view, request);
+    }
+
+    /// Takes the oldest packet that `worker` has traced. `buffer` should hold [`TRACE_PACKET_BYTES`]; a packet that does not
+    /// fit is cut short.
+    pub fn trace_pop(&mut self, worker: u32, buffer: &mut [u8]) -> Option<Traced> {
+        let region = &self.view.layout.trace_rings;
+        let ring = Ring::with_slots(&self.view, region, worker, TRACE_SLOTS)?;
+        let mut octets = [0; OUTCOME_BYTES + TRACE_PACKET_BYTES];
+        let popped = ring.pop(&mut octets)?;
+        let told = octets.get(..popped.len).unwrap_or_default();
+        let (outcome, packet) = told.split_first_chunk::<OUTCOME_BYTES>()?;
+        let kept = packet.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(packet) {
+            *to = *from;
+        }
+        Some(Traced {
+            meta: TraceMeta::decode(popped.meta),
+            outcome: Outcome::from_octets(*outcome),
+            kept,
+        })
+    }
+
     /// Gives `worker` a packet (from its IPv6 header on) to send by route.
     ///
     /// # Errors
@@ -66,7 +94,7 @@ impl Control {
     pub fn inject(&mut self, worker: u32, packet: &[u8]) -> Result<(), RingError> {
         Ring::new(&self.view, &self.view.layout.inject_rings, worker)
             .ok_or(RingError::Full)?
-            .push([0; 2], packet)
+            .push([0; 2], packet, 0)
     }
 
     /// The counters of `worker`; all 0 if there is no such worker.

@@ -14,6 +14,8 @@ pub enum Table {
     Templates,
     /// Flow rules and further care-of addresses.
     FlowSets,
+    /// Meters of limited bindings.
+    Meters,
     /// Next hops.
     NextHops,
     /// Routes.
@@ -26,6 +28,7 @@ impl fmt::Display for Table {
             Self::HomeAddresses => "home address table",
             Self::Templates => "template table",
             Self::FlowSets => "flow set table",
+            Self::Meters => "meter table",
             Self::NextHops => "next hop table",
             Self::Routes => "route table",
         })
@@ -146,6 +149,9 @@ pub enum SegmentError {
         /// How many there may be.
         limit: usize,
     },
+    /// A further care-of address is to be limited, and the binding was published without a meter.
+    #[error("{0} is bound without a meter: publish its binding with one first")]
+    NotMetered(core::net::Ipv6Addr),
     /// A next hop that is not allocated.
     #[error("no next hop {0}")]
     NoSuchNextHop(u32),

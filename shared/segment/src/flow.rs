@@ -48,7 +48,7 @@ pub struct FlowSelector {
 }
 
 /// What of a packet a selector looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     /// Source address.
     pub source: [u8; 16],

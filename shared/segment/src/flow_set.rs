@@ -57,11 +57,21 @@ impl<'a> FlowSet<'a> {
         }
     }
 
-    /// Number of the publication: another one means other rules, or other positions of the care-of addresses.
+    /// Number of the last change after which the rules may say something else. What they are asked after this says what they say
+    /// since, or something newer.
     #[must_use]
     #[inline]
     pub fn generation(self) -> u64 {
-        self.word(GENERATION)
+        self.0
+            .get(GENERATION)
+            .map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    /// The rules may say something else now. Writer only.
+    pub(crate) fn set_generation(self, generation: u64) {
+        if let Some(word) = self.0.get(GENERATION) {
+            word.store(generation, Ordering::Release);
+        }
     }
 
     /// Whether there is any rule.
@@ -180,7 +190,7 @@ impl<'a> FlowSet<'a> {
         generation: u64,
         rules: impl Iterator<Item = (&'r FlowSelector, u8, bool)>,
     ) {
-        self.put(GENERATION, generation);
+        self.set_generation(generation);
         let mut count = 0;
         for (rule, (selector, care_ofs, discard)) in rules.take(MAX_FLOW_RULES).enumerate() {
             self.store_rule(RULES + rule * RULE_WORDS, selector, care_ofs, discard);

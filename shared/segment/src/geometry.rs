@@ -19,6 +19,8 @@ pub struct Geometry {
     /// Home addresses that can have flow rules or several care-of addresses at once: 4 KiB each, and the templates that
     /// their care-of addresses need.
     pub flow_sets: u32,
+    /// Bindings that can be limited at once, in rate or while their care-of address is tested: 128 octets each.
+    pub meters: u32,
     /// Packets in each punt and each inject ring, a power of two.
     pub ring_slots: u32,
 }
@@ -32,6 +34,7 @@ impl Default for Geometry {
             next_hops: 4_096,
             routes: 16_384,
             flow_sets: 1_024,
+            meters: 0,
             ring_slots: 1_024,
         }
     }
@@ -71,6 +74,12 @@ impl Geometry {
             self.flow_sets,
             self.flow_sets <= 1 << 20,
             "expected at most 1048576",
+        )?;
+        check(
+            "meters",
+            self.meters,
+            self.meters <= 1 << 28,
+            "expected at most 268435456",
         )?;
         check(
             "ring_slots",

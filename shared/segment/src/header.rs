@@ -38,6 +38,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
         next_hops,
         routes,
         flow_sets,
+        meters,
         ring_slots,
     } = layout.geometry;
     let geometry = [
@@ -47,6 +48,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
         next_hops,
         routes,
         flow_sets,
+        meters,
         ring_slots,
     ];
     for (offset, value) in geometry.into_iter().enumerate() {
@@ -101,7 +103,8 @@ pub(crate) fn check(words: &[AtomicU64]) -> Result<Layout, SegmentError> {
         next_hops: field(3),
         routes: field(4),
         flow_sets: field(5),
-        ring_slots: field(6),
+        meters: field(6),
+        ring_slots: field(7),
     };
     geometry.validate()?;
     let layout = Layout::new(&geometry);

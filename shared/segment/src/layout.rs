@@ -2,19 +2,22 @@
 //!
 //! A layout is computed from the geometry, never read: a process that has checked the header once trusts its own copy.
 
+use crate::care_of_filter::{PER_WORD, PLACES};
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::flow::MAX_CARE_OFS;
 use crate::flow_set::FLOW_SET_WORDS;
 use crate::geometry::Geometry;
+use crate::meter::METER_WORDS;
 use crate::ring;
 use crate::sync::LINE_WORDS;
+use crate::trace::TRACE_SLOTS;
 
 /// "DHPSEGMT".
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub(crate) const LAYOUT_VERSION: u32 = 3;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {
@@ -24,16 +27,19 @@ pub(crate) mod header_word {
     pub(crate) const VERSION: usize = 1;
     /// Length of the segment in words.
     pub(crate) const WORDS: usize = 2;
-    /// The seven numbers of the geometry, in the order of its fields.
+    /// The eight numbers of the geometry, in the order of its fields.
     pub(crate) const GEOMETRY: usize = 3;
     /// Two words of hash seed.
-    pub(crate) const SEED: usize = 10;
+    pub(crate) const SEED: usize = 11;
     /// The epoch of the quiescence protocol; on its own line, since the writer changes it while every worker reads it.
     pub(crate) const EPOCH: usize = 16;
     /// Which route buffer is current, and how many ranges it holds.
     pub(crate) const ROUTES: usize = 17;
     /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
     pub(crate) const HEARTBEAT: usize = 24;
+    /// What is to be traced: flags, then an address.
+    pub(crate) const TRACE: usize = 25;
+    pub(crate) const TRACE_ADDRESS: usize = 26;
     /// Length of the header.
     pub(crate) const LEN: usize = 32;
 }
@@ -42,8 +48,10 @@ pub(crate) mod header_word {
 pub(crate) const BUCKET_WORDS: usize = LINE_WORDS;
 /// Words of a record of the home table.
 pub(crate) const RECORD_WORDS: usize = 4;
-/// Words of a template: two cache lines.
-pub(crate) const TEMPLATE_WORDS: usize = 2 * LINE_WORDS;
+/// Words of a template: one cache line.
+pub(crate) const TEMPLATE_WORDS: usize = LINE_WORDS;
+/// Words of what a template remembers of the binding's past.
+pub(crate) const PAST_WORDS: usize = 4;
 /// Words of a next hop's value.
 pub(crate) const NEXT_HOP_WORDS: usize = 4;
 /// Words of the start of a route range: one address.
@@ -90,6 +98,10 @@ pub(crate) struct Layout {
     pub(crate) buckets: Region,
     pub(crate) records: Region,
     pub(crate) templates: Region,
+    /// One for each template, at the same index.
+    pub(crate) pasts: Region,
+    pub(crate) meters: Region,
+    pub(crate) care_of_filter: Region,
     pub(crate) flow_sets: Region,
     pub(crate) next_hops: Region,
     pub(crate) next_hop_values: Region,
@@ -97,6 +109,7 @@ pub(crate) struct Layout {
     pub(crate) range_actions: [Region; 2],
     pub(crate) punt_rings: Region,
     pub(crate) inject_rings: Region,
+    pub(crate) trace_rings: Region,
     /// Length of the whole segment in words.
     pub(crate) words: usize,
 }
@@ -121,6 +134,9 @@ impl Layout {
         // n prefixes cut the address space into at most 2n + 1 ranges.
         let ranges = 2 * geometry.routes as usize + 1;
         let flow_sets = geometry.flow_sets as usize;
+        let meters = geometry.meters as usize;
+        // Each care-of address under test has a second template, for the tested one.
+        let templates = geometry.templates as usize + flow_sets * MAX_CARE_OFS + meters;
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,
@@ -128,9 +144,13 @@ impl Layout {
             buckets: region(BUCKET_WORDS, homes.div_ceil(BUCKET_LOAD)),
             // Removed records wait for quiescence; the surplus is for those, not for more home addresses.
             records: region(RECORD_WORDS, homes + homes.div_ceil(8)),
-            templates: region(
-                TEMPLATE_WORDS,
-                geometry.templates as usize + flow_sets * MAX_CARE_OFS,
+            templates: region(TEMPLATE_WORDS, templates),
+            pasts: region(PAST_WORDS, templates),
+            // One in eight waits for quiescence, and at least one where there is any.
+            meters: region(METER_WORDS, meters + meters.div_ceil(8)),
+            care_of_filter: region(
+                1,
+                ((homes + flow_sets * MAX_CARE_OFS) * PLACES).div_ceil(PER_WORD),
             ),
             // One in eight waits for quiescence, and at least one: a new set is complete before the old one goes.
             flow_sets: region(FLOW_SET_WORDS, flow_sets + flow_sets.div_ceil(8)),
@@ -138,6 +158,7 @@ impl Layout {
             next_hop_values: region(NEXT_HOP_WORDS, 2 * next_hops),
             range_starts: [region(RANGE_WORDS, ranges), region(RANGE_WORDS, ranges)],
             range_actions: [region(1, ranges), region(1, ranges)],
+            trace_rings: region(ring::words(TRACE_SLOTS), workers),
             punt_rings: region(ring_words, workers),
             inject_rings: region(ring_words, workers),
             words: 0,
@@ -160,6 +181,7 @@ mod tests {
             next_hops: 5,
             routes: 3,
             flow_sets: 2,
+            meters: 0,
             ring_slots: 2,
         });
         let mut end = header_word::LEN;
@@ -168,6 +190,9 @@ mod tests {
             layout.buckets,
             layout.records,
             layout.templates,
+            layout.pasts,
+            layout.meters,
+            layout.care_of_filter,
             layout.flow_sets,
             layout.next_hops,
             layout.next_hop_values,
@@ -175,6 +200,7 @@ mod tests {
             layout.range_starts[1],
             layout.range_actions[0],
             layout.range_actions[1],
+            layout.trace_rings,
             layout.punt_rings,
             layout.inject_rings,
         ] {

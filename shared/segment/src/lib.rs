@@ -7,8 +7,10 @@
 //! |---|---|---|
 //! | home table: home address → rewrite template | [`Writer`] | [`Reader`] |
 //! | next hops, route table | [`Writer`] | [`Reader`] |
+//! | meters: what a binding has sent and got, where that is limited | [`Reader`]s | [`Reader`]s |
 //! | punt ring, one per worker | [`Reader`] | [`Control`] |
 //! | inject ring, one per worker | [`Control`] | [`Reader`] |
+//! | trace ring, one per worker | [`Reader`] | [`Control`] |
 //! | counters, one block per worker | [`Reader`] | [`Control`], [`Segment::counters`] |
 //!
 //! **Readers are wait-free.** They take no lock and retry nothing, so a writer that dies at any instruction leaves them
@@ -20,6 +22,7 @@
 //! against the geometry this process validated when it opened the segment.
 
 mod bucket;
+mod care_of_filter;
 mod control;
 mod counters;
 mod drop_reason;
@@ -32,6 +35,7 @@ mod header;
 mod home_table;
 mod layout;
 mod mapping;
+mod meter;
 mod names;
 mod next_hop;
 mod pool;
@@ -44,6 +48,7 @@ mod route_table;
 mod segment;
 mod sync;
 mod template;
+mod trace;
 mod view;
 mod writer;
 
@@ -57,11 +62,13 @@ pub use flow::{
 pub use flow_set::FlowSet;
 pub use geometry::Geometry;
 pub use home_table::HomeEntry;
+pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};
 pub use reader::Reader;
 pub use ring::{InjectMeta, PuntKind, PuntMeta, RING_PACKET_BYTES, RingError};
 pub use role::Role;
 pub use route::{Route, RouteAction};
 pub use segment::Segment;
-pub use template::{OUTER_HEADER_LEN, Template, Tunnel};
+pub use template::{CareOfTest, OUTER_HEADER_LEN, Template, TestedCareOf, Tunnel};
+pub use trace::{Outcome, TRACE_PACKET_BYTES, TraceMeta, TraceRequest, Traced};
 pub use writer::Writer;

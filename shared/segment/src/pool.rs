@@ -63,6 +63,7 @@ pub(crate) enum Retired {
     Record(u32),
     Template(u32),
     FlowSet(u32),
+    Meter(u32),
     NextHop(u32),
     NextHopValue(u32),
     RouteBuffer,

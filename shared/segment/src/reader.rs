@@ -1,22 +1,31 @@
 //! A worker's view of the segment.
 
-use crate::counters::Counter;
+use crate::care_of_filter::CareOfFilter;
+use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
 use crate::home_table::{HomeEntry, HomeTable};
 use crate::layout::WORKER_COUNTERS;
+use crate::meter::Meter;
 use crate::next_hop::{self, NextHop};
 use crate::quiescence;
 use crate::ring::{InjectMeta, PuntMeta, Ring, RingError};
 use crate::role::Claim;
 use crate::route::RouteAction;
 use crate::route_table;
+use crate::segment::read_counters;
 use crate::sync::Ordering;
 use crate::template::Template;
+use crate::trace::{
+    OUTCOME_BYTES, Outcome, TRACE_PACKET_BYTES, TRACE_SLOTS, TraceMeta, TraceRequest,
+};
 use crate::view::View;
 use core::cell::Cell;
 use core::marker::PhantomData;
 use std::sync::Arc;
+
+/// The share of the punt ring that is kept for known sources.
+const KNOWN_RESERVE: u32 = 4;
 
 /// The reading side of one worker. Every call is wait-free: a bounded number of loads and stores, whatever the writer is
 /// doing or has died doing.
@@ -74,9 +83,14 @@ impl Reader {
     #[must_use]
     #[inline]
     pub fn template(&self, id: u32) -> Option<Template> {
-        self.view
-            .slot(&self.view.layout.templates, id)
-            .map(Template::load)
+        self.view.template(id).map(Template::load)
+    }
+
+    /// The meter that a template has named. `None` only for an index that no template gave.
+    #[must_use]
+    #[inline]
+    pub fn meter(&self, id: u32) -> Option<Meter<'_>> {
+        self.view.meter(id)
     }
 
     /// The flow set that a lookup has named. `None` only for an index that no lookup gave.
@@ -91,6 +105,14 @@ impl Reader {
     #[inline]
     pub fn route(&self, destination: &[u8; 16]) -> RouteAction {
         route_table::lookup(&self.view, destination)
+    }
+
+    /// Whether `address` is the care-of address of a binding, or one of the few others that look like one: a hint for whom to
+    /// serve first, and no proof of anything.
+    #[must_use]
+    #[inline]
+    pub fn is_care_of(&self, address: &[u8; 16]) -> bool {
+        CareOfFilter(&self.view).holds(address)
     }
 
     /// The next hop `id`; `None` if it has been released.
@@ -125,7 +147,13 @@ impl Reader {
     /// Counts one dropped packet.
     #[inline]
     pub fn count_drop(&self, reason: DropReason) {
-        self.add(Counter::ALL.len() + reason.index(), 1);
+        self.count_drops(reason, 1);
+    }
+
+    /// Counts `n` dropped packets.
+    #[inline]
+    pub fn count_drops(&self, reason: DropReason, n: u64) {
+        self.add(Counter::ALL.len() + reason.index(), n);
     }
 
     #[inline(always)]
@@ -139,14 +167,52 @@ impl Reader {
         }
     }
 
-    /// Hands a packet (from its IPv6 header on) to the control plane.
+    /// Hands a packet (from its IPv6 header on) to the control plane. One in four slots of the ring is for packets whose source is
+    /// known, so that a flood of others does not keep them out.
     ///
     /// # Errors
     /// [`RingError`]; its [`RingError::drop_reason`] is the drop to count.
     pub fn punt(&self, meta: &PuntMeta, packet: &[u8]) -> Result<(), RingError> {
+        let reserve = if meta.known {
+            0
+        } else {
+            self.view.layout.geometry.ring_slots / KNOWN_RESERVE
+        };
         Ring::new(&self.view, &self.view.layout.punt_rings, self.worker)
             .ok_or(RingError::Full)?
-            .push(meta.encode(), packet)
+            .push(meta.encode(), packet, reserve)
+    }
+
+    /// Which packets are to be traced. Once per round.
+    #[must_use]
+    #[inline]
+    pub fn trace_request(&self) -> Option<TraceRequest> {
+        TraceRequest::load(&self.view)
+    }
+
+    /// What this worker has counted.
+    #[must_use]
+    pub fn counters(&self) -> CounterSnapshot {
+        read_counters(&self.view, self.worker)
+    }
+
+    /// Tells what became of a packet, as it was received. `false`: the ring is full.
+    pub fn trace(&self, meta: &TraceMeta, outcome: Outcome, packet: &[u8]) -> bool {
+        let mut octets = [0; OUTCOME_BYTES + TRACE_PACKET_BYTES];
+        let kept = packet.len().min(TRACE_PACKET_BYTES);
+        let (head, rest) = octets.split_at_mut(OUTCOME_BYTES);
+        head.copy_from_slice(&outcome.to_octets());
+        for (to, from) in rest.iter_mut().zip(packet) {
+            *to = *from;
+        }
+        let told = octets.get(..OUTCOME_BYTES + kept).unwrap_or_default();
+        Ring::with_slots(
+            &self.view,
+            &self.view.layout.trace_rings,
+            self.worker,
+            TRACE_SLOTS,
+        )
+        .is_some_and(|ring| ring.push(meta.encode(), told, 0).is_ok())
     }
 
     /// Takes the oldest packet (from its IPv6 header on) that the control plane wants sent. `buffer` should hold

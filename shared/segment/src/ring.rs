@@ -95,6 +95,8 @@ pub struct PuntMeta {
     pub port: u16,
     /// Why it is punted.
     pub kind: PuntKind,
+    /// Its source may be a registered care-of address: a hint, and no proof.
+    pub known: bool,
     /// When it came, in nanoseconds of the worker's clock.
     pub timestamp_ns: u64,
 }
@@ -102,7 +104,7 @@ pub struct PuntMeta {
 impl PuntMeta {
     pub(crate) fn encode(&self) -> [u64; 2] {
         [
-            u64::from(self.port) << 16 | self.kind.encode(),
+            u64::from(self.known) << 32 | u64::from(self.port) << 16 | self.kind.encode(),
             self.timestamp_ns,
         ]
     }
@@ -110,6 +112,7 @@ impl PuntMeta {
     pub(crate) fn decode([meta, timestamp_ns]: [u64; 2]) -> Option<Self> {
         Some(Self {
             port: (meta >> 16) as u16,
+            known: meta >> 32 & 1 == 1,
             kind: PuntKind::decode(meta & 0xffff)?,
             timestamp_ns,
         })
@@ -136,14 +139,22 @@ pub(crate) struct Popped {
 }
 
 impl<'a> Ring<'a> {
-    /// The ring of `worker`, if there is such a worker.
+    /// The punt or inject ring of `worker`, if there is such a worker.
     #[inline]
     pub(crate) fn new(view: &'a View, region: &Region, worker: u32) -> Option<Self> {
+        Self::with_slots(view, region, worker, view.layout.geometry.ring_slots)
+    }
+
+    /// A ring of `worker` with so many slots, a power of two.
+    #[inline]
+    pub(crate) fn with_slots(
+        view: &'a View,
+        region: &Region,
+        worker: u32,
+        slots: u32,
+    ) -> Option<Self> {
         let words = view.slice(region, worker)?;
-        Some(Self {
-            words,
-            slots: view.layout.geometry.ring_slots,
-        })
+        Some(Self { words, slots })
     }
 
     fn cursor(&self, which: usize, order: Ordering) -> u64 {
@@ -156,14 +167,19 @@ impl<'a> Ring<'a> {
         self.words.get(SLOTS + slot * SLOT_WORDS..)?.first_chunk()
     }
 
-    /// Puts a packet in. The producer's side.
-    pub(crate) fn push(&self, meta: [u64; 2], packet: &[u8]) -> Result<(), RingError> {
+    /// Puts a packet in, if that leaves `reserve` slots free. The producer's side.
+    pub(crate) fn push(
+        &self,
+        meta: [u64; 2],
+        packet: &[u8],
+        reserve: u32,
+    ) -> Result<(), RingError> {
         if packet.len() > RING_PACKET_BYTES {
             return Err(RingError::TooLong);
         }
         let produced = self.cursor(PRODUCER, Ordering::Relaxed);
         let waiting = produced.wrapping_sub(self.cursor(CONSUMER, Ordering::Acquire));
-        if waiting >= u64::from(self.slots) {
+        if waiting >= u64::from(self.slots.saturating_sub(reserve)) {
             return Err(RingError::Full);
         }
         let slot = self.slot(produced).ok_or(RingError::Full)?;

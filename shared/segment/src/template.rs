@@ -1,6 +1,6 @@
 //! The rewrite template of a binding: what a packet for a home address gets in front of it.
 
-use crate::layout::TEMPLATE_WORDS;
+use crate::layout::{PAST_WORDS, TEMPLATE_WORDS};
 use crate::sync::{AtomicU64, Ordering};
 use crate::view::{address_octets, address_words};
 use core::net::Ipv6Addr;
@@ -12,8 +12,25 @@ pub const OUTER_HEADER_LEN: usize = 40;
 /// Hop Limit 64.
 const OUTER_FIRST_WORD: [u8; 8] = [0x60, 0, 0, 0, 0, 0, 41, 64];
 
-/// Words 8 and 9 hold a previous care-of address.
+/// The past holds a previous care-of address.
 const FLAG_PREVIOUS: u16 = 1;
+/// The care-of address has not been tested: it gets its credit.
+const FLAG_TEST: u16 = 2;
+
+/// Words of a template.
+const SOURCE: usize = 0;
+const DESTINATION: usize = 2;
+/// Next hop (high 32 bits), MTU (16), flags (16).
+const PACKED: usize = 4;
+/// The meter + 1 (low 32 bits), the template of the tested care-of address + 1 (high).
+const LIMITS: usize = 5;
+/// The cap on the rate, in octets per second (low 32 bits), the number of the care-of address (the 8 above).
+const RATE: usize = 6;
+const GENERATION: usize = 7;
+
+/// Words of its past: the previous care-of address, and until when it is good.
+const PREVIOUS: usize = 0;
+const PREVIOUS_UNTIL: usize = 2;
 
 /// The tunnel of one binding, as the control plane describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +45,56 @@ pub struct Tunnel {
     pub mtu: u16,
     /// The care-of address before, and until when (monotonic nanoseconds) packets are still taken from it.
     pub previous: Option<(Ipv6Addr, u64)>,
+    /// What the mobile node sends is accounted for, so that a care-of address can be tested. Implied by the next two.
+    pub metered: bool,
+    /// Octets that the mobile node gets per second at most, outer headers included.
+    pub rate_cap: Option<u32>,
+    /// The care-of address is being tested (DMIPv6 profile 1, section 6.4).
+    pub test: Option<CareOfTest>,
 }
 
-/// A binding's tunnel, ready to copy in front of a packet: 128 octets in the segment, of which the first 64 are all that a
-/// packet needs unless its binding has just moved.
+/// A care-of address that has not been tested gets no more than its credit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CareOfTest {
+    /// Where goes what exceeds it; `None`: nowhere.
+    pub tested: Option<TestedCareOf>,
+}
+
+/// The care-of address that was there before the one that is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TestedCareOf {
+    /// The address.
+    pub care_of: Ipv6Addr,
+    /// Index of the next hop towards it.
+    pub next_hop: u32,
+    /// Largest inner packet in octets.
+    pub mtu: u16,
+}
+
+impl Tunnel {
+    /// Whether workers must account for the packets of the binding.
+    pub(crate) const fn is_metered(&self) -> bool {
+        self.metered || self.rate_cap.is_some() || self.test.is_some()
+    }
+
+    /// The tunnel to the tested care-of address of this one's test.
+    pub(crate) fn to_tested(self) -> Option<Self> {
+        let tested = self.test?.tested?;
+        Some(Self {
+            care_of: tested.care_of,
+            next_hop: tested.next_hop,
+            mtu: tested.mtu,
+            previous: None,
+            test: None,
+            ..self
+        })
+    }
+}
+
+/// A binding's tunnel, ready to copy in front of a packet: 64 octets in the segment, all that a packet needs unless its binding
+/// has just moved, and 32 beside them for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Template {
-    /// The first eight octets of the outer header: version, traffic class 0, flow label 0, payload length 0, Next Header
-    /// 41, Hop Limit 64.
-    pub outer_first_word: [u8; 8],
     /// Outer source: the anchor.
     pub source: [u8; 16],
     /// Outer destination: the care-of address.
@@ -45,32 +103,49 @@ pub struct Template {
     pub next_hop: u32,
     /// Largest inner packet in octets.
     pub mtu: u16,
-    /// Bit 0: there is a previous care-of address.
+    /// Bit 0: there is a previous care-of address. Bit 1: the care-of address is being tested.
     pub flags: u16,
-    /// Until when packets from `previous_care_of` are good, in monotonic nanoseconds; 0 if there is none.
-    pub previous_until_ns: u64,
+    /// The meter of the binding, see [`crate::Reader::meter`].
+    pub meter: Option<u32>,
+    /// The template of the tested care-of address, while another one is being tested.
+    pub tested: Option<u32>,
+    /// 0 for the default care-of address, else its position in the flow set + 1.
+    pub number: u8,
+    /// Octets per second that the mobile node gets; 0: as many as there are.
+    pub rate_cap: u32,
     /// Number of the publication; rises with every change to any binding.
     pub generation: u64,
     /// The care-of address before the last handoff; all zero if there is none.
     pub previous_care_of: [u8; 16],
+    /// Until when packets from `previous_care_of` are good, in monotonic nanoseconds; 0 if there is none.
+    pub previous_until_ns: u64,
 }
 
 impl Template {
-    pub(crate) fn new(tunnel: &Tunnel, generation: u64) -> Self {
-        let (previous_care_of, previous_until_ns, flags) = match tunnel.previous {
+    pub(crate) fn new(
+        tunnel: &Tunnel,
+        account: Account,
+        tested: Option<u32>,
+        generation: u64,
+    ) -> Self {
+        let (previous_care_of, previous_until_ns, previous) = match tunnel.previous {
             Some((address, until_ns)) => (address.octets(), until_ns, FLAG_PREVIOUS),
             None => ([0; 16], 0, 0),
         };
+        let test = if tunnel.test.is_some() { FLAG_TEST } else { 0 };
         Self {
-            outer_first_word: OUTER_FIRST_WORD,
             source: tunnel.anchor.octets(),
             destination: tunnel.care_of.octets(),
             next_hop: tunnel.next_hop,
             mtu: tunnel.mtu,
-            flags,
-            previous_until_ns,
+            flags: previous | test,
+            meter: account.meter,
+            tested,
+            number: account.number,
+            rate_cap: tunnel.rate_cap.unwrap_or(0),
             generation,
             previous_care_of,
+            previous_until_ns,
         }
     }
 
@@ -83,6 +158,13 @@ impl Template {
                 self.previous_until_ns,
             )
         })
+    }
+
+    /// Whether the care-of address is being tested.
+    #[must_use]
+    #[inline]
+    pub const fn is_tested_now(&self) -> bool {
+        self.flags & FLAG_TEST != 0
     }
 
     /// Whether a tunnelled packet with this outer source comes from the binding: from its care-of address, or from the
@@ -103,13 +185,13 @@ impl Template {
     #[inline]
     pub fn outer_header(&self) -> [u8; OUTER_HEADER_LEN] {
         let mut header = [0; OUTER_HEADER_LEN];
-        header[..8].copy_from_slice(&self.outer_first_word);
+        header[..8].copy_from_slice(&OUTER_FIRST_WORD);
         header[8..24].copy_from_slice(&self.source);
         header[24..].copy_from_slice(&self.destination);
         header
     }
 
-    /// The description that would make this template again.
+    /// The description that would make this template again, but for the tested care-of address, which has a template of its own.
     #[must_use]
     pub fn tunnel(&self) -> Tunnel {
         Tunnel {
@@ -118,57 +200,82 @@ impl Template {
             next_hop: self.next_hop,
             mtu: self.mtu,
             previous: self.previous(),
+            metered: self.meter.is_some(),
+            rate_cap: (self.rate_cap != 0).then_some(self.rate_cap),
+            test: self.is_tested_now().then_some(CareOfTest { tested: None }),
         }
     }
 
-    /// Writes the template into a slot that no reader can reach.
-    pub(crate) fn store(&self, slot: &[AtomicU64; TEMPLATE_WORDS]) {
+    /// Writes the template into slots that no reader can reach.
+    pub(crate) fn store(&self, slot: Slot<'_>) {
         let [source_0, source_1] = address_words(&self.source);
         let [destination_0, destination_1] = address_words(&self.destination);
         let [previous_0, previous_1] = address_words(&self.previous_care_of);
-        let packed =
+        let mut words = [0; TEMPLATE_WORDS];
+        words[SOURCE] = source_0;
+        words[SOURCE + 1] = source_1;
+        words[DESTINATION] = destination_0;
+        words[DESTINATION + 1] = destination_1;
+        words[PACKED] =
             u64::from(self.next_hop) << 32 | u64::from(self.mtu) << 16 | u64::from(self.flags);
-        let words = [
-            u64::from_be_bytes(self.outer_first_word),
-            source_0,
-            source_1,
-            destination_0,
-            destination_1,
-            packed,
-            self.previous_until_ns,
-            self.generation,
-            previous_0,
-            previous_1,
-        ];
-        for (slot, word) in slot.iter().zip(words) {
+        words[LIMITS] = link(self.tested) << 32 | link(self.meter);
+        words[RATE] = u64::from(self.number) << 32 | u64::from(self.rate_cap);
+        words[GENERATION] = self.generation;
+        let mut past = [0; PAST_WORDS];
+        past[PREVIOUS] = previous_0;
+        past[PREVIOUS + 1] = previous_1;
+        past[PREVIOUS_UNTIL] = self.previous_until_ns;
+        let slots = slot.template.iter().chain(slot.past);
+        for (slot, word) in slots.zip(words.into_iter().chain(past)) {
             slot.store(word, Ordering::Relaxed);
         }
     }
 
-    /// Reads a template that stays as it is until this worker's next quiescent point. The second cache line is touched only
-    /// for a binding with a previous care-of address.
+    /// Reads a template that stays as it is until this worker's next quiescent point. Its past is touched only for a binding
+    /// with a previous care-of address.
     #[inline]
-    pub(crate) fn load(slot: &[AtomicU64; TEMPLATE_WORDS]) -> Self {
-        let word = |index: usize| slot[index].load(Ordering::Relaxed);
-        let packed = word(5);
+    pub(crate) fn load(slot: Slot<'_>) -> Self {
+        let word = |index: usize| slot.template[index].load(Ordering::Relaxed);
+        let packed = word(PACKED);
         let flags = packed as u16;
-        let previous = if flags & FLAG_PREVIOUS == 0 {
-            [0; 2]
-        } else {
-            [word(8), word(9)]
+        let past = |index: usize| match flags & FLAG_PREVIOUS {
+            0 => 0,
+            _ => slot.past[index].load(Ordering::Relaxed),
         };
+        let (limits, rate) = (word(LIMITS), word(RATE));
         Self {
-            outer_first_word: word(0).to_be_bytes(),
-            source: address_octets([word(1), word(2)]),
-            destination: address_octets([word(3), word(4)]),
+            source: address_octets([word(SOURCE), word(SOURCE + 1)]),
+            destination: address_octets([word(DESTINATION), word(DESTINATION + 1)]),
             next_hop: (packed >> 32) as u32,
             mtu: (packed >> 16) as u16,
             flags,
-            previous_until_ns: word(6),
-            generation: word(7),
-            previous_care_of: address_octets(previous),
+            meter: (limits as u32).checked_sub(1),
+            tested: ((limits >> 32) as u32).checked_sub(1),
+            number: (rate >> 32) as u8,
+            rate_cap: rate as u32,
+            generation: word(GENERATION),
+            previous_care_of: address_octets([past(PREVIOUS), past(PREVIOUS + 1)]),
+            previous_until_ns: past(PREVIOUS_UNTIL),
         }
     }
+}
+
+/// Where the packets of a template are accounted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Account {
+    pub(crate) meter: Option<u32>,
+    pub(crate) number: u8,
+}
+
+/// Where a template stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot<'a> {
+    pub(crate) template: &'a [AtomicU64; TEMPLATE_WORDS],
+    pub(crate) past: &'a [AtomicU64; PAST_WORDS],
+}
+
+fn link(index: Option<u32>) -> u64 {
+    index.map_or(0, |index| u64::from(index) + 1)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -182,54 +289,76 @@ mod tests {
             next_hop: 0xdead_beef,
             mtu: 1460,
             previous: Some(("2001:db8:b::9".parse().unwrap(), 5_000)),
+            metered: false,
+            rate_cap: None,
+            test: None,
         }
     }
 
     #[test]
     fn survives_the_segment() {
-        let slot = core::array::from_fn(|_| AtomicU64::new(u64::MAX));
-        for previous in [tunnel().previous, None] {
-            let template = Template::new(
-                &Tunnel {
-                    previous,
-                    ..tunnel()
-                },
-                42,
-            );
-            template.store(&slot);
-            assert_eq!(Template::load(&slot), template);
-            assert_eq!(
-                template.tunnel(),
-                Tunnel {
-                    previous,
-                    ..tunnel()
-                }
-            );
+        let template = core::array::from_fn(|_| AtomicU64::new(u64::MAX));
+        let past = core::array::from_fn(|_| AtomicU64::new(u64::MAX));
+        let slot = Slot {
+            template: &template,
+            past: &past,
+        };
+        let tested = TestedCareOf {
+            care_of: "2001:db8:b::9".parse().unwrap(),
+            next_hop: 3,
+            mtu: 1440,
+        };
+        for (previous, rate_cap, test, meter, tested) in [
+            (tunnel().previous, None, None, None, None),
+            (None, Some(u32::MAX), None, Some(0), None),
+            (
+                None,
+                None,
+                Some(CareOfTest {
+                    tested: Some(tested),
+                }),
+                Some(u32::MAX - 1),
+                Some(7),
+            ),
+        ] {
+            let described = Tunnel {
+                previous,
+                rate_cap,
+                test,
+                ..tunnel()
+            };
+            let account = Account { meter, number: 5 };
+            let template = Template::new(&described, account, tested, 42);
+            template.store(slot);
+            assert_eq!(Template::load(slot), template);
+            assert_eq!(template.previous(), previous);
+            let again = template.tunnel();
+            assert_eq!((again.previous, again.rate_cap), (previous, rate_cap));
+            assert_eq!(again.test.is_some(), test.is_some());
+            assert_eq!(again.metered, meter.is_some());
         }
     }
 
     #[test]
     fn the_previous_care_of_address_is_good_for_its_time_only() {
-        let template = Template::new(&tunnel(), 1);
+        let template = Template::new(&tunnel(), Account::default(), None, 1);
         let [care_of, previous, other] = ["2001:db8:a::7", "2001:db8:b::9", "::"]
             .map(|a| a.parse::<Ipv6Addr>().unwrap().octets());
         assert!(template.accepts_source(&care_of, u64::MAX));
         assert!(template.accepts_source(&previous, 4_999));
         assert!(!template.accepts_source(&previous, 5_000));
         assert!(!template.accepts_source(&other, 0));
-        let unmoved = Template::new(
-            &Tunnel {
-                previous: None,
-                ..tunnel()
-            },
-            1,
-        );
+        let unmoved = Tunnel {
+            previous: None,
+            ..tunnel()
+        };
+        let unmoved = Template::new(&unmoved, Account::default(), None, 1);
         assert!(!unmoved.accepts_source(&other, 0));
     }
 
     #[test]
     fn the_outer_header_is_ready_to_copy() {
-        let header = Template::new(&tunnel(), 1).outer_header();
+        let header = Template::new(&tunnel(), Account::default(), None, 1).outer_header();
         assert_eq!(header[..8], [0x60, 0, 0, 0, 0, 0, 41, 64]);
         assert_eq!(header[8..24], tunnel().anchor.octets());
         assert_eq!(header[24..], tunnel().care_of.octets());

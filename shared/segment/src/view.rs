@@ -3,7 +3,9 @@
 use crate::flow_set::FlowSet;
 use crate::layout::{Layout, Region, header_word};
 use crate::mapping::Mapping;
+use crate::meter::Meter;
 use crate::sync::{AtomicU64, Ordering};
+use crate::template::Slot;
 
 /// A mapping and the layout that this process validated for it.
 pub(crate) struct View {
@@ -44,6 +46,21 @@ impl View {
         index: u32,
     ) -> Option<&[AtomicU64; N]> {
         self.mapping.words().get(region.at(index)?..)?.first_chunk()
+    }
+
+    /// Template `index` and its past.
+    #[inline(always)]
+    pub(crate) fn template(&self, index: u32) -> Option<Slot<'_>> {
+        Some(Slot {
+            template: self.slot(&self.layout.templates, index)?,
+            past: self.slot(&self.layout.pasts, index)?,
+        })
+    }
+
+    /// The meter `index`.
+    #[inline(always)]
+    pub(crate) fn meter(&self, index: u32) -> Option<Meter<'_>> {
+        self.slot(&self.layout.meters, index).map(Meter)
     }
 
     /// The flow set `index`.

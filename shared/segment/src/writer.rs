@@ -2,6 +2,7 @@
 
 mod bindings;
 mod flows;
+mod meters;
 mod next_hops;
 mod routes;
 
@@ -13,7 +14,9 @@ use crate::pool::{Pool, Retired, RetiredQueue};
 use crate::quiescence;
 use crate::role::{Claim, Role, Roles};
 use crate::sync::Ordering;
+use crate::template::Template;
 use crate::view::View;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Things waiting for the workers before a change looks by itself whether they have let go.
@@ -37,6 +40,8 @@ pub struct Writer {
     ready: bool,
     records: Pool,
     templates: Pool,
+    meters: Pool,
+    meters_in_use: u32,
     flow_sets: Pool,
     flow_sets_in_use: u32,
     bindings: u32,
@@ -54,16 +59,24 @@ impl Writer {
         let homes = HomeTable(&view);
         let layout = &view.layout;
         let sets = || homes.records().filter_map(|record| homes.flows(record));
-        let templates = || {
+        let reachable = || {
             let care_ofs = sets()
                 .filter_map(|id| view.flow_set(id))
                 .flat_map(|set| set.templates());
             let defaults = homes.records().filter_map(|record| homes.template(record));
             defaults.chain(care_ofs)
         };
-        let generation = templates()
-            .filter_map(|id| view.slot(&layout.templates, id))
-            .map(|slot| crate::Template::load(slot).generation)
+        let load = |id: u32| view.template(id).map(Template::load);
+        // A tested care-of address has a template that only another one names.
+        let templates =
+            || reachable().flat_map(|id| [Some(id), load(id).and_then(|template| template.tested)]);
+        let meters: BTreeSet<u32> = reachable()
+            .filter_map(load)
+            .filter_map(|template| template.meter)
+            .collect();
+        let generation = reachable()
+            .filter_map(load)
+            .map(|template| template.generation)
             .chain(
                 sets()
                     .filter_map(|id| view.flow_set(id))
@@ -83,7 +96,9 @@ impl Writer {
             ready_at,
             ready: false,
             records: Pool::new(layout.records.slots(), homes.records()),
-            templates: Pool::new(layout.templates.slots(), templates()),
+            templates: Pool::new(layout.templates.slots(), templates().flatten()),
+            meters: Pool::new(layout.meters.slots(), meters.iter().copied()),
+            meters_in_use: u32::try_from(meters.len()).unwrap_or(u32::MAX),
             flow_sets: Pool::new(layout.flow_sets.slots(), sets()),
             flow_sets_in_use: u32::try_from(sets().count()).unwrap_or(u32::MAX),
             bindings: u32::try_from(homes.records().count()).unwrap_or(u32::MAX),
@@ -111,6 +126,7 @@ impl Writer {
                 Retired::Record(slot) => self.records.give(slot),
                 Retired::Template(slot) => self.templates.give(slot),
                 Retired::FlowSet(slot) => self.flow_sets.give(slot),
+                Retired::Meter(slot) => self.meters.give(slot),
                 Retired::NextHop(slot) => self.next_hop_ids.give(slot),
                 Retired::NextHopValue(slot) => self.next_hop_values.give(slot),
                 Retired::RouteBuffer => self.routes.reclaimed(),

@@ -18,11 +18,12 @@ const GEOMETRY: Geometry = Geometry {
     templates: 30,
     ring_slots: 1,
     flow_sets: 2,
+    meters: 0,
     ..SMALL
 };
 
 /// The words behind the part of the header that is checked at opening.
-const FIRST_WORD: usize = 10;
+const FIRST_WORD: usize = 11;
 
 fn scribble(file: &File, words: usize, at: usize, value: u64) {
     let at = FIRST_WORD + at % (words - FIRST_WORD);
@@ -81,6 +82,7 @@ fn use_everything(segment: &Segment) {
         let _ = reader.route(&template.map_or([0; 16], |template| template.destination));
     }
     let meta = PuntMeta {
+        known: true,
         port: 0,
         kind: PuntKind::Mobility,
         timestamp_ns: 0,
@@ -177,6 +179,7 @@ fn a_ring_recovers_from_a_cursor_that_can_not_be() {
             .unwrap();
     };
     let meta = PuntMeta {
+        known: true,
         port: 3,
         kind: PuntKind::QueryAnycast,
         timestamp_ns: 4,

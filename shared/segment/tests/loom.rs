@@ -17,6 +17,7 @@ const TINY: Geometry = Geometry {
     next_hops: 1,
     routes: 1,
     flow_sets: 0,
+    meters: 0,
     ring_slots: 1,
 };
 
@@ -39,6 +40,9 @@ fn tunnel(n: u128, generation: u128) -> Tunnel {
         next_hop: generation as u32,
         mtu: generation as u16,
         previous: None,
+        metered: false,
+        rate_cap: None,
+        test: None,
     }
 }
 
@@ -133,6 +137,7 @@ fn a_flow_set_is_not_overwritten_under_a_worker() {
     };
     let geometry = Geometry {
         flow_sets: 1,
+        meters: 0,
         ..TINY
     };
     let mut builder = loom::model::Builder::new();
@@ -240,6 +245,7 @@ fn packets_pass_the_ring_whole_and_in_order() {
         let mut sent = 0;
         for n in 1..=3_u8 {
             let meta = PuntMeta {
+                known: true,
                 port: n.into(),
                 kind: PuntKind::Mobility,
                 timestamp_ns: n.into(),

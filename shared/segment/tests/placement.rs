@@ -52,6 +52,7 @@ fn two_mappings_of_one_file_are_one_segment() {
     assert_eq!(data_plane.writer_heartbeat_ns(), 77);
 
     let meta = PuntMeta {
+        known: true,
         port: 1,
         kind: PuntKind::Mobility,
         timestamp_ns: 2,
@@ -135,12 +136,12 @@ fn what_is_not_our_segment_is_refused_by_name() {
             version,
             SegmentError::Version {
                 found: 99,
-                expected: 2
+                expected: 3
             }
         ),
         "{version}"
     );
-    let counters = refusal(&path, 1, 2 << 32 | 3 << 16 | 4);
+    let counters = refusal(&path, 1, 3 << 32 | 3 << 16 | 4);
     assert!(matches!(
         counters,
         SegmentError::Counters {

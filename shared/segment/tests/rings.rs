@@ -15,6 +15,7 @@ fn meta(n: u64) -> PuntMeta {
         PuntKind::HomeAddressOption,
     ];
     PuntMeta {
+        known: true,
         port: n as u16,
         kind: kinds[n as usize % kinds.len()],
         timestamp_ns: n << 32,

@@ -28,6 +28,8 @@ pub enum IcmpError {
     },
     /// Type 3 code 0, hop limit exceeded in transit (RFC 4443 §3.3).
     TimeExceeded,
+    /// Type 3 code 1, fragment reassembly time exceeded (RFC 4443 §3.3).
+    ReassemblyTimeExceeded,
     /// Type 4 (RFC 4443 §3.4).
     ParameterProblem {
         /// Which kind of problem.
@@ -44,7 +46,10 @@ impl IcmpError {
         match self {
             Self::DestinationUnreachable { code } => (icmpv6::DESTINATION_UNREACHABLE, code, 0),
             Self::PacketTooBig { mtu } => (icmpv6::PACKET_TOO_BIG, 0, mtu),
-            Self::TimeExceeded => (icmpv6::TIME_EXCEEDED, 0, 0),
+            Self::TimeExceeded => (icmpv6::TIME_EXCEEDED, icmpv6::HOP_LIMIT_EXCEEDED, 0),
+            Self::ReassemblyTimeExceeded => {
+                (icmpv6::TIME_EXCEEDED, icmpv6::REASSEMBLY_TIME_EXCEEDED, 0)
+            }
             Self::ParameterProblem { code, pointer } => (icmpv6::PARAMETER_PROBLEM, code, pointer),
         }
     }

@@ -35,6 +35,7 @@ impl Config {
             directory: _,
             mobile_nodes: _,
             limits: _,
+            rates: _,
             signalling:
                 Signalling {
                     code_points: _,
@@ -63,6 +64,7 @@ impl Config {
             ),
             ("[workers]", self.workers == new.workers),
             ("[limits]", self.limits == new.limits),
+            ("[rates]", self.rates == new.rates),
             (
                 "[signalling] mh-type or option-type",
                 self.signalling.code_points == new.signalling.code_points,

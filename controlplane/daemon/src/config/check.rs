@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::section::Located;
 use super::{
     Anchor, Api, Config, DirectoryEntry, Limits, Log, MobileNode, Places, Pool, PoolKind, Port,
-    Signalling, Workers,
+    Rates, Signalling, Workers,
 };
 
 /// What could be read of the file; what is wrong in itself has been reported and is missing here.
@@ -27,6 +27,7 @@ pub(super) struct Draft {
     pub(super) directory: Vec<DirectoryEntry>,
     pub(super) mobile_nodes: Vec<MobileNodeDraft>,
     pub(super) limits: Limits,
+    pub(super) rates: Rates,
     pub(super) signalling: Located<Signalling>,
     pub(super) api: Api,
     pub(super) log: Log,
@@ -67,6 +68,7 @@ impl Draft {
                 .map(|draft| draft.node)
                 .collect(),
             limits: self.limits,
+            rates: self.rates,
             signalling: self.signalling.value,
             api: self.api,
             log: self.log,

@@ -6,6 +6,7 @@ mod duration;
 mod host;
 mod key;
 mod problem;
+mod rates;
 mod read;
 mod section;
 mod suggest;
@@ -17,6 +18,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dhp_engine::{ErrorRates, PuntRates};
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
@@ -166,6 +168,8 @@ pub struct Limits {
     pub next_hops: u32,
     /// Home addresses that can have flow rules or several care-of addresses at once.
     pub flow_sets: u32,
+    /// Packets of which each worker holds fragments at once.
+    pub reassembly: u32,
 }
 
 impl Default for Limits {
@@ -175,8 +179,20 @@ impl Default for Limits {
             routes: 16_384,
             next_hops: 4_096,
             flow_sets: 1_024,
+            reassembly: 256,
         }
     }
+}
+
+/// `[rates]`: what is limited in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// What may go to the control plane, of all workers together where it is a total.
+    pub punts: PuntRates,
+    /// ICMPv6 errors of one worker.
+    pub icmp_errors: ErrorRates,
+    /// Octets per second that one binding gets; `None`: as many as there are.
+    pub binding: Option<u32>,
 }
 
 /// `[signalling]`
@@ -236,6 +252,8 @@ pub struct Config {
     pub mobile_nodes: Vec<MobileNode>,
     /// How much there is room for.
     pub limits: Limits,
+    /// `[rates]`
+    pub rates: Rates,
     /// Protocol parameters.
     pub signalling: Signalling,
     /// Management interfaces.

@@ -12,6 +12,7 @@ use toml::de::DeTable;
 
 use super::check::{self, Draft, MobileNodeDraft};
 use super::problem::Problem;
+use super::rates;
 use super::section::{Located, Problems, Section};
 use super::{
     Anchor, Api, Config, DirectoryEntry, KeySource, Limits, Log, LogFormat, MobileNode, Places,
@@ -90,6 +91,7 @@ fn read_sections(root: &Section<'_>, directory: &Path) -> Draft {
             .filter_map(|section| mobile_node(section, directory))
             .collect(),
         limits: limits(root.section("limits")),
+        rates: rates::read(root.section("rates")),
         signalling: signalling(root.section("signalling")),
         api: api(root.section("api")),
         log: log(root.section("log")),
@@ -403,11 +405,17 @@ fn limits(section: Section<'_>) -> Limits {
         .integer("flow-sets", 0..=1 << 20)
         .and_then(|size| u32::try_from(size.value).ok())
         .unwrap_or(default.flow_sets);
+    // Each is a buffer.
+    let reassembly = section
+        .integer("reassembly", 0..=4096)
+        .and_then(|size| u32::try_from(size.value).ok())
+        .unwrap_or(default.reassembly);
     let limits = Limits {
         home_addresses: size("home-addresses", default.home_addresses),
         routes: size("routes", default.routes),
         next_hops: size("next-hops", default.next_hops),
         flow_sets,
+        reassembly,
     };
     section.finish();
     limits

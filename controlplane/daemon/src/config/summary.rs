@@ -50,6 +50,16 @@ impl Config {
                 "routes": self.limits.routes,
                 "next-hops": self.limits.next_hops,
                 "flow-sets": self.limits.flow_sets,
+                "reassembly": self.limits.reassembly,
+            },
+            "rates": {
+                "signalling": self.rates.punts.unknown,
+                "signalling-known": self.rates.punts.known,
+                "signalling-per-network": self.rates.punts.per_network,
+                "signalling-per-source": self.rates.punts.per_source,
+                "icmp-errors": self.rates.icmp_errors.per_cause,
+                "icmp-errors-per-network": self.rates.icmp_errors.per_network,
+                "binding": self.rates.binding.map_or(0, |octets| octets / 125),
             },
             "signalling": {
                 "mh-type": self.signalling.code_points.mh_type,

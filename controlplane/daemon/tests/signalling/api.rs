@@ -9,6 +9,7 @@ use dhpctl::{Answer, Reply, Request};
 use dhpd::clock::system_clock;
 use dhpd::config::LoadedConfig;
 use dhpd::control_plane::ControlPlane;
+use dhpd::forwarding::TunnelLimits;
 use dhpd::health::HealthMonitor;
 use dhpd::inspector::Inspector;
 use dhpd::metrics::Metrics;
@@ -40,7 +41,10 @@ impl Daemon {
             system_clock(),
             plan,
             seconds,
-            1500,
+            TunnelLimits {
+                path_mtu: 1500,
+                ..TunnelLimits::default()
+            },
         )
         .expect("a control plane");
         let (ports, [core, _, _]) = ports();

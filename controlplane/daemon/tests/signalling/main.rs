@@ -1,6 +1,7 @@
 //! Signalling from a worker's port through the control plane and back, on ports in memory
 
 mod rig;
+mod traces;
 
 mod answers;
 mod api;

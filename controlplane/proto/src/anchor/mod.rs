@@ -116,6 +116,15 @@ impl Anchor {
         }
     }
 
+    /// Takes an IPv6 packet to the anchor with a Home Address option for which there is no binding, and that is no Mobility
+    /// Header: its source is told (RFC 6275 §9.3.1).
+    pub fn handle_unbound_home_address(&mut self, now: Now, packet: &[u8]) {
+        self.handle_timeout(now);
+        if let Err(reason) = self.receive_unbound(now, packet) {
+            self.counters.count_dropped(reason);
+        }
+    }
+
     /// Takes an operator's command.
     pub fn handle_command(&mut self, now: Now, command: AnchorCommand) {
         self.handle_timeout(now);

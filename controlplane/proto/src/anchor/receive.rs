@@ -3,6 +3,7 @@
 use core::net::Ipv6Addr;
 
 use dhp_wire::codepoints::{DmipType, binding_error_status, icmpv6};
+use dhp_wire::extension;
 use dhp_wire::icmpv6::{IcmpError, may_answer, write_error};
 use dhp_wire::ipv6::{Ipv6View, MIN_MTU, home_agents_anycast, is_unicast_routable};
 use dhp_wire::mobility::{Builder, Dmip, Message, MessageError, MhError, MobilityHeader};
@@ -134,7 +135,17 @@ impl Anchor {
             // RFC 6275 §9.2: "The MH Type field MUST have a known value (Section 6.1.1). Otherwise, the node MUST
             // discard the message and issue a Binding Error message".
             Message::Other { .. } => {
-                self.binding_error(now, received);
+                // "The Home Address field in the Binding Error message MUST be copied from the Home Address field in the
+                // Home Address destination option of the offending packet, or set to the unspecified address" (§9.3.3).
+                let home_address = received.home_address.unwrap_or(Ipv6Addr::UNSPECIFIED);
+                let status = binding_error_status::UNRECOGNIZED_MH_TYPE;
+                self.binding_error(
+                    now,
+                    received.source,
+                    home_address,
+                    status,
+                    received.unproved(),
+                );
                 Err(SignallingDrop::UnknownMhType)
             }
             _ => Err(SignallingDrop::NotForAnchors),
@@ -165,25 +176,48 @@ impl Anchor {
 
     /// RFC 6275 §9.3.3: "A Binding Error message is sent directly to the address that appeared in the IPv6 Source
     /// Address field of the offending packet."
-    fn binding_error(&mut self, now: Now, received: &Received<'_>) {
+    fn binding_error(
+        &mut self,
+        now: Now,
+        source: Ipv6Addr,
+        home_address: Ipv6Addr,
+        status: u8,
+        proof: Proof,
+    ) {
         // "Binding Error messages SHOULD be subject to rate limiting in the same manner as is done for ICMPv6"
         if !self.binding_errors.take(now.mono_ns) {
             self.counters.count_dropped(SignallingDrop::RateLimited);
             return;
         }
-        // "The Home Address field in the Binding Error message MUST be copied from the Home Address field in the
-        // Home Address destination option of the offending packet, or set to the unspecified address".
-        let home_address = received.home_address.unwrap_or(Ipv6Addr::UNSPECIFIED);
-        let status = binding_error_status::UNRECOGNIZED_MH_TYPE;
-        let mh = Builder::binding_error(status, &home_address)
-            .finish(&self.config.address, &received.source);
-        let packet = compose(&self.config.address, &received.source, None, None, &mh);
-        self.transmit(
-            MessageKind::BindingError,
-            status,
-            packet,
-            received.unproved(),
-        );
+        let mh =
+            Builder::binding_error(status, &home_address).finish(&self.config.address, &source);
+        let packet = compose(&self.config.address, &source, None, None, &mh);
+        self.transmit(MessageKind::BindingError, status, packet, proof);
+    }
+
+    /// RFC 6275 §9.3.1: "If the packet is dropped due to the above tests, the correspondent node MUST send the Binding Error
+    /// message … The Status field in this message should be set to 1 (unknown binding for Home Address destination option)."
+    pub(crate) fn receive_unbound(
+        &mut self,
+        now: Now,
+        buffer: &[u8],
+    ) -> Result<(), SignallingDrop> {
+        let view = Ipv6View::new(buffer).map_err(|_| SignallingDrop::NotMobility)?;
+        self.check_addresses(view.source(), view.destination())?;
+        let packet = view.packet();
+        let chain = extension::walk(packet).map_err(|_| SignallingDrop::NotMobility)?;
+        let (home_address, _) = chain.home_address.ok_or(SignallingDrop::NotMobility)?;
+        // "Packets containing a Home Address option MUST be dropped if the given home address is not a unicast routable
+        // address", and nobody is told of it.
+        if !is_unicast_routable(&home_address) {
+            return Err(SignallingDrop::HomeAddressNotRoutable);
+        }
+        let proof = Proof::None {
+            request_len: packet.len(),
+        };
+        let status = binding_error_status::UNKNOWN_BINDING;
+        self.binding_error(now, view.source(), home_address, status, proof);
+        Ok(())
     }
 
     /// Tells the source that there is an octet which cannot be processed, "directly to the Source Address of the

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use dhp_proto::anchor::{Limits, MessageKind, SignallingDrop};
+use dhp_proto::anchor::{AnchorAction, Limits, MessageKind, SignallingDrop};
 use dhp_wire::codepoints::{DmipType, mh_type};
 use dhp_wire::mobility::Builder;
 use dhp_wire::packet::compose;
@@ -54,6 +54,41 @@ fn an_unknown_type_gets_a_binding_error() {
         (answer.destination, answer.type2_home),
         (CARE_OF, Some(HOME))
     );
+}
+
+/// MH-8: a Home Address option without a binding is answered with Binding Error 1; not if the address is none that a mobile
+/// node could have, and at a limited rate.
+#[test]
+fn a_home_address_without_a_binding_gets_a_binding_error() {
+    let data = |home_address: Ipv6Addr| {
+        let mut packet = vec![0x60, 0, 0, 0, 0, 32, 60, 64];
+        packet.extend(CARE_OF.octets());
+        packet.extend(ANCHOR.octets());
+        packet.extend([17, 2, 1, 2, 0, 0, 0xc9, 16]);
+        packet.extend(home_address.octets());
+        packet.extend([0; 8]);
+        packet
+    };
+    let mut world = World::new();
+    world
+        .anchor
+        .handle_unbound_home_address(world.now, &data(HOME));
+    let Some(AnchorAction::Transmit(packet)) = world.anchor.poll_action() else {
+        panic!("an answer");
+    };
+    let answer = Answer::read(&packet);
+    assert_eq!((answer.mh_type, answer.status), (mh_type::BINDING_ERROR, 1));
+    assert_eq!(
+        (answer.destination, answer.type2_home),
+        (CARE_OF, Some(HOME))
+    );
+    let multicast = data("ff0e::1".parse().unwrap());
+    world
+        .anchor
+        .handle_unbound_home_address(world.now, &multicast);
+    let counters = world.anchor.counters();
+    assert_eq!(counters.dropped(SignallingDrop::HomeAddressNotRoutable), 1);
+    assert!(world.anchor.poll_action().is_none());
 }
 
 /// MH-2: no Binding Error goes to a source that is not unicast.

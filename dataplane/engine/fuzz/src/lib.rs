@@ -21,6 +21,8 @@ pub mod mutation;
 pub mod naive;
 #[path = "../../tests/worker/packets.rs"]
 pub mod packets;
+#[path = "../../tests/worker/pieces.rs"]
+pub mod pieces;
 #[path = "../../tests/worker/script.rs"]
 pub mod script;
 #[path = "../../tests/worker/seeds.rs"]

@@ -131,6 +131,7 @@ impl Appliance {
             next_hops: 16,
             routes: 64,
             flow_sets: 8,
+            meters: 8,
             ring_slots: setup.ring_slots,
         };
         let (segment, workers_view, directory) = place(setup.placement, &geometry);
@@ -250,6 +251,11 @@ impl Appliance {
         self.segment.counters(0)
     }
 
+    /// Frames that have not come back to the pool, but for the one that the worker keeps for the next injected packet.
+    pub fn frames_in_use(&self) -> usize {
+        self.pool.frames() - self.pool.available() - 1
+    }
+
     /// One packet in, one round, everything out.
     pub fn pass(&mut self, port: usize, packet: &[u8]) -> Vec<(usize, Vec<u8>)> {
         self.receive(port, packet);
@@ -294,6 +300,8 @@ impl Appliance {
             + counters.get(Counter::PuntedErrors)
             + counters.get(Counter::RelayedErrors)
             + counters.get(Counter::HostHasCopy)
+            + counters.get(Counter::FragmentsJoined)
+            + self.worker.fragments_held()
             + counters.total_drops()
             - counters.drops(DropReason::IcmpRateLimited);
         assert_eq!(come, gone, "{:?}", self.counted());
@@ -378,6 +386,9 @@ fn publish(writer: &mut Writer) {
             next_hop,
             mtu,
             previous,
+            metered: false,
+            rate_cap: None,
+            test: None,
         };
         writer
             .publish_binding(address(home), &tunnel)

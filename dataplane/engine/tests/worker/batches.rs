@@ -68,9 +68,10 @@ fn a_round_takes_a_batch_from_every_port() {
     assert_eq!(
         (
             counters.get(Counter::Encapsulated),
-            counters.get(Counter::Decapsulated)
+            counters.get(Counter::Decapsulated),
+            counters.get(Counter::RoutedType2)
         ),
-        (128, 64)
+        (64, 64, 64)
     );
     assert_eq!(
         (

@@ -45,15 +45,60 @@ fn a_flow_keeps_its_label_and_another_has_another() {
 }
 
 #[test]
-fn what_the_kernel_sends_to_a_home_address_pays_no_hop() {
+fn what_the_kernel_forwards_to_a_home_address_pays_no_second_hop() {
     let mut appliance = Appliance::new();
-    let packet = with_hop_limit(&udp(ANCHOR, HOME, 10), 1);
+    let packet = with_hop_limit(&udp(CORRESPONDENT, HOME, 10), 1);
     let sent = appliance.pass(HOST, &packet);
     let [(CORE, outer)] = &sent[..] else {
         panic!("{sent:?}");
     };
     assert_eq!(outer[40..], packet);
     assert_eq!(appliance.counted()["from_host"], 1);
+}
+
+/// RFC 6275 §9.3.2, §6.4.
+#[test]
+fn what_the_box_itself_sends_to_a_home_address_goes_by_type_2_routing_header() {
+    for packet in [
+        with_hop_limit(&udp(ANCHOR, HOME, 10), 1),
+        echo_request(LOCAL, HOME),
+        with_extension(&udp(ANCHOR, HOME, 10), 0, &[0, 0, 5, 2, 0, 0, 1, 0]),
+        with_extension(&udp(ANCHOR, HOME, 10), 60, &[0, 0, 1, 4, 0, 0, 0, 0]),
+    ] {
+        let mut appliance = Appliance::new();
+        let sent = appliance.pass(HOST, &packet);
+        let [(CORE, routed)] = &sent[..] else {
+            panic!("{sent:?}");
+        };
+        assert_eq!(destination(routed), address(CARE_OF));
+        // Behind Hop-by-Hop Options, before all else (RFC 8200 §4.1).
+        let at = if packet[6] == 0 { 48 } else { 40 };
+        let mut header = type_2_routing_header(HOME);
+        header[0] = if at == 48 { packet[40] } else { packet[6] };
+        assert_eq!(routed[at..at + 24], header);
+        assert_eq!(routed[at + 24..], packet[at..]);
+        assert_eq!(routed.len(), packet.len() + 24);
+        assert_eq!(appliance.counted()["routed_type_2"], 1);
+    }
+}
+
+/// Neither one that the header would make longer than the path takes, nor signalling (RFC 6275 §6.1), nor anybody else's.
+#[test]
+fn what_may_not_have_a_type_2_routing_header_is_tunnelled() {
+    let appliance = Appliance::new;
+    for packet in [
+        mobility(ANCHOR, HOME),
+        with_extension(&udp(ANCHOR, HOME, 10), 43, &type_2_routing_header(HOME)),
+        udp(CORRESPONDENT, HOME, 10),
+    ] {
+        let sent = appliance().pass(HOST, &packet);
+        assert!(
+            matches!(&sent[..], [(CORE, outer)] if outer[6] == 41 && outer[40..] == packet),
+            "{sent:?}"
+        );
+    }
+    let sent = appliance().pass(HOST, &udp(ANCHOR, NARROW_HOME, 1_280 - 48));
+    assert_eq!(sent.len(), 2, "two fragments: {sent:?}");
 }
 
 /// Only what comes by a link can be spoofed: the kernel routes here what a mobile node sent through it.
@@ -115,7 +160,7 @@ fn the_kernel_can_be_asked_for_the_next_hop_of_its_own_packet() {
     let mut appliance = Appliance::new();
     let sent = appliance.pass(HOST, &udp(ANCHOR, PENDING_HOME, 10));
     assert!(
-        matches!(&sent[..], [(HOST, outer)] if outer[6] == 41),
+        matches!(&sent[..], [(HOST, routed)] if routed[6] == 43),
         "{sent:?}"
     );
 }

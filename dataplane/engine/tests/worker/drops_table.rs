@@ -187,18 +187,39 @@ pub fn cases() -> Vec<(usize, Vec<u8>, DropReason)> {
         ),
         (
             CORE,
-            with_extension(&uplink, 44, &fragment_header(0, true)),
+            tunnelled(
+                CARE_OF,
+                ANCHOR,
+                &with_extension(&mobility(HOME, ANCHOR), 44, &fragment_header(0, true)),
+            ),
             DropReason::Fragment,
         ),
         (
             CORE,
-            with_extension(&uplink, 44, &fragment_header(1232, false)),
-            DropReason::Fragment,
+            with_extension(
+                &raw(CARE_OF, ANCHOR, 41, &[0x60; 33]),
+                44,
+                &fragment_header(0, true),
+            ),
+            DropReason::FragmentMalformed,
         ),
         (
             CORE,
-            with_extension(&mobility(FAR, ANCHOR), 44, &fragment_header(0, true)),
-            DropReason::Fragment,
+            with_extension(
+                &raw(CARE_OF, ANCHOR, 41, &[0x60; 33]),
+                44,
+                &fragment_header(65_504, false),
+            ),
+            DropReason::FragmentMalformed,
+        ),
+        (
+            CORE,
+            with_extension(
+                &raw(CARE_OF, ANCHOR, 41, &[0x60; 32]),
+                44,
+                &fragment_header(16_384, false),
+            ),
+            DropReason::ReassemblyLimit,
         ),
     ]
 }

@@ -37,21 +37,21 @@ fn each_cause_has_its_error() {
 }
 
 #[test]
-fn a_mobile_node_is_answered_through_its_tunnel() {
+fn a_mobile_node_is_answered_at_its_care_of_address() {
     let mut appliance = Appliance::new();
     let inner = with_hop_limit(&udp(HOME, CORRESPONDENT, 10), 1);
     let sent = appliance.pass(CORE, &tunnelled(CARE_OF, ANCHOR, &inner));
     let [(CORE, outer)] = &sent[..] else {
         panic!("{sent:?}");
     };
-    assert_eq!((outer[6], destination(outer)), (41, address(CARE_OF)));
-    let error = &outer[40..];
+    assert_eq!((outer[6], destination(outer)), (43, address(CARE_OF)));
+    let error = without_type_2_routing(outer);
     assert_eq!(
-        (source(error), destination(error)),
+        (source(&error), destination(&error)),
         (address(ANCHOR), address(HOME))
     );
     assert_eq!(error[7], 64, "made here, so that it pays no hop");
-    let (kind, _, _, quoted) = icmp_error(error);
+    let (kind, _, _, quoted) = icmp_error(&error);
     assert_eq!((kind, quoted), (3, &inner[..]));
 }
 
@@ -80,7 +80,7 @@ fn errors_are_not_answered() {
 #[test]
 fn each_cause_has_its_rate() {
     let mut setup = Setup::default();
-    setup.config.icmp_errors_per_second = 10;
+    setup.config.icmp_errors.per_cause = 10;
     let mut appliance = Appliance::with(setup);
     let unbound = udp(FAR, UNBOUND_HOME, 10);
     for _ in 0..25 {
@@ -101,6 +101,21 @@ fn each_cause_has_its_rate() {
         "a tenth of a second later"
     );
     assert_eq!(appliance.pass(CORE, &unbound).len(), 0);
+}
+
+#[test]
+fn one_network_does_not_use_up_what_others_are_to_be_told() {
+    let mut setup = Setup::default();
+    setup.config.icmp_errors.per_network = 10;
+    let mut appliance = Appliance::with(setup);
+    let mut told = |source: &str| {
+        let unbound = udp(source, UNBOUND_HOME, 10);
+        let sent = (0..25).map(|_| appliance.pass(CORE, &unbound).len());
+        sent.sum::<usize>()
+    };
+    assert_eq!(told(FAR), 10);
+    assert_eq!(told("2001:db8:a::43"), 0, "the same /64");
+    assert_eq!(told("2001:db8:b::43"), 10);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use crate::appliance::*;
 use crate::naive::{Chain, Routing, ecn_behind_tunnel, exact, may_be_answered};
 use crate::packets::*;
+use crate::pieces::{Pieces, mistake};
 use crate::ways::{Way, way};
 
 /// How a packet came to the anchor.
@@ -28,17 +29,26 @@ pub struct Leaving {
     pub packet: Vec<u8>,
 }
 
+pub struct CareOf {
+    pub address: Ipv6Addr,
+    pub mtu: usize,
+    /// Where goes what this one, under test, has no credit for.
+    pub tested: Option<Ipv6Addr>,
+}
+
 pub struct Binding {
     /// The default one first. With flow rules a copy may go to each.
-    pub care_ofs: Vec<Ipv6Addr>,
+    pub care_ofs: Vec<CareOf>,
     pub previous: Option<(Ipv6Addr, u64)>,
-    pub mtu: usize,
     pub is_resolved: bool,
+    /// What it gets is accounted for: less may leave than is permitted here.
+    pub is_metered: bool,
 }
 
 /// What the appliance knows.
 pub struct World {
     pub bindings: BTreeMap<Ipv6Addr, Binding>,
+    pub pieces: Pieces,
     pub now_ns: u64,
 }
 
@@ -67,10 +77,14 @@ impl World {
     /// As `appliance.rs` sets it up.
     pub fn new() -> Self {
         let bind = |care_of, mtu, is_resolved, previous| Binding {
-            care_ofs: vec![address(care_of)],
+            care_ofs: vec![CareOf {
+                address: address(care_of),
+                mtu,
+                tested: None,
+            }],
             previous,
-            mtu,
             is_resolved,
+            is_metered: false,
         };
         let previous = Some((address(PREVIOUS_CARE_OF), PREVIOUS_UNTIL_NS));
         let bindings = [
@@ -84,12 +98,13 @@ impl World {
             bindings: bindings
                 .map(|(home, binding)| (address(home), binding))
                 .into(),
+            pieces: Pieces::default(),
             now_ns: START_NS,
         }
     }
 
     /// What may leave for these octets, received without link header on a link or from the host, or injected.
-    pub fn permitted(&self, from: From, octets: &[u8]) -> Vec<Leaving> {
+    pub fn permitted(&mut self, from: From, octets: &[u8]) -> Vec<Leaving> {
         let Some(packet) = exact(octets) else {
             return vec![];
         };
@@ -110,13 +125,53 @@ impl World {
         if from == From::Link && matches!(way(from_address), Way::Pool) {
             return vec![];
         }
-        if matches!(way(to), Way::Anchor)
-            && let Some(chain) = Chain::of(packet)
-            && chain.upper == 41
-        {
-            return self.leave_tunnel(packet, &chain);
+        match (way(to), Chain::of(packet)) {
+            (Way::Anchor, Some(chain)) if chain.is_piece_to_be_held(packet) => {
+                self.piece(packet, &chain, from)
+            }
+            (Way::Anchor, Some(chain)) => self.whole(packet, &chain, from),
+            _ => self.routed(packet.to_vec(), from),
         }
-        self.routed(packet.to_vec(), from)
+    }
+
+    /// What may leave because time has passed.
+    pub fn overdue(&mut self) -> Vec<Leaving> {
+        let firsts = self.pieces.overdue(self.now_ns);
+        let errors = firsts
+            .iter()
+            .map(|first| self.error(first, From::Link, [3, 1], 0));
+        errors.flatten().collect()
+    }
+
+    /// "outer fragments are reassembled before decapsulation, with caps"
+    fn piece(&mut self, packet: &[u8], chain: &Chain, from: From) -> Vec<Leaving> {
+        if chain.routing.is_some_and(|routing| !ends_here(routing)) {
+            return vec![];
+        }
+        if let Some(pointer) = mistake(packet, chain) {
+            return self.error(packet, from, [4, 0], pointer);
+        }
+        // A first fragment that shows a tunnel of nobody here is not worth its place.
+        if chain.upper == 41 && !chain.is_later_fragment() {
+            let inner = packet.get(chain.offset..).filter(|inner| inner.len() >= 24);
+            if !inner.is_some_and(|inner| self.is_bound(source(inner), source(packet))) {
+                return vec![];
+            }
+        }
+        let wholes = self.pieces.join(packet, chain, self.now_ns);
+        let leaving = wholes.iter().map(|whole| match Chain::of(whole) {
+            Some(chain) if !chain.is_piece_to_be_held(whole) => self.whole(whole, &chain, from),
+            _ => vec![],
+        });
+        leaving.flatten().collect()
+    }
+
+    /// To the anchor, and not to wait for the rest of it.
+    fn whole(&self, packet: &[u8], chain: &Chain, from: From) -> Vec<Leaving> {
+        match chain.upper {
+            41 => self.leave_tunnel(packet, chain),
+            _ => self.routed(packet.to_vec(), from),
+        }
     }
 
     fn routed(&self, packet: Vec<u8>, from: From) -> Vec<Leaving> {
@@ -149,12 +204,13 @@ impl World {
         mtu: usize,
         is_resolved: bool,
     ) -> Vec<Leaving> {
+        if !has_hops(&packet, from) {
+            return self.error(&packet, from, [3, 0], 0);
+        }
         if packet.len() > mtu {
             return self.error(&packet, from, [2, 0], mtu as u32);
         }
-        if !pay_hop(&mut packet, from) {
-            return self.error(&packet, from, [3, 0], 0);
-        }
+        pay_hop(&mut packet, from);
         self.onto(
             port,
             is_resolved,
@@ -192,26 +248,38 @@ impl World {
         let Some(binding) = self.bindings.get(&destination(&packet)) else {
             return self.error(&packet, from, [1, 3], 0);
         };
+        if let Some(direct) = direct(binding, &packet, from) {
+            let row = "between the box itself and a bound MN";
+            return self.onto(CORE, binding.is_resolved, row, direct, From::Own);
+        }
+        if !has_hops(&packet, from) {
+            return self.error(&packet, from, [3, 0], 0);
+        }
         let limit = Chain::of(&packet).and_then(|chain| chain.limit);
         if let Some((0, pointer)) = limit {
             return self.error(&packet, from, [4, 0], pointer as u32);
         }
         let limit = limit.map(|(limit, _)| limit - 1);
-        let room = binding.mtu.clamp(1240, 1460) - limit.map_or(0, |_| 8);
-        if packet.len() > room && packet.len() > 1280 {
-            return self.error(&packet, from, [2, 0], room.max(1280) as u32);
-        }
-        if !pay_hop(&mut packet, from) {
-            return self.error(&packet, from, [3, 0], 0);
-        }
         let mut leaving = vec![];
+        let received = packet.clone();
+        pay_hop(&mut packet, from);
         for care_of in &binding.care_ofs {
-            if *care_of == address(ANCHOR) || *care_of == destination(&packet) {
+            let room = care_of.mtu.clamp(1240, 1460) - limit.map_or(0, |_| 8);
+            if packet.len() > room && packet.len() > 1280 {
+                leaving.extend(self.error(&received, from, [2, 0], room.max(1280) as u32));
                 continue;
             }
-            for outer in tunnel_packets(*care_of, &packet, limit, room) {
-                let row = "CN → DHoA/HoA, bound";
-                leaving.extend(self.onto(CORE, binding.is_resolved, row, outer, From::Own));
+            for exit in [Some(care_of.address), care_of.tested]
+                .into_iter()
+                .flatten()
+            {
+                if exit == address(ANCHOR) || exit == destination(&packet) {
+                    continue;
+                }
+                for outer in tunnel_packets(exit, &packet, limit, room) {
+                    let row = "CN → DHoA/HoA, bound";
+                    leaving.extend(self.onto(CORE, binding.is_resolved, row, outer, From::Own));
+                }
             }
         }
         leaving
@@ -241,7 +309,9 @@ impl World {
             let previous = binding
                 .previous
                 .filter(|(_, until_ns)| self.now_ns < *until_ns);
-            binding.care_ofs.contains(&care_of) || previous.is_some_and(|(old, _)| old == care_of)
+            let mut care_ofs = binding.care_ofs.iter();
+            care_ofs.any(|known| known.address == care_of || known.tested == Some(care_of))
+                || previous.is_some_and(|(old, _)| old == care_of)
         })
     }
 
@@ -267,7 +337,8 @@ impl World {
         }
         if let Some((home, option)) = chain.home_address {
             if !self.is_bound(home, source(&packet)) {
-                return vec![];
+                // It is dropped; what goes is a copy.
+                return one("HAO without binding (Binding Error 1)", CONTROL, packet);
             }
             packet[8..24].copy_from_slice(&home.octets());
             packet[option] = 1;
@@ -331,13 +402,47 @@ impl World {
 }
 
 /// RFC 8200 §3: what is forwarded loses one hop, and not its last one.
-fn pay_hop(packet: &mut [u8], from: From) -> bool {
-    if matches!(from, From::Own | From::Host) {
-        return true;
+fn has_hops(packet: &[u8], from: From) -> bool {
+    matches!(from, From::Own | From::Host) || packet[7] > 1
+}
+
+fn pay_hop(packet: &mut [u8], from: From) {
+    packet[7] -= u8::from(matches!(from, From::Link | From::Tunnel));
+}
+
+/// "RH2 put on (RFC 6275 §10.4.2), also for what the host kernel answers over the exception path; Mobility Headers other than BA
+/// go through the tunnel": the packet to the care-of address, unless it is to be tunnelled.
+fn direct(binding: &Binding, packet: &[u8], from: From) -> Option<Vec<u8>> {
+    let is_own = matches!(way(source(packet)), Way::Anchor | Way::Local);
+    let chain = Chain::of(packet)?;
+    if !is_own || !matches!(from, From::Own | From::Host) || chain.upper == 135 {
+        return None;
     }
-    let has_hops = packet[7] > 1;
-    packet[7] -= u8::from(has_hops);
-    has_hops
+    let [care_of, ..] = &binding.care_ofs[..] else {
+        return None;
+    };
+    let is_loop = [address(ANCHOR), destination(packet)].contains(&care_of.address);
+    let is_too_long = packet.len() + 24 > (care_of.mtu + 40).min(1500);
+    if chain.routing.is_some() || binding.is_metered || is_loop || is_too_long {
+        return None;
+    }
+    Some(with_type_2_routing(packet, care_of.address))
+}
+
+/// RFC 6275 §9.3.2, the header where RFC 8200 §4.1 has it: behind Hop-by-Hop Options.
+fn with_type_2_routing(packet: &[u8], care_of: Ipv6Addr) -> Vec<u8> {
+    let (kind, at) = match packet[6] {
+        0 => (40, 48 + 8 * usize::from(packet[41])),
+        _ => (6, 40),
+    };
+    let mut header = type_2_routing_header(&destination(packet).to_string());
+    header[0] = packet[kind];
+    let mut routed = [&packet[..at], &header, &packet[at..]].concat();
+    routed[kind] = 43;
+    routed[24..40].copy_from_slice(&care_of.octets());
+    let length = (routed.len() - 40) as u16;
+    routed[4..6].copy_from_slice(&length.to_be_bytes());
+    routed
 }
 
 fn is_query(packet: &[u8]) -> bool {

@@ -30,6 +30,8 @@ pub struct Chain {
     pub offset: usize,
     /// The fragment's offset and whether more follow.
     pub fragment: Option<(u16, bool)>,
+    /// Where the fragment header stands, if there is one.
+    pub fragment_header: usize,
     pub routing: Option<Routing>,
     pub home_address: Option<(Ipv6Addr, usize)>,
     /// The Tunnel Encapsulation Limit, and where its value stands.
@@ -73,6 +75,7 @@ impl Chain {
                 44 => {
                     let field = u16::from_be_bytes([header[2], header[3]]);
                     chain.fragment = Some((field & !7, field & 1 == 1));
+                    chain.fragment_header = at;
                 }
                 0 | 60 => chain.options(header, at)?,
                 _ => {}
@@ -110,6 +113,11 @@ impl Chain {
 
     pub fn is_later_fragment(&self) -> bool {
         self.fragment.is_some_and(|(offset, _)| offset != 0)
+    }
+
+    /// A piece of a tunnel packet or of signalling, or of what may turn out to be either.
+    pub fn is_piece_to_be_held(&self, packet: &[u8]) -> bool {
+        self.is_partial() && matches!(packet[self.fragment_header], 41 | 60 | 135)
     }
 
     pub fn is_partial(&self) -> bool {

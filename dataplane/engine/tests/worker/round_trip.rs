@@ -40,6 +40,9 @@ fn other_end() -> Appliance {
         next_hop: core,
         mtu: 1460,
         previous: None,
+        metered: false,
+        rate_cap: None,
+        test: None,
     };
     let bound = appliance
         .writer

@@ -54,6 +54,9 @@ pub fn bare_worker(
         next_hop,
         mtu: 1460,
         previous: None,
+        metered: false,
+        rate_cap: None,
+        test: None,
     };
     writer
         .publish_binding(address(HOME), &tunnel)

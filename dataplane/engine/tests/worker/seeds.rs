@@ -5,6 +5,8 @@ use crate::packets::*;
 use crate::script::{Event, Script};
 use crate::{drops_table, mutation};
 
+const FAR: &str = "2001:db8:a::42";
+
 fn frame(port: usize, packet: &[u8]) -> Event {
     let octets = match port {
         HOST => packet.to_vec(),
@@ -31,6 +33,7 @@ pub fn seeds() -> Vec<Script> {
         .map(|(port, packet)| script([frame(*port, packet)]));
     let together = script(packets.iter().map(|(port, packet)| frame(*port, packet)));
     let down = || frame(CN, &udp(CORRESPONDENT, HOME, 40));
+    let large = || frame(CN, &udp(CORRESPONDENT, HOME, 1_400));
     let up = |care_of| {
         frame(
             CORE,
@@ -46,18 +49,25 @@ pub fn seeds() -> Vec<Script> {
         1400,
         &quoted,
     );
-    let piece = |offset, more| {
-        let whole = tunnelled(CARE_OF, ANCHOR, &udp(HOME, CORRESPONDENT, 40));
-        frame(
-            CORE,
-            &with_extension(&whole, 44, &fragment_header(offset, more)),
-        )
+    let pieces = |order| Event::Fragments {
+        port: CORE as u8,
+        size: 9,
+        order,
+        octets: tunnelled(CARE_OF, ANCHOR, &udp(HOME, CORRESPONDENT, 200)),
     };
+    let limited = |limits| Event::Bind {
+        home: 0,
+        care_of: 1,
+        mtu: 0,
+        limits,
+    };
+    let traced = |which| Event::Trace { which };
     let two_copies = || Event::Flows { home: 0, rule: 1 };
     let handoff = Event::Bind {
         home: 0,
         care_of: 1,
         mtu: 1,
+        limits: 0,
     };
     let in_order = [
         script([
@@ -67,7 +77,7 @@ pub fn seeds() -> Vec<Script> {
             up(CARE_OF),
             up(OTHER_CARE_OF),
         ]),
-        script([handoff, second(), second(), second(), up(CARE_OF)]),
+        script([handoff.clone(), second(), second(), second(), up(CARE_OF)]),
         script([Event::Unbind { home: 0 }, down(), up(CARE_OF)]),
         script([Event::Flows { home: 0, rule: 1 }, down(), up(OTHER_CARE_OF)]),
         script([
@@ -85,8 +95,38 @@ pub fn seeds() -> Vec<Script> {
         ]),
         script([two_copies(), frame(CN, &udp(CORRESPONDENT, HOME, 1452))]),
         script([frame(CORE, &too_big)]),
-        script([piece(0, true), second(), piece(8, false)]),
-        script([piece(8, false), piece(0, true)]),
+        script([pieces(0)]),
+        script([pieces(0x10), second(), pieces(0x08)]),
+        script([pieces(0x3a), Event::Round { passed_log2: 36 }, pieces(0x10)]),
+        script([
+            limited(4),
+            down(),
+            large(),
+            large(),
+            large(),
+            up(OTHER_CARE_OF),
+            large(),
+        ]),
+        script([
+            limited(12),
+            large(),
+            large(),
+            large(),
+            up(CARE_OF),
+            handoff.clone(),
+            down(),
+        ]),
+        script([limited(2), large(), large(), second(), large()]),
+        script([limited(7), two_copies(), large(), large(), large()]),
+        script([
+            traced(1),
+            down(),
+            up(CARE_OF),
+            traced(3),
+            up(FAR),
+            traced(0),
+        ]),
+        script([traced(5), down(), up(CARE_OF), pieces(0)]),
         script([
             Event::Inject {
                 octets: mobility(ANCHOR, CARE_OF),

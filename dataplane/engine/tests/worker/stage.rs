@@ -2,12 +2,16 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_segment::{Counter, FlowRange, FlowRule, FlowSelector, Tunnel};
+use dhp_segment::{
+    CareOfTest, Counter, FlowRange, FlowRule, FlowSelector, TRACE_PACKET_BYTES, TestedCareOf,
+    TraceRequest, Tunnel,
+};
 
 use crate::appliance::*;
 use crate::explained::unexplained;
-use crate::model::{Binding, From, Leaving, World};
-use crate::packets::address;
+use crate::model::{Binding, CareOf, From, Leaving, World};
+use crate::naive::exact;
+use crate::packets::{address, cut};
 use crate::script::Event;
 
 /// Every frame of a round fits on a wire, whatever becomes of it.
@@ -43,14 +47,15 @@ pub struct Stage {
     world: World,
     permitted: Vec<Leaving>,
     has_host: bool,
-    waiting: usize,
+    /// Packets that wait for a round, and where.
+    waiting: Vec<(usize, Vec<u8>)>,
     received: u64,
 }
 
 impl Stage {
     /// An appliance of this setup, as a script names it.
     pub fn new(setup: u8) -> Self {
-        let is_set = |bit: u8| setup >> bit & 1 == 1;
+        let is_set = move |bit: u8| setup >> bit & 1 == 1;
         let has_host = !is_set(2);
         let mut setup = Setup {
             host_has_copy: is_set(0),
@@ -64,12 +69,14 @@ impl Stage {
         let mut appliance = Appliance::with(setup);
         // One frame waits from the first round on for what the control plane injects.
         appliance.poll();
+        let mut world = World::new();
+        world.pieces.is_scarce = is_set(3);
         Self {
             appliance,
-            world: World::new(),
+            world,
             permitted: Vec::new(),
             has_host,
-            waiting: 0,
+            waiting: Vec::new(),
             received: 0,
         }
     }
@@ -84,9 +91,15 @@ impl Stage {
                         .extend(self.world.permitted(From::Own, octets));
                 }
             }
-            Event::Bind { home, care_of, mtu } => {
+            Event::Bind {
+                home,
+                care_of,
+                mtu,
+                limits,
+            } => {
                 self.round(0);
-                self.bind(pick(&HOMES, *home), pick(&CARE_OFS, *care_of), *mtu);
+                let (home, care_of) = (pick(&HOMES, *home), pick(&CARE_OFS, *care_of));
+                self.bind(home, care_of, *mtu, *limits);
             }
             Event::Unbind { home } => {
                 self.round(0);
@@ -97,6 +110,29 @@ impl Stage {
                 self.round(0);
                 self.give_flows(pick(&HOMES, *home), *rule);
             }
+            Event::Fragments {
+                port,
+                size,
+                order,
+                octets,
+            } => {
+                let port = if port % 2 == 0 { CORE } else { CN };
+                for piece in in_fragments(octets, *size, *order) {
+                    self.frame(port, &ethernet(PORT_MACS[port], &piece));
+                }
+            }
+            Event::Trace { which } => {
+                self.round(0);
+                self.read_trace();
+                let is_set = |bit: u8| which >> bit & 1 == 1;
+                let request = TraceRequest {
+                    address: is_set(2).then(|| pick(&HOMES, which >> 3)),
+                    drops_only: is_set(1),
+                };
+                self.appliance
+                    .control
+                    .set_trace(is_set(0).then_some(request));
+            }
         }
     }
 
@@ -106,21 +142,26 @@ impl Stage {
             return;
         }
         let link_header = if port == HOST { 0 } else { 14 };
-        let from = match port {
-            HOST if self.has_host => From::Host,
-            _ => From::Link,
-        };
         let packet = octets.get(link_header..).unwrap_or_default();
-        self.permitted.extend(self.world.permitted(from, packet));
+        self.waiting.push((port, packet.to_vec()));
         self.received += 1;
-        self.waiting += 1;
-        if self.waiting == FRAMES_PER_ROUND {
+        if self.waiting.len() == FRAMES_PER_ROUND {
             self.round(0);
         }
     }
 
     /// What waits is treated, at the time that the model has judged it by; then time passes.
     fn round(&mut self, passed_ns: u64) {
+        self.permitted.extend(self.world.overdue());
+        // Ports are looked at in their order.
+        self.waiting.sort_by_key(|(port, _)| *port);
+        for (port, packet) in self.waiting.drain(..) {
+            let from = match port {
+                HOST if self.has_host => From::Host,
+                _ => From::Link,
+            };
+            self.permitted.extend(self.world.permitted(from, &packet));
+        }
         while self.appliance.poll() > 0 {}
         let left = self.appliance.left();
         for (port, packet) in &left {
@@ -134,12 +175,11 @@ impl Stage {
         let unexplained = unexplained(&left, &self.permitted);
         assert!(unexplained.is_empty(), "no rule permits {unexplained:02x?}");
         self.permitted.clear();
-        self.waiting = 0;
         self.appliance.now_ns += passed_ns;
         self.world.now_ns = self.appliance.now_ns;
     }
 
-    fn bind(&mut self, home: Ipv6Addr, care_of: Ipv6Addr, mtu: u8) {
+    fn bind(&mut self, home: Ipv6Addr, care_of: Ipv6Addr, mtu: u8, limits: u8) {
         let mtu = TUNNEL_MTUS[usize::from(mtu) % TUNNEL_MTUS.len()];
         let writer = &mut self.appliance.writer;
         let template = writer
@@ -153,11 +193,23 @@ impl Stage {
         let next_hop = writer
             .binding(home)
             .map_or(tunnel.next_hop, |old| old.tunnel().next_hop);
+        let is_set = |bit: u8| limits >> bit & 1 == 1;
+        let tested = moved.filter(|_| is_set(2) && is_set(3));
+        let test = CareOfTest {
+            tested: tested.map(|care_of| TestedCareOf {
+                care_of,
+                next_hop,
+                mtu,
+            }),
+        };
         let tunnel = Tunnel {
             care_of,
             next_hop,
             mtu,
             previous,
+            metered: is_set(0),
+            rate_cap: is_set(1).then_some(1_000 << (limits >> 4)),
+            test: is_set(2).then_some(test),
             ..tunnel
         };
         // Refused where the tables are full; then all is as it was.
@@ -165,13 +217,22 @@ impl Stage {
             return;
         }
         let known = self.world.bindings.entry(home).or_insert_with(|| Binding {
-            care_ofs: vec![care_of],
+            care_ofs: vec![],
             previous: None,
-            mtu: 0,
             is_resolved: true,
+            is_metered: false,
         });
-        known.care_ofs[0] = care_of;
-        (known.previous, known.mtu) = (previous, mtu.into());
+        let care_of = CareOf {
+            address: care_of,
+            mtu: mtu.into(),
+            tested,
+        };
+        known
+            .care_ofs
+            .splice(..known.care_ofs.len().min(1), [care_of]);
+        known.previous = previous;
+        // A binding keeps its meter.
+        known.is_metered |= limits & 7 != 0;
     }
 
     fn give_flows(&mut self, home: Ipv6Addr, rule: u8) {
@@ -202,7 +263,20 @@ impl Stage {
             && let Some(binding) = self.world.bindings.get_mut(&home)
         {
             binding.care_ofs.truncate(1);
-            binding.care_ofs.extend(care_ofs);
+            binding.care_ofs.extend(care_ofs.map(|address| CareOf {
+                address,
+                mtu: template.mtu.into(),
+                tested: None,
+            }));
+        }
+    }
+
+    /// What is told of a packet is as much of it as was said, and no more than is kept.
+    fn read_trace(&mut self) {
+        let mut buffer = [0; TRACE_PACKET_BYTES];
+        while let Some(traced) = self.appliance.control.trace_pop(0, &mut buffer) {
+            let length = traced.meta.length as usize;
+            assert_eq!(traced.kept, length.min(TRACE_PACKET_BYTES));
         }
     }
 
@@ -210,10 +284,35 @@ impl Stage {
     pub fn finish(mut self) {
         self.round(EVERYTHING_IS_OVER_NS);
         self.round(0);
+        self.read_trace();
+        assert_eq!(self.appliance.worker.fragments_held(), 0);
         self.appliance.assert_conserved();
         let counters = self.appliance.counters();
         assert_eq!(counters.get(Counter::RxPackets), self.received);
         let pool = &self.appliance.pool;
         assert_eq!(pool.available(), pool.frames() - 1, "buffers came back");
     }
+}
+
+/// The pieces of a packet, as a script wants them.
+fn in_fragments(packet: &[u8], size: u8, order: u8) -> Vec<Vec<u8>> {
+    let Some(packet) = exact(packet) else {
+        return vec![];
+    };
+    let is_set = |bit: u8| order >> bit & 1 == 1;
+    let size = (usize::from(size) + 1) * 8;
+    let places: Vec<_> = (size..packet.len() - 40).step_by(size).take(7).collect();
+    let mut pieces = cut(packet, &places, u32::from(order >> 6));
+    let first = usize::from(order & 7) % pieces.len();
+    pieces.rotate_left(first);
+    if is_set(3) {
+        pieces.reverse();
+    }
+    if is_set(4) {
+        pieces.pop();
+    }
+    if is_set(5) {
+        pieces.extend(pieces.first().cloned());
+    }
+    pieces
 }

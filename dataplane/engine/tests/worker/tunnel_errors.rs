@@ -5,7 +5,7 @@ use etherparse::{Icmpv6Slice, Icmpv6Type, PacketBuilder, icmpv6};
 
 use crate::appliance::{
     ANCHOR, Appliance, CARE_OF, CN, CORE, CORRESPONDENT, HOME, HOST, OTHER_HOME, PREVIOUS_CARE_OF,
-    PREVIOUS_UNTIL_NS,
+    PREVIOUS_UNTIL_NS, Setup,
 };
 use crate::packets::{address, tunnelled, udp, with_extension};
 
@@ -201,7 +201,9 @@ fn a_message_about_a_packet_in_flight_may_come_after_the_handoff() {
 
 #[test]
 fn errors_are_not_answered_with_errors_and_not_without_limit() {
-    let mut appliance = Appliance::new();
+    let mut setup = Setup::default();
+    setup.config.icmp_errors.per_network = 1_100;
+    let mut appliance = Appliance::with(setup);
     let from_correspondent = error(unreachable(), &udp(HOME, CORRESPONDENT, 10), 1232);
     let outer = tunnelled(ANCHOR, CARE_OF, &{
         let mut inner = from_correspondent;

@@ -140,6 +140,9 @@ impl Plan {
                 next_hop: to_mobile,
                 mtu: TUNNEL_MTU,
                 previous: None,
+                metered: false,
+                rate_cap: None,
+                test: None,
             };
             writer.publish_binding(self.home(number), &tunnel)?;
         }

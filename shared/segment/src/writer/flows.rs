@@ -6,7 +6,7 @@ use crate::flow::{FlowRule, MAX_CARE_OFS, MAX_FLOW_RULES};
 use crate::flow_set::FlowSet;
 use crate::home_table::HomeTable;
 use crate::pool::Retired;
-use crate::template::Tunnel;
+use crate::template::{Account, Template, Tunnel};
 use core::net::Ipv6Addr;
 
 impl Writer {
@@ -15,7 +15,8 @@ impl Writer {
     /// of either takes them all away. `false` if `home` is not bound.
     ///
     /// # Errors
-    /// [`SegmentError::FlowLimit`] beyond [`MAX_CARE_OFS`] or [`MAX_FLOW_RULES`]; [`SegmentError::Full`] when as many home
+    /// [`SegmentError::FlowLimit`] beyond [`MAX_CARE_OFS`] or [`MAX_FLOW_RULES`]; [`SegmentError::NotMetered`] for a limit where
+    /// the binding itself is not metered; [`SegmentError::Full`] when as many home
     /// addresses have flow rules as were declared; [`SegmentError::Busy`], as for [`Writer::publish_binding`]. Nothing has
     /// changed then.
     pub fn publish_flows(
@@ -36,10 +37,11 @@ impl Writer {
         let Some((entry, _)) = HomeTable(&self.view).find(&home.octets()) else {
             return Ok(false);
         };
+        let meter = self.meter_for(home, care_ofs.iter().map(|(_, tunnel)| tunnel))?;
         let set = if care_ofs.is_empty() && rules.is_empty() {
             None
         } else {
-            Some(self.new_flow_set(care_ofs, rules, entry.flows.is_some())?)
+            Some(self.new_flow_set(care_ofs, rules, meter, entry.flows)?)
         };
         HomeTable(&self.view).set_flows(entry.record, set);
         self.flow_sets_in_use += u32::from(set.is_some());
@@ -68,14 +70,31 @@ impl Writer {
         let Some((id, position)) = place else {
             return Ok(false);
         };
-        let template = tunnel.map(|tunnel| self.new_template(tunnel)).transpose()?;
+        let meter = self.meter_for(home, tunnel.into_iter())?;
+        let account = account(meter, position);
+        let old = self
+            .view
+            .flow_set(id)
+            .and_then(|set| set.template(position));
+        let template = match tunnel {
+            Some(tunnel) => {
+                let before = old.and_then(|old| self.load(old));
+                self.begin_test(tunnel, account, before.as_ref());
+                Some(self.new_template(tunnel, account)?)
+            }
+            None => None,
+        };
         let Some(set) = self.view.flow_set(id) else {
             return Ok(false);
         };
-        let old = set.template(position);
         set.set_care_of(position, bid, template);
+        if template.is_none() {
+            // Rules that led there alone are skipped from now on.
+            self.generation = self.generation.wrapping_add(1);
+            set.set_generation(self.generation);
+        }
         if let Some(old) = old {
-            self.retire(Retired::Template(old));
+            self.retire_template(old);
         }
         Ok(true)
     }
@@ -85,22 +104,25 @@ impl Writer {
         &mut self,
         care_ofs: &[(u16, Tunnel)],
         rules: &[FlowRule],
-        replaces: bool,
+        meter: Option<u32>,
+        replaced: Option<u32>,
     ) -> Result<u32, SegmentError> {
         let capacity = self.view.layout.geometry.flow_sets;
         let table = Table::FlowSets;
-        if !replaces && self.flow_sets_in_use >= capacity {
+        if replaced.is_none() && self.flow_sets_in_use >= capacity {
             return Err(SegmentError::Full { table, capacity });
         }
         self.make_space(table, |writer| writer.flow_sets.has_free())?;
         let mut templates = Vec::with_capacity(care_ofs.len());
-        for (_, tunnel) in care_ofs {
-            match self.new_template(tunnel) {
+        for (position, (bid, tunnel)) in care_ofs.iter().enumerate() {
+            let account = account(meter, position);
+            let before = self.registered(replaced, *bid);
+            self.begin_test(tunnel, account, before.as_ref());
+            match self.new_template(tunnel, account) {
                 Ok(template) => templates.push(template),
                 Err(error) => {
-                    // No reader has seen them.
                     for template in templates {
-                        self.templates.give(template);
+                        self.give_back_template(template);
                     }
                     return Err(error);
                 }
@@ -114,6 +136,25 @@ impl Writer {
         Ok(id)
     }
 
+    /// The meter of a home address, which what is limited needs.
+    fn meter_for<'t>(
+        &self,
+        home: Ipv6Addr,
+        mut tunnels: impl Iterator<Item = &'t Tunnel>,
+    ) -> Result<Option<u32>, SegmentError> {
+        let meter = self.binding(home).and_then(|template| template.meter);
+        if meter.is_none() && tunnels.any(Tunnel::is_metered) {
+            return Err(SegmentError::NotMetered(home));
+        }
+        Ok(meter)
+    }
+
+    /// The template of a BID's care-of address in a flow set.
+    fn registered(&self, flow_set: Option<u32>, bid: u16) -> Option<Template> {
+        let set = self.view.flow_set(flow_set?)?;
+        self.load(set.template(set.position(bid)?)?)
+    }
+
     /// Keeps a flow set that readers can no longer find, and its templates, until they have let go of it.
     pub(super) fn retire_flow_set(&mut self, id: u32) {
         let templates: Vec<u32> = self
@@ -122,10 +163,18 @@ impl Writer {
             .map(|set| set.templates().collect())
             .unwrap_or_default();
         for template in templates {
-            self.retire(Retired::Template(template));
+            self.retire_template(template);
         }
         self.retire(Retired::FlowSet(id));
         self.flow_sets_in_use = self.flow_sets_in_use.saturating_sub(1);
+    }
+}
+
+/// The account of the care-of address at a position of a flow set.
+fn account(meter: Option<u32>, position: usize) -> Account {
+    Account {
+        meter,
+        number: u8::try_from(position + 1).unwrap_or(u8::MAX),
     }
 }
 

@@ -12,6 +12,7 @@ pub const SMALL: Geometry = Geometry {
     next_hops: 4,
     routes: 32,
     flow_sets: 0,
+    meters: 0,
     ring_slots: 4,
 };
 
@@ -30,6 +31,9 @@ pub fn tunnel(n: u64, generation: u64) -> Tunnel {
         mtu: generation as u16,
         previous: (generation % 2 == 1)
             .then(|| (Ipv6Addr::from(0xc_u128 << 124 | low), generation)),
+        metered: false,
+        rate_cap: None,
+        test: None,
     }
 }
 

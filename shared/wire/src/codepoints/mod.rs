@@ -154,6 +154,8 @@ pub mod icmpv6 {
     pub const TIME_EXCEEDED: u8 = 3;
     /// Code of Time Exceeded: hop limit exceeded in transit.
     pub const HOP_LIMIT_EXCEEDED: u8 = 0;
+    /// Code of Time Exceeded: fragment reassembly time exceeded.
+    pub const REASSEMBLY_TIME_EXCEEDED: u8 = 1;
     /// Parameter Problem.
     pub const PARAMETER_PROBLEM: u8 = 4;
     /// Echo Request.
