@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::packets::{NARROW_MTU, PROHIBITED, RIGHT_MTU, address, destination, source};
+use crate::packets::{NARROW_MTU, PROHIBITED, address, destination, source};
 
 /// One difference.
 pub struct Difference {
@@ -30,11 +30,7 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         concerns: |packet| source(packet).is_unicast_link_local(),
         reason: "RFC 4291 §2.5.6 has it dropped by both; the kernel says so (RFC 4443 §3.1 code 2, a SHOULD), the workers do not: \
-                 they have no address of that scope to say it from",
-    },
-    Difference {
-        concerns: |packet| packet[7] <= 1 && packet.len() > RIGHT_MTU,
-        reason: "too long and out of hops: both errors are true, and no RFC orders them; the workers tell the MTU first",
+                 neighbours of that scope are known to the kernel alone, so that they have nobody to send the answer to",
     },
     Difference {
         concerns: is_later_fragment_of_icmp,
