@@ -127,7 +127,7 @@ impl<P: Port> Path<P> {
 
 /// RFC 2473 §4.1.2: entry and exit must differ, and so must the tunnel and the packet; either would tunnel the tunnel.
 #[inline]
-fn is_loop(template: &Template, inner: &Ipv6View<'_>) -> bool {
+pub(crate) fn is_loop(template: &Template, inner: &Ipv6View<'_>) -> bool {
     template.source == template.destination || template.destination == *inner.destination_octets()
 }
 

@@ -31,6 +31,15 @@ impl Origin {
         }
     }
 
+    /// The way of what was in its tunnel. A tunnel that came through the kernel, which has taken a hop of the outer packet
+    /// only, is one that came by the port there.
+    pub(crate) fn inside(self, host_port: Option<usize>) -> Self {
+        match self {
+            Self::Host => host_port.map_or(self, Self::Opened),
+            _ => self.opened(),
+        }
+    }
+
     /// Whether an ICMPv6 error may answer it. The control plane expects none, and errors are never answered.
     pub(crate) const fn is_answered(self) -> bool {
         !matches!(self, Self::Own | Self::Copy)

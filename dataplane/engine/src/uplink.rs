@@ -49,6 +49,7 @@ impl<P: Port> Path<P> {
             self.reader.count(Counter::Hairpinned, 1);
         }
         let home = lookup.entry(tunnelled.home);
-        self.deliver(packet, tunnelled.action, home, origin.opened());
+        let origin = origin.inside(self.host_port);
+        self.deliver(packet, tunnelled.action, home, origin);
     }
 }

@@ -126,7 +126,9 @@ fn fragments_that_overlap_end_their_packet_and_what_comes_of_it_later() {
 #[test]
 fn a_packet_that_stays_incomplete_is_given_up_after_60_seconds_and_its_source_told() {
     let mut appliance = Appliance::new();
-    let pieces = cut(&uplink(400), &[200, 304], 0x0102_0304);
+    let mut pieces = cut(&uplink(400), &[200, 304], 0x0102_0304);
+    // Reserved, "ignored on reception" (RFC 8200 §4.5).
+    (pieces[0][41], pieces[0][43]) = (0x5a, pieces[0][43] | 0b110);
     appliance.pass(CORE, &pieces[0]);
     appliance.pass(CORE, &pieces[2]);
     appliance.now_ns += 60 * SECOND_NS - 1;
@@ -241,7 +243,12 @@ fn malformed_fragments_are_answered_at_the_field_at_fault() {
             &fragment_header(offset, more),
         )
     };
-    for (packet, pointer) in [(piece(8, true), 4), (piece(65_504, false), 42)] {
+    let behind_options = with_extension(&piece(65_496, false), 60, &[0, 0, 1, 4, 0, 0, 0, 0]);
+    for (packet, pointer) in [
+        (piece(8, true), 4),
+        (piece(65_504, false), 42),
+        (behind_options, 50),
+    ] {
         let mut appliance = Appliance::new();
         let sent = appliance.pass(CORE, &packet);
         let [(CORE, told)] = &sent[..] else {
