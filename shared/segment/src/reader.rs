@@ -93,6 +93,13 @@ impl Reader {
         route_table::lookup(&self.view, destination)
     }
 
+    /// Asks [`Reader::route`] about a batch: `out[n]` is the answer for `destinations[n]`. Of slices of unequal length the
+    /// shorter counts. The lookups are staged, so that their cache misses overlap.
+    #[inline]
+    pub fn lookup_routes(&self, destinations: &[[u8; 16]], out: &mut [RouteAction]) {
+        route_table::lookup_batch(&self.view, destinations, out);
+    }
+
     /// The next hop `id`; `None` if it has been released.
     #[must_use]
     #[inline]
