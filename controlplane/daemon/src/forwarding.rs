@@ -8,7 +8,7 @@ mod differences;
 mod next_hops;
 mod path_mtu;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::net::Ipv6Addr;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -16,11 +16,13 @@ use std::sync::Arc;
 
 use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind};
 use dhp_proto::security_association::MnId;
-use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError, Tunnel, Writer};
+use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError, Table, Tunnel, Writer};
 use ipnet::Ipv6Net;
 
-use crate::mirror::{LongestPrefix, NextHopKey, Plan, PlannedAction};
-use differences::{Difference, differences};
+use crate::mirror::{
+    LongestPrefix, NextHopFacts, NextHopKey, Plan, PlanChanges, PlannedAction, PlannedRoute,
+};
+use differences::differences;
 use next_hops::NextHops;
 use path_mtu::PathMtus;
 
@@ -30,6 +32,8 @@ const PREVIOUS_CARE_OF_NS: u64 = 2_000_000_000;
 const TUNNEL_OVERHEAD: u16 = 40;
 /// The path MTU where no route tells: RFC 8200 §5.
 const LEAST_MTU: u16 = 1280;
+/// Routes that one turn changes, so that a burst of them does not hold up signalling.
+const STEPS_AT_ONCE: usize = 256;
 /// Tunnels that one turn moves to other next hops, so that a change of routes does not hold up signalling.
 const RETARGETS_AT_ONCE: usize = 1024;
 
@@ -79,12 +83,17 @@ impl From<SegmentError> for ForwardingError {
     }
 }
 
-/// What a plan has changed.
-enum Moved {
-    /// At most what is behind the numbers of next hops.
-    Nothing,
-    /// The ways of tunnels.
-    Tunnels,
+/// What is to be done in the segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The plan has this route now; `None`: none of this prefix.
+    Plan(Ipv6Net, Option<PlannedRoute>),
+    /// The route of this prefix may find room now, or goes to another number.
+    Renew(Ipv6Net),
+    /// DHP Queries to this prefix are answered here.
+    Cover(Ipv6Net),
+    /// They no longer are.
+    Uncover(Ipv6Net),
 }
 
 /// The one writer of the segment.
@@ -93,16 +102,17 @@ pub struct Forwarding {
     geometry: Geometry,
     anchor: Ipv6Addr,
     next_hops: NextHops,
-    plan: Arc<Plan>,
-    /// The plan is not wholly in the segment yet.
-    unsettled: bool,
-    /// The routes in the segment are those of `plan`.
-    routes_published: bool,
-    /// Neighbours that have come or gone, so that routes and tunnels to them name other numbers than before.
-    renumbered: BTreeSet<NextHopKey>,
-    /// Prefixes whose routes have changed since the segment's routes were written.
+    /// The routes of the plan, but for what `steps` says.
+    routes: LongestPrefix<PlannedRoute>,
+    coverage: BTreeSet<Ipv6Net>,
+    /// What the segment does not have yet, in the order in which it came.
+    steps: VecDeque<Step>,
+    /// Prefixes that the segment had no room for.
+    left_out: BTreeSet<Ipv6Net>,
+    /// That there are such was said.
+    left_out_told: bool,
+    /// Prefixes whose routes have changed, so that tunnels in them may have to follow.
     touched: BTreeSet<Ipv6Net>,
-    routes: LongestPrefix<(PlannedAction, u16)>,
     bound: BTreeMap<Ipv6Addr, BoundAddress>,
     /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
     by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
@@ -125,12 +135,12 @@ impl Forwarding {
             writer,
             geometry: *segment.geometry(),
             anchor,
-            plan: Arc::default(),
-            unsettled: false,
-            routes_published: true,
-            renumbered: BTreeSet::new(),
-            touched: BTreeSet::new(),
             routes: LongestPrefix::default(),
+            coverage: BTreeSet::new(),
+            steps: VecDeque::new(),
+            left_out: BTreeSet::new(),
+            left_out_told: false,
+            touched: BTreeSet::new(),
             bound: BTreeMap::new(),
             by_care_of: BTreeSet::new(),
             path_mtus: PathMtus::default(),
@@ -144,14 +154,19 @@ impl Forwarding {
         self.longest = octets.max(LEAST_MTU);
     }
 
-    /// The plan in force, or about to be.
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.plan
+    /// The routes that the workers forward by, or will in a moment, behind `after` in the order of their prefixes.
+    pub fn routes_after(&self, after: Option<Ipv6Net>) -> impl Iterator<Item = &PlannedRoute> {
+        self.routes.iter_after(after).map(|(_, route)| route)
     }
 
-    /// Whether the workers forward by the routes of [`plan`](Self::plan), or will as soon as they let go of others.
+    /// The neighbours that routes lead to.
+    pub fn next_hops(&self) -> impl Iterator<Item = (NextHopKey, NextHopFacts)> {
+        self.next_hops.iter()
+    }
+
+    /// Whether the workers forward by the routes of the plan.
     pub fn follows_plan(&self) -> bool {
-        self.routes_published
+        self.steps.is_empty() && self.left_out.is_empty()
     }
 
     /// A bound home address.
@@ -179,7 +194,7 @@ impl Forwarding {
             ),
             (
                 "routes",
-                count(self.plan.routes.len()),
+                count(self.routes.len()),
                 self.geometry.routes.into(),
             ),
             (
@@ -287,8 +302,9 @@ impl Forwarding {
         let (action, mtu) = self
             .routes
             .lookup(care_of)
-            .copied()
-            .unwrap_or((PlannedAction::Unreachable, LEAST_MTU));
+            .map_or((PlannedAction::Unreachable, LEAST_MTU), |route| {
+                (route.action, route.mtu)
+            });
         let next_hop = match action {
             PlannedAction::Via(key) => self.next_hops.known(key),
             // The kernel finds the neighbour, has another way, or answers that there is none.
@@ -304,80 +320,223 @@ impl Forwarding {
         }
     }
 
-    /// Take over what the network has become. [`settle`](Self::settle) puts it into the segment.
-    pub fn follow_network(&mut self, plan: Arc<Plan>) {
-        for difference in differences(&self.plan.routes, &plan.routes) {
-            self.routes_published = false;
-            self.touched.insert(difference.prefix());
-            match difference {
-                Difference::Put(route) => {
-                    self.routes.insert(route.prefix, (route.action, route.mtu));
-                }
-                Difference::Gone(prefix) => self.routes.remove(prefix),
+    /// Take over a plan of everything. [`settle`](Self::settle) puts it into the segment, except for the first: that is one
+    /// whole table.
+    pub fn follow_network(&mut self, plan: &Plan) {
+        for (key, facts) in &plan.next_hops {
+            self.next_hops.tell(*key, *facts);
+        }
+        self.steps.clear();
+        if self.routes.is_empty() && self.publish(plan).is_ok() {
+            return;
+        }
+        let routes = self.routes.iter().map(|(_, route)| *route);
+        let differences = differences(routes, plan.routes.iter().copied());
+        let steps = differences.into_iter();
+        self.steps
+            .extend(steps.map(|(prefix, route)| Step::Plan(prefix, route)));
+        self.follow_coverage(&plan.coverage);
+    }
+
+    /// Take over what of the plan is different. [`settle`](Self::settle) puts it into the segment.
+    pub fn follow_changes(&mut self, changes: PlanChanges) {
+        for (key, facts) in changes.next_hops {
+            self.next_hops.tell(key, facts);
+        }
+        let steps = changes.routes.into_iter();
+        self.steps
+            .extend(steps.map(|(prefix, route)| Step::Plan(prefix, route)));
+        if let Some(coverage) = changes.coverage {
+            self.follow_coverage(&coverage);
+        }
+    }
+
+    fn follow_coverage(&mut self, coverage: &[Ipv6Net]) {
+        let wanted: BTreeSet<Ipv6Net> = coverage.iter().copied().collect();
+        // What was to be done to it leads elsewhere.
+        self.steps
+            .retain(|step| !matches!(step, Step::Cover(_) | Step::Uncover(_)));
+        let gone = self.coverage.difference(&wanted);
+        self.steps.extend(gone.map(|prefix| Step::Uncover(*prefix)));
+        let new = wanted.difference(&self.coverage);
+        self.steps.extend(new.map(|prefix| Step::Cover(*prefix)));
+    }
+
+    /// Write the whole table at once, before there is one. After an error there still is none.
+    fn publish(&mut self, plan: &Plan) -> Result<(), SegmentError> {
+        for key in plan.next_hops.keys() {
+            self.next_hops.place(&mut self.writer, *key)?;
+        }
+        let routed = plan.routes.iter();
+        let routed = routed.map(|route| self.segment_route(route));
+        let covered = plan.coverage.iter().copied().map(coverage);
+        let table: Vec<Route> = routed.chain(covered).collect();
+        self.writer.try_publish_routes(&table)?;
+        for route in &plan.routes {
+            self.routes.insert(route.prefix, *route);
+            if let PlannedAction::Via(key) = route.action {
+                self.next_hops.add_route(key);
             }
         }
-        self.plan = plan;
-        self.unsettled = true;
+        self.coverage = plan.coverage.iter().copied().collect();
+        Ok(())
     }
 
     /// Bring the segment nearer to the plan. `true`: nothing is left to be done. Cheap when that was so before.
     ///
     /// # Errors
-    /// A table of the segment is too small; what fits in is in force.
+    /// A table of the segment is too small, said once; what fits in is in force.
     pub fn settle(&mut self) -> Result<bool, ForwardingError> {
-        if self.unsettled {
-            match self.put_plan() {
-                Ok(Moved::Nothing) => self.unsettled = false,
-                Ok(Moved::Tunnels) => {
-                    self.unsettled = false;
-                    self.retarget_touched();
-                }
-                Err(ForwardingError::Busy) => return Ok(false),
-                Err(error) => {
-                    self.unsettled = false;
-                    return Err(error);
-                }
+        let stepped = self.step();
+        self.retarget_touched();
+        self.retarget()?;
+        match stepped {
+            Err(ForwardingError::Busy) => return Ok(false),
+            stepped => stepped?,
+        }
+        if !self.steps.is_empty() || !self.to_retarget.is_empty() {
+            return Ok(false);
+        }
+        // Neither a route nor a tunnel names the others any more.
+        match self.next_hops.release_unused(&mut self.writer) {
+            Err(SegmentError::Busy { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+            Ok(placed) if placed.is_empty() => Ok(true),
+            Ok(placed) => {
+                let goes_there = |route: &&PlannedRoute| match route.action {
+                    PlannedAction::Via(key) => placed.contains(&key),
+                    _ => false,
+                };
+                let routes = self.routes.iter().map(|(_, route)| route);
+                let renewed = routes.filter(goes_there);
+                self.steps
+                    .extend(renewed.map(|route| Step::Renew(route.prefix)));
+                Ok(false)
             }
         }
-        if self.writer.routes_waiting() {
-            self.writer.reclaim();
-        }
-        self.retarget()?;
-        let settled = self.to_retarget.is_empty() && !self.writer.routes_waiting();
-        if settled && self.routes_published && self.renumbered.is_empty() {
-            // Neither a route nor a tunnel names them any more.
-            self.next_hops.release_gone(&mut self.writer);
-        }
-        Ok(settled)
     }
 
-    fn put_plan(&mut self) -> Result<Moved, ForwardingError> {
-        self.next_hops
-            .follow(&mut self.writer, &self.plan.next_hops, &mut self.renumbered)?;
-        if self.routes_published && self.renumbered.is_empty() {
-            return Ok(Moved::Nothing);
+    /// Go some steps.
+    fn step(&mut self) -> Result<(), ForwardingError> {
+        self.next_hops.update(&mut self.writer)?;
+        for _ in 0..STEPS_AT_ONCE {
+            let Some(step) = self.steps.pop_front() else {
+                break;
+            };
+            let done = match step {
+                Step::Plan(prefix, route) => self.change_route(prefix, route),
+                Step::Renew(prefix) => self.renew_route(prefix),
+                Step::Cover(prefix) => {
+                    self.coverage.insert(prefix);
+                    let put = self.writer.put_route(&coverage(prefix));
+                    self.placed(prefix, put)
+                }
+                Step::Uncover(prefix) => {
+                    self.coverage.remove(&prefix);
+                    let removed = self.writer.remove_route(&coverage(prefix));
+                    self.removed(prefix, removed)
+                }
+            };
+            if let Err(error) = done {
+                if matches!(error, SegmentError::Busy { .. }) {
+                    self.steps.push_front(step);
+                }
+                return Err(error.into());
+            }
         }
-        let routed = self.plan.routes.iter();
-        let routed = routed.map(|route| (route.prefix, self.action(route.action)));
-        let covered = self.plan.coverage.iter();
-        let covered = covered.map(|prefix| (*prefix, RouteAction::QueryAnycast));
-        let routes: Vec<Route> = routed
-            .chain(covered)
-            .map(|(prefix, action)| Route {
-                prefix: prefix.network(),
-                len: prefix.prefix_len(),
-                action,
-            })
-            .collect();
-        self.writer.publish_routes(&routes)?;
-        self.routes_published = true;
-        let renumbered = mem::take(&mut self.renumbered);
-        let by_renumbered = self.plan.routes.iter().filter(|route| match route.action {
-            PlannedAction::Via(key) => renumbered.contains(&key),
-            _ => false,
-        });
-        self.touched.extend(by_renumbered.map(|route| route.prefix));
-        Ok(Moved::Tunnels)
+        self.left_out_told &= !self.left_out.is_empty();
+        if !self.left_out.is_empty() && !self.left_out_told {
+            self.left_out_told = true;
+            let capacity = self.geometry.routes;
+            let table = Table::Routes;
+            return Err(SegmentError::Full { table, capacity }.into());
+        }
+        Ok(())
+    }
+
+    fn change_route(
+        &mut self,
+        prefix: Ipv6Net,
+        route: Option<PlannedRoute>,
+    ) -> Result<(), SegmentError> {
+        let before = self.routes.get(prefix).copied();
+        if before == route {
+            return Ok(());
+        }
+        let leads_to = |route: Option<PlannedRoute>| match route?.action {
+            PlannedAction::Via(key) => Some(key),
+            _ => None,
+        };
+        if let Some(key) = leads_to(route) {
+            self.next_hops.place(&mut self.writer, key)?;
+        }
+        match route {
+            Some(route) => {
+                let put = self.writer.put_route(&self.segment_route(&route));
+                self.placed(prefix, put)?;
+                self.routes.insert(prefix, route);
+            }
+            None => {
+                // What it did does not matter.
+                let gone = segment_route(prefix, RouteAction::Unreachable);
+                let removed = self.writer.remove_route(&gone);
+                self.removed(prefix, removed)?;
+                self.routes.remove(prefix);
+            }
+        }
+        self.touched.insert(prefix);
+        if let Some(key) = leads_to(route) {
+            self.next_hops.add_route(key);
+        }
+        if let Some(key) = leads_to(before) {
+            self.next_hops.remove_route(key);
+        }
+        Ok(())
+    }
+
+    fn renew_route(&mut self, prefix: Ipv6Net) -> Result<(), SegmentError> {
+        if self.coverage.contains(&prefix) {
+            let put = self.writer.put_route(&coverage(prefix));
+            self.placed(prefix, put)?;
+        }
+        if let Some(route) = self.routes.get(prefix) {
+            let put = self.writer.put_route(&self.segment_route(route));
+            self.placed(prefix, put)?;
+            self.touched.insert(prefix);
+        }
+        Ok(())
+    }
+
+    /// A route was put, or there is no room for it.
+    fn placed(
+        &mut self,
+        prefix: Ipv6Net,
+        put: Result<(), SegmentError>,
+    ) -> Result<(), SegmentError> {
+        match put {
+            Ok(()) => {
+                self.left_out.remove(&prefix);
+            }
+            Err(SegmentError::Full { .. }) => {
+                self.left_out.insert(prefix);
+            }
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+
+    /// A route was removed: there may be room for another one.
+    fn removed(
+        &mut self,
+        prefix: Ipv6Net,
+        removed: Result<bool, SegmentError>,
+    ) -> Result<(), SegmentError> {
+        let made_room = removed?;
+        self.left_out.remove(&prefix);
+        if let Some(other) = self.left_out.first().filter(|_| made_room) {
+            self.steps.push_back(Step::Renew(*other));
+        }
+        Ok(())
     }
 
     /// Have the tunnels looked at whose care-of addresses are in a prefix that was touched. No other has another way now.
@@ -389,6 +548,10 @@ impl Forwarding {
             self.to_retarget
                 .extend(tunnels.map(|(_, home_address)| *home_address));
         }
+    }
+
+    fn segment_route(&self, route: &PlannedRoute) -> Route {
+        segment_route(route.prefix, self.action(route.action))
     }
 
     fn action(&self, action: PlannedAction) -> RouteAction {
@@ -441,4 +604,16 @@ impl Forwarding {
     pub fn heartbeat(&mut self, now_ns: u64) {
         self.writer.heartbeat(now_ns);
     }
+}
+
+fn segment_route(prefix: Ipv6Net, action: RouteAction) -> Route {
+    Route {
+        prefix: prefix.network(),
+        len: prefix.prefix_len(),
+        action,
+    }
+}
+
+fn coverage(prefix: Ipv6Net) -> Route {
+    segment_route(prefix, RouteAction::QueryAnycast)
 }
