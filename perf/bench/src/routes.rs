@@ -57,8 +57,10 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Measured {
     routes: usize,
-    /// A lookup by itself, the next one only after it: the worst case.
+    /// A lookup in a row of them, as a worker makes them.
     lookup_ns: Spread,
+    /// A lookup that begins only after the one before has ended: the worst case.
+    lone_lookup_ns: Spread,
     /// A lookup in a batch of 64.
     batched_lookup_ns: Spread,
     /// All routes at once.
@@ -113,6 +115,7 @@ fn print(measured: &Measured) {
     println!("{} routes:", measured.routes);
     for (name, spread, unit) in [
         ("lookup", measured.lookup_ns, "ns"),
+        ("lookup, alone", measured.lone_lookup_ns, "ns"),
         ("lookup, batched", measured.batched_lookup_ns, "ns"),
         ("publish all", measured.publish_ms, "ms"),
         ("change one", measured.change_us, "µs"),
@@ -133,6 +136,7 @@ fn print(measured: &Measured) {
 #[derive(Default)]
 struct Windows {
     lookup_ns: Vec<f64>,
+    lone_lookup_ns: Vec<f64>,
     batched_lookup_ns: Vec<f64>,
     publish_ms: Vec<f64>,
     change_us: Vec<f64>,
@@ -171,6 +175,7 @@ fn measure(count: usize, windows: u16) -> anyhow::Result<Measured> {
     Ok(Measured {
         routes: count,
         lookup_ns: spread(&values.lookup_ns)?,
+        lone_lookup_ns: spread(&values.lone_lookup_ns)?,
         batched_lookup_ns: spread(&values.batched_lookup_ns)?,
         publish_ms: spread(&values.publish_ms)?,
         change_us: spread(&values.change_us)?,
@@ -197,32 +202,7 @@ impl Bench {
         self.writer.try_publish_routes(&self.routes)?;
         values.publish_ms.push(seconds(start) * 1e3);
 
-        let start = Instant::now();
-        let mut found = 0;
-        // The answer before decides over the next question, so that the processor cannot ask both at once.
-        let mut last = 0_u8;
-        for address in &self.addresses {
-            let mut address = *address;
-            address[15] ^= last;
-            let action = self.reader.route(&address);
-            let hit = action != RouteAction::Unreachable;
-            last = u8::from(black_box(hit)) & 1;
-            found += usize::from(hit);
-        }
-        values
-            .lookup_ns
-            .push(seconds(start) * 1e9 / self.addresses.len() as f64);
-        ensure!(found == self.addresses.len(), "addresses without a route");
-
-        let mut actions = [RouteAction::Unreachable; BATCH];
-        let start = Instant::now();
-        for batch in self.addresses.chunks(BATCH) {
-            self.reader.lookup_routes(batch, &mut actions);
-            black_box(&mut actions);
-        }
-        values
-            .batched_lookup_ns
-            .push(seconds(start) * 1e9 / self.addresses.len() as f64);
+        self.look_up(values)?;
 
         let mut changes = Vec::with_capacity(CHANGES);
         let few = self.routes.len().min(CHANGES / 2);
@@ -255,6 +235,37 @@ impl Bench {
             changes.sort_by(f64::total_cmp);
             values.push(percentile(&changes, 1.0));
         }
+        Ok(())
+    }
+
+    fn look_up(&self, values: &mut Windows) -> anyhow::Result<()> {
+        let per_lookup = |start| seconds(start) * 1e9 / self.addresses.len() as f64;
+        let start = Instant::now();
+        let mut found = 0;
+        for address in &self.addresses {
+            found += usize::from(self.reader.route(address) != RouteAction::Unreachable);
+        }
+        values.lookup_ns.push(per_lookup(start));
+        ensure!(found == self.addresses.len(), "addresses without a route");
+
+        let start = Instant::now();
+        let mut last = 0;
+        for address in &self.addresses {
+            // The answer before decides over the question, so that the processor cannot ask both at once.
+            let mut address = *address;
+            address[15] ^= last;
+            last = u8::from(self.reader.route(&address) == RouteAction::Pool);
+        }
+        black_box(last);
+        values.lone_lookup_ns.push(per_lookup(start));
+
+        let mut actions = [RouteAction::Unreachable; BATCH];
+        let start = Instant::now();
+        for batch in self.addresses.chunks(BATCH) {
+            self.reader.lookup_routes(batch, &mut actions);
+            black_box(&mut actions);
+        }
+        values.batched_lookup_ns.push(per_lookup(start));
         Ok(())
     }
 

@@ -6,7 +6,8 @@
 
 use crate::sync::{AtomicU64, Ordering, prefetch};
 
-/// Entries that fit in a node.
+/// Entries that fit in a node: with 16 a lookup goes through more nodes than the nearer caches hold, with 64 each takes
+/// twice the cache lines; both measured slower.
 pub(crate) const FAN_OUT: usize = 32;
 /// Entries that every node but the root has at least.
 pub(crate) const MIN_FILL: usize = FAN_OUT / 2;

@@ -3,6 +3,7 @@
 mod bindings;
 mod flows;
 mod next_hops;
+mod prefixes;
 mod route_tree;
 mod routes;
 
@@ -46,7 +47,7 @@ pub struct Writer {
     next_hop_ids: Pool,
     next_hop_values: Pool,
     next_hops_allocated: Vec<bool>,
-    routes: routes::Routes,
+    routes: prefixes::Routes,
 }
 
 impl Writer {
@@ -96,7 +97,7 @@ impl Writer {
                 next_hops().filter_map(|(_, value)| value),
             ),
             next_hops_allocated: next_hops().map(|(_, value)| value.is_some()).collect(),
-            routes: routes::Routes::attach(&view),
+            routes: prefixes::Routes::attach(&view),
             view,
             roles,
             _claim: claim,

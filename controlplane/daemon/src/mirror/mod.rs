@@ -10,11 +10,12 @@ mod kernel;
 mod plan;
 mod prefixes;
 mod solicit;
+mod state;
 mod watch;
 
 pub use follow::follow;
 pub use kernel::{
-    Change, Followed, KernelRoute, KernelState, Link, Neighbour, Reachability, RouteKind, Touched,
+    Change, Followed, KernelRoute, Link, Neighbour, Reachability, RouteKind, Touched,
 };
 pub use plan::{
     NextHopFacts, NextHopKey, Plan, PlanChanges, PlannedAction, PlannedRoute, Territory, changes,
@@ -22,4 +23,5 @@ pub use plan::{
 };
 pub use prefixes::LongestPrefix;
 pub use solicit::{Solicitation, SolicitationKind, Solicitor};
+pub use state::KernelState;
 pub use watch::{MirrorError, Watcher};

@@ -5,7 +5,8 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use super::kernel::{KernelRoute, KernelState, Link, RouteKind, Touched};
+use super::kernel::{KernelRoute, Link, RouteKind, Touched};
+use super::state::KernelState;
 use crate::config::Config;
 
 /// What of the configuration decides over addresses.

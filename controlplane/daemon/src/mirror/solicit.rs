@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
-use super::kernel::{KernelState, Reachability};
+use super::kernel::Reachability;
 use super::plan::Territory;
+use super::state::KernelState;
 
 /// How the kernel is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

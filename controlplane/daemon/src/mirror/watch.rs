@@ -15,8 +15,9 @@ use rtnetlink::{Handle, MulticastGroup, RouteMessageBuilder};
 use tokio::task::JoinHandle;
 
 use super::decode;
-use super::kernel::{Followed, KernelRoute, KernelState, Touched};
+use super::kernel::{Followed, KernelRoute, Touched};
 use super::solicit::{Solicitation, SolicitationKind};
+use super::state::KernelState;
 
 /// Octets of notifications that may wait in the kernel. Beyond, it drops them and says so, and everything is read again.
 const NOTIFICATION_BUFFER: usize = 4 << 20;

@@ -170,9 +170,7 @@ impl<'a> Edit<'a> {
                 children = at.min(beside)..at.max(beside) + 1;
             }
             let new = self.one_or_two(&entries, old.level)?;
-            if parents.get(children.clone()).is_none() {
-                return None;
-            }
+            parents.get(children.clone())?;
             parents.splice(children, new);
             entries = parents;
         }
