@@ -44,12 +44,11 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     // The workers start with the kernel's routes, not without any.
     let territory = Territory::of(config);
     let watcher = Watcher::start().await?;
-    let first_plan = Arc::new(plan(watcher.state(), &territory));
     let control = ControlPlane::start(
         &geometry(config),
         anchor_config(config)?,
         system_clock(),
-        Arc::clone(&first_plan),
+        &plan(watcher.state(), &territory),
         metrics.signalling_seconds(),
         TunnelLimits {
             path_mtu: config.anchor.path_mtu,
@@ -90,15 +89,15 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         handle.clone(),
         Some(pool_routes),
     );
-    let territory = operator.territory();
+    let territories = operator.territory();
     let inspector = Arc::new(Inspector::new(operator, cores, metrics, monitor));
     let mut tasks = JoinSet::new();
     let mirrored = Arc::clone(&inspector);
     tasks.spawn(async move {
         mirror::follow(
-            territory,
+            territories,
             watcher,
-            first_plan,
+            territory,
             &handle,
             mirrored.health_monitor(),
         )

@@ -3,6 +3,7 @@
 
 mod forward_af_packet;
 mod namespace;
+mod routes;
 mod signalling;
 mod statistics;
 
@@ -25,12 +26,15 @@ enum Benchmark {
     ForwardAfPacket(forward_af_packet::Arguments),
     /// Time from Binding Update to Binding Acknowledgement inside dhpd, from the punt ring to the inject ring.
     Signalling(signalling::Arguments),
+    /// Lookups and changes of the workers' route table, with 50 routes and with as many as the Internet has.
+    Routes(routes::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().benchmark {
         Benchmark::ForwardAfPacket(arguments) => forward_af_packet::run(&arguments),
         Benchmark::Signalling(arguments) => signalling::run(&arguments),
+        Benchmark::Routes(arguments) => routes::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
