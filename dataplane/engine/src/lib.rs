@@ -14,6 +14,7 @@
 //! | `local` | to the anchor itself: signalling is punted, the rest is the host's |
 //! | `icmp` | the errors that the above call for |
 //! | `tunnel_error` | the errors that come back from inside a tunnel, for the source of what was in it |
+//! | `exception` | frames between a port and the host kernel's interface for it |
 //! | `inject` | what the control plane sends |
 //!
 //! On the packet path nothing allocates, locks, reads a clock, formats or panics, and every packet ends in exactly one
@@ -24,6 +25,7 @@ mod batch;
 mod classify;
 mod config;
 mod downlink;
+mod exception;
 mod flow_fragments;
 mod flow_rules;
 mod forward;
@@ -51,7 +53,7 @@ mod worker;
 pub use batch::{BATCH_SIZE, Batch};
 pub use config::{IdlePolicy, WorkerConfig};
 pub use frame::{FRAME_HEADROOM, FrameBuf, FramePool};
-pub use packet_buf::PacketBuf;
+pub use packet_buf::{PacketBuf, PacketPool};
 pub use port::{FlushReport, Link, Port, PortInfo, PortStats};
 pub use run::{RunError, monotonic_ns};
 pub use wake::WakeFd;
