@@ -7,7 +7,7 @@ use crate::library::Library;
 
 /// Everything that is bound, and nothing else.
 const FUNCTIONS: &[&str] = &[
-    "rte_eal_(init|cleanup)",
+    "rte_eal_(init|cleanup|get_runtime_dir)",
     "rte_version",
     "rte_strerror",
     "rte_thread_(register|unregister)",

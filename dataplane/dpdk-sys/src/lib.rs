@@ -11,6 +11,7 @@
     non_upper_case_globals,
     non_snake_case,
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::undocumented_unsafe_blocks,
     reason = "generated from C headers"
 )]

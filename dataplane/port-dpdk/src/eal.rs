@@ -13,8 +13,8 @@ use crate::error::{DpdkError, last_errno};
 const PROGRAM: &CStr = c"dhpd";
 const SUBJECT: &str = "DPDK";
 const INITIALIZE: &str = "initialize";
-/// DPDK cannot be initialized a second time, not even after its end.
-static STARTED: AtomicBool = AtomicBool::new(false);
+/// DPDK can be initialized once: neither after its end again, nor after an attempt that failed, which leaves options behind.
+static TRIED: AtomicBool = AtomicBool::new(false);
 
 /// DPDK, initialized. A clone is another handle; with the last one, those of pools and devices included, DPDK ends.
 #[derive(Clone, Debug)]
@@ -44,16 +44,16 @@ impl Eal {
     /// thread keeps its affinity.
     ///
     /// # Errors
-    /// DPDK was initialized before in this process, an option is wrong, or there is not enough memory.
+    /// This process has tried it before, an option is wrong, or there is not enough memory.
     pub fn init(options: &[String]) -> Result<Self, DpdkError> {
         let affinity = sched_getaffinity(Pid::from_raw(0))
             .map_err(|error| DpdkError::new(SUBJECT, "read the affinity", error.to_string()))?;
         let arguments = arguments(options, &affinity)?;
-        if STARTED.swap(true, Ordering::AcqRel) {
+        if TRIED.swap(true, Ordering::AcqRel) {
             return Err(DpdkError::new(
                 SUBJECT,
                 INITIALIZE,
-                "this process has initialized it before, which is possible once",
+                "this process has tried it before, which is possible once",
             ));
         }
         let code = call_init(arguments);
@@ -62,7 +62,6 @@ impl Eal {
             tracing::warn!(%error, "the thread that initialized DPDK stays on one core");
         }
         if code < 0 {
-            STARTED.store(false, Ordering::Release);
             let error = DpdkError::from_code(SUBJECT, INITIALIZE, last_errno());
             return Err(match remedy(options) {
                 Some(remedy) => error.remedy(remedy),

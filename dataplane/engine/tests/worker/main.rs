@@ -8,6 +8,7 @@ mod control_plane;
 mod downlink;
 mod drops;
 mod errors;
+mod exception_ports;
 mod flows;
 mod forwarding;
 mod local;
