@@ -13,9 +13,6 @@ use crate::mempool::Mempool;
 use crate::port::DpdkPort;
 use crate::queues;
 
-/// `RTE_MAX_ETHPORTS` of any build is less, and the iterator's way to say that there is no (other) port.
-const NO_PORT: u16 = u16::MAX;
-
 /// How a device is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceSettings {
@@ -93,18 +90,12 @@ impl DpdkDevice {
         let info = device_info(port_id, device)?;
         let mut mac = [0; 6];
         // SAFETY: `rte_ether_addr` is six octets, as is what the pointer is to.
-        check(
-            unsafe { dpdk_sys::rte_eth_macaddr_get(port_id, (&raw mut mac).cast()) },
-            device,
-            "read the MAC address",
-        )?;
+        let code = unsafe { dpdk_sys::rte_eth_macaddr_get(port_id, (&raw mut mac).cast()) };
+        check(code, device, "read the MAC address")?;
         let mut mtu = 0;
         // SAFETY: writes a number to where the pointer is to.
-        check(
-            unsafe { dpdk_sys::rte_eth_dev_get_mtu(port_id, &raw mut mtu) },
-            device,
-            "read the MTU",
-        )?;
+        let code = unsafe { dpdk_sys::rte_eth_dev_get_mtu(port_id, &raw mut mtu) };
+        check(code, device, "read the MTU")?;
         // SAFETY: looks a number up.
         let node = unsafe { dpdk_sys::rte_eth_dev_socket_id(port_id) };
         let is_virtual = is_virtual(device);
@@ -241,7 +232,7 @@ fn advice(device: &str) -> &'static str {
 }
 
 fn port_by_name(name: &CStr) -> Option<u16> {
-    let mut port = NO_PORT;
+    let mut port = u16::MAX;
     // SAFETY: the name is terminated, and a number is written to where the pointer is to.
     let code = unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) };
     (code == 0).then_some(port)
@@ -257,7 +248,8 @@ fn first_match(device: &CStr) -> Option<u16> {
             return None;
         }
         let port = dpdk_sys::rte_eth_iterator_next(&raw mut iterator);
-        if port >= NO_PORT || port_name(port).is_none() {
+        // At the end it says RTE_MAX_ETHPORTS, which differs between builds, and has cleaned up.
+        if !is_port(port) {
             return None;
         }
         dpdk_sys::rte_eth_iterator_cleanup(&raw mut iterator);
@@ -265,11 +257,11 @@ fn first_match(device: &CStr) -> Option<u16> {
     }
 }
 
-fn port_name(port: u16) -> Option<()> {
+fn is_port(port: u16) -> bool {
     let mut name = [0 as c_char; 64];
     // SAFETY: RTE_ETH_NAME_MAX_LEN is 64.
     let code = unsafe { dpdk_sys::rte_eth_dev_get_name_by_port(port, name.as_mut_ptr()) };
-    (code == 0).then_some(())
+    code == 0
 }
 
 pub(crate) fn device_info(port: u16, device: &str) -> Result<rte_eth_dev_info, DpdkError> {

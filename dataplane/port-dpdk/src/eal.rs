@@ -1,6 +1,8 @@
 //! The environment abstraction layer: DPDK itself, once in a process
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,10 +32,8 @@ impl Drop for Running {
         // SAFETY: DPDK is initialized, and whatever uses it holds a handle, so that nobody does any more.
         let code = unsafe { dpdk_sys::rte_eal_cleanup() };
         if code != 0 {
-            tracing::warn!(
-                code,
-                "DPDK did not clean up; files may be left in /run/dpdk"
-            );
+            let directory = runtime_directory();
+            tracing::warn!(code, ?directory, "DPDK has not cleaned up behind itself");
         }
     }
 }
@@ -80,10 +80,21 @@ impl Eal {
         version.to_string_lossy().into_owned()
     }
 
+    /// Where DPDK keeps what it shares with other processes. The directory stays when DPDK ends.
+    pub fn runtime_directory(&self) -> PathBuf {
+        runtime_directory()
+    }
+
     /// Never end DPDK: something of it is still in use that nothing tells the end of.
     pub(crate) fn leak(&self) {
         std::mem::forget(self.clone());
     }
+}
+
+fn runtime_directory() -> PathBuf {
+    // SAFETY: returns a terminated text that never changes.
+    let directory = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
+    OsStr::from_bytes(directory.to_bytes()).into()
 }
 
 fn arguments(options: &[String], affinity: &CpuSet) -> Result<Vec<CString>, DpdkError> {

@@ -67,7 +67,7 @@ impl Mempool {
             )
         };
         let Some(pool) = NonNull::new(pool) else {
-            let needed = u64::from(mbufs) * (u64::from(room) + 256) >> 20;
+            let needed = (u64::from(mbufs) * (u64::from(room) + 256)) >> 20;
             return Err(DpdkError::last(&name, "allocate packet memory").remedy(format!(
                 "about {needed} MB for {mbufs} mbufs of {room} octets: more hugepages, a larger -m with --no-huge, or fewer mbufs"
             )));

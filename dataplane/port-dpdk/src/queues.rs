@@ -20,11 +20,8 @@ pub(crate) fn configure(device: &mut DpdkDevice, pools: &[Mempool]) -> Result<()
     device.pools = pools.to_vec();
     set_up_queues(device, &info, &conf, pools)?;
     // SAFETY: the device is configured, with all its queues.
-    check(
-        unsafe { dpdk_sys::rte_eth_dev_start(port) },
-        &subject,
-        "start the device",
-    )?;
+    let code = unsafe { dpdk_sys::rte_eth_dev_start(port) };
+    check(code, &subject, "start the device")?;
     device.started = true;
     // Neighbour discovery is multicast (RFC 4861). A link without such a filter hears everything anyway.
     // SAFETY: sets a filter of a device that is there.

@@ -36,7 +36,8 @@ fn it_starts_once_and_ends_with_its_last_handle() {
     let none = DpdkDevice::attach(&eal, settings("net_nonsense0")).expect_err("no such driver");
     assert!(none.to_string().contains("remedy"), "{none}");
     let device = DpdkDevice::attach(&eal, settings("net_ring_life")).expect("a device");
-    let mut ports = device.start(&[pool.clone()]).expect("a queue");
+    let mut ports = device.start(std::slice::from_ref(&pool)).expect("a queue");
+    let directory = eal.runtime_directory();
     // The last handles are those that a port has.
     drop((eal, pool));
     let mut batch = Batch::new();
@@ -48,6 +49,7 @@ fn it_starts_once_and_ends_with_its_last_handle() {
     }
     drop(batch);
     drop(ports);
+    std::fs::remove_dir_all(directory).expect("a directory of this process");
 }
 
 #[test]

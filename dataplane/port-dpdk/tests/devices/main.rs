@@ -29,7 +29,10 @@ fn eal() -> &'static Eal {
             "256",
             &prefix,
         ];
-        Eal::init(&options.map(str::to_owned)).expect("DPDK without hugepages")
+        let eal = Eal::init(&options.map(str::to_owned)).expect("DPDK without hugepages");
+        // Nobody shares anything, and the process ends without a last word.
+        std::fs::remove_dir_all(eal.runtime_directory()).expect("a directory of this process");
+        eal
     })
 }
 

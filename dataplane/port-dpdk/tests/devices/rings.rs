@@ -38,7 +38,7 @@ fn frames_pass_in_order_and_each_queue_is_on_its_own() {
 fn frames_to_somebody_else_are_left_out() {
     let pool = pool();
     let mut ports = attach("net_ring_others")
-        .start(&[pool.clone()])
+        .start(std::slice::from_ref(&pool))
         .expect("a queue");
     let port = &mut ports[0];
     let mac = port.info().mac;
@@ -73,7 +73,7 @@ fn a_batch_takes_no_more_than_it_has_room_for() {
 fn what_the_device_refuses_is_counted_and_given_back() {
     let pool = pool();
     let mut ports = attach("net_ring_full")
-        .start(&[pool.clone()])
+        .start(std::slice::from_ref(&pool))
         .expect("a queue");
     let port = &mut ports[0];
     let mac = port.info().mac;
@@ -107,7 +107,7 @@ fn what_the_device_refuses_is_counted_and_given_back() {
 fn what_a_queue_holds_at_its_end_is_given_back() {
     let pool = pool();
     let mut ports = attach("net_ring_end")
-        .start(&[pool.clone()])
+        .start(std::slice::from_ref(&pool))
         .expect("a queue");
     send(&mut ports[0], &frame(SOMEBODY, 1));
     drop(ports);
@@ -184,7 +184,7 @@ fn too_many_workers_are_refused_with_the_number_of_queues() {
 fn a_device_of_no_link_takes_everything_and_gives_nothing_for_us() {
     let pool = pool();
     let mut ports = attach("net_null_sink")
-        .start(&[pool.clone()])
+        .start(std::slice::from_ref(&pool))
         .expect("a queue");
     let port = &mut ports[0];
     for number in 0..64 {
