@@ -9,6 +9,7 @@ use crate::library::Library;
 const FUNCTIONS: &[&str] = &[
     "rte_eal_(init|cleanup|get_runtime_dir)",
     "rte_version",
+    "rte_get_tsc_hz",
     "rte_strerror",
     "rte_thread_(register|unregister)",
     "rte_dev_(probe|remove)",

@@ -1,6 +1,7 @@
 /* What of DPDK is bound, beside it what macros and inline functions hide from a binding. */
 #include <stddef.h>
 
+#include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>

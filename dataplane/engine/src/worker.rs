@@ -145,6 +145,11 @@ impl<P: Port> Worker<P> {
         &self.path.ports
     }
 
+    /// The worker's ports, for whoever calls [`poll`](Self::poll) and plays the other end of their links.
+    pub fn ports_mut(&mut self) -> &mut [P] {
+        &mut self.path.ports
+    }
+
     /// One round: a batch from every port, what the control plane wants sent, one flush per port, one quiescent point.
     /// `now_ns` is monotonic time, on the clock of the segment's `previous_until_ns`. Says how many packets there were.
     pub fn poll(&mut self, now_ns: u64) -> usize {

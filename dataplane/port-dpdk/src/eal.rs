@@ -80,6 +80,12 @@ impl Eal {
         version.to_string_lossy().into_owned()
     }
 
+    /// Ticks of the processor's time stamp counter in a second.
+    pub fn tsc_hz(&self) -> u64 {
+        // SAFETY: reads what DPDK has measured when it was initialized.
+        unsafe { dpdk_sys::rte_get_tsc_hz() }
+    }
+
     /// Where DPDK keeps what it shares with other processes. The directory stays when DPDK ends.
     pub fn runtime_directory(&self) -> PathBuf {
         runtime_directory()

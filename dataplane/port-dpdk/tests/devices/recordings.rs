@@ -54,7 +54,9 @@ fn a_recording_comes_in_and_one_of_what_went_out_is_made() {
         output.display()
     );
     let pool = Mempool::new(eal(), 600, 2_048, None).expect("memory");
-    let mut ports = attach(&device).start(std::slice::from_ref(&pool)).expect("a queue");
+    let mut ports = attach(&device)
+        .start(std::slice::from_ref(&pool))
+        .expect("a queue");
     let port = &mut ports[0];
     let came = received(port);
     // The second is longer than a buffer, and came in two.
