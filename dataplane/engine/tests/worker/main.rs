@@ -16,5 +16,6 @@ mod mss_clamp;
 mod mutation;
 mod packets;
 mod running;
+mod threads;
 mod tunnel_errors;
 mod uplink;
