@@ -1,14 +1,15 @@
 //! A device: found, described, configured, started, and closed with the last of its queues
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 use std::sync::Arc;
 
 use dhp_engine::{Link, PortInfo};
 use dhp_wire::ethernet::MacAddr;
-use dpdk_sys::{rte_dev_iterator, rte_device, rte_eth_dev_info};
+use dpdk_sys::{rte_device, rte_eth_dev_info};
 
 use crate::eal::Eal;
 use crate::error::{DpdkError, check};
+use crate::find::{Claim, is_virtual};
 use crate::mempool::Mempool;
 use crate::port::DpdkPort;
 use crate::queues;
@@ -69,6 +70,8 @@ pub struct DpdkDevice {
     /// Of a virtual device that was made here, and is taken away again.
     made: Option<*mut rte_device>,
     numa_node: Option<u32>,
+    /// Given up when the device is closed.
+    claim: Claim,
     /// Behind everything else.
     _eal: Eal,
 }
@@ -83,10 +86,11 @@ impl DpdkDevice {
     /// Find the device, or have DPDK probe for it.
     ///
     /// # Errors
-    /// There is no such device, or none of DPDK's drivers has it.
+    /// There is no such device, none of DPDK's drivers has it, or another [`DpdkDevice`] is it.
     pub fn attach(eal: &Eal, settings: DeviceSettings) -> Result<Self, DpdkError> {
         let device = settings.device.as_str();
-        let (port_id, probed) = find_or_probe(device)?;
+        let claim = Claim::new(device)?;
+        let port_id = claim.port_id;
         let info = device_info(port_id, device)?;
         let mut mac = [0; 6];
         // SAFETY: `rte_ether_addr` is six octets, as is what the pointer is to.
@@ -99,7 +103,7 @@ impl DpdkDevice {
         // SAFETY: looks a number up.
         let node = unsafe { dpdk_sys::rte_eth_dev_socket_id(port_id) };
         let is_virtual = is_virtual(device);
-        let made = (probed && is_virtual && !info.device.is_null()).then_some(info.device);
+        let made = (claim.probed && is_virtual && !info.device.is_null()).then_some(info.device);
         Ok(Self {
             port_id,
             info: PortInfo {
@@ -118,6 +122,7 @@ impl DpdkDevice {
             pools: Vec::new(),
             started: false,
             numa_node: u32::try_from(node).ok(),
+            claim,
             _eal: eal.clone(),
         })
     }
@@ -179,89 +184,19 @@ impl DpdkDevice {
 
 impl Drop for DpdkDevice {
     fn drop(&mut self) {
+        let (port_id, started, made) = (self.port_id, self.started, self.made);
         // SAFETY: the device is there, and no queue of it is left, since each has a handle of the device. Of a virtual one, the
         // pointer is what DPDK told of it when it was made.
-        unsafe {
-            if self.started {
-                dpdk_sys::rte_eth_dev_stop(self.port_id);
+        self.claim.give_up(|| unsafe {
+            if started {
+                dpdk_sys::rte_eth_dev_stop(port_id);
             }
-            dpdk_sys::rte_eth_dev_close(self.port_id);
-            if let Some(made) = self.made {
+            dpdk_sys::rte_eth_dev_close(port_id);
+            if let Some(made) = made {
                 dpdk_sys::rte_dev_remove(made);
             }
-        }
+        });
     }
-}
-
-/// The number of the device's port, and whether DPDK had to probe for it.
-fn find_or_probe(device: &str) -> Result<(u16, bool), DpdkError> {
-    let raw = CString::new(device)
-        .map_err(|_| DpdkError::new(device, "read the name", "a zero octet in it"))?;
-    let name = device.split(',').next().unwrap_or_default();
-    let name = CString::new(name).unwrap_or_default();
-    if let Some(port) = port_by_name(&name) {
-        return Ok((port, false));
-    }
-    // SAFETY: DPDK is initialized, and copies the text.
-    let code = unsafe { dpdk_sys::rte_dev_probe(raw.as_ptr()) };
-    if code < 0 {
-        return Err(
-            DpdkError::from_code(device, "probe for the device", code).remedy(advice(device))
-        );
-    }
-    port_by_name(&name)
-        .or_else(|| first_match(&raw))
-        .map(|port| (port, true))
-        .ok_or_else(|| {
-            DpdkError::new(device, "find the device", "no driver of DPDK has taken it")
-                .remedy(advice(device))
-        })
-}
-
-fn is_virtual(device: &str) -> bool {
-    device.starts_with("net_")
-}
-
-fn advice(device: &str) -> &'static str {
-    if is_virtual(device) {
-        "a virtual device of a driver that is installed (librte-net-… on Debian), with its arguments: net_af_packet0,iface=eth0"
-    } else {
-        "the address as lspci -D shows it, and the device bound to vfio-pci (dpdk-devbind.py -b vfio-pci ADDRESS), unless its \
-         driver shares it with the kernel (mlx5)"
-    }
-}
-
-fn port_by_name(name: &CStr) -> Option<u16> {
-    let mut port = u16::MAX;
-    // SAFETY: the name is terminated, and a number is written to where the pointer is to.
-    let code = unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) };
-    (code == 0).then_some(port)
-}
-
-/// The first port of what `device` describes.
-fn first_match(device: &CStr) -> Option<u16> {
-    // SAFETY: pointers and integers, for all of which zero is a value.
-    let mut iterator: rte_dev_iterator = unsafe { std::mem::zeroed() };
-    // SAFETY: the text is terminated and outlives the iterator, which is cleaned up unless it came to its end.
-    unsafe {
-        if dpdk_sys::rte_eth_iterator_init(&raw mut iterator, device.as_ptr()) != 0 {
-            return None;
-        }
-        let port = dpdk_sys::rte_eth_iterator_next(&raw mut iterator);
-        // At the end it says RTE_MAX_ETHPORTS, which differs between builds, and has cleaned up.
-        if !is_port(port) {
-            return None;
-        }
-        dpdk_sys::rte_eth_iterator_cleanup(&raw mut iterator);
-        Some(port)
-    }
-}
-
-fn is_port(port: u16) -> bool {
-    let mut name = [0 as c_char; 64];
-    // SAFETY: RTE_ETH_NAME_MAX_LEN is 64.
-    let code = unsafe { dpdk_sys::rte_eth_dev_get_name_by_port(port, name.as_mut_ptr()) };
-    code == 0
 }
 
 pub(crate) fn device_info(port: u16, device: &str) -> Result<rte_eth_dev_info, DpdkError> {

@@ -46,6 +46,8 @@ mod eal;
 #[cfg(feature = "dpdk")]
 mod error;
 #[cfg(feature = "dpdk")]
+mod find;
+#[cfg(feature = "dpdk")]
 mod kernel_port;
 #[cfg(feature = "dpdk")]
 mod mbuf;

@@ -40,13 +40,16 @@ fn pool() -> Mempool {
     Mempool::new(eal(), 2_047, 2_048, None).expect("memory")
 }
 
-fn attach(device: &str) -> DpdkDevice {
-    let settings = DeviceSettings {
+fn settings(device: &str) -> DeviceSettings {
+    DeviceSettings {
         device: device.to_owned(),
         name: device.split(',').next().unwrap_or_default().to_owned(),
         descriptors: 256,
-    };
-    DpdkDevice::attach(eal(), settings).expect("a device")
+    }
+}
+
+fn attach(device: &str) -> DpdkDevice {
+    DpdkDevice::attach(eal(), settings(device)).expect("a device")
 }
 
 /// A frame to `destination` with a number in it.

@@ -1,8 +1,9 @@
 //! Devices in memory
 
 use dhp_engine::{Batch, FRAME_HEADROOM, FlushReport, PacketBuf, Port};
+use dhp_port_dpdk::DpdkDevice;
 
-use crate::{attach, frame, pool, received, send};
+use crate::{attach, eal, frame, pool, received, send, settings};
 
 const GROUP: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
 const SOMEBODY: [u8; 6] = [2, 0, 0, 0, 0, 7];
@@ -164,6 +165,15 @@ fn a_device_tells_what_it_is_and_counts() {
         (Some(1), Some(1)),
         "{xstats:?}"
     );
+}
+
+#[test]
+fn a_device_is_one_ports_at_a_time() {
+    let device = attach("net_ring_once");
+    let again = DpdkDevice::attach(eal(), settings("net_ring_once")).expect_err("it is taken");
+    assert!(again.to_string().contains("another port"), "{again}");
+    drop(device);
+    attach("net_ring_once");
 }
 
 #[test]
