@@ -67,12 +67,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     };
 
     // The kernel stops forwarding, then the workers begin to: a gap is better than every packet twice.
-    let ports: Vec<&str> = config
-        .ports
-        .iter()
-        .map(|port| port.interface.as_str())
-        .collect();
-    let guard = KernelGuard::new(Profile::Anchor, &ports)?;
+    let guard = KernelGuard::new(Profile::Anchor, &config.kernel_interfaces())?;
     let cores = workers::cores(config, &facts);
     let (ended, mut ends) = mpsc::unbounded_channel();
     let workers = Workers::start(config, &cores, &control, &ended)?;
@@ -113,7 +108,12 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
             }
         });
     }
-    tracing::info!(anchor = %config.anchor.address, ports = ?ports, workers = config.workers.count, "dhpd runs");
+    let ports: Vec<&str> = config
+        .ports
+        .iter()
+        .map(|port| port.interface.as_str())
+        .collect();
+    tracing::info!(anchor = %config.anchor.address, ?ports, workers = config.workers.count, "dhpd runs");
 
     let outcome = loop {
         tokio::select! {
