@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
+use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
 /// One line from the daemon.
@@ -228,7 +229,7 @@ pub struct Counters {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Which packets.
-    pub prefix: String,
+    pub prefix: Ipv6Net,
     /// What happens to them: `via`, `connected`, `kernel`, `local`, `anchor`, `pool`, `unreachable`,
     /// `blackhole`.
     pub action: String,

@@ -77,7 +77,7 @@ impl Client {
                     limit: LARGEST_PAGE,
                 },
                 Reply::Routes(all) if all.more => Request::Routes {
-                    offset: all.routes.len(),
+                    after: all.routes.last().map(|route| route.prefix),
                     limit: LARGEST_PAGE,
                 },
                 _ => return Ok(reply),

@@ -110,7 +110,7 @@ fn request(command: &Command) -> Request {
             What::Pools => Request::Pools,
             What::Counters => Request::Counters,
             What::Routes => Request::Routes {
-                offset: 0,
+                after: None,
                 limit: LARGEST_PAGE,
             },
             What::Neighbours => Request::Neighbours,

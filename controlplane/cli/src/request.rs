@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
 /// The most rows in one answer.
@@ -28,9 +29,9 @@ pub enum Request {
     Counters,
     /// The route table of the workers.
     Routes {
-        /// How many to leave out first.
+        /// Those behind this prefix only.
         #[serde(default)]
-        offset: usize,
+        after: Option<Ipv6Net>,
         /// How many at most, up to [`LARGEST_PAGE`].
         #[serde(default = "largest_page")]
         limit: usize,

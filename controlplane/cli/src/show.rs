@@ -235,7 +235,7 @@ fn routes(page: &Routes) -> String {
     let mut table = Table::new(&["PREFIX", "ACTION", "NEXT HOP", "PORT"]);
     for route in &page.routes {
         table.row([
-            route.prefix.clone(),
+            route.prefix.to_string(),
             route.action.clone(),
             optional(route.next_hop.as_ref(), ""),
             optional(route.port.as_ref(), ""),

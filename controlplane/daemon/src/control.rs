@@ -1,6 +1,5 @@
 //! The control thread, and how the rest of the daemon talks to it
 
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -8,14 +7,14 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 use tokio::sync::oneshot;
 
 use crate::bell::Bell;
-use crate::mirror::Plan;
+use crate::mirror::PlanChanges;
 use crate::signalling::Signalling;
 
 /// The longest sleep: the heartbeat in the segment is never older.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
 enum Command {
-    Network(Arc<Plan>),
+    Network(PlanChanges),
     Call(Box<dyn FnOnce(&mut Signalling) + Send>),
     Stop,
 }
@@ -37,8 +36,8 @@ impl ControlHandle {
     ///
     /// # Errors
     /// [`Stopped`].
-    pub fn follow_network(&self, plan: Arc<Plan>) -> Result<(), Stopped> {
-        self.send(Command::Network(plan))
+    pub fn follow_network(&self, changes: PlanChanges) -> Result<(), Stopped> {
+        self.send(Command::Network(changes))
     }
 
     /// Look at the control plane, or have it do something, between two of its turns. What it is asked should take
@@ -94,7 +93,7 @@ fn run(signalling: &mut Signalling, bell: &Bell, commands: &Receiver<Command>) {
     loop {
         for command in commands.try_iter() {
             match command {
-                Command::Network(plan) => signalling.follow_network(plan),
+                Command::Network(changes) => signalling.follow_changes(changes),
                 Command::Call(question) => question(signalling),
                 Command::Stop => return,
             }

@@ -1,6 +1,5 @@
 //! A control plane at work: segment, control thread, and what workers need to join
 
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use dhp_engine::{Port, WakeFd, Worker, WorkerConfig, WorkerError};
@@ -67,7 +66,7 @@ impl ControlPlane {
         geometry: &Geometry,
         anchor: AnchorConfig,
         clock: Clock,
-        plan: Arc<Plan>,
+        plan: &Plan,
         seconds: Histogram,
         limits: TunnelLimits,
     ) -> Result<Self, StartError> {

@@ -44,12 +44,11 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     // The workers start with the kernel's routes, not without any.
     let territory = Territory::of(config);
     let watcher = Watcher::start().await?;
-    let first_plan = Arc::new(plan(watcher.state(), &territory));
     let control = ControlPlane::start(
         &geometry(config),
         anchor_config(config)?,
         system_clock(),
-        Arc::clone(&first_plan),
+        &plan(watcher.state(), &territory),
         metrics.signalling_seconds(),
         TunnelLimits {
             path_mtu: config.anchor.path_mtu,
@@ -68,12 +67,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     };
 
     // The kernel stops forwarding, then the workers begin to: a gap is better than every packet twice.
-    let ports: Vec<&str> = config
-        .ports
-        .iter()
-        .map(|port| port.interface.as_str())
-        .collect();
-    let guard = KernelGuard::new(Profile::Anchor, &ports)?;
+    let guard = KernelGuard::new(Profile::Anchor, &config.kernel_interfaces())?;
     let cores = workers::cores(config, &facts);
     let (ended, mut ends) = mpsc::unbounded_channel();
     let workers = Workers::start(config, &cores, &control, &ended)?;
@@ -90,15 +84,15 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         handle.clone(),
         Some(pool_routes),
     );
-    let territory = operator.territory();
+    let territories = operator.territory();
     let inspector = Arc::new(Inspector::new(operator, cores, metrics, monitor));
     let mut tasks = JoinSet::new();
     let mirrored = Arc::clone(&inspector);
     tasks.spawn(async move {
         mirror::follow(
-            territory,
+            territories,
             watcher,
-            first_plan,
+            territory,
             &handle,
             mirrored.health_monitor(),
         )
@@ -114,7 +108,12 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
             }
         });
     }
-    tracing::info!(anchor = %config.anchor.address, ports = ?ports, workers = config.workers.count, "dhpd runs");
+    let ports: Vec<&str> = config
+        .ports
+        .iter()
+        .map(|port| port.interface.as_str())
+        .collect();
+    tracing::info!(anchor = %config.anchor.address, ?ports, workers = config.workers.count, "dhpd runs");
 
     let outcome = loop {
         tokio::select! {

@@ -7,8 +7,9 @@
 mod differences;
 mod next_hops;
 mod path_mtu;
+mod routes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::net::Ipv6Addr;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -16,13 +17,13 @@ use std::sync::Arc;
 
 use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind};
 use dhp_proto::security_association::MnId;
-use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError, Tunnel, Writer};
+use dhp_segment::{Geometry, Segment, SegmentError, Tunnel, Writer};
 use ipnet::Ipv6Net;
 
-use crate::mirror::{LongestPrefix, NextHopKey, Plan, PlannedAction};
-use differences::{Difference, differences};
+use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
 use next_hops::NextHops;
 use path_mtu::PathMtus;
+use routes::Step;
 
 /// How long packets from the care-of address before a handoff are still taken (DMIPv6 profile 1, section 5).
 const PREVIOUS_CARE_OF_NS: u64 = 2_000_000_000;
@@ -97,30 +98,23 @@ impl From<SegmentError> for ForwardingError {
     }
 }
 
-/// What a plan has changed.
-enum Moved {
-    /// At most what is behind the numbers of next hops.
-    Nothing,
-    /// The ways of tunnels.
-    Tunnels,
-}
-
 /// The one writer of the segment.
 pub struct Forwarding {
     writer: Writer,
     geometry: Geometry,
     anchor: Ipv6Addr,
     next_hops: NextHops,
-    plan: Arc<Plan>,
-    /// The plan is not wholly in the segment yet.
-    unsettled: bool,
-    /// The routes in the segment are those of `plan`.
-    routes_published: bool,
-    /// Neighbours that have come or gone, so that routes and tunnels to them name other numbers than before.
-    renumbered: BTreeSet<NextHopKey>,
-    /// Prefixes whose routes have changed since the segment's routes were written.
+    /// The routes of the plan, but for what `steps` says.
+    routes: LongestPrefix<PlannedRoute>,
+    coverage: BTreeSet<Ipv6Net>,
+    /// What the segment does not have yet, in the order in which it came.
+    steps: VecDeque<Step>,
+    /// Prefixes that the segment had no room for.
+    left_out: BTreeSet<Ipv6Net>,
+    /// That there are such was said.
+    left_out_told: bool,
+    /// Prefixes whose routes have changed, so that tunnels in them may have to follow.
     touched: BTreeSet<Ipv6Net>,
-    routes: LongestPrefix<(PlannedAction, u16)>,
     bound: BTreeMap<Ipv6Addr, BoundAddress>,
     /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
     by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
@@ -142,12 +136,12 @@ impl Forwarding {
             writer,
             geometry: *segment.geometry(),
             anchor,
-            plan: Arc::default(),
-            unsettled: false,
-            routes_published: true,
-            renumbered: BTreeSet::new(),
-            touched: BTreeSet::new(),
             routes: LongestPrefix::default(),
+            coverage: BTreeSet::new(),
+            steps: VecDeque::new(),
+            left_out: BTreeSet::new(),
+            left_out_told: false,
+            touched: BTreeSet::new(),
             bound: BTreeMap::new(),
             by_care_of: BTreeSet::new(),
             path_mtus: PathMtus::default(),
@@ -161,14 +155,19 @@ impl Forwarding {
         self.limits = limits;
     }
 
-    /// The plan in force, or about to be.
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.plan
+    /// The routes that the workers forward by, or will in a moment, behind `after` in the order of their prefixes.
+    pub fn routes_after(&self, after: Option<Ipv6Net>) -> impl Iterator<Item = &PlannedRoute> {
+        self.routes.iter_after(after).map(|(_, route)| route)
     }
 
-    /// Whether the workers forward by the routes of [`plan`](Self::plan), or will as soon as they let go of others.
+    /// The neighbours that routes lead to.
+    pub fn next_hops(&self) -> impl Iterator<Item = (NextHopKey, NextHopFacts)> {
+        self.next_hops.iter()
+    }
+
+    /// Whether the workers forward by the routes of the plan.
     pub fn follows_plan(&self) -> bool {
-        self.routes_published
+        self.steps.is_empty() && self.left_out.is_empty()
     }
 
     /// A bound home address.
@@ -196,7 +195,7 @@ impl Forwarding {
             ),
             (
                 "routes",
-                count(self.plan.routes.len()),
+                count(self.routes.len()),
                 self.geometry.routes.into(),
             ),
             (
@@ -307,8 +306,9 @@ impl Forwarding {
         let (action, mtu) = self
             .routes
             .lookup(care_of)
-            .copied()
-            .unwrap_or((PlannedAction::Unreachable, LEAST_MTU));
+            .map_or((PlannedAction::Unreachable, LEAST_MTU), |route| {
+                (route.action, route.mtu)
+            });
         let next_hop = match action {
             PlannedAction::Via(key) => self.next_hops.known(key),
             // The kernel finds the neighbour, has another way, or answers that there is none.
@@ -324,80 +324,38 @@ impl Forwarding {
         }
     }
 
-    /// Take over what the network has become. [`settle`](Self::settle) puts it into the segment.
-    pub fn follow_network(&mut self, plan: Arc<Plan>) {
-        for difference in differences(&self.plan.routes, &plan.routes) {
-            self.routes_published = false;
-            self.touched.insert(difference.prefix());
-            match difference {
-                Difference::Put(route) => {
-                    self.routes.insert(route.prefix, (route.action, route.mtu));
-                }
-                Difference::Gone(prefix) => self.routes.remove(prefix),
-            }
-        }
-        self.plan = plan;
-        self.unsettled = true;
-    }
-
     /// Bring the segment nearer to the plan. `true`: nothing is left to be done. Cheap when that was so before.
     ///
     /// # Errors
-    /// A table of the segment is too small; what fits in is in force.
+    /// A table of the segment is too small, said once; what fits in is in force.
     pub fn settle(&mut self) -> Result<bool, ForwardingError> {
-        if self.unsettled {
-            match self.put_plan() {
-                Ok(Moved::Nothing) => self.unsettled = false,
-                Ok(Moved::Tunnels) => {
-                    self.unsettled = false;
-                    self.retarget_touched();
-                }
-                Err(ForwardingError::Busy) => return Ok(false),
-                Err(error) => {
-                    self.unsettled = false;
-                    return Err(error);
-                }
+        let stepped = self.step();
+        self.retarget_touched();
+        self.retarget()?;
+        match stepped {
+            Err(ForwardingError::Busy) => return Ok(false),
+            stepped => stepped?,
+        }
+        if !self.steps.is_empty() || !self.to_retarget.is_empty() {
+            return Ok(false);
+        }
+        // Neither a route nor a tunnel names the others any more.
+        match self.next_hops.release_unused(&mut self.writer) {
+            Err(SegmentError::Busy { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+            Ok(placed) if placed.is_empty() => Ok(true),
+            Ok(placed) => {
+                let goes_there = |route: &&PlannedRoute| match route.action {
+                    PlannedAction::Via(key) => placed.contains(&key),
+                    _ => false,
+                };
+                let routes = self.routes.iter().map(|(_, route)| route);
+                let renewed = routes.filter(goes_there);
+                self.steps
+                    .extend(renewed.map(|route| Step::Renew(route.prefix)));
+                Ok(false)
             }
         }
-        if self.writer.routes_waiting() {
-            self.writer.reclaim();
-        }
-        self.retarget()?;
-        let settled = self.to_retarget.is_empty() && !self.writer.routes_waiting();
-        if settled && self.routes_published && self.renumbered.is_empty() {
-            // Neither a route nor a tunnel names them any more.
-            self.next_hops.release_gone(&mut self.writer);
-        }
-        Ok(settled)
-    }
-
-    fn put_plan(&mut self) -> Result<Moved, ForwardingError> {
-        self.next_hops
-            .follow(&mut self.writer, &self.plan.next_hops, &mut self.renumbered)?;
-        if self.routes_published && self.renumbered.is_empty() {
-            return Ok(Moved::Nothing);
-        }
-        let routed = self.plan.routes.iter();
-        let routed = routed.map(|route| (route.prefix, self.action(route.action)));
-        let covered = self.plan.coverage.iter();
-        let covered = covered.map(|prefix| (*prefix, RouteAction::QueryAnycast));
-        let routes: Vec<Route> = routed
-            .chain(covered)
-            .map(|(prefix, action)| Route {
-                prefix: prefix.network(),
-                len: prefix.prefix_len(),
-                action,
-            })
-            .collect();
-        self.writer.publish_routes(&routes)?;
-        self.routes_published = true;
-        let renumbered = mem::take(&mut self.renumbered);
-        let by_renumbered = self.plan.routes.iter().filter(|route| match route.action {
-            PlannedAction::Via(key) => renumbered.contains(&key),
-            _ => false,
-        });
-        self.touched.extend(by_renumbered.map(|route| route.prefix));
-        Ok(Moved::Tunnels)
     }
 
     /// Have the tunnels looked at whose care-of addresses are in a prefix that was touched. No other has another way now.
@@ -408,22 +366,6 @@ impl Forwarding {
             let tunnels = self.by_care_of.range(first..=last);
             self.to_retarget
                 .extend(tunnels.map(|(_, home_address)| *home_address));
-        }
-    }
-
-    fn action(&self, action: PlannedAction) -> RouteAction {
-        let forward = |key| RouteAction::Forward {
-            next_hop: self.next_hops.id(key),
-        };
-        match action {
-            PlannedAction::Via(key) => forward(self.next_hops.known(key)),
-            PlannedAction::ByKernel => forward(None),
-            PlannedAction::Connected { port } => RouteAction::Connected { port },
-            PlannedAction::Local => RouteAction::Local,
-            PlannedAction::Anchor => RouteAction::Anchor,
-            PlannedAction::Pool => RouteAction::Pool,
-            PlannedAction::Unreachable => RouteAction::Unreachable,
-            PlannedAction::Blackhole => RouteAction::Blackhole,
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use dhp_proto::anchor::PoolKind;
@@ -12,12 +11,13 @@ use dhpctl::{
     Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Reloaded,
     Reply, Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
 };
+use ipnet::Ipv6Net;
 
 use crate::control::Stopped;
 use crate::forwarding::BoundAddress;
 use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
-use crate::mirror::{NextHopKey, PlannedAction, PlannedRoute};
+use crate::mirror::{NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
 use crate::operator::{Operator, ReloadError};
 use crate::packet_traces::TracedBy;
 use crate::snapshot::{Snapshot, kind_name, pool_states};
@@ -102,9 +102,7 @@ impl Inspector {
                 .snapshot()
                 .await
                 .map(|snapshot| Reply::Counters(counters(&snapshot))),
-            Request::Routes { offset, limit } => {
-                self.routes(offset, limit).await.map(Reply::Routes)
-            }
+            Request::Routes { after, limit } => self.routes(after, limit).await.map(Reply::Routes),
             Request::Neighbours => self.neighbours().await.map(Reply::Neighbours),
             Request::Trace {
                 address,
@@ -219,21 +217,23 @@ impl Inspector {
         })
     }
 
-    async fn routes(&self, offset: usize, limit: usize) -> Result<Routes, Stopped> {
+    async fn routes(&self, after: Option<Ipv6Net>, limit: usize) -> Result<Routes, Stopped> {
         let limit = limit.clamp(1, LARGEST_PAGE);
-        let plan = self
+        let page: Vec<PlannedRoute> = self
             .operator
             .control()
-            .ask(|signalling| Arc::clone(signalling.forwarding().plan()))
+            .ask(move |signalling| {
+                let routes = signalling.forwarding().routes_after(after);
+                routes.take(limit.saturating_add(1)).copied().collect()
+            })
             .await?;
-        let rest = plan.routes.get(offset..).unwrap_or_default();
         Ok(Routes {
-            routes: rest
+            routes: page
                 .iter()
                 .take(limit)
                 .map(|route| self.route(route))
                 .collect(),
-            more: rest.len() > limit,
+            more: page.len() > limit,
         })
     }
 
@@ -249,7 +249,7 @@ impl Inspector {
             PlannedAction::Blackhole => ("blackhole", None, None),
         };
         Route {
-            prefix: route.prefix.to_string(),
+            prefix: route.prefix,
             action: action.to_owned(),
             next_hop,
             port: port.map(|port| self.port_name(port)),
@@ -257,12 +257,12 @@ impl Inspector {
     }
 
     async fn neighbours(&self) -> Result<Vec<Neighbour>, Stopped> {
-        let plan = self
+        let next_hops: Vec<(NextHopKey, NextHopFacts)> = self
             .operator
             .control()
-            .ask(|signalling| Arc::clone(signalling.forwarding().plan()))
+            .ask(|signalling| signalling.forwarding().next_hops().collect())
             .await?;
-        let rows = plan.next_hops.iter().map(|(key, facts)| Neighbour {
+        let rows = next_hops.iter().map(|(key, facts)| Neighbour {
             address: key.address,
             port: self.port_name(key.port),
             mac: facts

@@ -138,7 +138,10 @@ fn describe(config: &Config) -> String {
         config
             .ports
             .iter()
-            .map(|port| port.interface.as_str())
+            .map(|port| match port.driver.device() {
+                Some(device) => format!("{} ({device})", port.interface),
+                None => port.interface.clone(),
+            })
             .collect::<Vec<_>>()
             .join(", "),
     )];

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
-use std::sync::Arc;
 
 use dhp_engine::WakeFd;
 use dhp_proto::anchor::{
@@ -23,7 +22,7 @@ use prometheus::Histogram;
 
 use crate::clock::Clock;
 use crate::forwarding::{Forwarding, ForwardingError, TunnelLimits};
-use crate::mirror::Plan;
+use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
 
 /// Punted packets that one turn takes from a worker, so that time and commands are looked at in between.
@@ -208,9 +207,15 @@ impl Signalling {
         bound
     }
 
-    /// Follow the network.
-    pub fn follow_network(&mut self, plan: Arc<Plan>) {
+    /// Follow the network, by a plan of all of it.
+    pub fn follow_network(&mut self, plan: &Plan) {
         self.forwarding.follow_network(plan);
+        self.settle();
+    }
+
+    /// Follow the network, by what of the plan is different now.
+    pub fn follow_changes(&mut self, changes: PlanChanges) {
+        self.forwarding.follow_changes(changes);
         self.settle();
     }
 
@@ -354,7 +359,8 @@ impl Signalling {
                 let sentence = format!("the kernel's routes are not in force: {error}");
                 tracing::error!("{sentence}");
                 self.network_error = Some(sentence);
-                true
+                // What does fit may still be on its way.
+                false
             }
         }
     }

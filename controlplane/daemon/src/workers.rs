@@ -1,23 +1,25 @@
 //! The forwarding threads on their ports
 
+#[cfg(feature = "dpdk")]
+mod dpdk_ports;
+mod linux_ports;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use dhp_engine::{FramePool, PuntRates, RunError, WakeFd, Worker, WorkerConfig};
-use dhp_port_afpacket::{AfPacketPort, Interface, LinuxPort, SetupError, TunPort};
+use dhp_engine::{
+    IdlePolicy, Port, PuntRates, RunError, WakeFd, Worker, WorkerConfig, WorkerError,
+};
+use dhp_port_afpacket::SetupError;
 use tokio::sync::mpsc;
 
-use crate::config::{Config, HostFacts};
+use crate::config::{Config, Driver, HostFacts, Idle};
 use crate::control_plane::{ControlPlane, JoinError};
 
-/// Frames of each worker, for all its ports.
-const FRAMES: usize = 8192;
-/// Frames of each port's receive ring.
-const RING_FRAMES: usize = 2048;
-/// Octets of a frame for links of up to 1500 octets, and for jumbo frames.
-const FRAME_OCTETS: usize = 2048;
-const JUMBO_FRAME_OCTETS: usize = 9728;
+/// Octets of a packet's buffer for links of up to 1500 octets, and for jumbo frames.
+const FRAME_OCTETS: u16 = 2048;
+const JUMBO_FRAME_OCTETS: u16 = 9728;
 
 /// Why the workers cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +27,20 @@ pub enum WorkersError {
     /// A port cannot be opened.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// A port of DPDK's cannot be opened.
+    #[cfg(feature = "dpdk")]
+    #[error(transparent)]
+    Dpdk(#[from] dhp_port_dpdk::DpdkError),
+    /// The configuration wants DPDK.
+    #[cfg(not(feature = "dpdk"))]
+    #[error("this dhpd was built without DPDK; remedy: cargo build --release --features dpdk")]
+    NoDpdk,
     /// The control plane does not take a worker.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// The worker does not take its ports.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     /// The control plane was made for fewer workers.
     #[error("the control plane has no worker {0}")]
     NoWake(u32),
@@ -50,6 +63,18 @@ pub struct Workers {
     stop: Arc<AtomicBool>,
     wakes: Vec<WakeFd>,
     threads: Vec<JoinHandle<()>>,
+    /// Ends behind the threads.
+    #[cfg(feature = "dpdk")]
+    _dpdk: Option<dhp_port_dpdk::Eal>,
+}
+
+/// The ports of all workers.
+struct Ports<P> {
+    /// Of each worker: the links in the order of the configuration, their exception ports in the same order if they have any,
+    /// and last the port to the host kernel.
+    of_workers: Vec<Vec<P>>,
+    /// A link's number and that of its exception port.
+    exceptions: Vec<(usize, usize)>,
 }
 
 /// The core of each worker: as configured, or the last ones of this process.
@@ -76,41 +101,21 @@ fn share(rates: PuntRates, workers: u32) -> PuntRates {
     }
 }
 
-/// The exception interface takes whatever a port takes.
-fn host_mtu(config: &Config) -> Result<u16, SetupError> {
-    let mut largest = 1280;
-    for port in &config.ports {
-        largest = largest.max(Interface::find(&port.interface)?.mtu);
-    }
-    Ok(largest)
+/// What each worker needs to start.
+#[derive(Clone, Copy)]
+struct Starting<'a> {
+    config: &'a Config,
+    cores: &'a [Option<usize>],
+    control: &'a ControlPlane,
+    ended: &'a mpsc::UnboundedSender<WorkerEnded>,
 }
 
-/// All ports of each worker, the host port last.
-fn open_ports(config: &Config) -> Result<Vec<Vec<LinuxPort>>, WorkersError> {
-    let host_mtu = host_mtu(config)?;
-    let octets = if usize::from(host_mtu) <= 1500 {
-        FRAME_OCTETS
-    } else {
-        JUMBO_FRAME_OCTETS
-    };
-    let pools: Vec<FramePool> = (0..config.workers.count)
-        .map(|_| FramePool::new(FRAMES, octets))
-        .collect();
-    let mut ports: Vec<Vec<LinuxPort>> = pools.iter().map(|_| Vec::new()).collect();
-    for port in &config.ports {
-        let queues = AfPacketPort::open(&port.interface, &pools, RING_FRAMES)?;
-        for (worker, queue) in ports.iter_mut().zip(queues) {
-            worker.push(queue.into());
-        }
+/// The length of a packet's buffer where the largest link has this MTU.
+fn frame_octets(mtu: u16) -> u16 {
+    match mtu {
+        ..=1500 => FRAME_OCTETS,
+        _ => JUMBO_FRAME_OCTETS,
     }
-    for (worker, queue) in
-        ports
-            .iter_mut()
-            .zip(TunPort::open(&config.host_interface, host_mtu, &pools)?)
-    {
-        worker.push(queue.into());
-    }
-    Ok(ports)
 }
 
 impl Workers {
@@ -129,9 +134,50 @@ impl Workers {
             stop: Arc::default(),
             wakes: Vec::new(),
             threads: Vec::new(),
+            #[cfg(feature = "dpdk")]
+            _dpdk: None,
         };
-        for ((number, ports), core) in (0..).zip(open_ports(config)?).zip(cores) {
-            let host_port = ports.len().checked_sub(1);
+        let starting = Starting {
+            config,
+            cores,
+            control,
+            ended,
+        };
+        if config
+            .ports
+            .iter()
+            .all(|port| port.driver == Driver::AfPacket)
+        {
+            workers.start_on(linux_ports::open(config)?, &starting)?;
+            return Ok(workers);
+        }
+        #[cfg(feature = "dpdk")]
+        {
+            let (eal, ports) = dpdk_ports::open(config)?;
+            workers._dpdk = Some(eal);
+            workers.start_on(ports, &starting)?;
+            Ok(workers)
+        }
+        #[cfg(not(feature = "dpdk"))]
+        Err(WorkersError::NoDpdk)
+    }
+
+    fn start_on<P: Port + Send + 'static>(
+        &mut self,
+        ports: Ports<P>,
+        starting: &Starting<'_>,
+    ) -> Result<(), WorkersError>
+    where
+        P::Buf: Send,
+    {
+        let Starting {
+            config,
+            cores,
+            control,
+            ended,
+        } = *starting;
+        for ((number, of_worker), core) in (0..).zip(ports.of_workers).zip(cores) {
+            let host_port = of_worker.len().checked_sub(1);
             let settings = WorkerConfig {
                 worker: number,
                 core: *core,
@@ -141,22 +187,32 @@ impl Workers {
                 icmp_errors: config.rates.icmp_errors,
                 punt_rates: share(config.rates.punts, config.workers.count),
                 reassembly_packets: config.limits.reassembly,
+                idle: match config.workers.idle {
+                    Idle::Poll => IdlePolicy::Poll,
+                    Idle::Sleep => IdlePolicy::default(),
+                },
                 ..WorkerConfig::default()
             };
             let wake = control.wake(number).ok_or(WorkersError::NoWake(number))?;
-            let worker = control.join(settings, ports, host_port)?;
-            workers.spawn(number, worker, wake.clone(), ended.clone())?;
+            let mut worker = control.join(settings, of_worker, host_port)?;
+            for (port, exception) in &ports.exceptions {
+                worker = worker.with_exception_port(*port, *exception)?;
+            }
+            self.spawn(number, worker, wake.clone(), ended.clone())?;
         }
-        Ok(workers)
+        Ok(())
     }
 
-    fn spawn(
+    fn spawn<P: Port + Send + 'static>(
         &mut self,
         number: u32,
-        mut worker: Worker<LinuxPort>,
+        mut worker: Worker<P>,
         wake: WakeFd,
         ended: mpsc::UnboundedSender<WorkerEnded>,
-    ) -> std::io::Result<()> {
+    ) -> std::io::Result<()>
+    where
+        P::Buf: Send,
+    {
         let stop = Arc::clone(&self.stop);
         self.wakes.push(wake.clone());
         let thread = std::thread::Builder::new()

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use dhpd::config::{HostFacts, KeySource, LoadedConfig, LogFormat, PoolKind};
+use dhpd::config::{Driver, HostFacts, Idle, KeySource, LoadedConfig, LogFormat, PoolKind};
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -62,7 +62,7 @@ fn the_example_is_right_and_names_every_default() {
     // The example shows a core; which ones are taken without it depends on the machine.
     if let Some(workers) = expected.get_mut("workers") {
         *workers = serde_json::json!({
-            "count": 1, "cores": [1], "transit": true, "tcp-mss-clamp": false,
+            "count": 1, "cores": [1], "transit": true, "tcp-mss-clamp": false, "idle": "sleep",
         });
     }
     assert_eq!(explicit.config.summary(), expected);
@@ -156,7 +156,7 @@ fn unknown_keys_are_found_with_what_was_meant() {
     assert_eq!(
         problems_after("[worker]\ncount = 1\n[api]\nsockte = \"/x\"\n"),
         [
-            "6:2 unknown key `worker` in the file | known here: anchor, api, coverage, directory, host, limits, log, \
+            "6:2 unknown key `worker` in the file | known here: anchor, api, coverage, directory, dpdk, host, limits, log, \
              mobile-node, pool, port, rates, signalling, workers | did you mean `workers`?",
             "9:1 unknown key `sockte` in [api] | known here: metrics, socket | did you mean `socket`?",
         ]
@@ -392,6 +392,7 @@ fn what_this_host_does_not_have() {
         interfaces: vec!["lo".to_owned(), "eth1".to_owned()],
         addresses: vec!["::1".parse().expect("an address")],
         cores: vec![0, 1],
+        dpdk: false,
     };
     let error = loaded.check_host(&facts).expect_err("not this host");
     let found: Vec<String> = error
@@ -417,8 +418,88 @@ fn what_this_host_does_not_have() {
         interfaces: vec!["eth0".to_owned()],
         addresses: vec!["2001:db8:d::1".parse().expect("an address")],
         cores: vec![7],
+        dpdk: false,
     };
     loaded.check_host(&facts).expect("this host will do");
+}
+
+const DPDK: &str = "[anchor]\naddress = \"2001:db8:d::1\"\n[[port]]\ndriver = \"dpdk\"\ndevice = \"0000:03:00.0\"\n";
+
+#[test]
+fn ports_of_dpdk() {
+    let text = format!(
+        "{DPDK}[[port]]\ndriver = \"dpdk\"\ndevice = \"net_af_packet0,iface=eth0\"\ntap = \"cn0\"\n[dpdk]\neal = [\"--no-huge\", \
+         \"-m\", \"512\"]\nmbufs = 4095\n[workers]\nidle = \"poll\"\n"
+    );
+    let config = load(&text).expect("right").config;
+    let ports: Vec<_> = config
+        .ports
+        .iter()
+        .map(|port| (port.interface.as_str(), port.driver.device()))
+        .collect();
+    let device = "net_af_packet0,iface=eth0";
+    assert_eq!(
+        ports,
+        [("dhp-0", Some("0000:03:00.0")), ("cn0", Some(device))]
+    );
+    assert!(config.kernel_interfaces().is_empty());
+    assert_eq!(config.dpdk.eal, ["--no-huge", "-m", "512"]);
+    assert_eq!(
+        (config.dpdk.mbufs, config.workers.idle),
+        (4_095, Idle::Poll)
+    );
+    assert_eq!(
+        load(LEAST).expect("right").config.ports[0].driver,
+        Driver::AfPacket
+    );
+}
+
+#[test]
+fn wrong_ports_of_dpdk() {
+    assert_eq!(
+        problems(&format!("{DPDK}interface = \"eth0\"\n")),
+        ["6:1 unknown key `interface` in [[port]] | known here: device, driver, tap"]
+    );
+    assert_eq!(
+        problems(&format!("{DPDK}[[port]]\ndriver = \"dpdk\"\n")),
+        ["6:1 [[port]] has no `device` | this section needs `device = \"0000:03:00.0\"`"]
+    );
+    assert_eq!(
+        problems(&format!(
+            "{DPDK}[[port]]\ndriver = \"dpdk\"\ndevice = \"0000:03:00.0\"\n"
+        )),
+        ["8:10 the device 0000:03:00.0 is given twice | another device"]
+    );
+    assert_eq!(
+        problems(&format!("{DPDK}[[port]]\ninterface = \"eth0\"\n")),
+        [
+            "7:13 a port by af-packet beside one by dpdk | one driver for all ports: packets stay in the memory of one | DPDK \
+             takes Linux interfaces too: device = \"net_af_packet0,iface=eth0\""
+        ]
+    );
+}
+
+#[test]
+fn a_build_without_dpdk_says_where_it_is_asked_for_and_what_to_do() {
+    let loaded = load(DPDK).expect("right in itself");
+    let facts = |dpdk| HostFacts {
+        interfaces: Vec::new(),
+        addresses: vec!["2001:db8:d::1".parse().expect("an address")],
+        cores: vec![0],
+        dpdk,
+    };
+    let text = loaded
+        .check_host(&facts(false))
+        .expect_err("built without")
+        .to_string();
+    for part in [
+        "dhpd.toml:5:10",
+        "built without",
+        "cargo build --release --features dpdk",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    loaded.check_host(&facts(true)).expect("built with DPDK");
 }
 
 #[test]

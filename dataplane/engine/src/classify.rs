@@ -17,6 +17,8 @@ use crate::{Link, PacketBuf, local};
 pub(crate) struct Ingress {
     pub(crate) link: Link,
     pub(crate) host_has_copy: bool,
+    /// The host kernel gets what is its own through an exception port, whatever it is.
+    pub(crate) has_exception: bool,
     /// What arrives was sent by the host kernel.
     pub(crate) is_host: bool,
 }
@@ -36,6 +38,10 @@ pub(crate) fn classify(
                 to_group = header.destination.is_multicast();
             }
             _ if ingress.host_has_copy => return Plan::Host,
+            // Without its header, as everything that goes on from here.
+            Some(_) if ingress.has_exception && frame.trim_front(ETHERNET_HEADER_LEN) => {
+                return Plan::Host;
+            }
             _ => return Plan::Drop(DropReason::NotIpv6),
         }
         if !frame.trim_front(ETHERNET_HEADER_LEN) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
 
-use crate::PacketBuf;
+use crate::{PacketBuf, PacketPool};
 
 /// Octets kept free before a received frame: an outer IPv6 header (40), a tunnel encapsulation limit (8), a fragment
 /// header (8), an Ethernet header (14), rounded up generously.
@@ -63,6 +63,15 @@ impl FramePool {
     /// Frames that belong to this pool, in use or not.
     pub fn frames(&self) -> usize {
         self.free.capacity()
+    }
+}
+
+impl PacketPool for FramePool {
+    type Buf = FrameBuf;
+
+    #[inline]
+    fn alloc(&self) -> Option<FrameBuf> {
+        Self::alloc(self)
     }
 }
 
@@ -159,6 +168,15 @@ mod tests {
         assert!(frame.set_len(4));
         assert!(!frame.set_len(5));
         assert!(!frame.set_len(usize::MAX));
+    }
+
+    #[test]
+    fn what_is_trimmed_off_the_front_comes_back() {
+        let pool = FramePool::new(1, 64);
+        let mut frame = pool.alloc_copy(b"header and rest").expect("a free frame");
+        assert!(frame.trim_front(7) && frame.set_len(4));
+        assert!(frame.prepend(7));
+        assert_eq!(frame.bytes(), b"header and ");
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! | `local` | to the anchor itself: signalling is punted, the rest is the host's |
 //! | `icmp` | the errors that the above call for |
 //! | `tunnel_error` | the errors that come back from inside a tunnel, for the source of what was in it |
+//! | `exception` | frames between a port and the host kernel's interface for it |
 //! | `inject` | what the control plane sends |
 //!
 //! While somebody asks for it, `trace` tells what becomes of single packets.
@@ -30,6 +31,7 @@ mod binding_limits;
 mod classify;
 mod config;
 mod downlink;
+mod exception;
 mod flow_memory;
 mod flow_rules;
 mod forward;
@@ -64,7 +66,7 @@ pub use batch::{BATCH_SIZE, Batch};
 pub use config::{IdlePolicy, WorkerConfig};
 pub use frame::{FRAME_HEADROOM, FrameBuf, FramePool};
 pub use icmp::ErrorRates;
-pub use packet_buf::PacketBuf;
+pub use packet_buf::{PacketBuf, PacketPool};
 pub use port::{FlushReport, Link, Port, PortInfo, PortStats};
 pub use punt_limits::PuntRates;
 pub use run::{RunError, monotonic_ns};

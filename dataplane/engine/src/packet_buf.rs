@@ -17,7 +17,8 @@ pub trait PacketBuf {
     /// The longest that [`set_len`](Self::set_len) can make the frame without moving its front, in octets.
     fn capacity(&self) -> usize;
 
-    /// Grow the frame by `octets` at its front. What stands in them is unspecified. `false`: not enough headroom.
+    /// Grow the frame by `octets` at its front. What [`trim_front`](Self::trim_front) has taken off stands there again, unless
+    /// something else was written there since; apart from that it is unspecified. `false`: not enough headroom.
     #[must_use]
     fn prepend(&mut self, octets: usize) -> bool;
 
@@ -29,4 +30,13 @@ pub trait PacketBuf {
     /// `false`: more than [`capacity`](Self::capacity).
     #[must_use]
     fn set_len(&mut self, octets: usize) -> bool;
+}
+
+/// Where a port gets the memory for packets. A clone is another handle to the same memory.
+pub trait PacketPool: Clone + Send {
+    /// The packets.
+    type Buf: PacketBuf;
+
+    /// An empty frame with headroom. `None`: all are in use. Does not allocate memory.
+    fn alloc(&self) -> Option<Self::Buf>;
 }

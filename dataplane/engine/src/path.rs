@@ -5,6 +5,7 @@ use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
 
+use crate::exception::Exceptions;
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -29,6 +30,7 @@ use crate::{Link, PacketBuf, Port};
 pub(crate) struct Path<P: Port> {
     pub(crate) ports: Vec<P>,
     pub(crate) host_port: Option<usize>,
+    pub(crate) exceptions: Exceptions,
     pub(crate) reader: Reader,
     /// Source of ICMPv6 errors.
     pub(crate) error_source: Option<std::net::Ipv6Addr>,
@@ -128,7 +130,12 @@ impl<P: Port> Path<P> {
                 self.reader.count(Counter::HostHasCopy, 1);
                 return;
             }
-            Origin::Port(_) | Origin::Opened(_) | Origin::Copy | Origin::Own => {}
+            Origin::Port(port) => {
+                if let Some(exception) = self.exceptions.of(port) {
+                    return self.hand_to_exception(packet, exception);
+                }
+            }
+            Origin::Opened(_) | Origin::Copy | Origin::Own => {}
         }
         let Some(host_port) = self.host_port else {
             return self.discard(packet, DropReason::HostUnavailable);

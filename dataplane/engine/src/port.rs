@@ -65,6 +65,9 @@ pub trait Port {
     /// The memory its packets live in.
     type Buf: PacketBuf;
 
+    /// Called on the thread that will call everything else, before it does. For ports whose memory or queues know threads.
+    fn enter_thread(&mut self) {}
+
     /// Name, link and MTU.
     fn info(&self) -> &PortInfo;
 

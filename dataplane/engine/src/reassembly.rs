@@ -150,6 +150,23 @@ impl<P: Port> Path<P> {
         self.join(packet, &fragment, place, trusted)
     }
 
+    /// The origin of a packet that a fragment from `origin` has completed. A host kernel with copies of the fragments puts them
+    /// together itself; any other has not seen them.
+    pub(crate) fn origin_of_whole(&self, origin: Origin) -> Origin {
+        let host_has_copies = match origin {
+            Origin::Port(port) => self
+                .ports
+                .get(port)
+                .is_some_and(|port| port.info().host_has_copy),
+            _ => false,
+        };
+        if host_has_copies {
+            origin
+        } else {
+            origin.opened()
+        }
+    }
+
     /// Gives up what has been incomplete for too long. Cheap where it was called a moment ago.
     #[inline]
     pub(crate) fn abandon_old_fragments(&mut self) {

@@ -57,6 +57,9 @@ impl<P: Port> Worker<P> {
         if let Some(core) = self.config.core {
             pin(core)?;
         }
+        for port in &mut self.path.ports {
+            port.enter_thread();
+        }
         let mut empty_rounds = 0_u32;
         while !stop.load(Ordering::Acquire) {
             // The clock is read here and nowhere else on the packet path.

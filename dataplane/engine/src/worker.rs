@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
+use crate::exception::Exceptions;
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -15,7 +16,7 @@ use crate::path::{Path, count_oversized};
 use crate::plan::Plan;
 use crate::punt_limits::PuntLimits;
 use crate::reassembly::Reassembly;
-use crate::{BATCH_SIZE, Batch, PacketBuf, Port};
+use crate::{BATCH_SIZE, Batch, Link, PacketBuf, Port};
 
 /// The most ports that one worker serves.
 pub const MAX_PORTS: usize = 32;
@@ -32,6 +33,16 @@ pub enum WorkerError {
     /// The host port is none of the worker's ports.
     #[error("host port {0} is not one of the worker's ports")]
     HostPort(usize),
+    /// An exception port, or the port that it belongs to, is none of the worker's Ethernet ports, or has another role already.
+    #[error(
+        "port {exception} cannot be the exception port of port {port}: both must be Ethernet ports without another role"
+    )]
+    ExceptionPort {
+        /// The port.
+        port: usize,
+        /// What was to be its exception port.
+        exception: usize,
+    },
 }
 
 /// A run-to-completion worker. It owns its ports and its view of the segment; nothing it does waits for anybody.
@@ -77,6 +88,7 @@ impl<P: Port> Worker<P> {
         let path = Path {
             ports,
             host_port,
+            exceptions: Exceptions::none(),
             error_source: config.anchor_addresses.first().copied(),
             error_limits: ErrorLimits::new(&config.icmp_errors),
             transit: config.transit,
@@ -105,6 +117,30 @@ impl<P: Port> Worker<P> {
         })
     }
 
+    /// The host kernel has no other way to the link of `port` than through the port `exception`, as where a device is not the
+    /// kernel's: what is for the kernel goes out there as it was received, and what comes in there goes out at `port` as it is.
+    ///
+    /// # Errors
+    /// [`WorkerError::ExceptionPort`].
+    pub fn with_exception_port(
+        mut self,
+        port: usize,
+        exception: usize,
+    ) -> Result<Self, WorkerError> {
+        let is_free = |number: usize| {
+            self.path.host_port != Some(number)
+                && self.path.ports.get(number).is_some_and(|port| {
+                    let info = port.info();
+                    info.link == Link::Ethernet && !info.host_has_copy
+                })
+        };
+        if is_free(port) && is_free(exception) && self.path.exceptions.add(port, exception) {
+            Ok(self)
+        } else {
+            Err(WorkerError::ExceptionPort { port, exception })
+        }
+    }
+
     /// Have `signal` called at the end of each round that punted anything, at most once per round. It must not block.
     #[must_use]
     pub fn with_punt_signal(mut self, signal: impl FnMut() + Send + 'static) -> Self {
@@ -115,6 +151,11 @@ impl<P: Port> Worker<P> {
     /// The worker's ports, in the order given.
     pub fn ports(&self) -> &[P] {
         &self.path.ports
+    }
+
+    /// The worker's ports, for whoever calls [`poll`](Self::poll) and plays the other end of their links.
+    pub fn ports_mut(&mut self) -> &mut [P] {
+        &mut self.path.ports
     }
 
     /// One round: a batch from every port, what the control plane wants sent, one flush per port, one quiescent point.
@@ -172,11 +213,16 @@ impl<P: Port> Worker<P> {
         if received == 0 {
             return 0;
         }
+        if let Some(port) = path.exceptions.leads_to(number) {
+            path.pass_on(batch, port);
+            return received;
+        }
         let info = port.info();
         let is_host = path.host_port == Some(number);
         let ingress = Ingress {
             link: info.link,
             host_has_copy: info.host_has_copy,
+            has_exception: path.exceptions.of(number).is_some(),
             is_host,
         };
         let mut octets = 0_u64;
@@ -237,6 +283,7 @@ fn work<P: Port>(
         late_lookup.clear();
         let plan = classify_reassembled(whole.bytes(), &path.reader, late_lookup);
         late_lookup.resolve(&path.reader);
+        let origin = path.origin_of_whole(origin);
         path.carry_out(whole, &plan, late_lookup, origin);
     }
 }

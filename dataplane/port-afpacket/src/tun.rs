@@ -4,56 +4,81 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use dhp_engine::{
-    Batch, FlushReport, FrameBuf, FramePool, Link, PacketBuf, Port, PortInfo, PortStats,
+    Batch, FlushReport, FramePool, Link, PacketBuf, PacketPool, Port, PortInfo, PortStats,
 };
-use tun_rs::{DeviceBuilder, SyncDevice};
+use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 
 use crate::error::{Context, SetupError};
 
-/// One queue of a TUN interface. To send on the port is to have the host kernel receive.
-pub struct TunPort {
+/// One queue of a TUN or TAP interface. To send on the port is to have the host kernel receive.
+pub struct TunPort<A: PacketPool = FramePool> {
     info: PortInfo,
     device: SyncDevice,
-    pool: FramePool,
+    pool: A,
     /// An allocated frame that nothing was received into.
-    spare: Option<FrameBuf>,
+    spare: Option<A::Buf>,
     stats: PortStats,
     unreported: FlushReport,
 }
 
-impl TunPort {
+impl<A: PacketPool> TunPort<A> {
     /// Make the interface `name` and bring it up, with as many queues as there are `pools`, each for one worker. Addresses
     /// and routes are the caller's business. `mtu` is in octets; the frames of the pools must hold as much.
     ///
     /// # Errors
     /// The kernel refuses; CAP_NET_ADMIN and /dev/net/tun are needed.
-    pub fn open(name: &str, mtu: u16, pools: &[FramePool]) -> Result<Vec<Self>, SetupError> {
-        let queues = open_queues(name, mtu, pools.len()).context(name, "make a TUN interface")?;
-        let port = |(device, pool): (SyncDevice, &FramePool)| Self {
-            info: PortInfo {
-                name: name.to_owned(),
-                mac: [0; 6],
-                mtu,
-                link: Link::RawIp,
-                host_has_copy: false,
-            },
+    pub fn open(name: &str, mtu: u16, pools: &[A]) -> Result<Vec<Self>, SetupError> {
+        let builder = DeviceBuilder::new().name(name).mtu(mtu);
+        let devices = open_queues(builder, pools.len()).context(name, "make a TUN interface")?;
+        let info = PortInfo {
+            name: name.to_owned(),
+            mac: [0; 6],
+            mtu,
+            link: Link::RawIp,
+            host_has_copy: false,
+        };
+        Ok(Self::queues(devices, &info, pools))
+    }
+
+    /// As [`open`](Self::open), but a TAP interface: with Ethernet headers, and the address `mac` on the kernel's side.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_tap(
+        name: &str,
+        mac: [u8; 6],
+        mtu: u16,
+        pools: &[A],
+    ) -> Result<Vec<Self>, SetupError> {
+        let builder = DeviceBuilder::new().name(name).mtu(mtu);
+        let builder = builder.layer(Layer::L2).mac_addr(mac);
+        let devices = open_queues(builder, pools.len()).context(name, "make a TAP interface")?;
+        let info = PortInfo {
+            name: name.to_owned(),
+            mac,
+            mtu,
+            link: Link::Ethernet,
+            host_has_copy: false,
+        };
+        Ok(Self::queues(devices, &info, pools))
+    }
+
+    fn queues(devices: Vec<SyncDevice>, info: &PortInfo, pools: &[A]) -> Vec<Self> {
+        let port = |(device, pool): (SyncDevice, &A)| Self {
+            info: info.clone(),
             device,
             pool: pool.clone(),
             spare: None,
             stats: PortStats::default(),
             unreported: FlushReport::default(),
         };
-        Ok(queues.into_iter().zip(pools).map(port).collect())
+        devices.into_iter().zip(pools).map(port).collect()
     }
 }
 
-fn open_queues(name: &str, mtu: u16, queues: usize) -> io::Result<Vec<SyncDevice>> {
+fn open_queues(builder: DeviceBuilder, queues: usize) -> io::Result<Vec<SyncDevice>> {
     let mut devices = Vec::with_capacity(queues);
-    let first = DeviceBuilder::new()
-        .name(name)
-        .mtu(mtu)
-        .multi_queue(queues > 1)
-        .build_sync()?;
+    let first = builder.multi_queue(queues > 1).build_sync()?;
     for _ in 1..queues {
         devices.push(first.try_clone()?);
     }
@@ -64,7 +89,7 @@ fn open_queues(name: &str, mtu: u16, queues: usize) -> io::Result<Vec<SyncDevice
     Ok(devices)
 }
 
-impl std::fmt::Debug for TunPort {
+impl<A: PacketPool> std::fmt::Debug for TunPort<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TunPort")
             .field("info", &self.info)
@@ -73,14 +98,14 @@ impl std::fmt::Debug for TunPort {
     }
 }
 
-impl Port for TunPort {
-    type Buf = FrameBuf;
+impl<A: PacketPool> Port for TunPort<A> {
+    type Buf = A::Buf;
 
     fn info(&self) -> &PortInfo {
         &self.info
     }
 
-    fn rx_burst(&mut self, batch: &mut Batch<FrameBuf>) -> usize {
+    fn rx_burst(&mut self, batch: &mut Batch<A::Buf>) -> usize {
         let before = batch.len();
         while batch.room() > 0 {
             let Some(mut frame) = self.spare.take().or_else(|| self.pool.alloc()) else {
@@ -108,8 +133,8 @@ impl Port for TunPort {
         batch.len() - before
     }
 
-    fn tx(&mut self, frame: FrameBuf) -> Result<(), FrameBuf> {
-        // A TUN interface takes one packet per system call, so that there is nothing to gain by a queue.
+    fn tx(&mut self, frame: A::Buf) -> Result<(), A::Buf> {
+        // Such an interface takes one packet per system call, so that there is nothing to gain by a queue.
         match self.device.send(frame.bytes()) {
             Ok(octets) => {
                 self.unreported.sent += 1;
@@ -128,7 +153,7 @@ impl Port for TunPort {
         report
     }
 
-    fn alloc(&mut self) -> Option<FrameBuf> {
+    fn alloc(&mut self) -> Option<A::Buf> {
         self.pool.alloc()
     }
 

@@ -1,8 +1,11 @@
 //! dhp-bench: forwarding and signalling benchmarks
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "dpdk")]
+mod dataplane;
 mod forward_af_packet;
 mod namespace;
+mod routes;
 mod signalling;
 mod statistics;
 
@@ -23,14 +26,23 @@ enum Benchmark {
     /// Packets per second through workers on AF_PACKET ports, over veth pairs. Needs root, iproute2 and a quiet machine with
     /// two cores: where others compute, `chrt -r 1` keeps them from being measured.
     ForwardAfPacket(forward_af_packet::Arguments),
+    /// Cycles per packet of a worker on a ring in memory, by DPDK: encapsulation and decapsulation, and beside them a loop that
+    /// does nothing but swap MAC addresses.
+    #[cfg(feature = "dpdk")]
+    Dataplane(dataplane::Arguments),
     /// Time from Binding Update to Binding Acknowledgement inside dhpd, from the punt ring to the inject ring.
     Signalling(signalling::Arguments),
+    /// Lookups and changes of the workers' route table, with 50 routes and with as many as the Internet has.
+    Routes(routes::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().benchmark {
         Benchmark::ForwardAfPacket(arguments) => forward_af_packet::run(&arguments),
+        #[cfg(feature = "dpdk")]
+        Benchmark::Dataplane(arguments) => dataplane::run(&arguments),
         Benchmark::Signalling(arguments) => signalling::run(&arguments),
+        Benchmark::Routes(arguments) => routes::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

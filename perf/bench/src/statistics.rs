@@ -28,6 +28,12 @@ impl Spread {
     }
 }
 
+/// The value that `share` of the sorted ones do not exceed; 0 of none.
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +45,14 @@ mod tests {
         assert_eq!(spread(&[4.0, 1.0, 2.0, 3.0]), Some((1.0, 2.5, 4.0)));
         assert_eq!(spread(&[7.0]), Some((7.0, 7.0, 7.0)));
         assert_eq!(spread(&[]), None);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let values: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!(percentile(&values, 0.5), 100.0);
+        assert_eq!(percentile(&values, 0.99), 198.0);
+        assert_eq!(percentile(&values, 1.0), 200.0);
+        assert_eq!(percentile(&[], 0.5), 0.0);
     }
 }

@@ -10,6 +10,7 @@ use crate::flow_set::FLOW_SET_WORDS;
 use crate::geometry::Geometry;
 use crate::meter::METER_WORDS;
 use crate::ring;
+use crate::route_node::{self, NODE_WORDS};
 use crate::sync::LINE_WORDS;
 use crate::trace::TRACE_SLOTS;
 
@@ -17,7 +18,7 @@ use crate::trace::TRACE_SLOTS;
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 3;
+pub(crate) const LAYOUT_VERSION: u32 = 4;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {
@@ -33,7 +34,7 @@ pub(crate) mod header_word {
     pub(crate) const SEED: usize = 11;
     /// The epoch of the quiescence protocol; on its own line, since the writer changes it while every worker reads it.
     pub(crate) const EPOCH: usize = 16;
-    /// Which route buffer is current, and how many ranges it holds.
+    /// One more than the slot of the route table that is current; 0: there is none.
     pub(crate) const ROUTES: usize = 17;
     /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
     pub(crate) const HEARTBEAT: usize = 24;
@@ -54,8 +55,6 @@ pub(crate) const TEMPLATE_WORDS: usize = LINE_WORDS;
 pub(crate) const PAST_WORDS: usize = 4;
 /// Words of a next hop's value.
 pub(crate) const NEXT_HOP_WORDS: usize = 4;
-/// Words of the start of a route range: one address.
-pub(crate) const RANGE_WORDS: usize = 2;
 
 /// Word 0 of a worker's block: the epoch it last reported, 0 while it is parked or absent.
 pub(crate) const WORKER_EPOCH: usize = 0;
@@ -105,8 +104,7 @@ pub(crate) struct Layout {
     pub(crate) flow_sets: Region,
     pub(crate) next_hops: Region,
     pub(crate) next_hop_values: Region,
-    pub(crate) range_starts: [Region; 2],
-    pub(crate) range_actions: [Region; 2],
+    pub(crate) route_nodes: Region,
     pub(crate) punt_rings: Region,
     pub(crate) inject_rings: Region,
     pub(crate) trace_rings: Region,
@@ -132,7 +130,7 @@ impl Layout {
         let worker_words = WORKER_COUNTERS + Counter::ALL.len() + DropReason::ALL.len();
         let next_hops = geometry.next_hops as usize;
         // n prefixes cut the address space into at most 2n + 1 ranges.
-        let ranges = 2 * geometry.routes as usize + 1;
+        let (tree, levels) = route_node::most(2 * geometry.routes as usize + 1);
         let flow_sets = geometry.flow_sets as usize;
         let meters = geometry.meters as usize;
         // Each care-of address under test has a second template, for the tested one.
@@ -156,9 +154,9 @@ impl Layout {
             flow_sets: region(FLOW_SET_WORDS, flow_sets + flow_sets.div_ceil(8)),
             next_hops: region(1, next_hops),
             next_hop_values: region(NEXT_HOP_WORDS, 2 * next_hops),
-            range_starts: [region(RANGE_WORDS, ranges), region(RANGE_WORDS, ranges)],
-            range_actions: [region(1, ranges), region(1, ranges)],
             trace_rings: region(ring::words(TRACE_SLOTS), workers),
+            // A tree and a head, those that take their place, and the nodes of one change.
+            route_nodes: region(NODE_WORDS, 2 * (tree + 1) + route_node::spare(levels)),
             punt_rings: region(ring_words, workers),
             inject_rings: region(ring_words, workers),
             words: 0,
@@ -196,11 +194,8 @@ mod tests {
             layout.flow_sets,
             layout.next_hops,
             layout.next_hop_values,
-            layout.range_starts[0],
-            layout.range_starts[1],
-            layout.range_actions[0],
-            layout.range_actions[1],
             layout.trace_rings,
+            layout.route_nodes,
             layout.punt_rings,
             layout.inject_rings,
         ] {

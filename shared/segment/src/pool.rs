@@ -51,6 +51,11 @@ impl Pool {
         self.returned.push(slot);
     }
 
+    /// How many slots are free.
+    pub(crate) fn free(&self) -> usize {
+        self.returned.len() + self.end.saturating_sub(self.fresh) as usize
+    }
+
     /// Whether there is a free slot.
     pub(crate) fn has_free(&self) -> bool {
         !self.returned.is_empty() || self.fresh < self.end
@@ -66,7 +71,7 @@ pub(crate) enum Retired {
     Meter(u32),
     NextHop(u32),
     NextHopValue(u32),
-    RouteBuffer,
+    RouteNode(u32),
 }
 
 /// What waits for the workers, oldest first, with the epoch that they have to reach.

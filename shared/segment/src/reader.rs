@@ -115,6 +115,13 @@ impl Reader {
         CareOfFilter(&self.view).holds(address)
     }
 
+    /// Asks [`Reader::route`] about a batch: `out[n]` is the answer for `destinations[n]`. Of slices of unequal length the
+    /// shorter counts. The lookups are staged, so that their cache misses overlap.
+    #[inline]
+    pub fn lookup_routes(&self, destinations: &[[u8; 16]], out: &mut [RouteAction]) {
+        route_table::lookup_batch(&self.view, destinations, out);
+    }
+
     /// The next hop `id`; `None` if it has been released.
     #[must_use]
     #[inline]

@@ -42,7 +42,7 @@ pub struct Route {
 }
 
 impl RouteAction {
-    /// Kind in the high half, argument in the low. `Unreachable` is 0, so empty memory routes nothing.
+    /// Argument in the low half, kind in the octet above, the rest 0. `Unreachable` is 0, so empty memory routes nothing.
     pub(crate) fn encode(self) -> u64 {
         let (kind, argument) = match self {
             Self::Unreachable => (0_u64, 0),
@@ -59,7 +59,7 @@ impl RouteAction {
 
     #[inline]
     pub(crate) fn decode(word: u64) -> Self {
-        match word >> 32 {
+        match (word >> 32) as u8 {
             1 => Self::Forward {
                 next_hop: word as u32,
             },

@@ -1,27 +1,30 @@
 //! Longest-prefix match over whole addresses.
 //!
-//! The writer cuts the address space into disjoint ranges, each with the action of its longest prefix, sorted by start; a
-//! lookup is a binary search with at most log2(2n + 1) steps. There are two buffers. A new table is written into the one that
-//! no reader uses and published by one store of its number and length.
+//! The prefixes cut the address space into disjoint ranges, each with the action of its longest prefix. The ranges are the
+//! entries of the leaves of a B+ tree; a lookup goes down at most [`MAX_LEVELS`] nodes, with five comparisons in each.
+//!
+//! What one prefix changes is few nodes. The writer copies a node to change its keys, and publishes the copy by one store
+//! into its parent; the action of a range is one store. So every address has its old route or its new one, and the nodes
+//! that were replaced are kept until the workers have let go of them. The range where nothing but the default route holds
+//! says so (it is 0), and the default route has a word of its own: of a full table it changes half of all ranges.
 //!
 //! Coverage is in the same table: what holds for the home-agents anycast addresses of a prefix stands under a multicast
 //! prefix made of it, where no unicast route can be.
 
-use crate::error::SegmentError;
-use crate::layout::{RANGE_WORDS, header_word};
+use crate::layout::header_word;
 use crate::route::{Route, RouteAction};
-use crate::sync::Ordering;
+use crate::route_node::{MAX_LEVELS, Node, NodeRef};
+use crate::sync::{AtomicU64, Ordering};
 use crate::view::{View, address_words};
 
-/// A range starts here and ends where the next one starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Range {
-    start: u128,
-    action: RouteAction,
-}
+/// A prefix as the writer keeps it: address, without host bits, and length.
+pub(crate) type Prefix = (u128, u8);
 
 /// The interface identifier of the home-agents anycast address of a /64 (RFC 2526 §3).
 const HOME_AGENTS: [u8; 8] = [0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe];
+
+/// Lookups whose cache misses overlap.
+const STAGE: usize = 16;
 
 /// Where coverage of the /64 that begins with `link` stands.
 #[inline]
@@ -31,108 +34,86 @@ fn coverage_key(link: [u8; 8]) -> [u8; 16] {
 }
 
 /// The prefix that a route stands under.
-fn place(route: &Route) -> (u128, u8) {
-    let prefix = route.prefix.octets();
-    match (route.action, prefix.first_chunk()) {
-        (RouteAction::QueryAnycast, Some(link)) => (
-            u128::from_be_bytes(coverage_key(*link)),
-            8 + route.len.min(64),
-        ),
-        _ => (u128::from_be_bytes(prefix), route.len),
+pub(crate) fn place(route: &Route) -> Prefix {
+    let octets = route.prefix.octets();
+    let (address, len) = match (route.action, octets.first_chunk()) {
+        (RouteAction::QueryAnycast, Some(link)) => (coverage_key(*link), 8 + route.len.min(64)),
+        _ => (octets, route.len),
+    };
+    (u128::from_be_bytes(address) & !host_bits(len), len)
+}
+
+/// The bits of an address behind the first `len`.
+pub(crate) fn host_bits(len: u8) -> u128 {
+    u128::MAX.checked_shr(u32::from(len)).unwrap_or(0)
+}
+
+/// What stands in the tree for a range whose longest prefix has this action and length; of the default route 0.
+pub(crate) fn range_word(action: RouteAction, len: u8) -> u64 {
+    match len {
+        0 => 0,
+        len => action.encode() | u64::from(len) << 40,
     }
 }
 
-/// Cuts prefixes into ranges. Of equal prefixes the last one holds.
-pub(crate) fn compile(routes: &[Route]) -> Result<Vec<Range>, SegmentError> {
-    let mut prefixes = Vec::with_capacity(routes.len());
-    for (order, route) in routes.iter().enumerate() {
-        if route.len > 128 {
-            return Err(SegmentError::PrefixLength(route.len));
-        }
-        let (prefix, len) = place(route);
-        let host_bits = u128::MAX.checked_shr(u32::from(len)).unwrap_or(0);
-        let start = prefix & !host_bits;
-        prefixes.push((start, len, order, start | host_bits, route.action));
-    }
-    prefixes.sort_unstable_by_key(|&(start, len, order, ..)| (start, len, order));
-
-    let mut ranges = Vec::with_capacity(2 * prefixes.len() + 1);
-    // The prefixes around the current address, outermost first, each by its last address.
-    let mut around: Vec<(u128, RouteAction)> = Vec::new();
-    push(&mut ranges, 0, RouteAction::Unreachable);
-    for (start, _, _, last, action) in prefixes {
-        leave(&mut ranges, &mut around, |end| end < start);
-        push(&mut ranges, start, action);
-        around.push((last, action));
-    }
-    leave(&mut ranges, &mut around, |_| true);
-    Ok(ranges)
+/// The length of the longest prefix of a range.
+pub(crate) fn range_len(word: u64) -> u8 {
+    (word >> 40) as u8
 }
 
-/// Leaves the prefixes that `ended`: what is around them holds again behind their last address.
-fn leave(
-    ranges: &mut Vec<Range>,
-    around: &mut Vec<(u128, RouteAction)>,
-    ended: impl Fn(u128) -> bool,
-) {
-    while let Some((last, _)) = around.pop_if(|(last, _)| ended(*last)) {
-        let action = around
-            .last()
-            .map_or(RouteAction::Unreachable, |(_, action)| *action);
-        if let Some(behind) = last.checked_add(1) {
-            push(ranges, behind, action);
-        }
+/// What a table begins with.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    /// The reference to the root of the tree.
+    pub(crate) root: &'a AtomicU64,
+    /// The action of the default route.
+    pub(crate) default: &'a AtomicU64,
+}
+
+impl<'a> Head<'a> {
+    /// The head in slot `id`.
+    #[inline(always)]
+    pub(crate) fn at(view: &'a View, id: u32) -> Option<Self> {
+        let [root, default] = view.slot::<2>(&view.layout.route_nodes, id)?;
+        Some(Self { root, default })
     }
 }
 
-fn push(ranges: &mut Vec<Range>, start: u128, action: RouteAction) {
-    ranges.pop_if(|range| range.start == start);
-    if ranges.last().is_none_or(|range| range.action != action) {
-        ranges.push(Range { start, action });
-    }
+/// The node in slot `id`.
+#[inline(always)]
+pub(crate) fn node(view: &View, id: u32) -> Option<Node<'_>> {
+    view.slot(&view.layout.route_nodes, id).map(Node)
 }
 
-/// The buffer that readers use, and the number of its ranges.
-#[inline]
-pub(crate) fn current(view: &View) -> (usize, u32) {
-    let word = view
-        .word(header_word::ROUTES)
-        .map_or(0, |word| word.load(Ordering::Acquire));
-    ((word >> 32) as usize & 1, word as u32)
+/// The slot of the table that readers use; `None` before the first.
+#[inline(always)]
+pub(crate) fn current(view: &View) -> Option<u32> {
+    let word = view.word(header_word::ROUTES)?.load(Ordering::Acquire);
+    (word as u32).checked_sub(1)
 }
 
-/// Writes `ranges` into `buffer`, which no reader may be using, and makes it current.
-pub(crate) fn publish(view: &View, buffer: usize, ranges: &[Range]) {
-    let buffer = buffer & 1;
-    let (starts, actions) = (
-        &view.layout.range_starts[buffer],
-        &view.layout.range_actions[buffer],
-    );
-    let mut count = 0;
-    for (index, range) in (0..).zip(ranges) {
-        let (Some(start), Some([action])) = (
-            view.slot::<RANGE_WORDS>(starts, index),
-            view.slot::<1>(actions, index),
-        ) else {
-            break;
-        };
-        for (word, value) in start.iter().zip(address_words(&range.start.to_be_bytes())) {
-            word.store(value, Ordering::Relaxed);
-        }
-        action.store(range.action.encode(), Ordering::Relaxed);
-        count = index + 1;
-    }
+/// Has readers use the table in slot `id`, which is complete.
+pub(crate) fn publish(view: &View, id: u32) {
     if let Some(word) = view.word(header_word::ROUTES) {
-        word.store((buffer as u64) << 32 | u64::from(count), Ordering::Release);
+        word.store(u64::from(id) + 1, Ordering::Release);
+    }
+}
+
+#[inline(always)]
+fn is_home_agents(destination: &[u8; 16]) -> Option<[u8; 16]> {
+    match destination {
+        [link @ .., _, _, _, _, _, _, _, _] if destination.ends_with(&HOME_AGENTS) => {
+            Some(coverage_key(*link))
+        }
+        _ => None,
     }
 }
 
 /// The action for `destination`.
 #[inline]
 pub(crate) fn lookup(view: &View, destination: &[u8; 16]) -> RouteAction {
-    if let [link @ .., _, _, _, _, _, _, _, _] = destination
-        && destination.ends_with(&HOME_AGENTS)
-        && search(view, &coverage_key(*link)) == RouteAction::QueryAnycast
+    if let Some(covered) = is_home_agents(destination)
+        && search(view, &covered) == RouteAction::QueryAnycast
     {
         return RouteAction::QueryAnycast;
     }
@@ -142,29 +123,78 @@ pub(crate) fn lookup(view: &View, destination: &[u8; 16]) -> RouteAction {
 /// What stands for `key`.
 #[inline]
 fn search(view: &View, key: &[u8; 16]) -> RouteAction {
-    let (buffer, count) = current(view);
-    let starts = &view.layout.range_starts[buffer];
+    let Some(head) = current(view).and_then(|id| Head::at(view, id)) else {
+        return RouteAction::Unreachable;
+    };
     let key = address_words(key);
-    // The first range that starts behind the key is in `low ..= high`.
-    let (mut low, mut high) = (0, count.min(starts.slots()));
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let Some(start) = view.slot::<RANGE_WORDS>(starts, middle) else {
+    let mut at = NodeRef::decode(head.root.load(Ordering::Acquire));
+    for _ in 0..MAX_LEVELS {
+        let Some(node) = node(view, at.id) else {
             break;
         };
-        let start = [
-            start[0].load(Ordering::Relaxed),
-            start[1].load(Ordering::Relaxed),
-        ];
-        if start <= key {
-            low = middle + 1;
-        } else {
-            high = middle;
+        node.prefetch();
+        let word = node.value(node.find(key, at.len)).load(Ordering::Acquire);
+        if at.level == 0 {
+            return action(head, word);
+        }
+        at = NodeRef::decode(word);
+    }
+    RouteAction::Unreachable
+}
+
+#[inline(always)]
+fn action(head: Head<'_>, word: u64) -> RouteAction {
+    RouteAction::decode(match word {
+        0 => head.default.load(Ordering::Acquire),
+        word => word,
+    })
+}
+
+/// [`lookup`] for many: `out[n]` is the action for `destinations[n]`.
+pub(crate) fn lookup_batch(view: &View, destinations: &[[u8; 16]], out: &mut [RouteAction]) {
+    for (destinations, out) in destinations.chunks(STAGE).zip(out.chunks_mut(STAGE)) {
+        search_stage(view, destinations, out);
+        for (destination, out) in destinations.iter().zip(out) {
+            if is_home_agents(destination).is_some() {
+                *out = lookup(view, destination);
+            }
         }
     }
-    low.checked_sub(1)
-        .and_then(|index| view.slot::<1>(&view.layout.range_actions[buffer], index))
-        .map_or(RouteAction::Unreachable, |[action]| {
-            RouteAction::decode(action.load(Ordering::Relaxed))
-        })
+}
+
+/// Up to [`STAGE`] lookups, a level of the tree at a time.
+fn search_stage(view: &View, keys: &[[u8; 16]], out: &mut [RouteAction]) {
+    out.fill(RouteAction::Unreachable);
+    let Some(head) = current(view).and_then(|id| Head::at(view, id)) else {
+        return;
+    };
+    let root = NodeRef::decode(head.root.load(Ordering::Acquire));
+    let mut at = [Some(root); STAGE];
+    for _ in 0..MAX_LEVELS {
+        let mut deeper = false;
+        for ((key, at), out) in keys.iter().zip(&mut at).zip(out.iter_mut()) {
+            let Some((reference, node)) =
+                at.and_then(|reference| Some((reference, node(view, reference.id)?)))
+            else {
+                continue;
+            };
+            let word = node
+                .value(node.find(address_words(key), reference.len))
+                .load(Ordering::Acquire);
+            *at = None;
+            if reference.level == 0 {
+                *out = action(head, word);
+                continue;
+            }
+            let child = NodeRef::decode(word);
+            if let Some(node) = self::node(view, child.id) {
+                node.prefetch();
+                *at = Some(child);
+                deeper = true;
+            }
+        }
+        if !deeper {
+            break;
+        }
+    }
 }

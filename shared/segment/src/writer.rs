@@ -4,6 +4,8 @@ mod bindings;
 mod flows;
 mod meters;
 mod next_hops;
+mod prefixes;
+mod route_tree;
 mod routes;
 
 use crate::error::{SegmentError, Table};
@@ -28,8 +30,9 @@ const RECLAIM_EVERY: usize = 64;
 /// until every awake worker has reported a quiescent point; [`Writer::reclaim`] looks whether they have. Changes call it
 /// as they need space, so a caller has to only when nothing changes for long, or after [`SegmentError::Busy`].
 ///
-/// A writer keeps nothing of its own that it could not find in the segment: a new one, in a new process, takes over with
-/// every binding, next hop and route in place.
+/// A writer keeps nothing of its own that readers need and a new one could not find in the segment: in a new process, it takes
+/// over with every binding, next hop and route in place. (A prefix that longer ones hide wholly has no effect, so that a
+/// new writer does not know of it until it is told.)
 pub struct Writer {
     view: Arc<View>,
     roles: Arc<Roles>,
@@ -49,7 +52,7 @@ pub struct Writer {
     next_hop_ids: Pool,
     next_hop_values: Pool,
     next_hops_allocated: Vec<bool>,
-    routes: routes::RouteBuffers,
+    routes: prefixes::Routes,
 }
 
 impl Writer {
@@ -109,7 +112,7 @@ impl Writer {
                 next_hops().filter_map(|(_, value)| value),
             ),
             next_hops_allocated: next_hops().map(|(_, value)| value.is_some()).collect(),
-            routes: routes::RouteBuffers::default(),
+            routes: prefixes::Routes::attach(&view),
             view,
             roles,
             _claim: claim,
@@ -129,7 +132,7 @@ impl Writer {
                 Retired::Meter(slot) => self.meters.give(slot),
                 Retired::NextHop(slot) => self.next_hop_ids.give(slot),
                 Retired::NextHopValue(slot) => self.next_hop_values.give(slot),
-                Retired::RouteBuffer => self.routes.reclaimed(),
+                Retired::RouteNode(slot) => self.routes.nodes.give(slot),
             }
         }
         self.publish_waiting_routes();

@@ -28,6 +28,15 @@ const GEOMETRY: Geometry = Geometry {
     ring_slots: 2,
 };
 
+/// Ends the readers also when the writer panics.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Until it is no longer [`SegmentError::Busy`].
 fn insist(mut attempt: impl FnMut() -> Result<(), SegmentError>) {
     loop {
@@ -129,13 +138,6 @@ fn readers_see_whole_and_current_bindings_while_the_writer_works() {
             let published = &published;
             scope.spawn(move || read_until_done(&reader, published));
         }
-        /// Ends the readers also when the writer panics.
-        struct Done<'a>(&'a AtomicBool);
-        impl Drop for Done<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Release);
-            }
-        }
         let _done = Done(&published.done);
         let mut generation = 1;
         for round in 0..HANDOFFS {
@@ -169,4 +171,89 @@ fn readers_see_whole_and_current_bindings_while_the_writer_works() {
             counters.drops(DropReason::NoBinding)
         );
     }
+}
+
+/// Prefixes whose longer ones come and go.
+const COVERED: u64 = 200;
+/// Changes of single routes.
+const ROUTE_CHANGES: u64 = 40_000;
+
+/// Where the longer prefix comes and goes both answers are right, everywhere else only one is, whatever nodes the tree copies,
+/// splits, merges and reuses meanwhile.
+#[test]
+fn readers_see_each_route_as_it_was_or_is_while_others_change() {
+    let geometry = Geometry {
+        routes: 1 + 2 * COVERED as u32,
+        ..GEOMETRY
+    };
+    let segment = Segment::anonymous(&geometry).unwrap();
+    let mut writer = segment.writer().unwrap();
+    let address = |n: u64, host: u128| u128::from(n) << 80 | 1 << 125 | host;
+    let route = |n: u64, len: u8, next_hop: u64| Route {
+        prefix: address(n, 1 << 64).into(),
+        len,
+        action: RouteAction::Forward {
+            next_hop: next_hop as u32,
+        },
+    };
+    let everywhere = |action| Route {
+        prefix: [0; 16].into(),
+        len: 0,
+        action,
+    };
+    writer.put_route(&everywhere(RouteAction::Pool)).unwrap();
+    for n in 0..COVERED {
+        writer.put_route(&route(n, 48, n)).unwrap();
+    }
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for worker in 0..geometry.workers {
+            let (reader, done) = (segment.reader(worker).unwrap(), &done);
+            scope.spawn(move || {
+                let mut n = 0;
+                let mut answers = [RouteAction::Local; 3];
+                while !done.load(Ordering::Acquire) {
+                    n = (n + 1) % COVERED;
+                    let covered = RouteAction::Forward { next_hop: n as u32 };
+                    let longer = RouteAction::Forward {
+                        next_hop: (n + COVERED) as u32,
+                    };
+                    let asked = [1 << 64 | 7, 2 << 64 | 7, 0].map(|host| match host {
+                        0 => (u128::from(n) << 80).to_be_bytes(),
+                        host => address(n, host).to_be_bytes(),
+                    });
+                    if n.is_multiple_of(2) {
+                        answers = asked.map(|address| reader.route(&address));
+                    } else {
+                        reader.lookup_routes(&asked, &mut answers);
+                    }
+                    let [both, one, none] = answers;
+                    assert!(both == covered || both == longer, "{n}: {both:?}");
+                    assert_eq!(one, covered);
+                    assert!(none == RouteAction::Pool || none == RouteAction::Blackhole);
+                    reader.quiescent();
+                }
+            });
+        }
+        let _done = Done(&done);
+        let mut there = vec![false; COVERED as usize];
+        for change in 0..ROUTE_CHANGES {
+            // Runs of neighbours, so that nodes fill up and empty.
+            let n = (change / 150 * 67 + change % 150) % COVERED;
+            let there = &mut there[n as usize];
+            let longer = route(n, 64, n + COVERED);
+            insist(|| match *there {
+                true => writer.remove_route(&longer).map(|gone| assert!(gone)),
+                false => writer.put_route(&longer),
+            });
+            *there = !*there;
+            if change % 64 == 0 {
+                let action = match change % 128 {
+                    0 => RouteAction::Blackhole,
+                    _ => RouteAction::Pool,
+                };
+                insist(|| writer.put_route(&everywhere(action)));
+            }
+        }
+    });
 }

@@ -65,6 +65,19 @@ fn publish_flows(writer: &mut Writer, n: u64) -> Result<bool, SegmentError> {
     )
 }
 
+/// Of every sixteenth home address, so that the tree has more than one node.
+fn route(n: u64) -> Route {
+    Route {
+        prefix: home(16 * n),
+        len: 124,
+        action: RouteAction::Pool,
+    }
+}
+
+fn remove_route(writer: &mut Writer, route: &Route) -> Result<(), SegmentError> {
+    writer.remove_route(route).map(|_| ())
+}
+
 fn use_everything(segment: &Segment) {
     let mut reader = segment.reader(0).unwrap();
     let mut control = segment.control().unwrap();
@@ -81,6 +94,8 @@ fn use_everything(segment: &Segment) {
         }
         let _ = reader.route(&template.map_or([0; 16], |template| template.destination));
     }
+    let mut actions = vec![RouteAction::Local; keys.len()];
+    reader.lookup_routes(&keys, &mut actions);
     let meta = PuntMeta {
         known: true,
         port: 0,
@@ -118,13 +133,20 @@ fn use_everything(segment: &Segment) {
         let _ = writer.release_next_hop(id);
     }
     let _ = writer.allocate_next_hop();
-    let pool = Route {
-        prefix: home(0),
-        len: 64,
-        action: RouteAction::Pool,
-    };
-    let _ = writer.publish_routes(&[pool]);
+    for n in 0..40 {
+        for change in [Writer::put_route, remove_route] {
+            match change(&mut writer, &route((n * 7) % 40)) {
+                Ok(()) | Err(SegmentError::Full { .. } | SegmentError::Busy { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            reader.quiescent();
+        }
+    }
+    let _ = writer.publish_routes(&[route(0)]);
     writer.reclaim();
+    reader.quiescent();
+    writer.reclaim();
+    let _ = writer.put_route(&route(1));
 }
 
 proptest! {
@@ -146,6 +168,8 @@ proptest! {
         }
         let id = writer.allocate_next_hop().unwrap();
         writer.set_next_hop(id, next_hop(1)).unwrap();
+        let routes: Vec<Route> = (0..30).map(route).collect();
+        assert!(writer.publish_routes(&routes).unwrap());
         drop(writer);
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         for (at, value) in scribbles {

@@ -78,6 +78,17 @@ fn a_writer_that_changes_everything_all_the_time() {
             len: 128,
             action: RouteAction::Pool,
         }]);
+        for n in 0..16 {
+            let route = Route {
+                prefix: home(n),
+                len: 120 + (n % 8) as u8,
+                action: RouteAction::Pool,
+            };
+            let _ = match (n + generation) % 3 {
+                0 => writer.remove_route(&route).map(|_| ()),
+                _ => writer.put_route(&route),
+            };
+        }
         if generation == 100 {
             println!("at work");
         }

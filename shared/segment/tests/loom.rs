@@ -204,7 +204,46 @@ fn a_route_table_is_not_overwritten_under_a_worker() {
             assert!(seen() >= first);
         });
         writer.try_publish_routes(&table(2)).unwrap();
-        let _ = writer.try_publish_routes(&table(3));
+        // The first table's nodes are the first to be used again, if the worker has let go of them.
+        writer.reclaim();
+        writer.try_publish_routes(&table(3)).unwrap();
+        worker.join().unwrap();
+    });
+}
+
+/// A route that comes and goes, over nodes that are reused as soon as that is allowed: its addresses go one of two ways, those
+/// beside it always the same.
+#[test]
+fn a_route_tree_is_not_overwritten_under_a_worker() {
+    let route = |len, next_hop| Route {
+        prefix: home(1 << 127),
+        len,
+        action: RouteAction::Forward { next_hop },
+    };
+    let geometry = Geometry { routes: 2, ..TINY };
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = Some(3);
+    builder.check(move || {
+        let segment = Segment::anonymous_with_seed(&geometry, [1, 2]).unwrap();
+        let mut writer = segment.writer().unwrap();
+        writer.put_route(&route(1, 1)).unwrap();
+        let reader = segment.reader(0).unwrap();
+        let worker = thread::spawn(move || {
+            for _ in 0..2 {
+                let [inside, beside] = [1_u128 << 127 | 1, u128::MAX]
+                    .map(|address| reader.route(&address.to_be_bytes()));
+                let forward = |next_hop| RouteAction::Forward { next_hop };
+                assert!(inside == forward(1) || inside == forward(2), "{inside:?}");
+                assert_eq!(beside, forward(1));
+                reader.quiescent();
+            }
+        });
+        writer.put_route(&route(2, 2)).unwrap();
+        writer.reclaim();
+        let _ = writer.remove_route(&route(2, 2));
+        writer.reclaim();
+        let _ = writer.put_route(&route(3, 2));
         worker.join().unwrap();
     });
 }

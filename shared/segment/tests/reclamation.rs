@@ -179,24 +179,58 @@ fn a_route_table_in_use_is_not_overwritten() {
         }]
     };
     let seen = || reader.route(&home(5).octets());
-    writer.try_publish_routes(&table(1)).unwrap();
-    assert_eq!(seen(), RouteAction::Forward { next_hop: 1 });
-    assert!(is_busy(writer.try_publish_routes(&table(2)), Table::Routes));
-    assert!(!writer.publish_routes(&table(3)).unwrap());
-    assert!(!writer.publish_routes(&table(4)).unwrap());
+    let mut last = 0;
+    while writer.try_publish_routes(&table(last + 1)).is_ok() {
+        last += 1;
+        assert_eq!(seen(), RouteAction::Forward { next_hop: last });
+        assert!(last < 100, "nobody lets go");
+    }
+    assert!(is_busy(
+        writer.try_publish_routes(&table(98)),
+        Table::Routes
+    ));
+    assert!(!writer.publish_routes(&table(99)).unwrap());
+    assert!(!writer.publish_routes(&table(100)).unwrap());
     assert!(writer.routes_waiting());
-    assert_eq!(seen(), RouteAction::Forward { next_hop: 1 });
+    assert!(is_busy(writer.put_route(&table(98)[0]), Table::Routes));
+    assert!(is_busy(writer.remove_route(&table(98)[0]), Table::Routes));
+    assert_eq!(seen(), RouteAction::Forward { next_hop: last });
     reader.quiescent();
     writer.reclaim();
     assert_eq!(
         seen(),
-        RouteAction::Forward { next_hop: 4 },
+        RouteAction::Forward { next_hop: 100 },
         "the newest of those that waited"
     );
     assert!(!writer.routes_waiting());
+    assert!(writer.publish_routes(&table(101)).unwrap());
+    assert_eq!(seen(), RouteAction::Forward { next_hop: 101 });
+}
+
+/// What changes keys needs nodes, which a worker may hold; what changes actions never waits.
+#[test]
+fn a_route_changes_its_action_even_while_a_worker_holds_all_that_was_replaced() {
+    let segment = Segment::anonymous(&SMALL).unwrap();
+    let mut writer = segment.writer().unwrap();
+    let reader = segment.reader(0).unwrap();
     reader.quiescent();
-    assert!(writer.publish_routes(&table(5)).unwrap());
-    assert_eq!(seen(), RouteAction::Forward { next_hop: 5 });
+    let route = |n: u64, next_hop| Route {
+        prefix: (u128::from(n) << 64).into(),
+        len: 64,
+        action: RouteAction::Forward { next_hop },
+    };
+    writer.put_route(&route(1, 1)).unwrap();
+    let mut attempts = 2..100;
+    assert!(attempts.any(|n| {
+        let put = writer.put_route(&route(2, n));
+        let removed = writer.remove_route(&route(2, n));
+        put.is_err() || removed.is_err()
+    }));
+    for next_hop in 1..100 {
+        writer.put_route(&route(1, next_hop)).unwrap();
+        let seen = reader.route(&(1_u128 << 64 | 5).to_be_bytes());
+        assert_eq!(seen, RouteAction::Forward { next_hop });
+    }
 }
 
 #[test]

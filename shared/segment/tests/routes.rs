@@ -4,7 +4,7 @@
 mod support;
 
 use core::net::Ipv6Addr;
-use dhp_segment::{Route, RouteAction, Segment, SegmentError};
+use dhp_segment::{Geometry, Reader, Route, RouteAction, Segment, SegmentError, Writer};
 use proptest::prelude::*;
 use support::SMALL;
 
@@ -95,6 +95,175 @@ proptest! {
     }
 }
 
+/// Does it, if need be after the worker has let go of what was replaced. It must not have to do so twice.
+fn insist<T>(
+    writer: &mut Writer,
+    reader: &Reader,
+    mut change: impl FnMut(&mut Writer) -> Result<T, SegmentError>,
+) -> Result<T, SegmentError> {
+    match change(writer) {
+        Err(SegmentError::Busy { .. }) => {
+            reader.quiescent();
+            change(writer)
+        }
+        done => done,
+    }
+}
+
+/// Where the route of the same prefix is.
+fn contains_route(routes: &[Route], route: &Route) -> Option<usize> {
+    let same = |other: &Route| other.len == route.len && contains(route, other.prefix.into());
+    routes.iter().position(same)
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(Route),
+    /// The one with this number, modulo how many there are.
+    Remove(usize),
+    RemoveAnyway(Route),
+    NewWriter,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => route().prop_map(Step::Put),
+        4 => any::<usize>().prop_map(Step::Remove),
+        1 => route().prop_map(Step::RemoveAnyway),
+        1 => Just(Step::NewWriter),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+
+    /// Puts and removals one by one, by writers that take over from each other.
+    #[test]
+    fn each_change_leaves_what_the_definition_says(
+        steps in prop::collection::vec(step(), 1..120),
+        addresses in prop::collection::vec(address(), 1..20),
+    ) {
+        let segment = Segment::anonymous(&SMALL).unwrap();
+        let mut writer = Some(segment.writer().unwrap());
+        let reader = segment.reader(0).unwrap();
+        let mut routes: Vec<Route> = Vec::new();
+        for step in steps {
+            let active = writer.as_mut().unwrap();
+            let touched = match step {
+                Step::Put(route) => {
+                    let done = insist(active, &reader, |writer| writer.put_route(&route));
+                    match contains_route(&routes, &route) {
+                        Some(known) => routes[known] = route,
+                        None if routes.len() == SMALL.routes as usize => {
+                            let full = matches!(done, Err(SegmentError::Full { .. }));
+                            prop_assert!(full);
+                            continue;
+                        }
+                        None => routes.push(route),
+                    }
+                    done.unwrap();
+                    route
+                }
+                Step::Remove(number) if !routes.is_empty() => {
+                    let route = routes.swap_remove(number % routes.len());
+                    let done = insist(active, &reader, |writer| writer.remove_route(&route));
+                    prop_assert!(done.unwrap());
+                    route
+                }
+                Step::RemoveAnyway(route) => {
+                    let known = contains_route(&routes, &route);
+                    let done = insist(active, &reader, |writer| writer.remove_route(&route));
+                    prop_assert_eq!(done.unwrap(), known.is_some());
+                    known.map(|known| routes.remove(known)).unwrap_or(route)
+                }
+                Step::NewWriter => {
+                    drop(writer.take());
+                    let active = writer.insert(segment.writer().unwrap());
+                    reader.quiescent();
+                    // It does not know of prefixes that longer ones hide; the mirror tells it again.
+                    for route in &routes {
+                        insist(active, &reader, |writer| writer.put_route(route)).unwrap();
+                    }
+                    continue;
+                }
+                Step::Remove(_) => continue,
+            };
+            prop_assert_eq!(writer.as_ref().unwrap().routes(), routes.len());
+            let edges = routes.iter().chain([&touched]).flat_map(|route| {
+                let host_bits = u128::MAX.checked_shr(u32::from(route.len)).unwrap_or(0);
+                let first = u128::from(route.prefix) & !host_bits;
+                let last = first | host_bits;
+                [first, first.wrapping_sub(1), last, last.wrapping_add(1)]
+            });
+            let asked: Vec<[u8; 16]> =
+                addresses.iter().copied().chain(edges).map(u128::to_be_bytes).collect();
+            let mut answers = vec![RouteAction::Local; asked.len()];
+            reader.lookup_routes(&asked, &mut answers);
+            for (address, answer) in asked.iter().zip(answers) {
+                prop_assert_eq!(answer, reader.route(address));
+                prop_assert_eq!(
+                    answer,
+                    naive(&routes, u128::from_be_bytes(*address)),
+                    "{} in {:?}", Ipv6Addr::from(*address), routes
+                );
+            }
+        }
+    }
+
+    /// However the nodes have been filled and emptied, there is always room for as many prefixes as were declared, and a
+    /// change has to wait for the workers no more than once.
+    #[test]
+    fn no_order_of_changes_exhausts_a_table_below_its_capacity(
+        seeds in prop::collection::vec((any::<u64>(), 0..4_u8), 1..12),
+    ) {
+        let geometry = Geometry { routes: 700, ..SMALL };
+        let segment = Segment::anonymous(&geometry).unwrap();
+        let mut writer = segment.writer().unwrap();
+        let reader = segment.reader(0).unwrap();
+        let mut routes: Vec<Route> = Vec::new();
+        for (seed, emptying) in seeds {
+            // Disjoint prefixes, none beside another: each has two boundaries of its own.
+            let fresh = |n: u64| Route {
+                prefix: (u128::from((seed ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1) << 64).into(),
+                len: 128,
+                action: RouteAction::Forward { next_hop: n as u32 },
+            };
+            let mut n = 0;
+            while routes.len() < geometry.routes as usize {
+                n += 1;
+                let route = fresh(n);
+                if contains_route(&routes, &route).is_none() {
+                    insist(&mut writer, &reader, |writer| writer.put_route(&route)).unwrap();
+                    routes.push(route);
+                }
+            }
+            let full = matches!(writer.put_route(&fresh(u64::MAX)), Err(SegmentError::Full { .. }));
+            prop_assert!(full);
+            for route in routes.iter().step_by(7) {
+                prop_assert_eq!(reader.route(&route.prefix.octets()), route.action);
+            }
+            // In the order of addresses, against it, every other one, or as they came.
+            match emptying {
+                0 => routes.sort_by_key(|route| route.prefix),
+                1 => routes.sort_by_key(|route| core::cmp::Reverse(route.prefix)),
+                2 => routes.sort_by_key(|route| (u128::from(route.prefix) >> 65 & 1, route.prefix)),
+                _ => {}
+            }
+            for route in routes.drain(..(seed % 700) as usize) {
+                let gone = insist(&mut writer, &reader, |writer| writer.remove_route(&route)).unwrap();
+                prop_assert!(gone);
+                prop_assert_eq!(reader.route(&route.prefix.octets()), RouteAction::Unreachable);
+            }
+        }
+        // The whole table at once has room as well.
+        reader.quiescent();
+        writer.try_publish_routes(&routes).unwrap();
+        for route in &routes {
+            prop_assert_eq!(reader.route(&route.prefix.octets()), route.action);
+        }
+    }
+}
+
 /// RFC 2526: the home-agents anycast address of every /64 of a covered prefix, and nothing else of it.
 #[test]
 fn coverage_concerns_the_anycast_addresses_of_its_links_only() {
@@ -137,6 +306,16 @@ fn coverage_concerns_the_anycast_addresses_of_its_links_only() {
     ] {
         assert_eq!(action(other), onward, "{other}");
     }
+    let covered = route("2001:db8:c::", 48, RouteAction::QueryAnycast);
+    assert!(writer.remove_route(&covered).unwrap());
+    let anycast = "2001:db8:c:77:fdff:ffff:ffff:fffe";
+    assert_eq!(action(anycast), onward, "its own route is still there");
+    writer.put_route(&covered).unwrap();
+    assert_eq!(action(anycast), RouteAction::QueryAnycast);
+    let mut answers = [RouteAction::Local; 2];
+    let asked = [anycast, "2001:db8:c::"].map(|text| text.parse::<Ipv6Addr>().unwrap().octets());
+    reader.lookup_routes(&asked, &mut answers);
+    assert_eq!(answers, [RouteAction::QueryAnycast, onward]);
 }
 
 #[test]

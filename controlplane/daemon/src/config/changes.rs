@@ -30,6 +30,7 @@ impl Config {
             ports: _,
             host_interface: _,
             workers: _,
+            dpdk: _,
             pools: _,
             coverage: _,
             directory: _,
@@ -63,6 +64,7 @@ impl Config {
                 self.host_interface == new.host_interface,
             ),
             ("[workers]", self.workers == new.workers),
+            ("[dpdk]", self.dpdk == new.dpdk),
             ("[limits]", self.limits == new.limits),
             ("[rates]", self.rates == new.rates),
             (

@@ -9,8 +9,8 @@ use ipnet::Ipv6Net;
 use super::problem::Problem;
 use super::section::Located;
 use super::{
-    Anchor, Api, Config, DirectoryEntry, Limits, Log, MobileNode, Places, Pool, PoolKind, Port,
-    Rates, Signalling, Workers,
+    Anchor, Api, Config, DirectoryEntry, Dpdk, Limits, Log, MobileNode, Places, Pool, PoolKind,
+    Port, Rates, Signalling, Workers,
 };
 
 /// What could be read of the file; what is wrong in itself has been reported and is missing here.
@@ -22,6 +22,7 @@ pub(super) struct Draft {
     pub(super) workers: Workers,
     pub(super) places_workers: Range<usize>,
     pub(super) places_cores: Option<Range<usize>>,
+    pub(super) dpdk: Dpdk,
     pub(super) pools: Vec<Located<Pool>>,
     pub(super) coverage: Vec<Located<Ipv6Net>>,
     pub(super) directory: Vec<DirectoryEntry>,
@@ -55,6 +56,7 @@ impl Draft {
             ports: self.ports.into_iter().map(|port| port.value).collect(),
             host_interface: self.host_interface.value,
             workers: self.workers,
+            dpdk: self.dpdk,
             pools: self.pools.into_iter().map(|pool| pool.value).collect(),
             coverage: self
                 .coverage
@@ -156,7 +158,7 @@ fn interfaces(draft: &Draft, found: &mut Vec<Problem>) {
             .ports
             .iter()
             .take(index)
-            .find(|earlier| earlier.value == port.value)
+            .find(|earlier| earlier.value.interface == *name)
         {
             found.push(
                 Problem::new(
@@ -165,6 +167,39 @@ fn interfaces(draft: &Draft, found: &mut Vec<Problem>) {
                     "another interface",
                 )
                 .related(earlier.span.clone(), "first given here"),
+            );
+        }
+        let device = port.value.driver.device();
+        if let Some(earlier) = draft
+            .ports
+            .iter()
+            .take(index)
+            .find(|earlier| device.is_some() && earlier.value.driver.device() == device)
+        {
+            found.push(
+                Problem::new(
+                    port.span.clone(),
+                    format!("the device {} is given twice", device.unwrap_or_default()),
+                    "another device",
+                )
+                .related(earlier.span.clone(), "first given here"),
+            );
+        }
+        let driver = port.value.driver.name();
+        if let Some(first) = draft.ports.first()
+            && first.value.driver.name() != driver
+        {
+            found.push(
+                Problem::new(
+                    port.span.clone(),
+                    format!(
+                        "a port by {driver} beside one by {}",
+                        first.value.driver.name()
+                    ),
+                    "one driver for all ports: packets stay in the memory of one",
+                )
+                .related(first.span.clone(), "the other port")
+                .help("DPDK takes Linux interfaces too: device = \"net_af_packet0,iface=eth0\""),
             );
         }
         if *name == draft.host_interface.value {

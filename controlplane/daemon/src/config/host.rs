@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::suggest::closest;
-use super::{Config, Places};
+use super::{Config, Driver, Places};
 
 /// What a machine has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct HostFacts {
     pub addresses: Vec<Ipv6Addr>,
     /// Cores that this process may use.
     pub cores: Vec<usize>,
+    /// This program was built with DPDK.
+    pub dpdk: bool,
 }
 
 impl HostFacts {
@@ -43,6 +45,7 @@ impl HostFacts {
             interfaces,
             addresses,
             cores: cores.into_iter().map(|core| core.id).collect(),
+            dpdk: cfg!(feature = "dpdk"),
         })
     }
 }
@@ -73,6 +76,20 @@ pub(super) fn problems(config: &Config, places: &Places, facts: &HostFacts) -> V
         );
     }
     for (port, span) in config.ports.iter().zip(&places.ports) {
+        if port.driver != Driver::AfPacket {
+            if !facts.dpdk {
+                found.push(
+                    Problem::new(
+                        span.clone(),
+                        "a port by DPDK, and this dhpd was built without",
+                        "a dhpd that was built with DPDK, or `driver = \"af-packet\"`",
+                    )
+                    .help("cargo build --release --features dpdk"),
+                );
+            }
+            // The device is DPDK's to find, and the interface is made.
+            continue;
+        }
         if facts.interfaces.contains(&port.interface) {
             continue;
         }

@@ -68,11 +68,71 @@ pub struct Anchor {
     pub path_mtu: u16,
 }
 
-/// `[[port]]`: an interface whose packets the workers forward.
+/// What drives a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// Packet sockets on a Linux interface.
+    AfPacket,
+    /// DPDK.
+    Dpdk {
+        /// A PCI address, or a virtual device with its arguments.
+        device: String,
+    },
+}
+
+impl Driver {
+    /// As it is written in the file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AfPacket => "af-packet",
+            Self::Dpdk { .. } => "dpdk",
+        }
+    }
+
+    /// The DPDK device.
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::AfPacket => None,
+            Self::Dpdk { device } => Some(device),
+        }
+    }
+}
+
+/// `[[port]]`: a link whose packets the workers forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// Name of the Linux interface.
+    /// Name of the Linux interface, which with DPDK is the TAP interface that stands for the device.
     pub interface: String,
+    /// What drives it.
+    pub driver: Driver,
+}
+
+/// `[dpdk]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dpdk {
+    /// Options for DPDK's environment (EAL).
+    pub eal: Vec<String>,
+    /// Packet buffers of each worker.
+    pub mbufs: u32,
+}
+
+/// What a worker does when there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Look again at once.
+    Poll,
+    /// Sleep until something comes.
+    Sleep,
+}
+
+impl Idle {
+    /// As it is written in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Sleep => "sleep",
+        }
+    }
 }
 
 /// `[workers]`
@@ -86,6 +146,8 @@ pub struct Workers {
     pub transit: bool,
     /// Whether TCP's MSS is lowered to what a tunnel takes.
     pub tcp_mss_clamp: bool,
+    /// What they do when there is nothing to do.
+    pub idle: Idle,
 }
 
 /// What the addresses of a pool are.
@@ -242,6 +304,8 @@ pub struct Config {
     pub host_interface: String,
     /// Forwarding threads.
     pub workers: Workers,
+    /// DPDK, where a port has it for a driver.
+    pub dpdk: Dpdk,
     /// Address pools.
     pub pools: Vec<Pool>,
     /// Prefixes of correspondents that this DHP is near to.
@@ -297,6 +361,13 @@ pub enum LoadError {
 }
 
 impl Config {
+    /// Interfaces that the host kernel receives on as well, so that it has to be kept from forwarding there.
+    pub fn kernel_interfaces(&self) -> Vec<&str> {
+        let kernel = self.ports.iter();
+        let kernel = kernel.filter(|port| port.driver == Driver::AfPacket);
+        kernel.map(|port| port.interface.as_str()).collect()
+    }
+
     /// All pools.
     pub fn pool_prefixes(&self) -> BTreeSet<Ipv6Net> {
         self.pools.iter().map(|pool| pool.prefix).collect()

@@ -15,8 +15,8 @@ use super::problem::Problem;
 use super::rates;
 use super::section::{Located, Problems, Section};
 use super::{
-    Anchor, Api, Config, DirectoryEntry, KeySource, Limits, Log, LogFormat, MobileNode, Places,
-    Pool, PoolKind, Port, Roles, Signalling, Workers, duration, key,
+    Anchor, Api, Config, DirectoryEntry, Dpdk, Driver, Idle, KeySource, Limits, Log, LogFormat,
+    MobileNode, Places, Pool, PoolKind, Port, Roles, Signalling, Workers, duration, key,
 };
 
 const ADDRESS: &str = "an IPv6 address such as \"2001:db8:d::1\"";
@@ -57,7 +57,9 @@ pub(super) fn read(path: &Path, text: &str) -> Result<(Config, Places), Vec<Prob
 
 fn read_sections(root: &Section<'_>, directory: &Path) -> Draft {
     let (anchor, anchor_span) = anchor(root.section("anchor"));
-    let ports = root.sections("port").into_iter().filter_map(port).collect();
+    let ports = root.sections("port").into_iter().enumerate();
+    let ports = ports.filter_map(|(number, section)| port(number, section));
+    let ports = ports.collect();
     if !root.has("port") {
         root.problem(Problem::new(
             0..0,
@@ -74,6 +76,7 @@ fn read_sections(root: &Section<'_>, directory: &Path) -> Draft {
         workers,
         places_workers,
         places_cores,
+        dpdk: dpdk(root.section("dpdk")),
         pools: root.sections("pool").into_iter().filter_map(pool).collect(),
         coverage: root
             .sections("coverage")
@@ -175,23 +178,68 @@ fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::op
     (anchor, span)
 }
 
-fn port(section: Section<'_>) -> Option<Located<Port>> {
-    let name = section.require("interface", interface(&section, "interface"), "\"eth0\"");
-    section.text(
-        "driver",
-        "\"af-packet\", the one driver of this build",
-        |text| match text {
-            "af-packet" => Ok(()),
-            _ => Err("no such driver"),
+/// `number` is the port's place in the file.
+fn port(number: usize, section: Section<'_>) -> Option<Located<Port>> {
+    let is_dpdk = section.text("driver", "\"af-packet\" or \"dpdk\"", |text| match text {
+        "af-packet" => Ok(false),
+        "dpdk" => Ok(true),
+        _ => Err("no such driver"),
+    });
+    let port = match is_dpdk {
+        Some(Located { value: true, .. }) => dpdk_port(number, &section),
+        _ => {
+            let name = interface(&section, "interface");
+            let name = section.require("interface", name, "\"eth0\"");
+            name.map(|name| Located {
+                value: Port {
+                    interface: name.value,
+                    driver: Driver::AfPacket,
+                },
+                span: name.span,
+            })
+        }
+    };
+    section.finish();
+    port
+}
+
+fn dpdk_port(number: usize, section: &Section<'_>) -> Option<Located<Port>> {
+    let device = section.text(
+        "device",
+        "a PCI address such as \"0000:03:00.0\", or a virtual device such as \"net_af_packet0,iface=eth0\"",
+        |text| match text.is_empty() || text.contains(char::is_whitespace) {
+            true => Err("no device can have that name"),
+            false => Ok(text.to_owned()),
         },
     );
-    section.finish();
-    name.map(|name| Located {
+    let device = section.require("device", device, "\"0000:03:00.0\"");
+    let tap = interface(section, "tap");
+    let device = device?;
+    Some(Located {
         value: Port {
-            interface: name.value,
+            interface: tap.map_or_else(|| format!("dhp-{number}"), |tap| tap.value),
+            driver: Driver::Dpdk {
+                device: device.value,
+            },
         },
-        span: name.span,
+        span: device.span,
     })
+}
+
+fn dpdk(section: Section<'_>) -> Dpdk {
+    let eal = section.texts("eal", "options of DPDK such as \"--no-huge\"", |text| {
+        Ok::<_, Infallible>(text.to_owned())
+    });
+    let mbufs = section.integer("mbufs", 2_047..=1 << 22);
+    section.finish();
+    Dpdk {
+        eal: eal.map_or_else(Vec::new, |options| {
+            options.into_iter().map(|option| option.value).collect()
+        }),
+        mbufs: mbufs
+            .and_then(|mbufs| u32::try_from(mbufs.value).ok())
+            .unwrap_or(16_383),
+    }
 }
 
 fn host_interface(section: Section<'_>) -> Located<String> {
@@ -214,6 +262,11 @@ fn workers(
     let cores = section.integers("cores", 0..=4095);
     let transit = section.boolean("transit").unwrap_or(true);
     let tcp_mss_clamp = section.boolean("tcp-mss-clamp").unwrap_or(false);
+    let idle = section.text("idle", "\"poll\" or \"sleep\"", |text| match text {
+        "poll" => Ok(Idle::Poll),
+        "sleep" => Ok(Idle::Sleep),
+        _ => Err("not one of them"),
+    });
     let cores_span = cores.as_ref().map(|cores| cores.span.clone());
     let cores: Option<Vec<usize>> = cores.map(|cores| {
         let indices = cores
@@ -235,6 +288,7 @@ fn workers(
         cores,
         transit,
         tcp_mss_clamp,
+        idle: idle.map_or(Idle::Sleep, |idle| idle.value),
     };
     (workers, span, cores_span)
 }

@@ -14,14 +14,20 @@ impl Config {
                 "preference": self.anchor.preference,
                 "path-mtu": self.anchor.path_mtu,
             },
-            "port": self.ports.iter().map(|port| json!({"interface": port.interface})).collect::<Vec<_>>(),
+            "port": self.ports.iter().map(|port| json!({
+                "interface": port.interface,
+                "driver": port.driver.name(),
+                "device": port.driver.device(),
+            })).collect::<Vec<_>>(),
             "host": {"interface": self.host_interface},
             "workers": {
                 "count": self.workers.count,
                 "cores": self.workers.cores,
                 "transit": self.workers.transit,
                 "tcp-mss-clamp": self.workers.tcp_mss_clamp,
+                "idle": self.workers.idle.name(),
             },
+            "dpdk": {"eal": self.dpdk.eal, "mbufs": self.dpdk.mbufs},
             "pool": self.pools.iter().map(|pool| json!({
                 "prefix": pool.prefix,
                 "kind": pool.kind.name(),

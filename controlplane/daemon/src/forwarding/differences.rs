@@ -6,29 +6,14 @@ use ipnet::Ipv6Net;
 
 use crate::mirror::PlannedRoute;
 
-/// What makes one list of routes the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Difference {
-    /// This route is new or no longer as it was.
-    Put(PlannedRoute),
-    /// There is no route of this prefix any more.
-    Gone(Ipv6Net),
-}
-
-impl Difference {
-    /// The prefix whose route it is. The way to an address that is not in it has not changed.
-    pub(super) fn prefix(&self) -> Ipv6Net {
-        match self {
-            Self::Put(route) => route.prefix,
-            Self::Gone(prefix) => *prefix,
-        }
-    }
-}
-
-/// The differences between two lists of routes, each ordered by prefix and with each prefix once, as a plan has them.
-pub(super) fn differences(old: &[PlannedRoute], new: &[PlannedRoute]) -> Vec<Difference> {
+/// The prefixes whose routes differ between two lists, each ordered by prefix and with each prefix once, as a plan has them;
+/// with the route that the new list has.
+pub(super) fn differences(
+    old: impl Iterator<Item = PlannedRoute>,
+    new: impl Iterator<Item = PlannedRoute>,
+) -> Vec<(Ipv6Net, Option<PlannedRoute>)> {
     let mut found = Vec::new();
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    let (mut old, mut new) = (old.peekable(), new.peekable());
     loop {
         let order = match (old.peek(), new.peek()) {
             (Some(before), Some(now)) => before.prefix.cmp(&now.prefix),
@@ -38,10 +23,9 @@ pub(super) fn differences(old: &[PlannedRoute], new: &[PlannedRoute]) -> Vec<Dif
         };
         let before = old.next_if(|_| order.is_le());
         let now = new.next_if(|_| order.is_ge());
-        match (before, now) {
-            (before, Some(now)) if before != Some(now) => found.push(Difference::Put(*now)),
-            (Some(before), None) => found.push(Difference::Gone(before.prefix)),
-            _ => {}
+        if before != now {
+            let either = before.or(now);
+            found.extend(either.map(|route| (route.prefix, now)));
         }
     }
 }
@@ -84,11 +68,11 @@ mod tests {
                 routes.iter().map(|route| (route.prefix, *route)).collect()
             };
             let mut table = by_prefix(&old);
-            for difference in differences(&old, &new) {
-                let (before, prefix) = (table.clone(), difference.prefix());
-                match difference {
-                    Difference::Put(route) => table.insert(prefix, route),
-                    Difference::Gone(_) => table.remove(&prefix),
+            for (prefix, route) in differences(old.iter().copied(), new.iter().copied()) {
+                let before = table.clone();
+                match route {
+                    Some(route) => table.insert(prefix, route),
+                    None => table.remove(&prefix),
                 };
                 prop_assert_ne!(&table, &before);
             }

@@ -18,41 +18,28 @@ use super::kernel::{Change, KernelRoute, Link, Neighbour, Reachability, RouteKin
 /// The table in which the kernel keeps the box's own addresses (RT_TABLE_LOCAL).
 const LOCAL_TABLE: u32 = 255;
 
-/// What a message of a dump or a notification says; `None`: nothing that matters here.
-pub(super) fn change(message: &RouteNetlinkMessage) -> Option<Change> {
+/// What a message of a dump or a notification says; `None`: nothing that matters here. `replaces`: it has NLM_F_REPLACE.
+pub(super) fn change(message: &RouteNetlinkMessage, replaces: bool) -> Option<Change> {
     match message {
         RouteNetlinkMessage::NewLink(link) => Some(Change::Link(self::link(link))),
         RouteNetlinkMessage::DelLink(link) => Some(Change::LinkGone(link.header.index)),
-        RouteNetlinkMessage::NewRoute(route) => self::route(route).map(|route| match route {
-            Decoded::Single(route) => Change::Route(route),
-            Decoded::Multipath(_) => Change::RoutesUnclear,
-        }),
-        RouteNetlinkMessage::DelRoute(route) => self::route(route).map(|route| match route {
-            Decoded::Single(route) => Change::RouteGone(route),
-            Decoded::Multipath(_) => Change::RoutesUnclear,
-        }),
+        RouteNetlinkMessage::NewRoute(message) => {
+            let mut routes = routes(message);
+            match (replaces, routes.len()) {
+                (_, 0) => None,
+                (true, _) => Some(Change::Replaced(routes)),
+                (false, 1) => routes.pop().map(Change::Route),
+                (false, _) => Some(Change::Multipath(routes)),
+            }
+        }
+        RouteNetlinkMessage::DelRoute(message) => Some(routes(message))
+            .filter(|routes| !routes.is_empty())
+            .map(Change::RouteGone),
         RouteNetlinkMessage::NewNeighbour(message) => neighbour(message).map(Change::Neighbour),
         RouteNetlinkMessage::DelNeighbour(message) => {
             neighbour(message).map(|gone| Change::NeighbourGone(gone.interface, gone.address))
         }
         _ => None,
-    }
-}
-
-/// A route as it is dumped.
-pub(super) enum Decoded {
-    /// With one next hop, or none.
-    Single(KernelRoute),
-    /// With several: the first of them.
-    Multipath(KernelRoute),
-}
-
-impl Decoded {
-    /// The route, of several next hops the first.
-    pub(super) fn into_route(self) -> KernelRoute {
-        match self {
-            Self::Single(route) | Self::Multipath(route) => route,
-        }
     }
 }
 
@@ -77,8 +64,19 @@ fn link(message: &LinkMessage) -> Link {
     link
 }
 
-/// A route of the main or the local table that concerns forwarding by destination.
-pub(super) fn route(message: &RouteMessage) -> Option<Decoded> {
+/// A route of the main or the local table that concerns forwarding by destination: one for each of its next hops, none if
+/// it is another.
+pub(super) fn routes(message: &RouteMessage) -> Vec<KernelRoute> {
+    let Some((route, hops)) = route(message) else {
+        return Vec::new();
+    };
+    match hops {
+        Some(hops) => hops.iter().map(|hop| by(hop, &route)).collect(),
+        None => vec![route],
+    }
+}
+
+fn route(message: &RouteMessage) -> Option<(KernelRoute, Option<&[RouteNextHop]>)> {
     // Cache entries of the kernel's own forwarding, such as a learnt path MTU, are no routes.
     if message.header.flags.contains(RouteFlags::Cloned) || message.header.source_prefix_length != 0
     {
@@ -102,7 +100,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<Decoded> {
         mtu: None,
         encapsulated: false,
     };
-    let mut multipath = false;
+    let mut multipath = None;
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Table(number) => table = *number,
@@ -114,12 +112,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<Decoded> {
             }
             RouteAttribute::Metrics(metrics) => decoded.mtu = metrics.iter().find_map(path_mtu),
             RouteAttribute::EncapType(_) | RouteAttribute::Encap(_) => decoded.encapsulated = true,
-            RouteAttribute::MultiPath(hops) => {
-                multipath = true;
-                if let Some(first) = hops.first() {
-                    first_next_hop(first, &mut decoded);
-                }
-            }
+            RouteAttribute::MultiPath(hops) => multipath = Some(hops.as_slice()),
             _ => {}
         }
     }
@@ -129,11 +122,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<Decoded> {
     decoded.destination = Ipv6Net::new(address, message.header.destination_prefix_length)
         .ok()?
         .trunc();
-    Some(if multipath {
-        Decoded::Multipath(decoded)
-    } else {
-        Decoded::Single(decoded)
-    })
+    Some((decoded, multipath))
 }
 
 fn path_mtu(metric: &RouteMetric) -> Option<u32> {
@@ -143,8 +132,12 @@ fn path_mtu(metric: &RouteMetric) -> Option<u32> {
     }
 }
 
-fn first_next_hop(hop: &RouteNextHop, route: &mut KernelRoute) {
-    route.interface = Some(hop.interface_index);
+/// The route by one of its next hops.
+fn by(hop: &RouteNextHop, route: &KernelRoute) -> KernelRoute {
+    let mut route = KernelRoute {
+        interface: Some(hop.interface_index),
+        ..route.clone()
+    };
     for attribute in &hop.attributes {
         match attribute {
             RouteAttribute::Gateway(RouteAddress::Inet6(gateway)) => route.gateway = Some(*gateway),
@@ -152,6 +145,7 @@ fn first_next_hop(hop: &RouteNextHop, route: &mut KernelRoute) {
             _ => {}
         }
     }
+    route
 }
 
 /// An IPv6 neighbour; those that the box answers for (proxies) are none.

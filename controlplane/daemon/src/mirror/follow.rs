@@ -1,12 +1,11 @@
 //! The task that has the workers follow the kernel
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::plan::{Plan, Territory, plan};
+use super::plan::{Territory, changes, changes_of_territory};
 use super::solicit::Solicitor;
 use super::watch::{MirrorError, Watcher};
 use crate::control::{ControlHandle, Stopped};
@@ -28,16 +27,17 @@ enum FollowError {
     Stopped(#[from] Stopped),
 }
 
-/// Follow the kernel, and the configuration by `territory`, until the control plane stops. `watcher` and `last` are what the daemon started with.
+/// Follow the kernel, and the configuration by `territories`, until the control plane stops. `watcher` and `territory` are what
+/// the daemon started with: their plan is in force already.
 pub async fn follow(
-    mut territory: watch::Receiver<Territory>,
+    mut territories: watch::Receiver<Territory>,
     mut watcher: Watcher,
-    mut last: Arc<Plan>,
+    mut territory: Territory,
     control: &ControlHandle,
     monitor: &HealthMonitor,
 ) {
     loop {
-        match follow_watcher(&mut territory, &mut watcher, &mut last, control).await {
+        match follow_watcher(&mut territories, &mut watcher, &mut territory, control).await {
             FollowError::Stopped(_) => return,
             FollowError::Mirror(error) => {
                 tracing::error!(%error, "the kernel's routes are not followed");
@@ -48,7 +48,7 @@ pub async fn follow(
         }
         watcher = loop {
             tokio::time::sleep(RESTART_PAUSE).await;
-            match Watcher::start().await {
+            match Watcher::start_from(watcher.state().clone()).await {
                 Ok(watcher) => break watcher,
                 Err(error) => tracing::warn!(%error, "the kernel's routes are still not followed"),
             }
@@ -61,22 +61,17 @@ pub async fn follow(
 async fn follow_watcher(
     territories: &mut watch::Receiver<Territory>,
     watcher: &mut Watcher,
-    last: &mut Arc<Plan>,
+    territory: &mut Territory,
     control: &ControlHandle,
 ) -> FollowError {
     let mut solicitor = Solicitor::default();
     let mut tick = tokio::time::interval(SOLICIT_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let territory = territories.borrow_and_update().clone();
-        let new = plan(watcher.state(), &territory);
-        if new != **last {
-            *last = Arc::new(new);
-            if let Err(stopped) = control.follow_network(Arc::clone(last)) {
-                return stopped.into();
-            }
+        if let Err(stopped) = tell(territories, watcher, territory, control) {
+            return stopped.into();
         }
-        for solicitation in solicitor.due(watcher.state(), last, &territory, Instant::now()) {
+        for solicitation in solicitor.due(watcher.state(), territory, Instant::now()) {
             if let Err(error) = watcher.solicit(&solicitation).await {
                 tracing::debug!(%error, ?solicitation, "a neighbour was not solicited");
             }
@@ -92,4 +87,23 @@ async fn follow_watcher(
             _ = tick.tick() => {}
         }
     }
+}
+
+/// Tell the control plane what is different.
+fn tell(
+    territories: &mut watch::Receiver<Territory>,
+    watcher: &mut Watcher,
+    territory: &mut Territory,
+    control: &ControlHandle,
+) -> Result<(), Stopped> {
+    let touched = watcher.take_touched();
+    if !touched.is_empty() {
+        control.follow_network(changes(watcher.state(), territory, touched))?;
+    }
+    let now = territories.borrow_and_update().clone();
+    if now != *territory {
+        let before = std::mem::replace(territory, now);
+        control.follow_network(changes_of_territory(watcher.state(), territory, &before))?;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
-//! The kernel's links, routes and neighbours as far as forwarding needs them
+//! The kernel's links, routes and neighbours as far as forwarding needs them, and what it tells of them
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
@@ -33,7 +33,7 @@ pub enum RouteKind {
     Blackhole,
 }
 
-/// A route of the main or the local table. Of a multipath route the first next hop.
+/// A route of the main or the local table, with one next hop or none. A multipath route is several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelRoute {
     /// Which packets.
@@ -50,6 +50,26 @@ pub struct KernelRoute {
     pub mtu: Option<u32>,
     /// The kernel does more with the packet than send it on (a tunnel, segment routing), so that only the kernel can.
     pub encapsulated: bool,
+}
+
+impl KernelRoute {
+    /// The router that it leads to, and the number of its link.
+    pub(super) fn to_router(&self) -> Option<(u32, Ipv6Addr)> {
+        let leads_on = self.kind == RouteKind::Unicast && !self.encapsulated;
+        self.interface.zip(self.gateway).filter(|_| leads_on)
+    }
+
+    /// Whether the kernel may have it share packets with others of its metric: rt6_qualify_for_ecmp.
+    pub(super) fn shares(&self) -> bool {
+        self.gateway.is_some()
+    }
+
+    /// Whether the kernel may see the two as one multipath route, or put one in the other's place. Local addresses are in a
+    /// table of their own.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let is_local = |route: &Self| route.kind == RouteKind::Local;
+        self.metric == other.metric && is_local(self) == is_local(other)
+    }
 }
 
 /// How far the kernel trusts what it knows of a neighbour (RFC 4861 §7.3.2).
@@ -96,10 +116,12 @@ pub enum Change {
     LinkGone(u32),
     /// A route was added.
     Route(KernelRoute),
-    /// A route was taken away.
-    RouteGone(KernelRoute),
-    /// Something that cannot be followed step by step (multipath, replacement): read all routes again.
-    RoutesUnclear,
+    /// A route has these next hops now, all of one prefix and metric.
+    Multipath(Vec<KernelRoute>),
+    /// A route took the place of another one of its prefix and metric (NLM_F_REPLACE); with all its next hops.
+    Replaced(Vec<KernelRoute>),
+    /// Routes, or next hops of one, were taken away.
+    RouteGone(Vec<KernelRoute>),
     /// A neighbour is there, or is different now.
     Neighbour(Neighbour),
     /// A neighbour cache entry is gone.
@@ -117,122 +139,20 @@ pub enum Followed {
     Unclear,
 }
 
-/// Everything mirrored. Ordered maps, so that equal states give equal plans.
+/// What has become different in a state, so that only the plan of that has to be made again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KernelState {
-    links: BTreeMap<u32, Link>,
-    routes: BTreeMap<Ipv6Net, Vec<KernelRoute>>,
-    neighbours: BTreeMap<(u32, Ipv6Addr), Neighbour>,
+pub struct Touched {
+    /// Links, as they were and as they are; `None`: not there.
+    pub links: Vec<(Option<Link>, Option<Link>)>,
+    /// Destinations of routes.
+    pub prefixes: BTreeSet<Ipv6Net>,
+    /// Neighbours, by the number of their link.
+    pub neighbours: BTreeSet<(u32, Ipv6Addr)>,
 }
 
-impl KernelState {
-    /// The interfaces.
-    pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.values()
-    }
-
-    /// An interface by its number.
-    pub fn link(&self, index: u32) -> Option<&Link> {
-        self.links.get(&index)
-    }
-
-    /// The route the kernel would use for each destination prefix: the one of the lowest metric.
-    pub fn best_routes(&self) -> impl Iterator<Item = &KernelRoute> {
-        self.routes.values().filter_map(|same| {
-            same.iter()
-                .min_by_key(|route| (route.kind != RouteKind::Local, route.metric))
-        })
-    }
-
-    /// The neighbours.
-    pub fn neighbours(&self) -> impl Iterator<Item = &Neighbour> {
-        self.neighbours.values()
-    }
-
-    /// A neighbour cache entry.
-    pub fn neighbour(&self, interface: u32, address: Ipv6Addr) -> Option<&Neighbour> {
-        self.neighbours.get(&(interface, address))
-    }
-
-    /// Take over all routes, read anew.
-    pub fn replace_routes(&mut self, routes: Vec<KernelRoute>) {
-        self.routes.clear();
-        for route in routes {
-            self.routes
-                .entry(route.destination)
-                .or_default()
-                .push(route);
-        }
-    }
-
-    /// Follow one notification.
-    pub fn apply(&mut self, change: Change) -> Followed {
-        match change {
-            Change::Link(link) => {
-                let went_down =
-                    !link.up && self.links.get(&link.index).is_some_and(|before| before.up);
-                let same = self.links.insert(link.index, link.clone()).as_ref() == Some(&link);
-                match (went_down, same) {
-                    // The kernel may be set not to tell of the routes that went with it (skip_notify_on_dev_down).
-                    (true, _) => Followed::Unclear,
-                    (false, true) => Followed::Same,
-                    (false, false) => Followed::Changed,
-                }
-            }
-            Change::LinkGone(index) => {
-                self.neighbours
-                    .retain(|(interface, _), _| *interface != index);
-                match self.links.remove(&index) {
-                    Some(_) => Followed::Unclear,
-                    None => Followed::Same,
-                }
-            }
-            Change::Route(route) => {
-                let same = self.routes.entry(route.destination).or_default();
-                if same.contains(&route) {
-                    return Followed::Same;
-                }
-                // IPv6 routes that differ only in their next hop are one multipath route to the kernel.
-                let siblings = same
-                    .iter()
-                    .any(|other| other.metric == route.metric && other.kind == route.kind);
-                same.push(route);
-                if siblings {
-                    Followed::Unclear
-                } else {
-                    Followed::Changed
-                }
-            }
-            Change::RouteGone(route) => {
-                let Some(same) = self.routes.get_mut(&route.destination) else {
-                    return Followed::Unclear;
-                };
-                let before = same.len();
-                same.retain(|other| *other != route);
-                let after = same.len();
-                if after == 0 {
-                    self.routes.remove(&route.destination);
-                }
-                if before == after + 1 {
-                    Followed::Changed
-                } else {
-                    Followed::Unclear
-                }
-            }
-            Change::RoutesUnclear => Followed::Unclear,
-            Change::Neighbour(neighbour) => {
-                let key = (neighbour.interface, neighbour.address);
-                match self.neighbours.insert(key, neighbour) {
-                    Some(before) if before == neighbour => Followed::Same,
-                    _ => Followed::Changed,
-                }
-            }
-            Change::NeighbourGone(interface, address) => {
-                match self.neighbours.remove(&(interface, address)) {
-                    Some(_) => Followed::Changed,
-                    None => Followed::Same,
-                }
-            }
-        }
+impl Touched {
+    /// Nothing is different.
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty() && self.prefixes.is_empty() && self.neighbours.is_empty()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! There is no routing or neighbour discovery of our own: the kernel does both (with FRR or BIRD on it, if the user likes),
 //! and this module follows it by rtnetlink. [`KernelState`] is what the kernel has, [`plan`] makes of it what the workers
-//! shall do, [`Watcher`] keeps the state current and [`Solicitor`] has the kernel keep in use what only the workers use.
+//! shall do, [`changes`] what has become different of that, [`Watcher`] keeps the state current and [`Solicitor`] has the kernel keep in use what only the workers use.
 
 mod decode;
 mod follow;
@@ -10,13 +10,18 @@ mod kernel;
 mod plan;
 mod prefixes;
 mod solicit;
+mod state;
 mod watch;
 
 pub use follow::follow;
 pub use kernel::{
-    Change, Followed, KernelRoute, KernelState, Link, Neighbour, Reachability, RouteKind,
+    Change, Followed, KernelRoute, Link, Neighbour, Reachability, RouteKind, Touched,
 };
-pub use plan::{NextHopFacts, NextHopKey, Plan, PlannedAction, PlannedRoute, Territory, plan};
+pub use plan::{
+    NextHopFacts, NextHopKey, Plan, PlanChanges, PlannedAction, PlannedRoute, Territory, changes,
+    changes_of_territory, plan,
+};
 pub use prefixes::LongestPrefix;
 pub use solicit::{Solicitation, SolicitationKind, Solicitor};
+pub use state::KernelState;
 pub use watch::{MirrorError, Watcher};

@@ -1,12 +1,12 @@
 //! From the kernel's state to what the workers shall do: a pure function
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use super::kernel::{KernelRoute, KernelState, Link, RouteKind};
-use super::prefixes::LongestPrefix;
+use super::kernel::{KernelRoute, Link, RouteKind, Touched};
+use super::state::KernelState;
 use crate::config::Config;
 
 /// What of the configuration decides over addresses.
@@ -35,6 +35,14 @@ impl Territory {
                 false => Vec::new(),
             },
         }
+    }
+}
+
+impl Territory {
+    /// The prefixes that are this box's own.
+    fn own_prefixes(&self) -> impl Iterator<Item = Ipv6Net> {
+        let anchors = self.anchors.iter().map(|anchor| Ipv6Net::from(*anchor));
+        self.pools.iter().copied().chain(anchors)
     }
 }
 
@@ -102,8 +110,17 @@ pub struct Plan {
     pub coverage: Vec<Ipv6Net>,
     /// All next hops that a route names.
     pub next_hops: BTreeMap<NextHopKey, NextHopFacts>,
-    /// Routers that routes lead to, as interface number and address; the kernel is to keep them resolved.
-    pub gateways: Vec<(u32, Ipv6Addr)>,
+}
+
+/// What of a plan is different from before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanChanges {
+    /// What the plan has for these prefixes now; `None`: nothing.
+    pub routes: Vec<(Ipv6Net, Option<PlannedRoute>)>,
+    /// All next hops that one of these routes names, and those that may be different.
+    pub next_hops: BTreeMap<NextHopKey, NextHopFacts>,
+    /// The coverage, where it may be different.
+    pub coverage: Option<Vec<Ipv6Net>>,
 }
 
 /// The route MTU where nothing says otherwise: RFC 8200 §5, the least that every link carries.
@@ -119,36 +136,63 @@ fn stays_with_kernel(destination: &Ipv6Net) -> bool {
             || (address.is_unspecified() && destination.prefix_len() == 128))
 }
 
-/// Make the plan.
+/// Make the plan of everything.
 pub fn plan(state: &KernelState, territory: &Territory) -> Plan {
-    let mut planner = Planner {
-        state,
-        territory,
-        ports: ports(state, territory),
-        routes: BTreeMap::new(),
-        next_hops: BTreeMap::new(),
-        gateways: Vec::new(),
-    };
-    let on_link = planner.kernel_routes();
-    planner.neighbours(&on_link);
-    planner.own_addresses();
-    planner.gateways.sort_unstable();
-    planner.gateways.dedup();
+    let mut planner = Planner::new(state, territory);
+    let prefixes = planner.prefixes();
     Plan {
-        routes: planner.routes.into_values().collect(),
+        routes: prefixes
+            .into_iter()
+            .filter_map(|prefix| planner.route(prefix))
+            .collect(),
         coverage: territory.coverage.clone(),
         next_hops: planner.next_hops,
-        gateways: planner.gateways,
+    }
+}
+
+/// Make the plan of what was touched, in a territory that is still the same. That costs what was touched, unless a link of
+/// which many things depend has changed.
+pub fn changes(state: &KernelState, territory: &Territory, touched: Touched) -> PlanChanges {
+    let mut planner = Planner::new(state, territory);
+    let mut prefixes = touched.prefixes;
+    for prefix in prefixes.clone() {
+        // Which link a neighbour belongs to is up to the routes.
+        let neighbours = state.neighbours_in(prefix);
+        prefixes.extend(neighbours.map(|neighbour| Ipv6Net::from(neighbour.address)));
+    }
+    for (interface, address) in touched.neighbours {
+        prefixes.insert(address.into());
+        planner.refresh(interface, address);
+    }
+    let mut links = touched.links.iter();
+    if links.any(|(before, now)| planner.depends_on(before.as_ref(), now.as_ref())) {
+        prefixes.extend(planner.prefixes());
+    }
+    planner.changes(prefixes)
+}
+
+/// Make the plan of a territory that was another one, `before`.
+pub fn changes_of_territory(
+    state: &KernelState,
+    territory: &Territory,
+    before: &Territory,
+) -> PlanChanges {
+    let planner = Planner::new(state, territory);
+    let mut prefixes = planner.prefixes();
+    prefixes.extend(before.own_prefixes());
+    PlanChanges {
+        coverage: Some(territory.coverage.clone()),
+        ..planner.changes(prefixes)
     }
 }
 
 /// Which interface numbers are ports, and which.
-fn ports<'a>(state: &'a KernelState, territory: &Territory) -> BTreeMap<u32, (u16, &'a Link)> {
+fn ports(state: &KernelState, territory: &Territory) -> BTreeMap<u32, u16> {
     let named = territory.ports.iter().zip(0_u16..);
     named
         .filter_map(|(name, port)| {
             let link = state.links().find(|link| link.name == *name)?;
-            Some((link.index, (port, link)))
+            Some((link.index, port))
         })
         .collect()
 }
@@ -156,51 +200,113 @@ fn ports<'a>(state: &'a KernelState, territory: &Territory) -> BTreeMap<u32, (u1
 struct Planner<'a> {
     state: &'a KernelState,
     territory: &'a Territory,
-    ports: BTreeMap<u32, (u16, &'a Link)>,
-    routes: BTreeMap<Ipv6Net, PlannedRoute>,
+    ports: BTreeMap<u32, u16>,
+    /// Those that the routes planned so far lead to.
     next_hops: BTreeMap<NextHopKey, NextHopFacts>,
-    gateways: Vec<(u32, Ipv6Addr)>,
 }
 
-impl Planner<'_> {
-    fn put(&mut self, prefix: Ipv6Net, action: PlannedAction, mtu: u16) {
-        self.routes.insert(
+impl<'a> Planner<'a> {
+    fn new(state: &'a KernelState, territory: &'a Territory) -> Self {
+        Self {
+            state,
+            territory,
+            ports: ports(state, territory),
+            next_hops: BTreeMap::new(),
+        }
+    }
+
+    /// All prefixes that may have a route.
+    fn prefixes(&self) -> BTreeSet<Ipv6Net> {
+        let neighbours = self.state.neighbours();
+        let hosts = neighbours.map(|neighbour| Ipv6Net::from(neighbour.address));
+        let destinations = self.state.destinations();
+        destinations
+            .chain(hosts)
+            .chain(self.territory.own_prefixes())
+            .collect()
+    }
+
+    fn changes(mut self, prefixes: BTreeSet<Ipv6Net>) -> PlanChanges {
+        let routes = prefixes.into_iter();
+        let routes = routes.map(|prefix| (prefix, self.route(prefix))).collect();
+        PlanChanges {
+            routes,
+            next_hops: self.next_hops,
+            coverage: None,
+        }
+    }
+
+    /// Whether routes or next hops may be others because a link was `before` and is `now`.
+    fn depends_on(&self, before: Option<&Link>, now: Option<&Link>) -> bool {
+        let is_port = |link: &Link| self.territory.ports.contains(&link.name);
+        let facts = |link: &Link| (link.index, link.name.clone(), link.mac, link.mtu);
+        let concerns_port = before.is_some_and(is_port) || now.is_some_and(is_port);
+        if concerns_port {
+            return before.map(facts) != now.map(facts);
+        }
+        let mtu = |link: &Link| link.mtu;
+        let index = before.or(now).map(|link| link.index);
+        before.map(mtu) != now.map(mtu)
+            && index.is_some_and(|index| self.state.has_routes_by(index))
+    }
+
+    /// What happens to packets of a prefix that none of its longer prefixes have; `None`: what happens to those around it.
+    fn route(&mut self, prefix: Ipv6Net) -> Option<PlannedRoute> {
+        let is_host = prefix.prefix_len() == 128;
+        let (action, mtu) = if is_host && self.territory.anchors.contains(&prefix.addr()) {
+            (PlannedAction::Anchor, LEAST_MTU)
+        } else if self.territory.pools.contains(&prefix) {
+            (PlannedAction::Pool, LEAST_MTU)
+        } else {
+            let kernel = self.kernel_route(prefix);
+            let neighbour = is_host.then(|| self.neighbour(prefix)).flatten();
+            match neighbour {
+                Some((interface, port)) => {
+                    let mtu = match kernel {
+                        // A host route of the administrator's, whose MTU counts.
+                        Some(route) => self.action(route).1,
+                        None => self.path_mtu(interface, None),
+                    };
+                    let key = self.next_hop(interface, port, prefix.addr());
+                    (PlannedAction::Via(key), mtu)
+                }
+                None => self.action(kernel?),
+            }
+        };
+        Some(PlannedRoute {
             prefix,
-            PlannedRoute {
-                prefix,
-                action,
-                mtu,
-            },
-        );
+            action,
+            mtu,
+        })
     }
 
     fn in_pool(&self, prefix: &Ipv6Net) -> bool {
-        self.territory
-            .pools
-            .iter()
-            .any(|pool| pool.contains(prefix))
+        let mut pools = self.territory.pools.iter();
+        pools.any(|pool| pool.contains(prefix))
     }
 
-    /// Plans the kernel's routes; returns which link each on-link prefix belongs to, among the routes that hide it.
-    fn kernel_routes(&mut self) -> LongestPrefix<Option<u32>> {
-        let mut on_link = LongestPrefix::default();
-        for route in self.state.best_routes() {
-            if stays_with_kernel(&route.destination) {
-                continue;
-            }
-            // A pool is this box's, whatever else is routed there: it is how the kernel is told to hand its packets over.
-            if route.kind != RouteKind::Local && self.in_pool(&route.destination) {
-                continue;
-            }
-            let owner = match (route.kind, route.gateway) {
-                (RouteKind::Unicast, None) => route.interface,
-                _ => None,
-            };
-            on_link.insert(route.destination, owner);
-            let (action, mtu) = self.action(route);
-            self.put(route.destination, action, mtu);
+    /// The kernel's route of a prefix, where it is for the kernel to say.
+    fn kernel_route(&self, prefix: Ipv6Net) -> Option<&'a KernelRoute> {
+        let route = self.state.best_route(prefix)?;
+        // A pool is this box's, whatever else is routed there: it is how the kernel is told to hand its packets over.
+        let is_ours = route.kind != RouteKind::Local && self.in_pool(&prefix);
+        (!is_ours && !stays_with_kernel(&prefix)).then_some(route)
+    }
+
+    /// The link and port of a neighbour that becomes a host route. Only one whose address belongs on its link by the routes:
+    /// the kernel also learns from whoever claims an address in a Neighbor Solicitation, and such a claim must not attract
+    /// traffic.
+    fn neighbour(&self, host: Ipv6Net) -> Option<(u32, u16)> {
+        if stays_with_kernel(&host) || self.in_pool(&host) {
+            return None;
         }
-        on_link
+        let route = self.state.route_to(host.addr())?;
+        let interface = route
+            .interface
+            .filter(|_| route.kind == RouteKind::Unicast && route.gateway.is_none())?;
+        let port = *self.ports.get(&interface)?;
+        let neighbour = self.state.neighbour(interface, host.addr())?;
+        neighbour.usable_mac().map(|_| (interface, port))
     }
 
     fn action(&mut self, route: &KernelRoute) -> (PlannedAction, u16) {
@@ -213,21 +319,15 @@ impl Planner<'_> {
                     return (PlannedAction::Unreachable, LEAST_MTU);
                 };
                 let mtu = self.path_mtu(index, route.mtu);
-                let Some((port, _)) = self
-                    .ports
-                    .get(&index)
-                    .copied()
-                    .filter(|_| !route.encapsulated)
-                else {
-                    return (PlannedAction::ByKernel, mtu);
-                };
-                match route.gateway {
-                    None => (PlannedAction::Connected { port }, mtu),
-                    Some(gateway) => {
-                        self.gateways.push((index, gateway));
-                        (PlannedAction::Via(self.next_hop(index, port, gateway)), mtu)
+                let port = self.ports.get(&index).copied();
+                let action = match (port.filter(|_| !route.encapsulated), route.gateway) {
+                    (None, _) => PlannedAction::ByKernel,
+                    (Some(port), None) => PlannedAction::Connected { port },
+                    (Some(port), Some(gateway)) => {
+                        PlannedAction::Via(self.next_hop(index, port, gateway))
                     }
-                }
+                };
+                (action, mtu)
             }
         }
     }
@@ -243,50 +343,22 @@ impl Planner<'_> {
 
     fn next_hop(&mut self, interface: u32, port: u16, address: Ipv6Addr) -> NextHopKey {
         let key = NextHopKey { port, address };
-        let neighbour = self.state.neighbour(interface, address);
-        let facts = NextHopFacts {
-            mac: neighbour.and_then(super::kernel::Neighbour::usable_mac),
-            source_mac: self.state.link(interface).map_or([0; 6], |link| link.mac),
-            mtu: self.path_mtu(interface, None),
-        };
-        self.next_hops.insert(key, facts);
+        if !self.next_hops.contains_key(&key) {
+            let neighbour = self.state.neighbour(interface, address);
+            let facts = NextHopFacts {
+                mac: neighbour.and_then(super::kernel::Neighbour::usable_mac),
+                source_mac: self.state.link(interface).map_or([0; 6], |link| link.mac),
+                mtu: self.path_mtu(interface, None),
+            };
+            self.next_hops.insert(key, facts);
+        }
         key
     }
 
-    /// On-link neighbours become host routes. Only those whose address belongs on their link by the routes: the kernel
-    /// also learns from whoever claims an address in a Neighbor Solicitation, and such a claim must not attract traffic.
-    fn neighbours(&mut self, on_link: &LongestPrefix<Option<u32>>) {
-        for neighbour in self.state.neighbours() {
-            let host = Ipv6Net::from(neighbour.address);
-            let Some((port, _)) = self.ports.get(&neighbour.interface).copied() else {
-                continue;
-            };
-            let belongs =
-                on_link.lookup(neighbour.address).copied().flatten() == Some(neighbour.interface);
-            if neighbour.usable_mac().is_none()
-                || !belongs
-                || stays_with_kernel(&host)
-                || self.in_pool(&host)
-            {
-                continue;
-            }
-            let mtu = match self.routes.get(&host) {
-                // A host route of the administrator's, whose MTU counts.
-                Some(route) => route.mtu,
-                None => self.path_mtu(neighbour.interface, None),
-            };
-            let key = self.next_hop(neighbour.interface, port, neighbour.address);
-            self.put(host, PlannedAction::Via(key), mtu);
-        }
-    }
-
-    /// What this box is itself: pools and anchors.
-    fn own_addresses(&mut self) {
-        for prefix in &self.territory.pools.clone() {
-            self.put(*prefix, PlannedAction::Pool, LEAST_MTU);
-        }
-        for anchor in &self.territory.anchors.clone() {
-            self.put((*anchor).into(), PlannedAction::Anchor, LEAST_MTU);
+    /// Says anew what is known of a neighbour, whatever routes lead there.
+    fn refresh(&mut self, interface: u32, address: Ipv6Addr) {
+        if let Some(port) = self.ports.get(&interface).copied() {
+            self.next_hop(interface, port, address);
         }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
-use super::kernel::{KernelState, Reachability};
-use super::plan::{Plan, Territory};
+use super::kernel::Reachability;
+use super::plan::Territory;
+use super::state::KernelState;
 
 /// How the kernel is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,25 +47,23 @@ impl Solicitor {
     pub fn due(
         &mut self,
         state: &KernelState,
-        plan: &Plan,
         territory: &Territory,
         now: Instant,
     ) -> Vec<Solicitation> {
         self.asked
             .retain(|_, at| now.duration_since(*at) < STALE_PATIENCE);
-        let missing = plan.gateways.iter().filter(|(interface, address)| {
-            let neighbour = state.neighbour(*interface, *address);
-            neighbour
-                .and_then(super::kernel::Neighbour::usable_mac)
-                .is_none()
-        });
-        let missing =
-            missing.map(|(interface, address)| (*interface, *address, SolicitationKind::Manage));
         let is_port = |index: u32| {
             state
                 .link(index)
                 .is_some_and(|link| link.up && territory.ports.contains(&link.name))
         };
+        let missing = state.gateways().filter(|(interface, address)| {
+            let neighbour = state.neighbour(*interface, *address);
+            let usable = neighbour.and_then(super::kernel::Neighbour::usable_mac);
+            usable.is_none() && is_port(*interface)
+        });
+        let missing =
+            missing.map(|(interface, address)| (interface, address, SolicitationKind::Manage));
         let stale = state
             .neighbours()
             .filter(|neighbour| {

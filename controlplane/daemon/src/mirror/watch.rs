@@ -15,8 +15,9 @@ use rtnetlink::{Handle, MulticastGroup, RouteMessageBuilder};
 use tokio::task::JoinHandle;
 
 use super::decode;
-use super::kernel::{Change, Followed, KernelRoute, KernelState};
+use super::kernel::{Followed, KernelRoute, Touched};
 use super::solicit::{Solicitation, SolicitationKind};
+use super::state::KernelState;
 
 /// Octets of notifications that may wait in the kernel. Beyond, it drops them and says so, and everything is read again.
 const NOTIFICATION_BUFFER: usize = 4 << 20;
@@ -58,6 +59,16 @@ impl Watcher {
     /// # Errors
     /// [`MirrorError`]; nothing of it is worth trying again at once.
     pub async fn start() -> Result<Self, MirrorError> {
+        let mut watcher = Self::start_from(KernelState::default()).await?;
+        watcher.take_touched();
+        Ok(watcher)
+    }
+
+    /// The same, where `before` was known until the notifications ended: what is different is touched.
+    ///
+    /// # Errors
+    /// As [`Watcher::start`].
+    pub async fn start_from(before: KernelState) -> Result<Self, MirrorError> {
         let groups = [
             MulticastGroup::Link,
             MulticastGroup::Neigh,
@@ -72,18 +83,24 @@ impl Watcher {
         let mut watcher = Self {
             handle,
             notifications,
-            state: KernelState::default(),
+            state: before,
             behind: Followed::Same,
             overrun: false,
             connections: [tokio::spawn(listening), tokio::spawn(asking)],
         };
-        watcher.state = watcher.read_everything().await?;
+        let now = watcher.read_everything().await?;
+        watcher.state.resync(now);
         Ok(watcher)
     }
 
     /// What the kernel has.
     pub fn state(&self) -> &KernelState {
         &self.state
+    }
+
+    /// What has become different in the state since the last call.
+    pub fn take_touched(&mut self) -> Touched {
+        self.state.take_touched()
     }
 
     /// Wait until the state has changed. What else has been notified by then is followed too. Nothing is lost if the wait
@@ -109,7 +126,8 @@ impl Watcher {
             tracing::warn!(
                 "the kernel dropped notifications; reading links, routes and neighbours again"
             );
-            self.state = self.read_everything().await?;
+            let now = self.read_everything().await?;
+            self.state.resync(now);
         } else if self.behind == Followed::Unclear {
             let routes = self.read_routes().await?;
             self.state.replace_routes(routes);
@@ -127,9 +145,7 @@ impl Watcher {
                 self.overrun = true;
                 Followed::Unclear
             }
-            NetlinkPayload::InnerMessage(inner) => match decode::change(&inner) {
-                // Which route is replaced the notification does not say.
-                Some(Change::Route(_)) if replaces => Followed::Unclear,
+            NetlinkPayload::InnerMessage(inner) => match decode::change(&inner, replaces) {
                 Some(change) => self.state.apply(change),
                 None => Followed::Same,
             },
@@ -147,7 +163,7 @@ impl Watcher {
             .await
             .map_err(refused("list the interfaces"))?
         {
-            if let Some(change) = decode::change(&RouteNetlinkMessage::NewLink(link)) {
+            if let Some(change) = decode::change(&RouteNetlinkMessage::NewLink(link), false) {
                 state.apply(change);
             }
         }
@@ -163,7 +179,9 @@ impl Watcher {
             .await
             .map_err(refused("list the neighbours"))?
         {
-            if let Some(change) = decode::change(&RouteNetlinkMessage::NewNeighbour(neighbour)) {
+            if let Some(change) =
+                decode::change(&RouteNetlinkMessage::NewNeighbour(neighbour), false)
+            {
                 state.apply(change);
             }
         }
@@ -183,7 +201,7 @@ impl Watcher {
                 cause,
             })?
         {
-            routes.extend(decode::route(&route).map(decode::Decoded::into_route));
+            routes.extend(decode::routes(&route));
         }
         Ok(routes)
     }

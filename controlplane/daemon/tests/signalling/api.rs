@@ -39,7 +39,7 @@ impl Daemon {
             &geometry(),
             anchor_config(),
             system_clock(),
-            plan,
+            &plan,
             seconds,
             TunnelLimits {
                 path_mtu: 1500,
@@ -168,7 +168,7 @@ async fn every_question_has_its_answer() {
 
     let Reply::Routes(first) = daemon
         .ask(&Request::Routes {
-            offset: 0,
+            after: None,
             limit: 2,
         })
         .await
@@ -178,7 +178,7 @@ async fn every_question_has_its_answer() {
     assert!(first.routes.len() == 2 && first.more);
     let Reply::Routes(rest) = daemon
         .ask(&Request::Routes {
-            offset: 2,
+            after: first.routes.last().map(|route| route.prefix),
             limit: 512,
         })
         .await

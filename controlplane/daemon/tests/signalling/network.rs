@@ -63,7 +63,7 @@ fn a_more_specific_route_moves_the_tunnel_and_its_mtu() {
     assert_eq!(sent(&mut rig), Some(("cn0", SERVER_MAC)));
     let path = rig.signalling.forwarding().bound(HOME).expect("bound").path;
     assert_eq!(path.mtu, 1360);
-    rig.happen([Change::RouteGone(narrow)]);
+    rig.happen([Change::RouteGone(vec![narrow])]);
     assert_eq!(sent(&mut rig), Some(("core0", ROUTER_MAC)));
     assert_eq!(
         rig.signalling
@@ -89,7 +89,7 @@ fn next_hops_that_come_and_go_leave_nothing_behind() {
         ]);
         assert_eq!(sent(&mut rig), Some(("cn0", mac)), "round {round}");
         let gone = Change::NeighbourGone(CN, gateway.parse().expect("an address"));
-        rig.happen([Change::RouteGone(specific), gone]);
+        rig.happen([Change::RouteGone(vec![specific]), gone]);
         assert_eq!(sent(&mut rig), Some(("core0", ROUTER_MAC)), "round {round}");
     }
     assert!(rig.signalling.network_error().is_none());
@@ -120,13 +120,17 @@ fn a_flapping_router_is_found_again() {
     let mut rig = bound();
     let without = {
         let mut state = rig.kernel.clone();
-        state.apply(Change::RouteGone(route("::/0", CORE, Some("fe80::a"))));
+        state.apply(Change::RouteGone(vec![route(
+            "::/0",
+            CORE,
+            Some("fe80::a"),
+        )]));
         planned(&state)
     };
     let with = planned(&rig.kernel);
     for _ in 0..20 {
-        rig.signalling.follow_network(without.clone());
-        rig.signalling.follow_network(with.clone());
+        rig.signalling.follow_network(&without);
+        rig.signalling.follow_network(&with);
     }
     assert_eq!(sent(&mut rig), Some(("core0", ROUTER_MAC)));
 }
@@ -154,11 +158,11 @@ fn more_routes_than_there_is_room_for_are_an_error_that_heals() {
     );
     let gone: Vec<Change> = (0..100)
         .map(|number| {
-            Change::RouteGone(route(
+            Change::RouteGone(vec![route(
                 &format!("2001:db8:{:x}::/48", 0x1000 + number),
                 CN,
                 None,
-            ))
+            )])
         })
         .collect();
     rig.happen(gone);

@@ -25,7 +25,7 @@ use dhp_wire::packet::compose;
 use dhpd::metrics::Metrics;
 use dhpd::mirror::{
     Change, KernelRoute, KernelState, Link, Neighbour, Plan, Reachability, RouteKind, Territory,
-    plan,
+    changes, plan,
 };
 use dhpd::signalling::Signalling;
 
@@ -100,8 +100,8 @@ pub fn territory() -> Territory {
     }
 }
 
-pub fn planned(state: &KernelState) -> Arc<Plan> {
-    Arc::new(plan(state, &territory()))
+pub fn planned(state: &KernelState) -> Plan {
+    plan(state, &territory())
 }
 
 pub fn security() -> SecurityAssociation {
@@ -201,8 +201,9 @@ impl Rig {
             seconds,
         )
         .expect("a control plane");
-        let kernel = kernel();
-        signalling.follow_network(planned(&kernel));
+        let mut kernel = kernel();
+        kernel.take_touched();
+        signalling.follow_network(&planned(&kernel));
         let (ports, [core, cn, host]) = ports();
         let settings = WorkerConfig {
             anchor_addresses: vec![ANCHOR],
@@ -241,11 +242,13 @@ impl Rig {
     }
 
     /// Something happens in the kernel, and the mirror tells.
-    pub fn happen(&mut self, changes: impl IntoIterator<Item = Change>) {
-        for change in changes {
+    pub fn happen(&mut self, events: impl IntoIterator<Item = Change>) {
+        for change in events {
             self.kernel.apply(change);
         }
-        self.signalling.follow_network(planned(&self.kernel));
+        let touched = self.kernel.take_touched();
+        let changes = changes(&self.kernel, &territory(), touched);
+        self.signalling.follow_changes(changes);
     }
 }
 

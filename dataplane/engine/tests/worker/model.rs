@@ -411,11 +411,11 @@ fn pay_hop(packet: &mut [u8], from: From) {
 }
 
 /// "RH2 put on (RFC 6275 §10.4.2), also for what the host kernel answers over the exception path; Mobility Headers other than BA
-/// go through the tunnel": the packet to the care-of address, unless it is to be tunnelled.
+/// go through the tunnel", and so do our errors: the packet to the care-of address, unless it is to be tunnelled.
 fn direct(binding: &Binding, packet: &[u8], from: From) -> Option<Vec<u8>> {
     let is_own = matches!(way(source(packet)), Way::Anchor | Way::Local);
     let chain = Chain::of(packet)?;
-    if !is_own || !matches!(from, From::Own | From::Host) || chain.upper == 135 {
+    if !is_own || from != From::Host || chain.upper == 135 {
         return None;
     }
     let [care_of, ..] = &binding.care_ofs[..] else {

@@ -72,7 +72,7 @@ impl Appliance {
             [7; 32],
             histogram.clone(),
         )?;
-        signalling.follow_network(Arc::new(network(home_link)));
+        signalling.follow_network(&network(home_link));
         let (control, control_thread) = control::spawn(signalling, bell.clone())?;
 
         let info = PortInfo {
@@ -161,6 +161,5 @@ fn network(home_link: Ipv6Net) -> Plan {
         ],
         coverage: Vec::new(),
         next_hops: BTreeMap::from([(router, facts)]),
-        gateways: Vec::new(),
     }
 }

@@ -29,7 +29,7 @@ impl Writer {
             self.make_space(table, |writer| writer.records.has_free())?;
         }
         let before = found.and_then(|entry| self.load(entry.template));
-        let account = self.account(tunnel, before.as_ref())?;
+        let account = self.meter_account(tunnel, before.as_ref())?;
         let template = match self.new_template(tunnel, account) {
             Ok(template) => template,
             Err(error) => {

@@ -8,7 +8,7 @@ use crate::template::{Account, Template, Tunnel};
 impl Writer {
     /// The account of a binding's default care-of address in its next template; `before` is the one it has. A binding with a meter
     /// keeps it to its end, since its other care-of addresses use it too.
-    pub(super) fn account(
+    pub(super) fn meter_account(
         &mut self,
         tunnel: &Tunnel,
         before: Option<&Template>,
