@@ -22,9 +22,11 @@ impl Daemon {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         let (config, socket) = (path("dhpd.toml"), path("dhpd.sock"));
+        // Every case may cost an error, as many as the kernel sends with its limits off.
         let text = format!(
             "[anchor]\naddress = \"{ANCHOR}\"\n[[port]]\ninterface = \"core0\"\n[[port]]\ninterface = \"cn0\"\n\
              [[pool]]\nprefix = \"2001:db8:d:1::/64\"\nkind = \"dhoa\"\n[[coverage]]\nprefix = \"2001:db8:c::/48\"\n\
+             [rates]\nicmp-errors = 100000\nicmp-errors-per-network = 100000\n\
              [api]\nsocket = \"{}\"\nmetrics = \"off\"\n",
             socket.display()
         );
