@@ -1,7 +1,6 @@
 //! Forwarding by route, and the last hop of everything that leaves through a next hop
 
 use dhp_segment::{Counter, DropReason, NextHop, NextHopState};
-use dhp_wire::codepoints::icmpv6::NO_ROUTE;
 use dhp_wire::icmpv6::IcmpError;
 
 use crate::header::{hop_limit, set_hop_limit};
@@ -67,14 +66,14 @@ impl<P: Port> Path<P> {
         }
     }
 
-    /// Answer that there is no route.
-    pub(crate) fn no_route(&mut self, packet: P::Buf, origin: Origin) {
+    /// Drop a packet that has no way to its destination, and answer with this code of Destination Unreachable.
+    pub(crate) fn refuse(&mut self, packet: P::Buf, code: u8, reason: DropReason, origin: Origin) {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
         }
-        let error = IcmpError::DestinationUnreachable { code: NO_ROUTE };
+        let error = IcmpError::DestinationUnreachable { code };
         self.answer(packet.bytes(), error, origin);
-        self.discard(packet, DropReason::NoRoute);
+        self.discard(packet, reason);
     }
 
     /// Whether a packet has the hop that forwarding costs, if it costs one. `false`: it had none, and the source has been told.

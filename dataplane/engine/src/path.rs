@@ -1,6 +1,7 @@
 //! What carries out the plans: the ports, the tables, and the last steps that every packet takes one of
 
 use dhp_segment::{Counter, DropReason, HomeEntry, Reader, RouteAction, Template, TraceRequest};
+use dhp_wire::codepoints::icmpv6::{ADMINISTRATIVELY_PROHIBITED, NO_ROUTE};
 use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
@@ -88,7 +89,13 @@ impl<P: Port> Path<P> {
             RouteAction::Anchor => self.receive_at_anchor(packet, origin),
             RouteAction::QueryAnycast => self.receive_at_anycast(packet, origin),
             RouteAction::Local => self.hand_to_host(packet, origin),
-            RouteAction::Unreachable => self.no_route(packet, origin),
+            RouteAction::Unreachable => {
+                self.refuse(packet, NO_ROUTE, DropReason::NoRoute, origin);
+            }
+            RouteAction::Prohibited => {
+                let code = ADMINISTRATIVELY_PROHIBITED;
+                self.refuse(packet, code, DropReason::Prohibited, origin);
+            }
             RouteAction::Blackhole => self.discard(packet, DropReason::Blackhole),
         }
     }

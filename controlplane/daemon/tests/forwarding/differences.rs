@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::packets::{NARROW_MTU, PROHIBITED, address, destination, source};
+use crate::packets::{NARROW_MTU, address, destination, source};
 
 /// One difference.
 pub struct Difference {
@@ -16,11 +16,6 @@ pub const DIFFERENCES: &[Difference] = &[
         concerns: has_options_that_the_kernel_acts_on,
         reason: "RFC 8200 §4: nodes on the way \"only examine and process the Hop-by-Hop Options header if explicitly \
                  configured to do so\"; the workers never are",
-    },
-    Difference {
-        concerns: |packet| is_within(destination(packet), PROHIBITED, 48),
-        reason: "a prohibited route is told as code 0, no route, not as code 1: what an administrator forbids is not for \
-                 everybody to know (RFC 4443 §3.1 has both)",
     },
     Difference {
         concerns: |packet| destination(packet).is_unspecified(),

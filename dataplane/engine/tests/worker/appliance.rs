@@ -56,6 +56,7 @@ pub const PENDING: &str = "2001:db8:e::1";
 /// Behind a link of 1300 octets.
 pub const NARROW: &str = "2001:db8:f::1";
 pub const BLACKHOLE: &str = "2001:db8:bad::1";
+pub const PROHIBITED: &str = "2001:db8:baf::1";
 pub const NOWHERE: &str = "2001:db9::1";
 
 pub const START_NS: u64 = 1_000_000_000_000;
@@ -377,6 +378,7 @@ fn publish(writer: &mut Writer) {
         route(PENDING, 64, RouteAction::Forward { next_hop: pending }),
         route(NARROW, 64, RouteAction::Forward { next_hop: narrow }),
         route(BLACKHOLE, 48, RouteAction::Blackhole),
+        route(PROHIBITED, 48, RouteAction::Prohibited),
     ];
     assert!(writer.publish_routes(&routes).expect("room"));
     let mut bind = |home: &str, care_of: &str, next_hop, mtu, previous: Option<(Ipv6Addr, u64)>| {

@@ -72,6 +72,7 @@ pub fn cases() -> Vec<(usize, Vec<u8>, DropReason)> {
         (CORE, up(HOME, "::1"), DropReason::LinkScope),
         (CORE, up(HOME, "ff0e::1"), DropReason::Multicast),
         (CORE, udp(FAR, NOWHERE, 10), DropReason::NoRoute),
+        (CORE, udp(FAR, PROHIBITED, 10), DropReason::Prohibited),
         (CORE, udp(FAR, BLACKHOLE, 10), DropReason::Blackhole),
         (CORE, with_hop_limit(&data, 1), DropReason::HopLimitExceeded),
         (

@@ -12,6 +12,7 @@ fn each_cause_has_its_error() {
     let cases = [
         (udp(FAR, UNBOUND_HOME, 10), (1, 3, 0)),
         (udp(FAR, NOWHERE, 10), (1, 0, 0)),
+        (udp(FAR, PROHIBITED, 10), (1, 1, 0)),
         (with_hop_limit(&udp(FAR, CORRESPONDENT, 10), 1), (3, 0, 0)),
         (with_hop_limit(&udp(FAR, CORRESPONDENT, 10), 0), (3, 0, 0)),
         (with_hop_limit(&udp(FAR, HOME, 10), 1), (3, 0, 0)),

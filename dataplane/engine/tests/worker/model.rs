@@ -192,6 +192,7 @@ impl World {
                 is_resolved,
             } => self.onto_link(packet, from, port, mtu, is_resolved),
             Way::Blackhole => vec![],
+            Way::Prohibited => self.error(&packet, from, [1, 1], 0),
             Way::Nowhere => self.error(&packet, from, [1, 0], 0),
         }
     }

@@ -27,6 +27,7 @@ fn dropping(reason: DropReason) -> CounterSnapshot {
         | DropReason::LinkScope
         | DropReason::Multicast
         | DropReason::NoRoute
+        | DropReason::Prohibited
         | DropReason::Blackhole
         | DropReason::HopLimitExceeded
         | DropReason::PacketTooBig

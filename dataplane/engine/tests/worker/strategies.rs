@@ -12,7 +12,7 @@ use crate::packets::*;
 pub const FAR: &str = "2001:db8:a::42";
 
 /// What a treatment may depend on.
-const ADDRESSES: [&str; 22] = [
+const ADDRESSES: [&str; 23] = [
     ANCHOR,
     HOME,
     CARE_OF,
@@ -30,6 +30,7 @@ const ADDRESSES: [&str; 22] = [
     PENDING,
     NARROW,
     BLACKHOLE,
+    PROHIBITED,
     NOWHERE,
     FAR,
     "fe80::1",

@@ -17,6 +17,7 @@ pub enum Way {
         is_resolved: bool,
     },
     Blackhole,
+    Prohibited,
     Nowhere,
 }
 
@@ -41,6 +42,7 @@ pub fn way(destination: Ipv6Addr) -> Way {
         _ if within(PENDING, 64) => link(CORE, 1500, false),
         _ if within(NARROW, 64) => link(CN, 1300, true),
         _ if within(BLACKHOLE, 48) => Way::Blackhole,
+        _ if within(PROHIBITED, 48) => Way::Prohibited,
         _ => Way::Nowhere,
     }
 }
