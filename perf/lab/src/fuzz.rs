@@ -17,6 +17,7 @@ use crate::configuration;
 use crate::fuzz_packets::PacketSource;
 use crate::lab::LabOptions;
 use crate::namespace::{self, Namespace};
+use crate::port_driver::PortDriver;
 use crate::state::{self, State};
 use crate::stop::Stop;
 use crate::wire::{End, open_tap};
@@ -84,7 +85,10 @@ impl Target {
         )?;
         let socket = state.directory().join("fuzz.sock");
         let path = state.directory().join("fuzz.toml");
-        fs::write(&path, configuration::home_proxy(&socket, None))?;
+        fs::write(
+            &path,
+            configuration::home_proxy(&socket, PortDriver::AfPacket, None),
+        )?;
         let starter = Starter::new(Arc::clone(state), &options.logs)?;
         let binary = |name: &str| options.binaries.join(name).display().to_string();
         let daemon = starter.start(Program {
