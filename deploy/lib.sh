@@ -23,11 +23,22 @@ need_rust() {
         fail "rustc $have is too old: $min_rust or newer is needed. Try: rustup update stable"
 }
 
-# need_packages COMMAND=PACKAGE...: installs the packages whose command is not there.
+# What it takes to build with the feature `dpdk`, for need_packages.
+dpdk_packages=(pkg-config=pkg-config /usr/include/dpdk/rte_ethdev.h=libdpdk-dev '/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev')
+
+# is_there COMMAND, or a file by its absolute path, which may be a pattern.
+is_there() {
+    case $1 in
+    /*) compgen -G "$1" >/dev/null ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+# need_packages COMMAND=PACKAGE...: installs the packages whose command or file is not there.
 need_packages() {
     local pair missing=()
     for pair in "$@"; do
-        command -v "${pair%%=*}" >/dev/null 2>&1 || missing+=("${pair#*=}")
+        is_there "${pair%%=*}" || missing+=("${pair#*=}")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     command -v apt-get >/dev/null 2>&1 ||

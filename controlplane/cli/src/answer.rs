@@ -24,6 +24,8 @@ pub enum Reply {
     Status(Status),
     /// To `bindings`.
     Bindings(Bindings),
+    /// To `ports`.
+    Ports(Vec<Port>),
     /// To `pools`.
     Pools(Vec<Pool>),
     /// To `counters`.
@@ -192,6 +194,33 @@ pub struct Bindings {
     pub bindings: Vec<Binding>,
     /// There are more behind the last one.
     pub more: bool,
+}
+
+/// A link whose packets the workers forward.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its interface; with DPDK the TAP interface that stands for the device.
+    pub name: String,
+    /// `af-packet` or `dpdk`.
+    pub driver: String,
+    /// Frames pass.
+    pub link_up: bool,
+    /// The link in words.
+    pub link: String,
+    /// The largest IP packet, in octets.
+    pub mtu: u32,
+    /// Its address.
+    pub mac: String,
+    /// Frames received.
+    pub rx_packets: u64,
+    /// Frames lost before they reached a worker, because a ring was full or there was no buffer.
+    pub rx_missed: u64,
+    /// Frames sent.
+    pub tx_packets: u64,
+    /// Frames that the driver could not send.
+    pub tx_failed: u64,
+    /// What the kernel or the DPDK driver counts, by the driver's own names.
+    pub counters: BTreeMap<String, u64>,
 }
 
 /// A pool of addresses.

@@ -16,7 +16,7 @@ mod request;
 
 pub use answer::{
     Answer, Binding, Bindings, CareOf, ConfigChange, Counters, Heading, Health, HealthState,
-    Neighbour, Pool, Reloaded, Reply, Route, Routes, Status, TracedPacket, WorkerCounters,
+    Neighbour, Pool, Port, Reloaded, Reply, Route, Routes, Status, TracedPacket, WorkerCounters,
     WorkerStatus,
 };
 pub use request::{LARGEST_PAGE, Request};

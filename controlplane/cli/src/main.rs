@@ -81,6 +81,8 @@ enum What {
     Status,
     /// Home addresses and where they are
     Bindings,
+    /// Links, and what their drivers count (all of it with --json)
+    Ports,
     /// Address pools
     Pools,
     /// What the workers and the protocol engine have counted
@@ -107,6 +109,7 @@ fn request(command: &Command) -> Request {
                 after: None,
                 limit: LARGEST_PAGE,
             },
+            What::Ports => Request::Ports,
             What::Pools => Request::Pools,
             What::Counters => Request::Counters,
             What::Routes => Request::Routes {

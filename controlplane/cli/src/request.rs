@@ -23,6 +23,8 @@ pub enum Request {
         #[serde(default = "largest_page")]
         limit: usize,
     },
+    /// The ports: links, and what their drivers count.
+    Ports,
     /// The address pools.
     Pools,
     /// The counters of the workers and of the protocol engine.

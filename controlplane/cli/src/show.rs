@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use dhpctl::{
-    Bindings, Counters, Heading, HealthState, Neighbour, Pool, Reloaded, Reply, Routes, Status,
-    TracedPacket,
+    Bindings, Counters, Heading, HealthState, Neighbour, Pool, Port, Reloaded, Reply, Routes,
+    Status, TracedPacket,
 };
 
 use crate::table::Table;
@@ -15,6 +15,7 @@ pub fn text(reply: &Reply) -> String {
     match reply {
         Reply::Status(status) => self::status(status),
         Reply::Bindings(page) => bindings(page),
+        Reply::Ports(rows) => ports(rows),
         Reply::Pools(rows) => pools(rows),
         Reply::Counters(all) => counters(all),
         Reply::Routes(page) => routes(page),
@@ -186,6 +187,34 @@ fn bindings(page: &Bindings) -> String {
     table.to_string()
 }
 
+fn ports(rows: &[Port]) -> String {
+    let mut table = Table::new(&[
+        "PORT",
+        "DRIVER",
+        "LINK",
+        "MAC",
+        ">MTU",
+        ">RX PACKETS",
+        ">MISSED",
+        ">TX PACKETS",
+        ">FAILED",
+    ]);
+    for port in rows {
+        table.row([
+            port.name.clone(),
+            port.driver.clone(),
+            port.link.clone(),
+            port.mac.clone(),
+            port.mtu.to_string(),
+            port.rx_packets.to_string(),
+            port.rx_missed.to_string(),
+            port.tx_packets.to_string(),
+            port.tx_failed.to_string(),
+        ]);
+    }
+    table.to_string()
+}
+
 fn pools(rows: &[Pool]) -> String {
     let states: Vec<&str> = {
         let mut states: Vec<&str> = rows
@@ -292,6 +321,28 @@ mod tests {
         assert_eq!(text.lines().count(), 2);
         let row = "2001:db8:d:1::7  dhoa  mn1@example.net  2001:db8:a::5    by the kernel  -           1460      9m 50s";
         assert_eq!(text.lines().nth(1), Some(row));
+    }
+
+    #[test]
+    fn a_port_is_one_line() {
+        let text = ports(&[Port {
+            name: "core0".to_owned(),
+            driver: "dpdk".to_owned(),
+            link_up: true,
+            link: "Link up at 10 Gbps FDX Fixed".to_owned(),
+            mtu: 1500,
+            mac: "02:00:00:00:0a:01".to_owned(),
+            rx_packets: 7,
+            rx_missed: 0,
+            tx_packets: 5,
+            tx_failed: 1,
+            counters: [("rx_good_packets".to_owned(), 7)].into(),
+        }]);
+        assert_eq!(
+            text,
+            "PORT   DRIVER  LINK                          MAC                 MTU  RX PACKETS  MISSED  TX PACKETS  FAILED\n\
+             core0  dpdk    Link up at 10 Gbps FDX Fixed  02:00:00:00:0a:01  1500           7       0           5       1\n"
+        );
     }
 
     #[test]

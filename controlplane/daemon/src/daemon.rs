@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::mirror::{Territory, Watcher, plan};
 use crate::operator::Operator;
 use crate::pool_routes::PoolRoutes;
+use crate::ports::PortMonitor;
 use crate::socket::ControlSocket;
 use crate::workers::{WorkerEnded, Workers};
 use crate::{http, mirror, workers};
@@ -70,7 +71,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     let guard = KernelGuard::new(Profile::Anchor, &config.kernel_interfaces())?;
     let cores = workers::cores(config, &facts);
     let (ended, mut ends) = mpsc::unbounded_channel();
-    let workers = Workers::start(config, &cores, &control, &ended)?;
+    let mut workers = Workers::start(config, &cores, &control, &ended)?;
     let pool_routes = PoolRoutes::new(&config.host_interface)?;
     pool_routes
         .set(&config.pool_prefixes(), &config.pool_prefixes())
@@ -85,7 +86,8 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         Some(pool_routes),
     );
     let territories = operator.territory();
-    let inspector = Arc::new(Inspector::new(operator, cores, metrics, monitor));
+    let ports = PortMonitor::new(workers.take_watches()).context("cannot watch the ports")?;
+    let inspector = Arc::new(Inspector::new(operator, cores, metrics, monitor, ports));
     let mut tasks = JoinSet::new();
     let mirrored = Arc::clone(&inspector);
     tasks.spawn(async move {

@@ -7,6 +7,7 @@ use dhp_segment::Counter;
 use dhpctl::{Health, HealthState};
 
 use crate::config::{Config, kernel_forwards};
+use crate::ports::PortView;
 use crate::snapshot::Snapshot;
 
 /// A worker polls at least ten times a second, asleep or not.
@@ -59,7 +60,7 @@ impl HealthMonitor {
     }
 
     /// The verdict.
-    pub fn health(&self, snapshot: &Snapshot, now: Instant) -> Health {
+    pub fn health(&self, snapshot: &Snapshot, ports: &[PortView], now: Instant) -> Health {
         let standing = self.standing.lock();
         let mut reasons = standing.unwrap_or_else(PoisonError::into_inner).clone();
         if !kernel_forwards() {
@@ -82,6 +83,9 @@ impl HealthMonitor {
             );
         }
         reasons.extend(snapshot.network_error.clone());
+        let down = ports.iter().filter(|port| !port.link_up);
+        reasons
+            .extend(down.map(|port| format!("the link of {} is down: {}", port.name, port.link)));
         for table in &snapshot.tables {
             // Nine tenths.
             if table.entries.saturating_mul(10) >= table.capacity.saturating_mul(9) {

@@ -8,8 +8,8 @@ use dhp_proto::anchor::PoolKind;
 use dhp_proto::time::NANOS_PER_SECOND;
 use dhp_segment::{Counter, DropReason, TraceRequest};
 use dhpctl::{
-    Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Reloaded,
-    Reply, Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
+    Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Port,
+    Reloaded, Reply, Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
 };
 use ipnet::Ipv6Net;
 
@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::mirror::{NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
 use crate::operator::{Operator, ReloadError};
 use crate::packet_traces::TracedBy;
+use crate::ports::{PortMonitor, PortView};
 use crate::snapshot::{Snapshot, kind_name, pool_states};
 
 /// Looks at a running daemon.
@@ -28,6 +29,7 @@ pub struct Inspector {
     cores: Vec<Option<usize>>,
     metrics: Metrics,
     health: HealthMonitor,
+    ports: PortMonitor,
     started: Instant,
 }
 
@@ -38,12 +40,14 @@ impl Inspector {
         cores: Vec<Option<usize>>,
         metrics: Metrics,
         health: HealthMonitor,
+        ports: PortMonitor,
     ) -> Self {
         Self {
             operator,
             cores,
             metrics,
             health,
+            ports,
             started: Instant::now(),
         }
     }
@@ -66,7 +70,8 @@ impl Inspector {
     /// # Errors
     /// The control plane has stopped.
     pub async fn health(&self, now: Instant) -> Result<Health, Stopped> {
-        Ok(self.health.health(&self.snapshot().await?, now))
+        let snapshot = self.snapshot().await?;
+        Ok(self.health.health(&snapshot, &self.ports.look().await, now))
     }
 
     /// The text for Prometheus.
@@ -78,8 +83,10 @@ impl Inspector {
             .snapshot()
             .await
             .map_err(|stopped| stopped.to_string())?;
-        let health = self.health.health(&snapshot, Instant::now());
+        let ports = self.ports.look().await;
+        let health = self.health.health(&snapshot, &ports, Instant::now());
         self.metrics.update(&snapshot, health.reasons.len());
+        self.metrics.update_ports(&ports);
         self.metrics.update_announced(
             &self.operator.config().pool_prefixes(),
             &self.operator.announced().await,
@@ -94,6 +101,7 @@ impl Inspector {
             Request::Bindings { after, limit } => {
                 self.bindings(after, limit).await.map(Reply::Bindings)
             }
+            Request::Ports => Ok(Reply::Ports(ports(&self.ports.look().await))),
             Request::Pools => self
                 .snapshot()
                 .await
@@ -170,7 +178,9 @@ impl Inspector {
             routes: entries("routes"),
             next_hops: entries("next_hops"),
             workers: (0..).zip(&snapshot.workers).map(worker).collect(),
-            health: self.health.health(&snapshot, Instant::now()),
+            health: self
+                .health
+                .health(&snapshot, &self.ports.look().await, Instant::now()),
         })
     }
 
@@ -330,6 +340,23 @@ impl Inspector {
         self.health.follow_config(&self.operator.config());
         outcome
     }
+}
+
+fn ports(views: &[PortView]) -> Vec<Port> {
+    let row = |view: &PortView| Port {
+        name: view.name.clone(),
+        driver: view.driver.to_owned(),
+        link_up: view.link_up,
+        link: view.link.clone(),
+        mtu: view.mtu,
+        mac: dhp_wire::ethernet::MacAddr(view.mac).to_string(),
+        rx_packets: view.stats.rx_packets,
+        rx_missed: view.stats.rx_missed,
+        tx_packets: view.stats.tx_packets,
+        tx_failed: view.stats.tx_failed,
+        counters: view.counters.iter().cloned().collect(),
+    };
+    views.iter().map(row).collect()
 }
 
 fn pools(snapshot: &Snapshot) -> Vec<Pool> {

@@ -10,6 +10,7 @@
 //! | [`control_plane`] | segment and control thread together; workers on any ports join it |
 //! | [`workers`] | the forwarding threads on Linux interfaces |
 //! | [`pool_routes`] | the kernel's routes to the pools: handed over always, announced unless drained |
+//! | [`ports`] | links and what drivers count, read beside the workers |
 //! | [`operator`] | drains, releases, reloads the configuration |
 //! | [`inspector`] | answers `dhpctl` ([`socket`]) and monitoring ([`http`]) from [`snapshot`]s |
 //! | [`packet_traces`] | what the workers tell of single packets, while somebody asks |
@@ -33,6 +34,7 @@ pub mod mirror;
 pub mod operator;
 pub mod packet_traces;
 pub mod pool_routes;
+pub mod ports;
 pub mod signalling;
 pub mod snapshot;
 pub mod socket;

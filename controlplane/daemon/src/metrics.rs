@@ -15,6 +15,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::ports::PortView;
 use crate::snapshot::{Snapshot, kind_name, pool_states};
 
 /// The metrics of one daemon.
@@ -34,6 +35,9 @@ pub struct Metrics {
     lost: IntCounter,
     unplaced: IntCounter,
     signalling_seconds: Histogram,
+    links_up: IntGaugeVec,
+    missed: IntCounterVec,
+    port_counters: IntCounterVec,
     /// Families of the engine by name, made when they are first seen.
     engine: Mutex<HashMap<&'static str, IntCounterVec>>,
 }
@@ -157,6 +161,21 @@ impl Metrics {
                 "dmip_unplaced_bindings_total",
                 "Bindings that the forwarding tables did not take",
             )?,
+            links_up: maker.gauges(
+                "dmip_port_link_up",
+                "1 while frames pass the port's link, 0 while it is down",
+                &["port"],
+            )?,
+            missed: maker.counters(
+                "dmip_port_missed_total",
+                "Frames lost before they reached a worker, because a ring was full or there was no buffer",
+                &["port"],
+            )?,
+            port_counters: maker.counters(
+                "dmip_port_driver_total",
+                "What the kernel or the DPDK driver counts of a port, by the driver's own names",
+                &["port", "counter"],
+            )?,
             signalling_seconds: maker.register(Histogram::with_opts(seconds)?)?,
             engine: Mutex::default(),
             registry,
@@ -215,6 +234,24 @@ impl Metrics {
         advance(&self.unplaced, snapshot.signalling.unplaced);
         for sample in &snapshot.engine {
             self.update_engine(sample);
+        }
+    }
+
+    /// Take over what the ports tell.
+    pub fn update_ports(&self, ports: &[PortView]) {
+        for port in ports {
+            let name = port.name.as_str();
+            self.links_up
+                .with_label_values(&[name])
+                .set(port.link_up.into());
+            advance(
+                &self.missed.with_label_values(&[name]),
+                port.stats.rx_missed,
+            );
+            for (counter, value) in &port.counters {
+                let labels = [name, counter.as_str()];
+                advance(&self.port_counters.with_label_values(&labels), *value);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, Driver, HostFacts, Idle};
 use crate::control_plane::{ControlPlane, JoinError};
+use crate::ports::PortWatch;
 
 /// Octets of a packet's buffer for links of up to 1500 octets, and for jumbo frames.
 const FRAME_OCTETS: u16 = 2048;
@@ -63,6 +64,7 @@ pub struct Workers {
     stop: Arc<AtomicBool>,
     wakes: Vec<WakeFd>,
     threads: Vec<JoinHandle<()>>,
+    watches: Vec<PortWatch>,
     /// Ends behind the threads.
     #[cfg(feature = "dpdk")]
     _dpdk: Option<dhp_port_dpdk::Eal>,
@@ -75,6 +77,8 @@ struct Ports<P> {
     of_workers: Vec<Vec<P>>,
     /// A link's number and that of its exception port.
     exceptions: Vec<(usize, usize)>,
+    /// Of the links, in the order of the configuration.
+    watches: Vec<PortWatch>,
 }
 
 /// The core of each worker: as configured, or the last ones of this process.
@@ -134,6 +138,7 @@ impl Workers {
             stop: Arc::default(),
             wakes: Vec::new(),
             threads: Vec::new(),
+            watches: Vec::new(),
             #[cfg(feature = "dpdk")]
             _dpdk: None,
         };
@@ -162,6 +167,11 @@ impl Workers {
         Err(WorkersError::NoDpdk)
     }
 
+    /// What to look at to know how the links are. There once.
+    pub fn take_watches(&mut self) -> Vec<PortWatch> {
+        std::mem::take(&mut self.watches)
+    }
+
     fn start_on<P: Port + Send + 'static>(
         &mut self,
         ports: Ports<P>,
@@ -176,6 +186,7 @@ impl Workers {
             control,
             ended,
         } = *starting;
+        self.watches = ports.watches;
         for ((number, of_worker), core) in (0..).zip(ports.of_workers).zip(cores) {
             let host_port = of_worker.len().checked_sub(1);
             let settings = WorkerConfig {

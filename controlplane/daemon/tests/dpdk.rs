@@ -179,6 +179,20 @@ fn packets_are_forwarded_and_the_kernel_answers_for_itself() {
     });
     assert_eq!(pinger.replies(address(SERVER), 20), [1; 20]);
 
+    // The drivers' counts, read while the workers work.
+    daemon.ask_until(r#"{"command":"ports"}"#, |answer| {
+        let answer: serde_json::Value = serde_json::from_str(answer).expect("JSON");
+        let ports = answer.pointer("/ok/ports");
+        let ports = ports.and_then(serde_json::Value::as_array);
+        let is_well = |port: &serde_json::Value| {
+            let received = port.pointer("/counters/rx_good_packets");
+            port.get("driver").is_some_and(|driver| driver == "dpdk")
+                && port.get("link_up").is_some_and(|up| up == true)
+                && received.is_some_and(|count| count.as_u64() >= Some(40))
+        };
+        ports.is_some_and(|ports| ports.len() == 2 && ports.iter().all(is_well))
+    });
+
     assert!(daemon.terminate().success());
     let left = router.ip(&["link", "show"]);
     assert!(

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use crate::error::{Context, SetupError};
 use crate::frame_sender::FrameSender;
 use crate::interface::Interface;
+use crate::missed::MissedFrames;
 use crate::offload::ReceiveOffloadsOff;
 use crate::receiver::{AfPacketStats, Receiver};
 
@@ -79,6 +80,11 @@ impl AfPacketPort {
             });
         }
         Ok(ports)
+    }
+
+    /// The count of frames lost before this queue, for whoever watches it.
+    pub fn missed(&self) -> &Arc<MissedFrames> {
+        self.receiver.missed()
     }
 
     /// Counts beside those of [`Port::stats`].

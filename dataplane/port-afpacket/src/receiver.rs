@@ -1,7 +1,7 @@
 //! Receiving at an interface: from the ring, from the socket's queue, and from a super-frame
 
-use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
 
 use dhp_engine::{FrameBuf, PacketBuf, PortStats};
 use dhp_wire::ethernet::HEADER_LEN as ETHERNET_LEN;
@@ -11,6 +11,7 @@ use nix::sys::socket::{MsgFlags, SockType, getsockopt, recv, setsockopt, sockopt
 use crate::error::{Context, SetupError};
 use crate::filter;
 use crate::interface::Interface;
+use crate::missed::MissedFrames;
 use crate::rx_ring::{RingFrame, RxRing};
 use crate::socket::{attach_filter, bind_packet, open_packet, packet_option, set_packet_option};
 use crate::super_frame::{SuperFrame, Unsplittable};
@@ -48,7 +49,7 @@ pub(crate) struct Receiver {
     stats: PortStats,
     /// As many of the oversized frames has the worker been told of.
     oversized_taken: u64,
-    missed: Cell<u64>,
+    missed: Arc<MissedFrames>,
     details: AfPacketStats,
     warned: bool,
 }
@@ -56,14 +57,17 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// Receive all IPv6 at `interface` that is not for another station, with a ring of about `ring_frames` slots.
     pub(crate) fn open(interface: &Interface, ring_frames: usize) -> Result<Self, SetupError> {
+        let ring = open_ring(interface, ring_frames)?;
+        let missed = MissedFrames::of(ring.socket())
+            .context(&interface.name, "take a second descriptor of the socket")?;
         Ok(Self {
             name: interface.name.clone(),
             mtu: interface.mtu,
-            ring: open_ring(interface, ring_frames)?,
+            ring,
             super_frame: SuperFrame::new(),
             stats: PortStats::default(),
             oversized_taken: 0,
-            missed: Cell::new(0),
+            missed: Arc::new(missed),
             details: AfPacketStats::default(),
             warned: false,
         })
@@ -105,19 +109,15 @@ impl Receiver {
 
     /// The receive half of the port's counts.
     pub(crate) fn stats(&self) -> PortStats {
-        let zero = libc::tpacket_stats {
-            tp_packets: 0,
-            tp_drops: 0,
-        };
-        // Reading sets the kernel's count to zero.
-        if let Ok(kernel) = packet_option(self.ring.socket(), libc::PACKET_STATISTICS, zero) {
-            self.missed
-                .set(self.missed.get() + u64::from(kernel.tp_drops));
-        }
         PortStats {
-            rx_missed: self.stats.rx_missed + self.missed.get(),
+            rx_missed: self.stats.rx_missed + self.missed.count(),
             ..self.stats
         }
+    }
+
+    /// What the kernel lost before the ring.
+    pub(crate) fn missed(&self) -> &Arc<MissedFrames> {
+        &self.missed
     }
 
     pub(crate) fn details(&self) -> AfPacketStats {

@@ -179,7 +179,7 @@ impl Port for DpdkPort {
     fn stats(&self) -> PortStats {
         let rx_missed = match self.queue {
             // The device does not tell by queue.
-            0 => self.device.missed(),
+            0 => self.device.stats().rx_missed,
             _ => 0,
         };
         PortStats {

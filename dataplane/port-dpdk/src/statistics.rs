@@ -2,20 +2,29 @@
 
 use std::ffi::{CStr, c_uint};
 
+use dhp_engine::PortStats;
 use dpdk_sys::{rte_eth_stats, rte_eth_xstat, rte_eth_xstat_name};
 
 use crate::device::DpdkDevice;
 
 impl DpdkDevice {
-    /// Frames that the device lost, because a ring was full or there was no mbuf.
-    pub fn missed(&self) -> u64 {
+    /// All its queues together, as the device counts them. What it lost, it lost because a ring was full or there was no mbuf.
+    pub fn stats(&self) -> PortStats {
         // SAFETY: a structure of integers, for all of which zero is a value.
         let mut stats: rte_eth_stats = unsafe { std::mem::zeroed() };
         // SAFETY: writes the structure that the pointer is to.
         let code = unsafe { dpdk_sys::rte_eth_stats_get(self.port_id, &raw mut stats) };
-        match code {
-            0 => stats.imissed.saturating_add(stats.rx_nombuf),
-            _ => 0,
+        if code != 0 {
+            return PortStats::default();
+        }
+        PortStats {
+            rx_packets: stats.ipackets,
+            rx_bytes: stats.ibytes,
+            rx_missed: stats.imissed.saturating_add(stats.rx_nombuf),
+            tx_packets: stats.opackets,
+            tx_bytes: stats.obytes,
+            tx_failed: stats.oerrors,
+            ..PortStats::default()
         }
     }
 

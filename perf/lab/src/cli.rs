@@ -99,8 +99,11 @@ pub struct UpArguments {
     #[command(flatten)]
     pub lab: LabArguments,
     /// Start no dhpd and no dhp-mn: networks, router advertisements and the correspondent's server only.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dpdk")]
     pub networks_only: bool,
+    /// The anchors' ports by DPDK, for a dhpd built with `--features dpdk`.
+    #[arg(long)]
+    pub dpdk: bool,
 }
 
 /// Options of the demo.
@@ -121,6 +124,9 @@ pub struct DemoArguments {
     /// A short one: 40 MB, two moves and a make before break.
     #[arg(long)]
     pub quick: bool,
+    /// The anchors' ports by DPDK, for a dhpd built with `--features dpdk`.
+    #[arg(long)]
+    pub dpdk: bool,
 }
 
 /// Options of `bgp`.

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::addresses::{
     CN_DHP, CN_DIRECT, CN_HA, COVERAGE, DHOA_PREFIX, DHP, HA, HOME_ADDRESS, HOME_PREFIX,
 };
+use crate::port_driver::PortDriver;
 
 /// The key that the mobile node shares with its home; of the lab only.
 const HOME_KEY: &str = "6c61622d6f6e6c792d686f6d652d6b65792d646f2d6e6f742d7573652d697421";
@@ -12,17 +13,15 @@ const MN_ID: &str = "mn1@example.net";
 const SPI: u32 = 256;
 
 /// `dhpd` as home agent, and as locator that knows of the DHP.
-pub fn home_agent(api_socket: &Path) -> String {
+pub fn home_agent(api_socket: &Path, ports: PortDriver) -> String {
     format!(
         r#"# dhpd as home agent of the lab
 [anchor]
 address = "{HA}"
 roles = ["home-agent", "locator"]
 
-[[port]]
-interface = "core0"
-
-[[pool]]
+{core}
+{dpdk}[[pool]]
 prefix = "{HOME_PREFIX}"
 kind = "home"
 
@@ -42,6 +41,8 @@ home-address = "{HOME_ADDRESS}"
 socket = "{socket}"
 metrics = "127.0.0.1:9105"
 "#,
+        core = ports.port_section("core0"),
+        dpdk = ports.section("ha"),
         socket = api_socket.display()
     )
 }
@@ -49,7 +50,7 @@ metrics = "127.0.0.1:9105"
 /// `dhpd` as the DHP in front of the correspondent.
 ///
 /// With `path_mtu` it is told how long tunnel packets may be, and to lower TCP's MSS accordingly.
-pub fn home_proxy(api_socket: &Path, path_mtu: Option<u32>) -> String {
+pub fn home_proxy(api_socket: &Path, ports: PortDriver, path_mtu: Option<u32>) -> String {
     let path = path_mtu_line(path_mtu);
     let clamp = path_mtu.map_or("", |_| "[workers]\ntcp-mss-clamp = true\n\n");
     format!(
@@ -58,13 +59,9 @@ pub fn home_proxy(api_socket: &Path, path_mtu: Option<u32>) -> String {
 address = "{DHP}"
 roles = ["dhp", "locator"]
 {path}
-[[port]]
-interface = "core0"
-
-[[port]]
-interface = "cn0"
-
-[[pool]]
+{core}
+{cn}
+{dpdk}[[pool]]
 prefix = "{DHOA_PREFIX}"
 kind = "dhoa"
 
@@ -86,6 +83,9 @@ home-key = "{HOME_KEY}"
 socket = "{socket}"
 metrics = "127.0.0.1:9105"
 "#,
+        core = ports.port_section("core0"),
+        cn = ports.port_section("cn0"),
+        dpdk = ports.section("dhp"),
         socket = api_socket.display()
     )
 }

@@ -17,6 +17,7 @@ use crate::configuration;
 use crate::fuzz_packets::PacketSource;
 use crate::lab::LabOptions;
 use crate::namespace::{self, Namespace};
+use crate::port_driver::PortDriver;
 use crate::state::{self, State};
 use crate::stop::Stop;
 use crate::wire::{End, open_tap};
@@ -29,6 +30,9 @@ const BURST: u64 = 1024;
 
 /// How long the daemon's counters may stand still.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// RFC 8200 §4.5: "If insufficient fragments are received to complete reassembly of a packet within 60 seconds …, reassembly of
+/// that packet must be abandoned".
+const FRAGMENTS_KEPT: Duration = Duration::from_secs(60);
 /// The daemon's way to its own host: what the host sends into it is received, and counted, too.
 const HOST_PORT: &str = "dhp0";
 
@@ -84,7 +88,10 @@ impl Target {
         )?;
         let socket = state.directory().join("fuzz.sock");
         let path = state.directory().join("fuzz.toml");
-        fs::write(&path, configuration::home_proxy(&socket, None))?;
+        fs::write(
+            &path,
+            configuration::home_proxy(&socket, PortDriver::AfPacket, None),
+        )?;
         let starter = Starter::new(Arc::clone(state), &options.logs)?;
         let binary = |name: &str| options.binaries.join(name).display().to_string();
         let daemon = starter.start(Program {
@@ -141,7 +148,7 @@ impl Target {
         }
         let seconds = started.elapsed().as_secs_f64();
         self.check_alive()?;
-        self.check_conservation()?;
+        self.wait_until_conserved(stop)?;
         println!(
             "{sent} packets, {octets} octets, seed {seed}, in {seconds:.1} s ({:.0} packets/s): each counted, no panic, the daemon answers",
             sent as f64 / seconds
@@ -230,8 +237,25 @@ impl Target {
         packets.with_context(|| format!("{HOST_PORT} has no statistics"))
     }
 
-    /// Every packet must have ended in exactly one place: sent, handed over, or dropped by a name.
-    fn check_conservation(&self) -> Result<()> {
+    /// Every packet must have ended in exactly one place: sent, handed over, or dropped by a name. Fragments that wait for the
+    /// rest of their packet end with their time.
+    fn wait_until_conserved(&self, stop: &Stop) -> Result<()> {
+        let patience = Instant::now() + FRAGMENTS_KEPT + PATIENCE;
+        loop {
+            stop.check()?;
+            let (came, went) = self.came_and_went()?;
+            if came == went {
+                return Ok(());
+            }
+            if Instant::now() >= patience {
+                bail!("{came} packets came or were made, {went} went or were dropped by a name");
+            }
+            self.drain();
+            stop.sleep(Duration::from_millis(100))?;
+        }
+    }
+
+    fn came_and_went(&self) -> Result<(u64, u64)> {
         let all = self.ask("counters")?;
         let came = sum(
             &all,
@@ -248,15 +272,15 @@ impl Target {
             "tx_packets",
             "punted_mobility",
             "punted_query",
+            "punted_errors",
+            "relayed_errors",
+            "fragments_joined",
             "host_has_copy",
         ];
         // An ICMPv6 error that was not sent for its rate never was a packet.
         let never = sum(&all, "drops", &["icmp_rate_limited"]);
         let went = sum(&all, "counters", &went) + sum(&all, "drops", &[]) - never;
-        if came != went {
-            bail!("{came} packets came or were made, {went} went or were dropped by a name");
-        }
-        Ok(())
+        Ok((came, went))
     }
 
     fn print_outcomes(&self) -> Result<()> {

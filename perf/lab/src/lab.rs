@@ -15,6 +15,7 @@ use crate::children::{Output, Program, Running, Starter};
 use crate::configuration;
 use crate::namespace::{self, Namespace};
 use crate::ping;
+use crate::port_driver::PortDriver;
 use crate::state::State;
 use crate::stop::Stop;
 use crate::topology::Topology;
@@ -29,6 +30,8 @@ pub struct LabOptions {
     pub binaries: PathBuf,
     /// Directory for the logs of all programs.
     pub logs: PathBuf,
+    /// What drives the anchors' ports.
+    pub ports: PortDriver,
 }
 
 /// A running lab; everything ends and goes when it is dropped.
@@ -57,7 +60,7 @@ impl Lab {
             state,
             path_mtu: None,
         };
-        lab.topology = Some(Topology::build(&lab.state)?);
+        lab.topology = Some(Topology::build(&lab.state, lab.options.ports)?);
         let advertising =
             access::start_advertising(lab.topology()?, &lab.starter, lab.state.directory())?;
         lab.programs.extend(advertising);
@@ -108,15 +111,17 @@ impl Lab {
 
     /// Starts both anchors and waits until they answer.
     pub fn start_anchors(&mut self, stop: &Stop) -> Result<()> {
+        let ports = self.options.ports;
         for (node, text) in [
-            ("ha", configuration::home_agent(&self.socket("ha"))),
+            ("ha", configuration::home_agent(&self.socket("ha"), ports)),
             (
                 "dhp",
-                configuration::home_proxy(&self.socket("dhp"), self.path_mtu),
+                configuration::home_proxy(&self.socket("dhp"), ports, self.path_mtu),
             ),
         ] {
             let path = self.write_configuration(node, &text)?;
-            let command = vec![self.binary("dhpd")?, "run".into(), "--config".into(), path];
+            let mut command = ports.environment(self.state.directory());
+            command.extend([self.binary("dhpd")?, "run".into(), "--config".into(), path]);
             self.start_in(node, &format!("dhpd-{node}"), command)?;
         }
         for node in ["ha", "dhp"] {

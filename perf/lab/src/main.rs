@@ -30,6 +30,7 @@ mod path_mtu;
 mod pcap;
 mod ping;
 mod plots;
+mod port_driver;
 mod priority;
 mod process_id;
 mod random;
@@ -65,6 +66,7 @@ use crate::cli::{
 use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
 use crate::namespace::Namespace;
+use crate::port_driver::PortDriver;
 use crate::stop::Stop;
 use crate::udp_stream::StreamPlan;
 
@@ -82,7 +84,10 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(arguments) => return run_demo(&arguments),
         Command::Up(arguments) => up::run(
-            options(&arguments.lab)?,
+            LabOptions {
+                ports: PortDriver::of_option(arguments.dpdk),
+                ..options(&arguments.lab)?
+            },
             arguments.networks_only,
             &Stop::on_signals()?,
         )?,
@@ -138,7 +143,10 @@ fn run_demo(arguments: &DemoArguments) -> Result<ExitCode> {
     } else {
         DemoPlan::full()
     };
-    let options = options(&arguments.lab)?;
+    let options = LabOptions {
+        ports: PortDriver::of_option(arguments.dpdk),
+        ..options(&arguments.lab)?
+    };
     let captures = arguments
         .pcap
         .clone()
@@ -211,6 +219,7 @@ fn options(arguments: &LabArguments) -> Result<LabOptions> {
     Ok(LabOptions {
         binaries,
         logs: arguments.logs.clone(),
+        ports: PortDriver::AfPacket,
     })
 }
 

@@ -81,17 +81,20 @@ pub fn bring_down(directory: &Path, limit: Duration) -> Result<bool> {
             clean(directory)?;
             return Ok(was_running);
         }
-        let owner =
-            owner(directory).context("a lab holds the lock but its journal does not name it")?;
-        // A killed one holds the lock a little longer, while the kernel takes its interfaces apart.
-        if !was_running && owner.is_alive() {
+        // A killed one holds the lock a little longer, while the kernel takes its interfaces apart; one that ends has removed its
+        // journal before it lets the lock go.
+        let owner = owner(directory);
+        if !was_running
+            && let Some(owner) = owner
+            && owner.is_alive()
+        {
             owner.signal(Signal::SIGTERM);
             was_running = true;
         }
         if Instant::now() >= deadline {
+            let owner = owner.map_or_else(String::new, |owner| format!(" (pid {})", owner.pid));
             bail!(
-                "the running lab (pid {}) did not end within {} s",
-                owner.pid,
+                "the running lab{owner} did not end within {} s",
                 limit.as_secs()
             );
         }

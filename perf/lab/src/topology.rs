@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 
 use crate::delay_line::LineSettings;
 use crate::namespace::Namespace;
+use crate::port_driver::PortDriver;
 use crate::state::State;
 use crate::wire::{End, Wire};
 
@@ -48,6 +49,9 @@ pub const WIRES: [(&str, &str, &str, &str, u64); 5] = [
     ("core", "ha-site", "ha", "core0", 35),
 ];
 
+/// The nodes where `dhpd` runs, on all their interfaces.
+const ANCHORS: [&str; 2] = ["ha", "dhp"];
+
 /// All namespaces and wires. The wires end when this is dropped; the namespaces, when the lab's journal is released.
 #[derive(Debug)]
 pub struct Topology {
@@ -57,7 +61,7 @@ pub struct Topology {
 
 impl Topology {
     /// Builds everything but the programs.
-    pub fn build(state: &State) -> Result<Self> {
+    pub fn build(state: &State, ports: PortDriver) -> Result<Self> {
         let mut topology = Self {
             wires: Vec::new(),
             namespaces: BTreeMap::new(),
@@ -69,18 +73,12 @@ impl Topology {
         }
         for (index, (left, left_interface, right, right_interface, delay_ms)) in (0_u8..).zip(WIRES)
         {
-            let left = End {
-                namespace: topology.node(left)?,
-                interface: left_interface,
-                mac: mac(index, 1),
-            };
-            let right = End {
-                namespace: topology.node(right)?,
-                interface: right_interface,
-                mac: mac(index, 2),
-            };
-            let settings = LineSettings::delay(Duration::from_millis(delay_ms));
-            topology.wires.push(Wire::connect(left, right, settings)?);
+            let ends = [
+                (left, left_interface, mac(index, 1)),
+                (right, right_interface, mac(index, 2)),
+            ];
+            let wire = topology.connect(ends, delay_ms, ports)?;
+            topology.wires.push(wire);
         }
         topology.radio().context("the access networks")?;
         topology.routers().context("addresses and routes")?;
@@ -100,6 +98,35 @@ impl Topology {
     /// The wires.
     pub fn wires(&self) -> &[Wire] {
         &self.wires
+    }
+
+    /// A wire between two interfaces, each named by its node, its name and its MAC address.
+    fn connect(
+        &self,
+        ends: [(&str, &str, [u8; 6]); 2],
+        delay_ms: u64,
+        ports: PortDriver,
+    ) -> Result<Wire> {
+        let driver = |node: &str| match ANCHORS.contains(&node) {
+            true => ports,
+            false => PortDriver::AfPacket,
+        };
+        let names = ends.map(|(node, interface, _)| driver(node).wire_end(interface));
+        let [left, right] = &ends;
+        let end = |(node, _, mac): (&str, &str, [u8; 6]), interface| -> Result<End<'_>> {
+            Ok(End {
+                namespace: self.node(node)?,
+                interface,
+                mac,
+            })
+        };
+        let [left_name, right_name] = &names;
+        let settings = LineSettings::delay(Duration::from_millis(delay_ms));
+        let wire = Wire::connect(end(*left, left_name)?, end(*right, right_name)?, settings)?;
+        for (node, interface, mac) in ends {
+            driver(node).prepare(self.node(node)?, interface, mac)?;
+        }
+        Ok(wire)
     }
 
     fn radio(&self) -> Result<()> {

@@ -4,6 +4,7 @@ use dhp_port_dpdk::{DeviceSettings, DpdkDevice, DpdkWorkerPort, Eal, KernelPort,
 
 use super::{Ports, WorkersError, frame_octets};
 use crate::config::{Config, Port};
+use crate::ports::PortWatch;
 
 /// Places of each receive and each transmit ring.
 const DESCRIPTORS: u16 = 1024;
@@ -28,8 +29,12 @@ pub(super) fn open(config: &Config) -> Result<(Eal, Ports<DpdkWorkerPort>), Work
         taps.push(KernelPort::tap(&device.info().name, device.info(), &pools)?);
     }
     let links = devices.len();
+    let mut watches = Vec::with_capacity(links);
     for device in devices {
-        deal(&mut of_workers, device.start(&pools)?);
+        let queues = device.start(&pools)?;
+        let first = queues.first();
+        watches.extend(first.map(|queue| PortWatch::Dpdk(queue.device().clone())));
+        deal(&mut of_workers, queues);
     }
     for tap in taps {
         deal(&mut of_workers, tap);
@@ -41,6 +46,7 @@ pub(super) fn open(config: &Config) -> Result<(Eal, Ports<DpdkWorkerPort>), Work
     let ports = Ports {
         of_workers,
         exceptions: (0..links).map(|link| (link, links + link)).collect(),
+        watches,
     };
     Ok((eal, ports))
 }

@@ -5,6 +5,7 @@ use dhp_port_afpacket::{AfPacketPort, Interface, LinuxPort, SetupError, TunPort}
 
 use super::{Ports, frame_octets};
 use crate::config::Config;
+use crate::ports::PortWatch;
 
 /// Frames of each worker, for all its ports.
 const FRAMES: usize = 8192;
@@ -19,8 +20,13 @@ pub(super) fn open(config: &Config) -> Result<Ports<LinuxPort>, SetupError> {
         .map(|_| FramePool::new(FRAMES, octets))
         .collect();
     let mut of_workers: Vec<Vec<LinuxPort>> = pools.iter().map(|_| Vec::new()).collect();
+    let mut watches = Vec::with_capacity(config.ports.len());
     for port in &config.ports {
         let queues = AfPacketPort::open(&port.interface, &pools, RING_FRAMES)?;
+        watches.push(PortWatch::Linux {
+            interface: port.interface.clone(),
+            missed: queues.iter().map(|queue| queue.missed().clone()).collect(),
+        });
         for (worker, queue) in of_workers.iter_mut().zip(queues) {
             worker.push(queue.into());
         }
@@ -32,6 +38,7 @@ pub(super) fn open(config: &Config) -> Result<Ports<LinuxPort>, SetupError> {
     Ok(Ports {
         of_workers,
         exceptions: Vec::new(),
+        watches,
     })
 }
 

@@ -52,16 +52,21 @@ impl Network {
         network.router.add_address(ROUTER, "core0");
         network.router.add_address("2001:db8:c:1::1", "cn0");
         network.router.ip(&["address", "add", ANCHOR, "dev", "lo"]);
-        for (host, own, gateway) in [
-            (&network.client, "2001:db8:a::2", ROUTER),
-            (&network.server, SERVER, "2001:db8:c:1::1"),
-        ] {
-            host.ip(&["link", "set", "eth0", "up"]);
-            host.add_address(own, "eth0");
-            host.ip(&["route", "add", "default", "via", gateway]);
-        }
-        network.server.add_address(OTHER_SERVER, "eth0");
+        let client = &network.client;
+        client.ip(&["link", "set", "eth0", "up"]);
+        client.add_address("2001:db8:a::2", "eth0");
+        client.ip(&["route", "add", "default", "via", ROUTER]);
+        network.server_link_up();
         network
+    }
+
+    /// With all that the server's kernel forgets when the link is set down.
+    fn server_link_up(&self) {
+        self.server.ip(&["link", "set", "eth0", "up"]);
+        self.server.add_address(SERVER, "eth0");
+        self.server.add_address(OTHER_SERVER, "eth0");
+        let gateway = "2001:db8:c:1::1";
+        self.server.ip(&["route", "add", "default", "via", gateway]);
     }
 }
 
@@ -231,6 +236,42 @@ fn a_configuration_is_taken_over(network: &Network, daemon: &Daemon, pinger: &Pi
     assert_eq!(pinger.replies(address(SERVER), 5), [1; 5]);
 }
 
+/// Counts come from the kernel, and a link without carrier is told everywhere.
+fn a_link_that_is_down_is_told(network: &Network, daemon: &Daemon) {
+    const PORTS: &str = r#"{"command":"ports"}"#;
+    let page = |path: &'static str| network.router.within(|| page(path));
+    let all = daemon.ask(PORTS);
+    let all: serde_json::Value = serde_json::from_str(&all).expect("JSON");
+    let cn = all.pointer("/ok/ports/1").expect("two ports");
+    let text = |key: &str| cn.get(key).and_then(serde_json::Value::as_str);
+    assert_eq!(
+        (text("name"), text("driver"), text("link")),
+        (Some("cn0"), Some("af-packet"), Some("up"))
+    );
+    let counted = cn.pointer("/counters/rx_packets");
+    assert!(counted.is_some_and(|count| count.as_u64() > Some(26)));
+    let metrics = page("/metrics");
+    for line in [
+        r#"dmip_port_link_up{port="cn0"} 1"#,
+        r#"dmip_port_missed_total{port="cn0"} 0"#,
+        r#"dmip_port_driver_total{counter="rx_errors",port="cn0"} 0"#,
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+
+    network.server.ip(&["link", "set", "eth0", "down"]);
+    daemon.ask_until(PORTS, |answer| answer.contains(r#""link":"no carrier""#));
+    let health = page("/healthz");
+    assert!(
+        health.contains("the link of cn0 is down: no carrier"),
+        "{health}"
+    );
+    assert!(page("/metrics").contains(r#"dmip_port_link_up{port="cn0"} 0"#));
+    network.server_link_up();
+    daemon.ask_until(PORTS, |answer| !answer.contains("no carrier"));
+    assert!(!page("/healthz").contains("the link of"));
+}
+
 /// What routing daemons read is the main table. The local table hands packets over, drained or not.
 fn a_drained_pool_is_withdrawn_and_served(network: &Network, daemon: &Daemon) {
     let announced = || network.router.ip(&["route", "show", "proto", "80"]);
@@ -327,6 +368,7 @@ fn a_router_on_linux_interfaces() {
     assert!(pools.contains("2001:db8:d:1::/64"), "{pools}");
     a_drained_pool_is_withdrawn_and_served(&network, &daemon);
     a_configuration_is_taken_over(&network, &daemon, &pinger);
+    a_link_that_is_down_is_told(&network, &daemon);
 
     // A gateway that is not resolved is resolved without any packet to it.
     network

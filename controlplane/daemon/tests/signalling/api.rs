@@ -14,6 +14,7 @@ use dhpd::health::HealthMonitor;
 use dhpd::inspector::Inspector;
 use dhpd::metrics::Metrics;
 use dhpd::operator::Operator;
+use dhpd::ports::PortMonitor;
 use dhpd::socket::{ControlSocket, SocketError};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -66,7 +67,14 @@ impl Daemon {
         let handle = control.handle().clone();
         let directory = tempfile::tempdir().expect("a directory");
         let operator = Operator::new(directory.path().join("dhpd.toml"), config, handle, None);
-        let inspector = Arc::new(Inspector::new(operator, vec![None], metrics, monitor));
+        let ports = PortMonitor::new(Vec::new()).expect("a netlink socket");
+        let inspector = Arc::new(Inspector::new(
+            operator,
+            vec![None],
+            metrics,
+            monitor,
+            ports,
+        ));
         let path = directory.path().join("run/dhpd.sock");
         let socket = ControlSocket::bind(&path).expect("a socket");
         tokio::spawn(socket.serve(inspector));
