@@ -12,6 +12,7 @@ use crate::quiescence;
 use crate::ring::{InjectMeta, PuntMeta, Ring, RingError};
 use crate::role::Claim;
 use crate::route::RouteAction;
+use crate::route_cache::RouteCache;
 use crate::route_table;
 use crate::segment::read_counters;
 use crate::sync::Ordering;
@@ -38,6 +39,7 @@ pub struct Reader {
     worker: u32,
     /// Position of this worker's first counter.
     counters: usize,
+    routes: RouteCache,
     _claim: Claim,
     /// Counters are load and store, not one operation.
     _not_sync: PhantomData<Cell<()>>,
@@ -53,6 +55,7 @@ impl Reader {
             view,
             worker,
             counters,
+            routes: RouteCache::new(),
             _claim: claim,
             _not_sync: PhantomData,
         }
@@ -104,7 +107,7 @@ impl Reader {
     #[must_use]
     #[inline]
     pub fn route(&self, destination: &[u8; 16]) -> RouteAction {
-        route_table::lookup(&self.view, destination)
+        self.routes.lookup(&self.view, destination)
     }
 
     /// Whether `address` is the care-of address of a binding, or one of the few others that look like one: a hint for whom to

@@ -15,6 +15,7 @@ use crate::next_hop;
 use crate::pool::{Pool, Retired, RetiredQueue};
 use crate::quiescence;
 use crate::role::{Claim, Role, Roles};
+use crate::route_table;
 use crate::sync::Ordering;
 use crate::template::Template;
 use crate::view::View;
@@ -57,6 +58,8 @@ pub struct Writer {
 
 impl Writer {
     pub(crate) fn attach(view: Arc<View>, roles: Arc<Roles>, claim: Claim) -> Self {
+        // The writer before may have died right behind a change.
+        route_table::announce_change(&view);
         let ready_at = quiescence::current(&view).saturating_add(1);
         quiescence::advance(&view, ready_at);
         let homes = HomeTable(&view);
