@@ -55,7 +55,8 @@ pub(crate) fn classify(
         ),
         Err(_) => return Plan::Drop(DropReason::MalformedIpv6),
     };
-    if !frame.set_len(total_len) {
+    // Most frames have no padding.
+    if total_len != frame.bytes().len() && !frame.set_len(total_len) {
         return Plan::Drop(DropReason::MalformedIpv6);
     }
     plan
@@ -69,24 +70,29 @@ fn plan(
     reader: &Reader,
     lookup: &mut Lookup,
 ) -> Plan {
-    let (source, destination) = (packet.source(), packet.destination());
-    if source.is_multicast() || source.is_loopback() {
-        return Plan::Drop(DropReason::InvalidSource);
+    let (source, destination) = (packet.source_octets(), packet.destination_octets());
+    let mut from_link = false;
+    if is_special(source) || is_special(destination) {
+        let (source, destination) = (packet.source(), packet.destination());
+        if source.is_multicast() || source.is_loopback() {
+            return Plan::Drop(DropReason::InvalidSource);
+        }
+        if let Some(reason) = never_forwarded(&destination) {
+            // What the kernel itself sends to a link on the exception interface (router solicitations, MLD) concerns nobody.
+            return if ingress.is_host {
+                Plan::Drop(reason)
+            } else {
+                Plan::Host
+            };
+        }
+        if source.is_unspecified() {
+            return Plan::Drop(DropReason::InvalidSource);
+        }
+        from_link = source.is_unicast_link_local();
     }
-    if let Some(reason) = never_forwarded(&destination) {
-        // What the kernel itself sends to a link on the exception interface (router solicitations, MLD) concerns nobody.
-        return if ingress.is_host {
-            Plan::Drop(reason)
-        } else {
-            Plan::Host
-        };
-    }
-    if source.is_unspecified() {
-        return Plan::Drop(DropReason::InvalidSource);
-    }
-    let action = reader.route(packet.destination_octets());
+    let action = reader.route(destination);
     let is_ours = matches!(action, RouteAction::Local | RouteAction::Anchor);
-    if source.is_unicast_link_local() && !is_ours {
+    if from_link && !is_ours {
         return Plan::Drop(DropReason::LinkScope);
     }
     if to_group && !is_ours {
@@ -94,7 +100,7 @@ fn plan(
         return Plan::Drop(DropReason::Multicast);
     }
     // Mobile nodes send from their home addresses through the tunnel; the box itself has none of them.
-    if !ingress.is_host && reader.route(packet.source_octets()) == RouteAction::Pool {
+    if !ingress.is_host && reader.route(source) == RouteAction::Pool {
         return Plan::Drop(DropReason::SpoofedPoolSource);
     }
     match action {
@@ -104,6 +110,13 @@ fn plan(
             home: home_key(action, packet, lookup),
         },
     }
+}
+
+/// Whether an address can be one that is not for every router: multicast, link-local, loopback and unspecified addresses begin
+/// with one of three octets, and hardly any other does.
+#[inline]
+const fn is_special(address: &[u8; 16]) -> bool {
+    matches!(address[0], 0 | 0xfe | 0xff)
 }
 
 /// RFC 4291 §2.5.6: "Routers must not forward any packets with Link-Local source or destination addresses to other links";
@@ -151,7 +164,9 @@ fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Pla
     let Ok(inner) = Ipv6View::new(inner) else {
         return Plan::Drop(DropReason::TunnelInnerMalformed);
     };
-    if let Some(reason) = never_forwarded(&inner.destination()) {
+    if is_special(inner.destination_octets())
+        && let Some(reason) = never_forwarded(&inner.destination())
+    {
         return Plan::Drop(reason);
     }
     let action = reader.route(inner.destination_octets());

@@ -23,9 +23,9 @@ impl<P: Port> Path<P> {
     pub(crate) fn downlink(&mut self, packet: P::Buf, home: Option<HomeEntry>, origin: Origin) {
         if origin == Origin::Host {
             self.reader.count(Counter::FromHost, 1);
-        }
-        if let Some(template) = self.direct_template(packet.bytes(), home, origin) {
-            return self.send_direct(packet, &template);
+            if let Some(template) = self.direct_template(packet.bytes(), home) {
+                return self.send_direct(packet, &template);
+            }
         }
         if let Some(flows) = home.and_then(|home| home.flows) {
             return self.downlink_by_flow(packet, home, flows, origin);
@@ -158,6 +158,19 @@ struct Inside {
 impl Inside {
     #[inline]
     fn of(inner: &Ipv6View<'_>) -> Self {
+        let protocol = inner.next_header();
+        if extension::is_extension_header(protocol) {
+            return Self::behind_extensions(inner);
+        }
+        let ports = extension::leading_ports(protocol, inner.payload());
+        Self {
+            flow_label: flow_label_hash(inner, protocol, ports),
+            encapsulation_limit: None,
+        }
+    }
+
+    #[cold]
+    fn behind_extensions(inner: &Ipv6View<'_>) -> Self {
         let Ok(chain) = extension::walk(inner.packet()) else {
             // In transit a broken chain is not our business: it is forwarded as a flow of its addresses.
             return Self {

@@ -127,8 +127,22 @@ pub(crate) fn template_from(
     care_of: &[u8; 16],
     now_ns: u64,
 ) -> Option<Template> {
-    let accepts = |template: &Template| template.accepts_source(care_of, now_ns);
     let default = reader.template(home.template)?;
+    if default.destination == *care_of {
+        return Some(default);
+    }
+    template_of_past_or_flow(reader, home, default, care_of, now_ns)
+}
+
+#[cold]
+fn template_of_past_or_flow(
+    reader: &Reader,
+    home: HomeEntry,
+    default: Template,
+    care_of: &[u8; 16],
+    now_ns: u64,
+) -> Option<Template> {
+    let accepts = |template: &Template| template.accepts_source(care_of, now_ns);
     if accepts(&default) {
         return Some(default);
     }

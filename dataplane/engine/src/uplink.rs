@@ -34,7 +34,9 @@ impl<P: Port> Path<P> {
         let Some(traffic_class) = tunnelled.traffic_class else {
             return self.discard(packet, DropReason::EcnInvalid);
         };
-        if !packet.trim_front(tunnelled.inner_offset) || !packet.set_len(tunnelled.inner_len) {
+        if !packet.trim_front(tunnelled.inner_offset)
+            || (packet.bytes().len() != tunnelled.inner_len && !packet.set_len(tunnelled.inner_len))
+        {
             return self.discard(packet, DropReason::TunnelInnerMalformed);
         }
         set_traffic_class(packet.bytes_mut(), traffic_class);

@@ -277,7 +277,7 @@ fn work<P: Port>(
     late_lookup: &mut Lookup,
     origin: Origin,
 ) {
-    if *plan != Plan::Reassemble {
+    if !matches!(plan, Plan::Reassemble) {
         path.carry_out(packet, plan, lookup, origin);
     } else if let Some(whole) = path.reassemble(packet, origin) {
         late_lookup.clear();
