@@ -4,13 +4,16 @@ use std::net::Ipv6Addr;
 
 use dhp_segment::{DropReason, Reader, RouteAction};
 use dhp_wire::codepoints::next_header;
-use dhp_wire::ethernet::{ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN};
+use dhp_wire::ethernet::{ETHERTYPE_IPV6, HEADER_LEN as ETHERNET_HEADER_LEN};
 use dhp_wire::extension::{self, HeaderChain};
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, decap_traffic_class};
 
 use crate::lookup::{Key, Lookup};
 use crate::plan::{Plan, Tunnelled};
 use crate::{Link, PacketBuf, local};
+
+/// In the first octet of a MAC address: it is that of a group.
+const GROUP_BIT: u8 = 1;
 
 /// What of a port matters for the packets that arrive there.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,7 @@ pub(crate) struct Ingress {
 }
 
 /// Take the link header and the link padding off a received frame and decide what is to be done with the packet.
-#[inline]
+#[inline(always)]
 pub(crate) fn classify(
     frame: &mut impl PacketBuf,
     ingress: Ingress,
@@ -33,9 +36,9 @@ pub(crate) fn classify(
 ) -> Plan {
     let mut to_group = false;
     if ingress.link == Link::Ethernet {
-        match EthernetHeader::read(frame.bytes()) {
-            Some(header) if header.ether_type == ETHERTYPE_IPV6 => {
-                to_group = header.destination.is_multicast();
+        match frame.bytes().first_chunk::<ETHERNET_HEADER_LEN>().copied() {
+            Some([to, .., high, low]) if u16::from_be_bytes([high, low]) == ETHERTYPE_IPV6 => {
+                to_group = to & GROUP_BIT != 0;
             }
             _ if ingress.host_has_copy => return Plan::Host,
             // Without its header, as everything that goes on from here.
@@ -62,7 +65,7 @@ pub(crate) fn classify(
     plan
 }
 
-#[inline]
+#[inline(always)]
 fn plan(
     packet: &Ipv6View<'_>,
     to_group: bool,
@@ -100,7 +103,7 @@ fn plan(
         return Plan::Drop(DropReason::Multicast);
     }
     // Mobile nodes send from their home addresses through the tunnel; the box itself has none of them.
-    if !ingress.is_host && reader.route(source) == RouteAction::Pool {
+    if !ingress.is_host && matches!(reader.route(source), RouteAction::Pool) {
         return Plan::Drop(DropReason::SpoofedPoolSource);
     }
     match action {
@@ -144,7 +147,7 @@ fn home_key(action: RouteAction, packet: &Ipv6View<'_>, lookup: &mut Lookup) -> 
 }
 
 /// A packet to the anchor's own address: the end of a tunnel, or something for [`crate::local`].
-#[inline]
+#[inline(always)]
 fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Plan {
     let inner_offset = match packet.next_header() {
         next_header::IPV6 => HEADER_LEN,
@@ -164,6 +167,12 @@ fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Pla
     let Ok(inner) = Ipv6View::new(inner) else {
         return Plan::Drop(DropReason::TunnelInnerMalformed);
     };
+    let (Ok(inner_offset), Ok(inner_len)) = (
+        u32::try_from(inner_offset),
+        u32::try_from(inner.total_len()),
+    ) else {
+        return Plan::Drop(DropReason::TunnelInnerMalformed);
+    };
     if is_special(inner.destination_octets())
         && let Some(reason) = never_forwarded(&inner.destination())
     {
@@ -172,9 +181,8 @@ fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Pla
     let action = reader.route(inner.destination_octets());
     Plan::Decapsulate(Tunnelled {
         inner_offset,
-        inner_len: inner.total_len(),
+        inner_len,
         traffic_class: decap_traffic_class(inner.traffic_class(), packet.traffic_class()),
-        entry: *packet.source_octets(),
         source: lookup.ask(inner.source_octets()),
         action,
         home: home_key(action, &inner, lookup),
@@ -187,6 +195,7 @@ const LOCAL: Plan = Plan::Deliver {
 };
 
 /// A packet to the anchor that was put together from pieces.
+#[cold]
 pub(crate) fn classify_reassembled(packet: &[u8], reader: &Reader, lookup: &mut Lookup) -> Plan {
     match Ipv6View::new(packet).map(|view| to_anchor(&view, reader, lookup)) {
         // A fragment header in what was in fragments: nobody has a reason for that.
@@ -206,6 +215,7 @@ enum Behind {
     Other,
 }
 
+#[cold]
 fn behind_extensions(packet: &Ipv6View<'_>, reader: &Reader) -> Result<Behind, DropReason> {
     let Ok(chain) = extension::walk(packet.packet()) else {
         return Err(DropReason::BadExtensionChain);

@@ -19,7 +19,7 @@ pub(crate) const MIN_TUNNEL_MTU: usize = MIN_MTU - OUTER_HEADER_LEN;
 
 impl<P: Port> Path<P> {
     /// Tunnel a packet for a pool address to the care-of address that it is bound to (RFC 6275 §10.4.2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn downlink(&mut self, packet: P::Buf, home: Option<HomeEntry>, origin: Origin) {
         if origin == Origin::Host {
             self.reader.count(Counter::FromHost, 1);
@@ -34,7 +34,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Tunnel a packet to the default care-of address.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn downlink_default(
         &mut self,
         packet: P::Buf,
@@ -51,9 +51,16 @@ impl<P: Port> Path<P> {
         self.enter_tunnel(packet, &template, origin);
     }
 
-    /// Tunnel a packet by this template.
-    #[inline]
-    pub(crate) fn enter_tunnel(&mut self, mut packet: P::Buf, template: &Template, origin: Origin) {
+    /// Tunnel a packet by a template that is not that of the default care-of address.
+    #[inline(never)]
+    pub(crate) fn enter_one_of(&mut self, packet: P::Buf, template: &Template, origin: Origin) {
+        self.enter_tunnel(packet, template, origin);
+    }
+
+    /// Tunnel a packet by this template, of which copies are made where it must have an address in memory: for most packets it
+    /// need not.
+    #[inline(always)]
+    fn enter_tunnel(&mut self, mut packet: P::Buf, template: &Template, origin: Origin) {
         let Ok(inner) = Ipv6View::new(packet.bytes()) else {
             return self.discard(packet, DropReason::MalformedIpv6);
         };
@@ -93,7 +100,8 @@ impl<P: Port> Path<P> {
             return self.discard(packet, DropReason::PacketTooBig);
         }
         if template.meter.is_some() {
-            match self.limit(template, len.saturating_add(OUTER_HEADER_LEN)) {
+            let limited = *template;
+            match self.limit(&limited, len.saturating_add(OUTER_HEADER_LEN)) {
                 Limited::Go => {}
                 // Not to be limited again: the cap has been asked, and nothing is tested there.
                 Limited::Elsewhere(tested) => {
@@ -101,7 +109,7 @@ impl<P: Port> Path<P> {
                         meter: None,
                         ..tested
                     };
-                    return self.enter_tunnel(packet, &tested, origin);
+                    return self.enter_one_of(packet, &tested, origin);
                 }
                 Limited::Refused(reason) => return self.discard(packet, reason),
             }
@@ -113,6 +121,11 @@ impl<P: Port> Path<P> {
             clamp_mss(packet.bytes_mut(), mss_room(room));
         }
         if len > room {
+            let template = *template;
+            let outer = OuterHeader {
+                template: &template,
+                ..outer
+            };
             return self.send_in_two(packet, &outer, hop);
         }
         if !outer.prepend(&mut packet) {
@@ -156,7 +169,7 @@ struct Inside {
 }
 
 impl Inside {
-    #[inline]
+    #[inline(always)]
     fn of(inner: &Ipv6View<'_>) -> Self {
         let protocol = inner.next_header();
         if extension::is_extension_header(protocol) {

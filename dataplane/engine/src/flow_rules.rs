@@ -13,6 +13,7 @@ use crate::{PacketBuf, Port};
 
 impl<P: Port> Path<P> {
     /// Tunnel a packet to each care-of address that the flow rules name, or to the default one where they name none.
+    #[inline(never)]
     pub(crate) fn downlink_by_flow(
         &mut self,
         packet: P::Buf,
@@ -90,14 +91,14 @@ impl<P: Port> Path<P> {
             if let Some(before) = last.replace(template) {
                 self.reader.count(Counter::FlowCopies, 1);
                 match self.copy(&packet) {
-                    Some(copy) => self.enter_tunnel(copy, &before, origin),
+                    Some(copy) => self.enter_one_of(copy, &before, origin),
                     None => self.reader.count_drop(DropReason::NoBuffer),
                 }
             }
         }
         // The packet itself goes last, so that one care-of address costs no copy.
         match last {
-            Some(template) => self.enter_tunnel(packet, &template, origin),
+            Some(template) => self.enter_one_of(packet, &template, origin),
             None => self.downlink_default(packet, home, origin),
         }
     }
@@ -112,7 +113,6 @@ impl<P: Port> Path<P> {
     }
 
     /// As [`template_from`], now.
-    #[inline]
     pub(crate) fn template_from(&self, home: HomeEntry, care_of: &[u8; 16]) -> Option<Template> {
         template_from(&self.reader, home, care_of, self.now_ns)
     }
@@ -120,29 +120,14 @@ impl<P: Port> Path<P> {
 
 /// The template of the binding that has `care_of` for its care-of address, or had it until a moment ago: the default one, the
 /// tested one behind it, or one with a Binding Identification number.
-#[inline]
 pub(crate) fn template_from(
     reader: &Reader,
     home: HomeEntry,
     care_of: &[u8; 16],
     now_ns: u64,
 ) -> Option<Template> {
-    let default = reader.template(home.template)?;
-    if default.destination == *care_of {
-        return Some(default);
-    }
-    template_of_past_or_flow(reader, home, default, care_of, now_ns)
-}
-
-#[cold]
-fn template_of_past_or_flow(
-    reader: &Reader,
-    home: HomeEntry,
-    default: Template,
-    care_of: &[u8; 16],
-    now_ns: u64,
-) -> Option<Template> {
     let accepts = |template: &Template| template.accepts_source(care_of, now_ns);
+    let default = reader.template(home.template)?;
     if accepts(&default) {
         return Some(default);
     }

@@ -11,7 +11,7 @@ use crate::{PacketBuf, Port};
 
 impl<P: Port> Path<P> {
     /// Forward to a next hop.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn forward(&mut self, mut packet: P::Buf, next_hop: u32, origin: Origin) {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
@@ -30,6 +30,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Forward to a link where the destination is not known as a neighbour yet: the kernel will find it.
+    #[cold]
     pub(crate) fn forward_on_link(&mut self, mut packet: P::Buf, port: u16, origin: Origin) {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
@@ -52,7 +53,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Send a packet whose hop limit and size are settled.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_to(&mut self, packet: P::Buf, hop: NextHop, origin: Origin) {
         match hop.state {
             NextHopState::Resolved => self.frame(
@@ -66,6 +67,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Answer that there is no route.
+    #[cold]
     pub(crate) fn no_route(&mut self, packet: P::Buf, origin: Origin) {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
@@ -78,7 +80,7 @@ impl<P: Port> Path<P> {
     /// Decrement the hop limit where forwarding costs one. `false`: it was the last, and the source has been told.
     ///
     /// RFC 8200 §3: "When forwarding, the packet is discarded if Hop Limit was zero when received or is decremented to zero."
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pay_hop(&mut self, packet: &mut P::Buf, origin: Origin) -> bool {
         if !origin.pays_hop() {
             return true;
@@ -96,6 +98,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Hand a finished packet to the host kernel, which does the neighbour discovery that is still to be done and forwards it.
+    #[cold]
     fn send_through_kernel(&mut self, mut packet: P::Buf, origin: Origin) {
         let (Some(host_port), false) = (self.host_port, origin == Origin::Host) else {
             return self.discard(packet, DropReason::NeighbourUnresolved);
@@ -107,6 +110,7 @@ impl<P: Port> Path<P> {
         self.frame_for_host(packet, host_port);
     }
 
+    #[inline(always)]
     fn fits(&mut self, packet: &P::Buf, mtu: u16, origin: Origin) -> bool {
         if packet.bytes().len() <= usize::from(mtu) {
             return true;

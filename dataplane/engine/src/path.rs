@@ -53,7 +53,7 @@ pub(crate) struct Path<P: Port> {
 
 impl<P: Port> Path<P> {
     /// Do with a received packet what was planned. Pieces of packets are not for here.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn carry_out(
         &mut self,
         packet: P::Buf,
@@ -73,7 +73,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Send a packet on its way by what the route of its destination says.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deliver(
         &mut self,
         packet: P::Buf,
@@ -94,6 +94,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Route a packet that no batch has looked up: one made here.
+    #[cold]
     pub(crate) fn originate(&mut self, packet: P::Buf, destination: &[u8; 16]) {
         let action = self.reader.route(destination);
         let home = match action {
@@ -104,19 +105,20 @@ impl<P: Port> Path<P> {
     }
 
     /// The tunnel of a binding that has been looked up in this round.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn template(&self, home: Option<HomeEntry>) -> Option<Template> {
         self.reader.template(home?.template)
     }
 
     /// End a packet for the reason given.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn discard(&mut self, packet: P::Buf, reason: DropReason) {
         self.reader.count_drop(reason);
         drop(packet);
     }
 
     /// Give a packet to the host kernel.
+    #[cold]
     pub(crate) fn hand_to_host(&mut self, packet: P::Buf, origin: Origin) {
         match origin {
             // The kernel sent it here, so that sending it back would have it go in circles.
@@ -145,6 +147,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Send a packet to the host port, whatever it is sent there for.
+    #[cold]
     pub(crate) fn frame_for_host(&mut self, packet: P::Buf, host_port: usize) {
         let mac = match self.ports.get(host_port) {
             Some(port) => port.info().mac,
@@ -155,7 +158,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Put the link header of a port in front of a packet and queue it there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn frame(
         &mut self,
         mut packet: P::Buf,

@@ -84,7 +84,7 @@ impl Reader {
 
     /// The template that a lookup has named. `None` only for an index that no lookup gave.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn template(&self, id: u32) -> Option<Template> {
         self.view.template(id).map(Template::load)
     }
@@ -127,7 +127,7 @@ impl Reader {
 
     /// The next hop `id`; `None` if it has been released.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn next_hop(&self, id: u32) -> Option<NextHop> {
         next_hop::read(&self.view, id)
     }

@@ -17,67 +17,77 @@ const PLACES: usize = 128;
 /// The low half of no address that is remembered: home-agents anycast addresses are looked up each time.
 const WHOLE_LINK: u64 = 0xfdff_ffff_ffff_fffe;
 
-#[derive(Debug, Clone, Copy)]
-struct Remembered {
-    version: u64,
+/// One answer; each field by itself, since only the last one that differs has to be looked at.
+struct Place {
     /// High half of the address.
-    link: u64,
+    link: Cell<u64>,
     /// Low half of the address, or [`WHOLE_LINK`].
-    host: u64,
-    action: RouteAction,
+    host: Cell<u64>,
+    version: Cell<u64>,
+    action: Cell<Option<RouteAction>>,
+}
+
+impl Place {
+    const fn new() -> Self {
+        Self {
+            link: Cell::new(0),
+            host: Cell::new(0),
+            version: Cell::new(0),
+            action: Cell::new(None),
+        }
+    }
 }
 
 /// The answers of one worker's last lookups.
 pub(crate) struct RouteCache {
-    places: [Cell<Option<Remembered>>; PLACES],
+    places: [Place; PLACES],
 }
 
 impl RouteCache {
     pub(crate) fn new() -> Self {
         Self {
-            places: [const { Cell::new(None) }; PLACES],
+            places: [const { Place::new() }; PLACES],
         }
     }
 
     /// The place of a key, if it has something for it.
     #[inline(always)]
     fn recall(&self, version: u64, link: u64, host: u64) -> Option<RouteAction> {
-        let remembered = self.places.get(place(link, host))?.get()?;
-        (remembered.link == link && remembered.host == host && remembered.version == version)
-            .then_some(remembered.action)
+        let place = self.places.get(place(link, host))?;
+        let is_it =
+            place.link.get() == link && place.host.get() == host && place.version.get() == version;
+        if is_it { place.action.get() } else { None }
     }
 
     /// What the route table of `view` says about `destination`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lookup(&self, view: &View, destination: &[u8; 16]) -> RouteAction {
         let version = route_table::version(view);
         let [link, host] = address_words(destination);
-        if host != WHOLE_LINK {
-            if let Some(action) = self.recall(version, link, WHOLE_LINK) {
-                return action;
-            }
-            if let Some(action) = self.recall(version, link, host) {
-                return action;
-            }
+        if host != WHOLE_LINK
+            && let Some(action) = self.recall(version, link, WHOLE_LINK)
+        {
+            return action;
         }
-        self.learn(view, version, destination)
+        self.look_further(view, version, destination)
     }
 
-    #[cold]
-    fn learn(&self, view: &View, version: u64, destination: &[u8; 16]) -> RouteAction {
+    #[inline(never)]
+    fn look_further(&self, view: &View, version: u64, destination: &[u8; 16]) -> RouteAction {
         let [link, host] = address_words(destination);
         if host == WHOLE_LINK {
             return route_table::lookup(view, destination);
         }
+        if let Some(action) = self.recall(version, link, host) {
+            return action;
+        }
         let (action, is_whole) = route_table::lookup_link(view, destination);
         let host = if is_whole { WHOLE_LINK } else { host };
         if let Some(place) = self.places.get(place(link, host)) {
-            place.set(Some(Remembered {
-                version,
-                link,
-                host,
-                action,
-            }));
+            place.link.set(link);
+            place.host.set(host);
+            place.version.set(version);
+            place.action.set(Some(action));
         }
         action
     }
