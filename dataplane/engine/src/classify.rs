@@ -155,7 +155,7 @@ fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Pla
         | next_header::ROUTING
         | next_header::FRAGMENT
         | next_header::AUTHENTICATION
-        | next_header::DESTINATION => match behind_extensions(packet, reader) {
+        | next_header::DESTINATION => match behind_extensions(*packet, reader) {
             Ok(Behind::Tunnel(offset)) => offset,
             Ok(Behind::Piece) => return Plan::Reassemble,
             Ok(Behind::Other) => return LOCAL,
@@ -216,11 +216,11 @@ enum Behind {
 }
 
 #[cold]
-fn behind_extensions(packet: &Ipv6View<'_>, reader: &Reader) -> Result<Behind, DropReason> {
+fn behind_extensions(packet: Ipv6View<'_>, reader: &Reader) -> Result<Behind, DropReason> {
     let Ok(chain) = extension::walk(packet.packet()) else {
         return Err(DropReason::BadExtensionChain);
     };
-    if local::is_partial(&chain) && is_ours_when_whole(packet, &chain) {
+    if local::is_partial(&chain) && is_ours_when_whole(&packet, &chain) {
         return match local::refused_routing(&chain, reader) {
             Some(refusal) => Err(refusal.reason),
             None => Ok(Behind::Piece),

@@ -87,7 +87,7 @@ impl<P: Port> Path<P> {
                 Some((limit, _)) => Some(limit.saturating_sub(1)),
             },
         };
-        let Some(hop) = self.reader.next_hop(template.next_hop) else {
+        let Some(hop) = self.next_hop(template.next_hop) else {
             return self.discard(packet, DropReason::NeighbourUnresolved);
         };
         let room = tunnel_mtu(template, &hop, outer.encapsulation_limit);
@@ -173,7 +173,7 @@ impl Inside {
     fn of(inner: &Ipv6View<'_>) -> Self {
         let protocol = inner.next_header();
         if extension::is_extension_header(protocol) {
-            return Self::behind_extensions(inner);
+            return Self::behind_extensions(*inner);
         }
         let ports = extension::leading_ports(protocol, inner.payload());
         Self {
@@ -183,7 +183,8 @@ impl Inside {
     }
 
     #[cold]
-    fn behind_extensions(inner: &Ipv6View<'_>) -> Self {
+    fn behind_extensions(inner: Ipv6View<'_>) -> Self {
+        let inner = &inner;
         let Ok(chain) = extension::walk(inner.packet()) else {
             // In transit a broken chain is not our business: it is forwarded as a flow of its addresses.
             return Self {

@@ -16,7 +16,7 @@ impl<P: Port> Path<P> {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
         }
-        let Some(hop) = self.reader.next_hop(next_hop) else {
+        let Some(hop) = self.next_hop(next_hop) else {
             return self.discard(packet, DropReason::NeighbourUnresolved);
         };
         if !self.fits(&packet, hop.mtu, origin) {

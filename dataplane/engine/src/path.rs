@@ -1,6 +1,8 @@
 //! What carries out the plans: the ports, the tables, and the last steps that every packet takes one of
 
-use dhp_segment::{Counter, DropReason, HomeEntry, Reader, RouteAction, Template, TraceRequest};
+use dhp_segment::{
+    Counter, DropReason, HomeEntry, NextHop, Reader, RouteAction, Template, TraceRequest,
+};
 use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
@@ -43,6 +45,8 @@ pub(crate) struct Path<P: Port> {
     pub(crate) reassembly: Reassembly<P::Buf>,
     /// The buffer for the next injected packet, kept from a round that had none.
     pub(crate) spare: Option<P::Buf>,
+    /// The next hop asked for last in this round: packets that come together often go on together.
+    pub(crate) last_hop: Option<(u32, NextHop)>,
     /// Which packets of the current round are traced.
     pub(crate) trace: Option<TraceRequest>,
     /// Monotonic time of the current round.
@@ -108,6 +112,22 @@ impl<P: Port> Path<P> {
     #[inline(always)]
     pub(crate) fn template(&self, home: Option<HomeEntry>) -> Option<Template> {
         self.reader.template(home?.template)
+    }
+
+    /// The next hop `id`; `None` if it has been released.
+    #[inline(always)]
+    pub(crate) fn next_hop(&mut self, id: u32) -> Option<NextHop> {
+        match self.last_hop {
+            Some((last, hop)) if last == id => Some(hop),
+            _ => self.read_next_hop(id),
+        }
+    }
+
+    #[inline(never)]
+    fn read_next_hop(&mut self, id: u32) -> Option<NextHop> {
+        let hop = self.reader.next_hop(id)?;
+        self.last_hop = Some((id, hop));
+        Some(hop)
     }
 
     /// End a packet for the reason given.

@@ -99,6 +99,7 @@ impl<P: Port> Worker<P> {
             reassembly: Reassembly::new(config.reassembly_packets),
             reader,
             spare: None,
+            last_hop: None,
             trace: None,
             now_ns: 0,
             punted: false,
@@ -166,6 +167,7 @@ impl<P: Port> Worker<P> {
             self.awake = true;
         }
         self.path.now_ns = now_ns;
+        self.path.last_hop = None;
         self.path.trace = self.path.reader.trace_request();
         self.path.abandon_old_fragments();
         let mut packets = 0_usize;

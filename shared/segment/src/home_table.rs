@@ -7,7 +7,7 @@
 
 use crate::bucket::{Bucket, Candidates};
 use crate::hash::{HashedKey, hash};
-use crate::layout::{BUCKET_WORDS, RECORD_WORDS};
+use crate::layout::{BUCKET_WORDS, RECORD_WORDS, TEMPLATE_WORDS};
 use crate::sync::{AtomicU64, Ordering, prefetch};
 use crate::view::{View, address_octets, address_words};
 
@@ -143,17 +143,20 @@ impl<'a> HomeTable<'a> {
                 }
             }
             for (((key, bucket), first), out) in keys.iter().zip(&buckets).zip(&firsts).zip(out) {
-                let key = address_words(key);
-                *out = match first {
-                    Some((index, record)) => entry_of(record, *index, key)
-                        // Another key with the same tag.
-                        .or_else(|| self.find_again(*bucket, key)),
-                    None => None,
+                *out = None;
+                let Some((index, record)) = first else {
+                    continue;
                 };
-                let template = out
-                    .and_then(|entry| self.0.slot::<1>(&self.0.layout.templates, entry.template));
-                if let Some(words) = template {
-                    prefetch(&words[0]);
+                let key = address_words(key);
+                let entry = entry_of(record, *index, key)
+                    // Another key with the same tag.
+                    .or_else(|| self.find_again(*bucket, key));
+                if let Some(entry) = entry {
+                    *out = Some(entry);
+                    let templates = &self.0.layout.templates;
+                    if let Some(words) = self.0.slot::<TEMPLATE_WORDS>(templates, entry.template) {
+                        prefetch(&words[0]);
+                    }
                 }
             }
         }

@@ -85,9 +85,10 @@ impl Region {
         (index < self.count).then(|| self.start + index * self.stride)
     }
 
-    /// Number of slots as the type that indices have.
+    /// Number of slots as the type that indices have: no geometry has more.
+    #[inline(always)]
     pub(crate) fn slots(&self) -> u32 {
-        u32::try_from(self.count).unwrap_or(u32::MAX)
+        self.count as u32
     }
 }
 

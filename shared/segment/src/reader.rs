@@ -86,7 +86,7 @@ impl Reader {
     #[must_use]
     #[inline(always)]
     pub fn template(&self, id: u32) -> Option<Template> {
-        self.view.template(id).map(Template::load)
+        self.view.load_template(id)
     }
 
     /// The meter that a template has named. `None` only for an index that no template gave.

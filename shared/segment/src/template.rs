@@ -233,14 +233,18 @@ impl Template {
     /// Reads a template that stays as it is until this worker's next quiescent point. Its past is touched only for a binding
     /// with a previous care-of address.
     #[inline(always)]
-    pub(crate) fn load(slot: Slot<'_>) -> Self {
-        let word = |index: usize| slot.template[index].load(Ordering::Relaxed);
+    pub(crate) fn load<'a>(
+        template: &[AtomicU64; TEMPLATE_WORDS],
+        past: impl FnOnce() -> Option<&'a [AtomicU64; PAST_WORDS]>,
+    ) -> Self {
+        let word = |index: usize| template[index].load(Ordering::Relaxed);
         let packed = word(PACKED);
         let flags = packed as u16;
-        let past = |index: usize| match flags & FLAG_PREVIOUS {
-            0 => 0,
-            _ => slot.past[index].load(Ordering::Relaxed),
+        let past = match flags & FLAG_PREVIOUS {
+            0 => None,
+            _ => past(),
         };
+        let past = |index: usize| past.map_or(0, |words| words[index].load(Ordering::Relaxed));
         let (limits, rate) = (word(LIMITS), word(RATE));
         Self {
             source: octets_in_place([word(SOURCE), word(SOURCE + 1)]),
@@ -342,7 +346,7 @@ mod tests {
             let account = Account { meter, number: 5 };
             let template = Template::new(&described, account, tested, 42);
             template.store(slot);
-            assert_eq!(Template::load(slot), template);
+            assert_eq!(Template::load(slot.template, || Some(slot.past)), template);
             assert_eq!(template.previous(), previous);
             let again = template.tunnel();
             assert_eq!((again.previous, again.rate_cap), (previous, rate_cap));

@@ -17,7 +17,6 @@ use crate::quiescence;
 use crate::role::{Claim, Role, Roles};
 use crate::route_table;
 use crate::sync::Ordering;
-use crate::template::Template;
 use crate::view::View;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -72,7 +71,7 @@ impl Writer {
             let defaults = homes.records().filter_map(|record| homes.template(record));
             defaults.chain(care_ofs)
         };
-        let load = |id: u32| view.template(id).map(Template::load);
+        let load = |id: u32| view.load_template(id);
         // A tested care-of address has a template that only another one names.
         let templates =
             || reachable().flat_map(|id| [Some(id), load(id).and_then(|template| template.tested)]);
