@@ -27,10 +27,6 @@ fn equal_octets(words: [u64; 2], tag: u8) -> u16 {
         };
         let [low, high] = words.map(u64::cast_signed);
         // SAFETY: every x86-64 processor has SSE2, and these work on registers only.
-        #[allow(
-            unused_unsafe,
-            reason = "not every compiler knows that they are safe here"
-        )]
         unsafe {
             let octets = _mm_set_epi64x(high, low);
             let tags = _mm_set1_epi8(tag.cast_signed());
