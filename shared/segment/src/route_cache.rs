@@ -93,7 +93,8 @@ impl RouteCache {
     }
 }
 
-/// Where a key is kept. Who sends addresses that meet in one place makes lookups as slow as without it, and no slower.
+/// Where a key is kept. Addresses that meet in one place take it from each other: such a lookup goes down the tree, and looks at
+/// each node there three times.
 #[inline(always)]
 fn place(link: u64, host: u64) -> usize {
     let hash = (link ^ host.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
