@@ -246,6 +246,7 @@ impl Inspector {
             PlannedAction::Anchor => ("anchor", None, None),
             PlannedAction::Pool => ("pool", None, None),
             PlannedAction::Unreachable => ("unreachable", None, None),
+            PlannedAction::Prohibited => ("prohibited", None, None),
             PlannedAction::Blackhole => ("blackhole", None, None),
         };
         Route {

@@ -268,6 +268,10 @@ fn metrics_mtus_and_refusals() {
         "2001:db8:2::/48",
         RouteKind::Blackhole,
     )));
+    state.apply(Change::Route(refused(
+        "2001:db8:4::/48",
+        RouteKind::Prohibited,
+    )));
     let tunnelled = KernelRoute {
         encapsulated: true,
         ..route("2001:db8:3::/48", CORE, Some("fe80::a"))
@@ -284,6 +288,10 @@ fn metrics_mtus_and_refusals() {
     assert_eq!(
         action(&plan, "2001:db8:1::/48"),
         Some(PlannedAction::Unreachable)
+    );
+    assert_eq!(
+        action(&plan, "2001:db8:4::/48"),
+        Some(PlannedAction::Prohibited)
     );
     assert_eq!(
         action(&plan, "2001:db8:2::/48"),

@@ -229,6 +229,9 @@ fn behind_extensions(packet: Ipv6View<'_>, reader: &Reader) -> Result<Behind, Dr
     if chain.upper_protocol != next_header::IPV6 {
         return Ok(Behind::Other);
     }
+    if local::is_partial(&chain) {
+        return Err(DropReason::Fragment);
+    }
     if let Some(refusal) = local::refused_routing(&chain, reader) {
         return Err(refusal.reason);
     }

@@ -8,6 +8,7 @@ use dhp_wire::icmpv6::IcmpError;
 use dhp_wire::ipv6::{Ipv6View, MIN_MTU, encap_traffic_class, flow_label_hash};
 
 use crate::binding_limits::Limited;
+use crate::forward::pay_hop;
 use crate::mss_clamp::clamp_mss;
 use crate::origin::Origin;
 use crate::outer_header::{OuterHeader, TUNNEL_LIMIT_LEN};
@@ -68,6 +69,9 @@ impl<P: Port> Path<P> {
             return self.discard(packet, DropReason::TunnelLoop);
         }
         let inside = Inside::of(&inner);
+        if !self.has_hops(&packet, origin) {
+            return self.discard(packet, DropReason::HopLimitExceeded);
+        }
         let outer = OuterHeader {
             template,
             traffic_class: encap_traffic_class(inner.traffic_class()),
@@ -114,9 +118,7 @@ impl<P: Port> Path<P> {
                 Limited::Refused(reason) => return self.discard(packet, reason),
             }
         }
-        if !self.pay_hop(&mut packet, origin) {
-            return self.discard(packet, DropReason::HopLimitExceeded);
-        }
+        pay_hop(&mut packet, origin);
         if self.tcp_mss_clamp {
             clamp_mss(packet.bytes_mut(), mss_room(room));
         }
@@ -138,7 +140,7 @@ impl<P: Port> Path<P> {
 
 /// RFC 2473 §4.1.2: entry and exit must differ, and so must the tunnel and the packet; either would tunnel the tunnel.
 #[inline]
-fn is_loop(template: &Template, inner: &Ipv6View<'_>) -> bool {
+pub(crate) fn is_loop(template: &Template, inner: &Ipv6View<'_>) -> bool {
     template.source == template.destination || template.destination == *inner.destination_octets()
 }
 

@@ -77,7 +77,7 @@ impl<P: Port> Path<P> {
         care_ofs: u8,
         origin: Origin,
     ) {
-        let mut last: Option<Template> = None;
+        let mut narrowest: Option<Template> = None;
         for position in (0..MAX_CARE_OFS).filter(|position| care_ofs >> position & 1 == 1) {
             // One that has been taken away since "has no effect on the traffic".
             let Some(template) = self
@@ -88,16 +88,23 @@ impl<P: Port> Path<P> {
             else {
                 continue;
             };
-            if let Some(before) = last.replace(template) {
+            let (wider, narrower) = match narrowest {
+                None => (None, template),
+                Some(before) if before.mtu < template.mtu => (Some(template), before),
+                Some(before) => (Some(before), template),
+            };
+            narrowest = Some(narrower);
+            if let Some(wider) = wider {
                 self.reader.count(Counter::FlowCopies, 1);
                 match self.copy(&packet) {
-                    Some(copy) => self.enter_one_of(copy, &before, origin),
+                    Some(copy) => self.enter_one_of(copy, &wider, origin.of_copy()),
                     None => self.reader.count_drop(DropReason::NoBuffer),
                 }
             }
         }
-        // The packet itself goes last, so that one care-of address costs no copy.
-        match last {
+        // The packet itself goes last, so that one care-of address costs no copy, and into the narrowest tunnel: what is too
+        // big for any is too big for that one, and the source is told of it.
+        match narrowest {
             Some(template) => self.enter_one_of(packet, &template, origin),
             None => self.downlink_default(packet, home, origin),
         }

@@ -1,7 +1,6 @@
 //! Forwarding by route, and the last hop of everything that leaves through a next hop
 
 use dhp_segment::{Counter, DropReason, NextHop, NextHopState};
-use dhp_wire::codepoints::icmpv6::NO_ROUTE;
 use dhp_wire::icmpv6::IcmpError;
 
 use crate::header::{hop_limit, set_hop_limit};
@@ -19,12 +18,13 @@ impl<P: Port> Path<P> {
         let Some(hop) = self.next_hop(next_hop) else {
             return self.discard(packet, DropReason::NeighbourUnresolved);
         };
+        if !self.has_hops(&packet, origin) {
+            return self.discard(packet, DropReason::HopLimitExceeded);
+        }
         if !self.fits(&packet, hop.mtu, origin) {
             return self.discard(packet, DropReason::PacketTooBig);
         }
-        if !self.pay_hop(&mut packet, origin) {
-            return self.discard(packet, DropReason::HopLimitExceeded);
-        }
+        pay_hop(&mut packet, origin);
         self.send_to(packet, hop, origin);
         self.count_forwarded(origin);
     }
@@ -42,12 +42,13 @@ impl<P: Port> Path<P> {
         else {
             return self.discard(packet, DropReason::NoRoute);
         };
+        if !self.has_hops(&packet, origin) {
+            return self.discard(packet, DropReason::HopLimitExceeded);
+        }
         if !self.fits(&packet, mtu, origin) {
             return self.discard(packet, DropReason::PacketTooBig);
         }
-        if !self.pay_hop(&mut packet, origin) {
-            return self.discard(packet, DropReason::HopLimitExceeded);
-        }
+        pay_hop(&mut packet, origin);
         self.send_through_kernel(packet, origin);
         self.count_forwarded(origin);
     }
@@ -66,35 +67,29 @@ impl<P: Port> Path<P> {
         }
     }
 
-    /// Answer that there is no route.
+    /// Drop a packet that has no way to its destination, and answer with this code of Destination Unreachable.
     #[cold]
-    pub(crate) fn no_route(&mut self, packet: P::Buf, origin: Origin) {
+    pub(crate) fn refuse(&mut self, packet: P::Buf, code: u8, reason: DropReason, origin: Origin) {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
         }
-        let error = IcmpError::DestinationUnreachable { code: NO_ROUTE };
+        let error = IcmpError::DestinationUnreachable { code };
         self.answer(packet.bytes(), error, origin);
-        self.discard(packet, DropReason::NoRoute);
+        self.discard(packet, reason);
     }
 
-    /// Decrement the hop limit where forwarding costs one. `false`: it was the last, and the source has been told.
+    /// Whether a packet has the hop that forwarding costs, if it costs one. `false`: it had none, and the source has been told.
     ///
     /// RFC 8200 §3: "When forwarding, the packet is discarded if Hop Limit was zero when received or is decremented to zero."
+    /// A packet that is too long as well has gone in circles all the same: this is asked before its length, and what the
+    /// source is told quotes the packet as it came, so that the hop is paid when nothing is wrong any more.
     #[inline(always)]
-    pub(crate) fn pay_hop(&mut self, packet: &mut P::Buf, origin: Origin) -> bool {
-        if !origin.pays_hop() {
+    pub(crate) fn has_hops(&mut self, packet: &P::Buf, origin: Origin) -> bool {
+        if !origin.pays_hop() || hop_limit(packet.bytes()) > 1 {
             return true;
         }
-        match hop_limit(packet.bytes()) {
-            0 | 1 => {
-                self.answer(packet.bytes(), IcmpError::TimeExceeded, origin);
-                false
-            }
-            hops => {
-                set_hop_limit(packet.bytes_mut(), hops.saturating_sub(1));
-                true
-            }
-        }
+        self.answer(packet.bytes(), IcmpError::TimeExceeded, origin);
+        false
     }
 
     /// Hand a finished packet to the host kernel, which does the neighbour discovery that is still to be done and forwards it.
@@ -131,5 +126,14 @@ impl<P: Port> Path<P> {
         if origin.pays_hop() {
             self.reader.count(Counter::Forwarded, 1);
         }
+    }
+}
+
+/// Decrement the hop limit where forwarding costs a hop.
+#[inline]
+pub(crate) fn pay_hop(packet: &mut impl PacketBuf, origin: Origin) {
+    if origin.pays_hop() {
+        let hops = hop_limit(packet.bytes()).saturating_sub(1);
+        set_hop_limit(packet.bytes_mut(), hops);
     }
 }

@@ -24,8 +24,8 @@ const CE: u8 = 0b11;
 pub(crate) struct Piece<'a> {
     /// The packet's headers before the fragment header.
     pub(crate) head: &'a [u8],
-    /// The type of what the fragments make up.
-    pub(crate) next_header: u8,
+    /// The fragment header, which begins with the type of what the fragments make up.
+    pub(crate) header: [u8; 8],
     /// Offset of this piece in octets.
     pub(crate) offset: usize,
     /// More follow.
@@ -43,7 +43,7 @@ impl<'a> Piece<'a> {
             .split_first_chunk::<8>()?;
         Some(Self {
             head,
-            next_header: header[0],
+            header: *header,
             offset: fragment.offset,
             more: fragment.more,
             data,
@@ -82,8 +82,8 @@ pub(crate) struct PartialPacket<B> {
     head: [u8; HEAD_ROOM],
     /// 0 until the first fragment has come.
     head_len: usize,
-    /// What the first fragment says of the fragmentable part.
-    next_header: u8,
+    /// The fragment header of the first fragment, whose first octet is the type of the fragmentable part.
+    first_header: [u8; 8],
     /// Octets of the first fragment's data.
     first_len: usize,
     /// Which units have come.
@@ -103,7 +103,7 @@ impl<B: PacketBuf> PartialPacket<B> {
             buffer,
             head: [0; HEAD_ROOM],
             head_len: 0,
-            next_header: 0,
+            first_header: [0; 8],
             first_len: 0,
             units: [0; UNIT_WORDS],
             received: 0,
@@ -138,7 +138,7 @@ impl<B: PacketBuf> PartialPacket<B> {
         }
         if is_first {
             self.first_len = piece.data.len();
-            self.next_header = piece.next_header;
+            self.first_header = piece.header;
             self.head_len = piece.head.len();
             if let Some(head) = self.head.get_mut(..piece.head.len()) {
                 head.copy_from_slice(piece.head);
@@ -162,7 +162,7 @@ impl<B: PacketBuf> PartialPacket<B> {
     }
 
     fn put_head(mut self, ecn: u8) -> Option<B> {
-        let Self { next_header, .. } = self;
+        let [next_header, ..] = self.first_header;
         let head = self.head.get_mut(..self.head_len)?;
         let payload_len = self.received.checked_add(head.len())?;
         let payload_len = u16::try_from(payload_len.checked_sub(HEADER_LEN)?).ok()?;
@@ -180,9 +180,8 @@ impl<B: PacketBuf> PartialPacket<B> {
         Some(self.buffer)
     }
 
-    /// The first fragment as it came but for its Identification, which is `id`: what an ICMPv6 error about the packet quotes.
-    /// `None`: it has not come.
-    pub(crate) fn first_fragment(mut self, id: u32) -> Option<B> {
+    /// The first fragment as it came: what an ICMPv6 error about the packet quotes. `None`: it has not come.
+    pub(crate) fn first_fragment(mut self) -> Option<B> {
         let head = self.head.get_mut(..self.head_len)?;
         let payload_len = head
             .len()
@@ -191,8 +190,7 @@ impl<B: PacketBuf> PartialPacket<B> {
             .checked_sub(HEADER_LEN)?;
         head.get_mut(4..6)?
             .copy_from_slice(&u16::try_from(payload_len).ok()?.to_be_bytes());
-        let [i0, i1, i2, i3] = id.to_be_bytes();
-        let fragment = [self.next_header, 0, 0, 1, i0, i1, i2, i3];
+        let fragment = self.first_header;
         let whole = self.buffer.set_len(self.first_len)
             && self.buffer.prepend(fragment.len())
             && self.buffer.prepend(head.len());

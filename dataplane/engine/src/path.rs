@@ -3,6 +3,7 @@
 use dhp_segment::{
     Counter, DropReason, HomeEntry, NextHop, Reader, RouteAction, Template, TraceRequest,
 };
+use dhp_wire::codepoints::icmpv6::{ADMINISTRATIVELY_PROHIBITED, NO_ROUTE};
 use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
@@ -92,7 +93,13 @@ impl<P: Port> Path<P> {
             RouteAction::Anchor => self.receive_at_anchor(packet, origin),
             RouteAction::QueryAnycast => self.receive_at_anycast(packet, origin),
             RouteAction::Local => self.hand_to_host(packet, origin),
-            RouteAction::Unreachable => self.no_route(packet, origin),
+            RouteAction::Unreachable => {
+                self.refuse(packet, NO_ROUTE, DropReason::NoRoute, origin);
+            }
+            RouteAction::Prohibited => {
+                let code = ADMINISTRATIVELY_PROHIBITED;
+                self.refuse(packet, code, DropReason::Prohibited, origin);
+            }
             RouteAction::Blackhole => self.discard(packet, DropReason::Blackhole),
         }
     }
@@ -157,7 +164,7 @@ impl<P: Port> Path<P> {
                     return self.hand_to_exception(packet, exception);
                 }
             }
-            Origin::Opened(_) | Origin::Own => {}
+            Origin::Opened(_) | Origin::Copy | Origin::Own => {}
         }
         let Some(host_port) = self.host_port else {
             return self.discard(packet, DropReason::HostUnavailable);

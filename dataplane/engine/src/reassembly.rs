@@ -11,7 +11,7 @@ use dhp_wire::codepoints::icmpv6::ERRONEOUS_FIELD;
 use dhp_wire::codepoints::next_header;
 use dhp_wire::extension::{self, Fragment};
 use dhp_wire::icmpv6::{IcmpError, may_answer};
-use dhp_wire::ipv6::Ipv6View;
+use dhp_wire::ipv6::{HEADER_LEN, Ipv6View};
 use foldhash::quality::RandomState;
 
 use crate::flow_memory::FragmentedPacket;
@@ -196,8 +196,7 @@ impl<P: Port> Path<P> {
     /// RFC 8200 §4.5: "If the first fragment … has been received, an ICMP Time Exceeded -- Fragment Reassembly Time Exceeded
     /// message should be sent to the source of that fragment."
     fn tell_timeout(&mut self, entry: Entry<P::Buf>) {
-        let (_, _, id) = entry.id;
-        let first = entry.partial.and_then(|partial| partial.first_fragment(id));
+        let first = entry.partial.and_then(PartialPacket::first_fragment);
         let error = IcmpError::ReassemblyTimeExceeded;
         if let Some(first) = first
             && may_answer(first.bytes(), error)
@@ -302,7 +301,9 @@ fn malformed(packet: &[u8], fragment: &Fragment) -> Option<(u32, DropReason)> {
     if data_len == 0 || fragment.more && !data_len.is_multiple_of(8) {
         return Some((PAYLOAD_LENGTH, DropReason::FragmentMalformed));
     }
-    if fragment.offset.saturating_add(data_len) > LONGEST_PAYLOAD {
+    let headers_len = fragment.header_offset.saturating_sub(HEADER_LEN);
+    let payload_len = fragment.offset.saturating_add(data_len);
+    if payload_len.saturating_add(headers_len) > LONGEST_PAYLOAD {
         let field = fragment.header_offset.saturating_add(FRAGMENT_OFFSET);
         let pointer = u32::try_from(field).unwrap_or(u32::MAX);
         return Some((pointer, DropReason::FragmentMalformed));

@@ -8,6 +8,7 @@ use dhp_wire::codepoints::{next_header, routing_type};
 use dhp_wire::extension;
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View};
 
+use crate::downlink::is_loop;
 use crate::header::set_destination;
 use crate::origin::Origin;
 use crate::path::Path;
@@ -39,9 +40,10 @@ impl<P: Port> Path<P> {
             return None;
         }
         // What is limited is accounted for on the way through the tunnel.
+        // And loops are found there.
         let template = self
             .template(home)
-            .filter(|template| template.meter.is_none())?;
+            .filter(|template| template.meter.is_none() && !is_loop(template, &view))?;
         // What does not fit a path in one piece can go through the tunnel in two.
         let hop = self.reader.next_hop(template.next_hop)?;
         let path_mtu = usize::from(template.mtu)

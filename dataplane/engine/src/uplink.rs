@@ -53,7 +53,8 @@ impl<P: Port> Path<P> {
             self.reader.count(Counter::Hairpinned, 1);
         }
         let home = lookup.entry(tunnelled.home);
-        self.deliver(packet, tunnelled.action, home, origin.opened());
+        let origin = origin.inside(self.host_port);
+        self.deliver(packet, tunnelled.action, home, origin);
     }
     /// Who has sent a packet out of the tunnel that began at `care_of`, if it is the mobile node of this binding.
     #[inline(always)]

@@ -13,6 +13,7 @@ named_enum! {
         LinkScope "link_scope" "link-local address where a packet would have to be forwarded",
         Multicast "multicast" "multicast destination where a packet would have to be forwarded",
         NoRoute "no_route" "no route to the destination",
+        Prohibited "prohibited" "the route says that it is forbidden",
         Blackhole "blackhole" "the route says to discard",
         TransitDisabled "transit_disabled" "neither for this box nor for a home address, and transit is off",
         HopLimitExceeded "hop_limit_exceeded" "hop limit used up",

@@ -26,6 +26,8 @@ pub enum RouteAction {
     QueryAnycast,
     /// No route: Destination Unreachable.
     Unreachable,
+    /// Forbidden: Destination Unreachable, administratively prohibited.
+    Prohibited,
     /// Discard in silence.
     Blackhole,
 }
@@ -53,6 +55,7 @@ impl RouteAction {
             Self::Pool => (5, 0),
             Self::QueryAnycast => (6, 0),
             Self::Blackhole => (7, 0),
+            Self::Prohibited => (8, 0),
         };
         kind << 32 | u64::from(argument)
     }
@@ -69,6 +72,7 @@ impl RouteAction {
             5 => Self::Pool,
             6 => Self::QueryAnycast,
             7 => Self::Blackhole,
+            8 => Self::Prohibited,
             _ => Self::Unreachable,
         }
     }
@@ -88,6 +92,7 @@ mod tests {
             RouteAction::Pool,
             RouteAction::QueryAnycast,
             RouteAction::Unreachable,
+            RouteAction::Prohibited,
             RouteAction::Blackhole,
         ] {
             assert_eq!(RouteAction::decode(action.encode()), action);

@@ -5,6 +5,8 @@ mod check;
 mod duration;
 mod host;
 mod key;
+mod mobile_nodes;
+mod ports;
 mod problem;
 mod rates;
 mod read;

@@ -5,24 +5,24 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dhp_proto::auth::{Algorithm, Key};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 use toml::de::DeTable;
 
-use super::check::{self, Draft, MobileNodeDraft};
+use super::check::{self, Draft};
+use super::mobile_nodes::mobile_node;
+use super::ports::{dpdk, port};
 use super::problem::Problem;
 use super::rates;
 use super::section::{Located, Problems, Section};
 use super::{
-    Anchor, Api, Config, DirectoryEntry, Dpdk, Driver, Idle, KeySource, Limits, Log, LogFormat,
-    MobileNode, Places, Pool, PoolKind, Port, Roles, Signalling, Workers, duration, key,
+    Anchor, Api, Config, DirectoryEntry, Idle, Limits, Log, LogFormat, Places, Pool, PoolKind,
+    Roles, Signalling, Workers, duration,
 };
 
 const ADDRESS: &str = "an IPv6 address such as \"2001:db8:d::1\"";
 const PREFIX: &str = "an IPv6 prefix such as \"2001:db8:d:1::/64\"";
 const DURATION: &str = "a time such as \"240s\", \"10m\" or \"1h\"";
-const KEY: &str = "the key in hexadecimal digits, 16 to 64 octets";
 
 /// Read everything, then check how it fits together; all problems of both at once.
 pub(super) fn read(path: &Path, text: &str) -> Result<(Config, Places), Vec<Problem>> {
@@ -101,7 +101,7 @@ fn read_sections(root: &Section<'_>, directory: &Path) -> Draft {
     }
 }
 
-fn address(section: &Section<'_>, name: &'static str) -> Option<Located<Ipv6Addr>> {
+pub(super) fn address(section: &Section<'_>, name: &'static str) -> Option<Located<Ipv6Addr>> {
     section.text(name, ADDRESS, str::parse::<Ipv6Addr>)
 }
 
@@ -125,7 +125,7 @@ fn string(section: &Section<'_>, name: &'static str, expected: &str) -> Option<L
 }
 
 /// Linux: an interface name has 1 to 15 octets, neither blanks nor `/`.
-fn interface(section: &Section<'_>, name: &'static str) -> Option<Located<String>> {
+pub(super) fn interface(section: &Section<'_>, name: &'static str) -> Option<Located<String>> {
     section.text(
         name,
         "the name of a network interface, at most 15 characters",
@@ -176,70 +176,6 @@ fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::op
         (own, anchor)
     });
     (anchor, span)
-}
-
-/// `number` is the port's place in the file.
-fn port(number: usize, section: Section<'_>) -> Option<Located<Port>> {
-    let is_dpdk = section.text("driver", "\"af-packet\" or \"dpdk\"", |text| match text {
-        "af-packet" => Ok(false),
-        "dpdk" => Ok(true),
-        _ => Err("no such driver"),
-    });
-    let port = match is_dpdk {
-        Some(Located { value: true, .. }) => dpdk_port(number, &section),
-        _ => {
-            let name = interface(&section, "interface");
-            let name = section.require("interface", name, "\"eth0\"");
-            name.map(|name| Located {
-                value: Port {
-                    interface: name.value,
-                    driver: Driver::AfPacket,
-                },
-                span: name.span,
-            })
-        }
-    };
-    section.finish();
-    port
-}
-
-fn dpdk_port(number: usize, section: &Section<'_>) -> Option<Located<Port>> {
-    let device = section.text(
-        "device",
-        "a PCI address such as \"0000:03:00.0\", or a virtual device such as \"net_af_packet0,iface=eth0\"",
-        |text| match text.is_empty() || text.contains(char::is_whitespace) {
-            true => Err("no device can have that name"),
-            false => Ok(text.to_owned()),
-        },
-    );
-    let device = section.require("device", device, "\"0000:03:00.0\"");
-    let tap = interface(section, "tap");
-    let device = device?;
-    Some(Located {
-        value: Port {
-            interface: tap.map_or_else(|| format!("dhp-{number}"), |tap| tap.value),
-            driver: Driver::Dpdk {
-                device: device.value,
-            },
-        },
-        span: device.span,
-    })
-}
-
-fn dpdk(section: Section<'_>) -> Dpdk {
-    let eal = section.texts("eal", "options of DPDK such as \"--no-huge\"", |text| {
-        Ok::<_, Infallible>(text.to_owned())
-    });
-    let mbufs = section.integer("mbufs", 2_047..=1 << 22);
-    section.finish();
-    Dpdk {
-        eal: eal.map_or_else(Vec::new, |options| {
-            options.into_iter().map(|option| option.value).collect()
-        }),
-        mbufs: mbufs
-            .and_then(|mbufs| u32::try_from(mbufs.value).ok())
-            .unwrap_or(16_383),
-    }
 }
 
 fn host_interface(section: Section<'_>) -> Located<String> {
@@ -334,110 +270,6 @@ fn directory_entry(section: Section<'_>) -> Option<DirectoryEntry> {
         prefix: prefix?.value,
         preference: octet(preference, 100),
     })
-}
-
-fn mobile_node(section: Section<'_>, directory: &Path) -> Option<MobileNodeDraft> {
-    let id = section.text(
-        "id",
-        "a Network Access Identifier such as \"mn1@example.net\"",
-        |text| {
-            // RFC 4283: the option's length octet counts the subtype too.
-            match text.len() {
-                1..=254 => Ok(text.to_owned()),
-                _ => Err("1 to 254 octets are possible"),
-            }
-        },
-    );
-    let id = section.require("id", id, "\"mn1@example.net\"");
-    // RFC 4285 §5.1: "The mobility SPI is a number in the range [0-4294967296], where the range [0-255] is reserved."
-    let spi = section.require(
-        "spi",
-        section.integer("spi", 256..=u64::from(u32::MAX)),
-        "256",
-    );
-    let algorithm = section.text(
-        "algorithm",
-        "\"hmac-sha256-128\" or \"hmac-sha1-96\"",
-        |text| Algorithm::from_name(text).ok_or("not an algorithm"),
-    );
-    let algorithm = match algorithm {
-        Some(algorithm) => Some(algorithm.value),
-        None if section.has("algorithm") => None,
-        None => Some(Algorithm::HmacSha256_128),
-    };
-    let key = mobile_node_key(&section, directory, algorithm);
-    let home_address = address(&section, "home-address");
-    let max_dhoas = section.integer("max-dhoas", 0..=65_535);
-    let route_optimization = section.boolean("route-optimization").unwrap_or(false);
-    section.finish();
-    let (id, spi) = (id?, spi?);
-    Some(MobileNodeDraft {
-        node: MobileNode {
-            id: id.value,
-            spi: u32::try_from(spi.value).ok()?,
-            algorithm: algorithm?,
-            key: key?,
-            home_address: home_address.as_ref().map(|address| address.value),
-            max_dhoas: max_dhoas
-                .and_then(|number| usize::try_from(number.value).ok())
-                .unwrap_or(16),
-            route_optimization,
-        },
-        spi_span: spi.span,
-        home_address_span: home_address.map(|address| address.span),
-    })
-}
-
-/// Exactly one of four ways to give the key.
-fn mobile_node_key(
-    section: &Section<'_>,
-    directory: &Path,
-    algorithm: Option<Algorithm>,
-) -> Option<KeySource> {
-    let file = |text: &str| key::from_file(&directory.join(text));
-    let expected_file =
-        "a file with the key in hexadecimal digits, mode 0600, owned by root or by this user";
-    let home = section.secret("home-key", KEY, key::from_hex);
-    let exact = section.secret("key", KEY, key::from_hex);
-    let home_file = section.text("home-key-file", expected_file, file);
-    let exact_file = section.text("key-file", expected_file, file);
-    let given = ["home-key", "key", "home-key-file", "key-file"];
-    match given.into_iter().filter(|name| section.has(name)).count() {
-        1 => {}
-        0 => {
-            section.problem(Problem::new(
-                section.span.clone(),
-                format!("{} has no key", section.title),
-                "one of home-key, home-key-file, key, key-file",
-            ));
-            return None;
-        }
-        _ => {
-            section.problem(Problem::new(
-                section.span.clone(),
-                format!("{} has several keys", section.title),
-                "only one of home-key, home-key-file, key, key-file",
-            ));
-            return None;
-        }
-    }
-    if let Some(home) = home.or(home_file) {
-        return Some(KeySource::Home(home.value));
-    }
-    let exact: Located<Key> = exact.or(exact_file)?;
-    let (algorithm, octets) = (algorithm?, exact.value.octets().len());
-    if octets != algorithm.key_len() {
-        section.problem(Problem::new(
-            exact.span,
-            format!("the key has {octets} octets"),
-            format!(
-                "{} octets, the key size of {algorithm}",
-                algorithm.key_len()
-            ),
-        ));
-        return None;
-    }
-    Some(KeySource::Exact(exact.value))
 }
 
 fn octet(number: Option<Located<u64>>, otherwise: u8) -> u8 {

@@ -227,6 +227,7 @@ impl Forwarding {
             PlannedAction::Anchor => RouteAction::Anchor,
             PlannedAction::Pool => RouteAction::Pool,
             PlannedAction::Unreachable => RouteAction::Unreachable,
+            PlannedAction::Prohibited => RouteAction::Prohibited,
             PlannedAction::Blackhole => RouteAction::Blackhole,
         }
     }

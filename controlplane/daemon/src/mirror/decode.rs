@@ -85,7 +85,8 @@ fn route(message: &RouteMessage) -> Option<(KernelRoute, Option<&[RouteNextHop]>
     let kind = match message.header.kind {
         RouteType::Unicast => RouteKind::Unicast,
         RouteType::Local | RouteType::Anycast => RouteKind::Local,
-        RouteType::Unreachable | RouteType::Prohibit => RouteKind::Unreachable,
+        RouteType::Unreachable => RouteKind::Unreachable,
+        RouteType::Prohibit => RouteKind::Prohibited,
         RouteType::BlackHole => RouteKind::Blackhole,
         _ => return None,
     };

@@ -29,6 +29,8 @@ pub enum RouteKind {
     Local,
     /// Refuses it with an ICMPv6 error.
     Unreachable,
+    /// Refuses it with another one, since an administrator has forbidden it.
+    Prohibited,
     /// Drops it without a word.
     Blackhole,
 }

@@ -86,6 +86,8 @@ pub enum PlannedAction {
     Pool,
     /// They are refused.
     Unreachable,
+    /// They are refused since an administrator has forbidden them.
+    Prohibited,
     /// They are dropped.
     Blackhole,
 }
@@ -313,6 +315,7 @@ impl<'a> Planner<'a> {
         match route.kind {
             RouteKind::Local => (PlannedAction::Local, LEAST_MTU),
             RouteKind::Unreachable => (PlannedAction::Unreachable, LEAST_MTU),
+            RouteKind::Prohibited => (PlannedAction::Prohibited, LEAST_MTU),
             RouteKind::Blackhole => (PlannedAction::Blackhole, LEAST_MTU),
             RouteKind::Unicast => {
                 let Some(index) = route.interface else {

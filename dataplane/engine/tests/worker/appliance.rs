@@ -20,12 +20,15 @@ use dhp_segment::{
     Control, Counter, CounterSnapshot, DropReason, Geometry, NextHop, NextHopState, PuntMeta,
     Route, RouteAction, Segment, Tunnel, Writer,
 };
+use tempfile::TempDir;
 
 use crate::packets::{address, assert_valid};
 
 pub const CORE: usize = 0;
 pub const CN: usize = 1;
 pub const HOST: usize = 2;
+/// Where the punt ring leads, beside the ports.
+pub const CONTROL: usize = 3;
 
 pub const ANCHOR: &str = "2001:db8:d::1";
 /// Bound to [`CARE_OF`].
@@ -53,6 +56,7 @@ pub const PENDING: &str = "2001:db8:e::1";
 /// Behind a link of 1300 octets.
 pub const NARROW: &str = "2001:db8:f::1";
 pub const BLACKHOLE: &str = "2001:db8:bad::1";
+pub const PROHIBITED: &str = "2001:db8:baf::1";
 pub const NOWHERE: &str = "2001:db9::1";
 
 pub const START_NS: u64 = 1_000_000_000_000;
@@ -62,8 +66,19 @@ pub const PORT_MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 0, 0xc0], [2, 0, 0, 0, 0, 0xc1
 pub const CORE_ROUTER_MAC: [u8; 6] = [2, 0, 0, 0, 0xaa, 1];
 pub const CORRESPONDENT_MAC: [u8; 6] = [2, 0, 0, 0, 0xbb, 0x80];
 
+/// Where the segment lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// In private memory, for both planes in one process (`dhpd run`).
+    #[default]
+    Anonymous,
+    /// In a file that each plane has mapped for itself, as two processes would.
+    File,
+}
+
 /// How an appliance differs from the ordinary one.
 pub struct Setup {
+    pub placement: Placement,
     pub config: WorkerConfig,
     pub host_has_copy: bool,
     pub host_port: Option<usize>,
@@ -80,6 +95,7 @@ impl Default for Setup {
                 anchor_addresses: vec![address(ANCHOR)],
                 ..WorkerConfig::default()
             },
+            placement: Placement::default(),
             host_has_copy: false,
             host_port: Some(HOST),
             ring_slots: 256,
@@ -99,6 +115,8 @@ pub struct Appliance {
     pub control: Control,
     pub punt_signals: Arc<AtomicU32>,
     pub now_ns: u64,
+    /// Where the segment's file is, if it has one.
+    _directory: Option<TempDir>,
 }
 
 impl Appliance {
@@ -117,7 +135,7 @@ impl Appliance {
             meters: 8,
             ring_slots: setup.ring_slots,
         };
-        let segment = Segment::anonymous(&geometry).expect("a segment");
+        let (segment, workers_view, directory) = place(setup.placement, &geometry);
         let mut writer = segment.writer().expect("the writer");
         publish(&mut writer);
         let pool = FramePool::new(setup.frames, setup.frame_octets);
@@ -144,7 +162,7 @@ impl Appliance {
             setup.config,
             vec![core, cn, host],
             setup.host_port,
-            segment.reader(0).expect("the reader"),
+            workers_view.reader(0).expect("the reader"),
         )
         .expect("a worker")
         .with_punt_signal(move || {
@@ -159,6 +177,7 @@ impl Appliance {
             writer,
             punt_signals,
             now_ns: START_NS,
+            _directory: directory,
         }
     }
 
@@ -204,6 +223,20 @@ impl Appliance {
             }
         }
         sent
+    }
+
+    /// All that went anywhere, without link headers: on the ports, and to the control plane as [`CONTROL`].
+    pub fn left(&mut self) -> Vec<(usize, Vec<u8>)> {
+        let mut left = Vec::new();
+        for (port, wire) in self.wires.iter().enumerate() {
+            let link_header = if port == HOST { 0 } else { 14 };
+            while let Some(frame) = wire.pop() {
+                left.push((port, frame[link_header..].to_vec()));
+            }
+        }
+        let punted = self.punted().into_iter();
+        left.extend(punted.map(|(_, packet)| (CONTROL, packet)));
+        left
     }
 
     pub fn punted(&mut self) -> Vec<(PuntMeta, Vec<u8>)> {
@@ -283,6 +316,24 @@ pub fn ethernet(destination: [u8; 6], packet: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// The segment as the control plane sees it, and as the workers do.
+fn place(placement: Placement, geometry: &Geometry) -> (Segment, Segment, Option<TempDir>) {
+    match placement {
+        Placement::Anonymous => {
+            // Of one seed, so that what fails fails again.
+            let segment = Segment::anonymous_with_seed(geometry, [1, 2]).expect("a segment");
+            (segment.clone(), segment, None)
+        }
+        Placement::File => {
+            let directory = tempfile::tempdir().expect("a directory");
+            let file = directory.path().join("segment");
+            let workers_view = Segment::create(&file, geometry).expect("a segment");
+            let segment = Segment::open(&file).expect("the same segment");
+            (segment, workers_view, Some(directory))
+        }
+    }
+}
+
 fn publish(writer: &mut Writer) {
     let mut next_hop = |port: usize, state, destination_mac, mtu| {
         let id = writer.allocate_next_hop().expect("a next hop");
@@ -327,6 +378,7 @@ fn publish(writer: &mut Writer) {
         route(PENDING, 64, RouteAction::Forward { next_hop: pending }),
         route(NARROW, 64, RouteAction::Forward { next_hop: narrow }),
         route(BLACKHOLE, 48, RouteAction::Blackhole),
+        route(PROHIBITED, 48, RouteAction::Prohibited),
     ];
     assert!(writer.publish_routes(&routes).expect("room"));
     let mut bind = |home: &str, care_of: &str, next_hop, mtu, previous: Option<(Ipv6Addr, u64)>| {

@@ -102,6 +102,14 @@ fn what_may_not_have_a_type_2_routing_header_is_tunnelled() {
 }
 
 /// Only what comes by a link can be spoofed: the kernel routes here what a mobile node sent through it.
+/// RFC 2473 §4.1.2 has loops looked for at the entry of a tunnel; this header would make one as well.
+#[test]
+fn nothing_is_routed_to_a_home_address_that_is_its_own_care_of_address() {
+    let mut appliance = Appliance::new();
+    assert_eq!(appliance.pass(HOST, &udp(ANCHOR, LOOPED_HOME, 10)), []);
+    assert_eq!(appliance.counted()["tunnel_loop"], 1);
+}
+
 #[test]
 fn the_kernel_may_send_from_one_home_address_to_another() {
     let mut appliance = Appliance::new();

@@ -12,6 +12,7 @@ fn each_cause_has_its_error() {
     let cases = [
         (udp(FAR, UNBOUND_HOME, 10), (1, 3, 0)),
         (udp(FAR, NOWHERE, 10), (1, 0, 0)),
+        (udp(FAR, PROHIBITED, 10), (1, 1, 0)),
         (with_hop_limit(&udp(FAR, CORRESPONDENT, 10), 1), (3, 0, 0)),
         (with_hop_limit(&udp(FAR, CORRESPONDENT, 10), 0), (3, 0, 0)),
         (with_hop_limit(&udp(FAR, HOME, 10), 1), (3, 0, 0)),
@@ -33,6 +34,35 @@ fn each_cause_has_its_error() {
             (address(ANCHOR), address(FAR))
         );
         assert_eq!(appliance.counted()["icmp_sent"], 1);
+    }
+}
+
+/// RFC 8200 §3 has a packet without hops discarded, whatever else is wrong with it, as Linux does.
+#[test]
+fn what_is_out_of_hops_and_too_long_is_told_of_its_hops() {
+    for destination in [NARROW, HOME, STRANGER] {
+        let mut appliance = Appliance::with(Setup {
+            frame_octets: 9_216,
+            ..Setup::default()
+        });
+        let packet = with_hop_limit(&udp(FAR, destination, 1_600), 1);
+        let sent = appliance.pass(CORE, &packet);
+        let [(CORE, error)] = &sent[..] else {
+            panic!("{sent:?}");
+        };
+        let (kind, code, _, quoted) = icmp_error(error);
+        assert_eq!((kind, code), (3, 0), "{destination}");
+        assert_eq!(quoted, &packet[..quoted.len()], "as it was received");
+        assert_eq!(appliance.counted()["hop_limit_exceeded"], 1);
+        let long = with_hop_limit(&packet, 2);
+        let sent = appliance.pass(CORE, &long);
+        let (kind, _, _, quoted) = icmp_error(&sent[0].1);
+        assert_eq!(kind, 2, "{destination}");
+        assert_eq!(
+            quoted,
+            &long[..quoted.len()],
+            "with the hop that it came with"
+        );
     }
 }
 

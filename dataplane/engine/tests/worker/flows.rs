@@ -246,6 +246,44 @@ fn a_copy_goes_to_each_care_of_address_of_the_rule() {
     assert_eq!((counted["flow_copies"], counted["encapsulated"]), (1, 2));
 }
 
+/// Found by the fuzzer: each copy used to be answered. Answers never amplify, and the narrowest tunnel is what counts.
+#[test]
+fn the_source_is_told_once_however_many_copies_there_would_be() {
+    let everything = FlowSelector::default;
+    let told = |appliance: &mut Appliance, packet: &[u8]| {
+        let sent = appliance.pass(CN, packet);
+        let [(CN, error)] = &sent[..] else {
+            panic!("{sent:?}");
+        };
+        let (kind, _, word, _) = icmp_error(error);
+        (kind, word)
+    };
+    let mut appliance = with_rules(&[to(&[1, 2], everything())]);
+    let last_hop = with_hop_limit(&udp(CORRESPONDENT, HOME, 10), 1);
+    assert_eq!(told(&mut appliance, &last_hop), (3, 0));
+    let limited = tunnelled(CORRESPONDENT, HOME, &udp(HOME, CORRESPONDENT, 10));
+    let limited = with_extension(&limited, 60, &tunnel_limit_header(0));
+    assert_eq!(told(&mut appliance, &limited), (4, 44));
+    assert_eq!(
+        told(&mut appliance, &udp(CORRESPONDENT, HOME, 1452)),
+        (2, 1460)
+    );
+
+    for narrow in [1, 2] {
+        let care_of = [FIRST, SECOND][usize::from(narrow) - 1];
+        let tunnel = Tunnel {
+            mtu: 1300,
+            ..tunnel(&appliance, care_of)
+        };
+        let mut appliance = with_rules(&[to(&[1, 2], everything())]);
+        let home = address(HOME);
+        let set = appliance.writer.set_care_of(home, narrow, Some(&tunnel));
+        assert!(set.expect("room"));
+        let packet = udp(CORRESPONDENT, HOME, 1452);
+        assert_eq!(told(&mut appliance, &packet), (2, 1300), "{care_of}");
+    }
+}
+
 #[test]
 fn copies_in_batches_of_1_63_and_64() {
     for packets in [1, 63, 64] {

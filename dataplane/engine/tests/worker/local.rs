@@ -1,6 +1,7 @@
 //! For the box itself
 
-use dhp_segment::PuntKind;
+use dhp_engine::PuntRates;
+use dhp_segment::{Counter, DropReason, PuntKind};
 
 use crate::appliance::*;
 use crate::packets::*;
@@ -131,4 +132,53 @@ fn the_home_address_option_of_a_bound_node_is_taken_off() {
     assert_eq!(opened[46..48], [1, 16], "PadN where the option stood");
     assert_eq!(opened[48..64], [0; 16]);
     assert_eq!(opened[64..], packet[64..]);
+}
+
+fn from_nobody_bound(source: &str) -> Vec<u8> {
+    with_extension(&udp(source, ANCHOR, 10), 60, &home_address_header(HOME))
+}
+
+/// RFC 6275 §9.3.1: it is dropped, and the control plane gets what the Binding Error is about.
+#[test]
+fn a_home_address_option_of_nobody_bound_is_dropped_and_punted() {
+    let mut appliance = Appliance::new();
+    let packet = from_nobody_bound(FAR);
+    assert_eq!(appliance.pass(CORE, &packet), []);
+    let punted = appliance.punted();
+    let [(meta, punted)] = &punted[..] else {
+        panic!("{punted:?}");
+    };
+    assert_eq!(punted, &packet);
+    assert_eq!(
+        (meta.kind, meta.port),
+        (PuntKind::HomeAddressOption, CORE as u16)
+    );
+    assert_eq!(
+        appliance.counted(),
+        [
+            ("rx_packets", 1),
+            ("binding_errors_asked", 1),
+            ("home_address_option_unbound", 1)
+        ]
+        .into()
+    );
+}
+
+#[test]
+fn no_more_binding_errors_are_asked_for_than_the_limits_let_through() {
+    let mut setup = Setup::default();
+    setup.config.punt_rates = PuntRates {
+        per_source: 3,
+        ..PuntRates::default()
+    };
+    let mut appliance = Appliance::with(setup);
+    for _ in 0..10 {
+        assert_eq!(appliance.pass(CORE, &from_nobody_bound(FAR)), []);
+    }
+    let counters = appliance.counters();
+    assert_eq!(counters.get(Counter::BindingErrorsAsked), 3);
+    assert_eq!(counters.get(Counter::BindingErrorsNotAsked), 7);
+    assert_eq!(counters.drops(DropReason::HomeAddressOptionUnbound), 10);
+    assert_eq!(counters.total_drops(), 10, "each packet is dropped once");
+    assert_eq!(appliance.punted().len(), 3);
 }

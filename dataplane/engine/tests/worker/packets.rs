@@ -20,11 +20,20 @@ pub fn udp(source: &str, destination: &str, payload: usize) -> Vec<u8> {
 
 /// An IPv6 packet with any Next Header and payload.
 pub fn raw(source: &str, destination: &str, next_header: u8, payload: &[u8]) -> Vec<u8> {
+    raw_between(address(source), address(destination), next_header, payload)
+}
+
+pub fn raw_between(
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    next_header: u8,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut packet = vec![0x60, 0, 0, 0];
     packet.extend((payload.len() as u16).to_be_bytes());
     packet.extend([next_header, 64]);
-    packet.extend(address(source).octets());
-    packet.extend(address(destination).octets());
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
     packet.extend(payload);
     packet
 }
@@ -48,6 +57,24 @@ pub fn echo_request(source: &str, destination: &str) -> Vec<u8> {
         .icmpv6_echo_request(1, 2);
     let mut packet = Vec::new();
     builder.write(&mut packet, b"ping").expect("a packet");
+    packet
+}
+
+/// An ICMPv6 message of this type and code, with `word` behind the checksum and then `body`.
+pub fn icmp(
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    kind: [u8; 2],
+    word: u32,
+    body: &[u8],
+) -> Vec<u8> {
+    let builder = PacketBuilder::ipv6(source.octets(), destination.octets(), 64).icmpv6_raw(
+        kind[0],
+        kind[1],
+        word.to_be_bytes(),
+    );
+    let mut packet = Vec::new();
+    builder.write(&mut packet, body).expect("a packet");
     packet
 }
 
@@ -108,6 +135,23 @@ pub fn tunnel_limit_header(limit: u8) -> [u8; 8] {
 pub fn fragment_header(offset: u16, more: bool) -> [u8; 8] {
     let [o0, o1] = (offset | u16::from(more)).to_be_bytes();
     [0, 0, o0, o1, 1, 2, 3, 4]
+}
+
+/// The pieces of `packet`, cut in its payload at these multiples of 8 octets, with this Identification.
+pub fn cut(packet: &[u8], places: &[usize], id: u32) -> Vec<Vec<u8>> {
+    let payload = &packet[40..];
+    let ends = places.iter().copied().chain([payload.len()]);
+    let mut from = 0;
+    let piece = |to: usize| {
+        let mut header = fragment_header(from as u16, to < payload.len());
+        header[4..].copy_from_slice(&id.to_be_bytes());
+        let mut part = packet[..40].to_vec();
+        part.extend(&payload[from..to]);
+        part[4..6].copy_from_slice(&((to - from) as u16).to_be_bytes());
+        from = to;
+        with_extension(&part, 44, &header)
+    };
+    ends.map(piece).collect()
 }
 
 pub fn with_hop_limit(packet: &[u8], hop_limit: u8) -> Vec<u8> {

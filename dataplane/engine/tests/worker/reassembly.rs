@@ -10,23 +10,6 @@ use crate::packets::*;
 const FAR: &str = "2001:db8:a::42";
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// The pieces of `packet`, cut in its payload at these multiples of 8 octets, with this Identification.
-fn cut(packet: &[u8], places: &[usize], id: u32) -> Vec<Vec<u8>> {
-    let payload = &packet[40..];
-    let ends = places.iter().copied().chain([payload.len()]);
-    let mut from = 0;
-    let piece = |to: usize| {
-        let mut header = fragment_header(from as u16, to < payload.len());
-        header[4..].copy_from_slice(&id.to_be_bytes());
-        let mut part = packet[..40].to_vec();
-        part.extend(&payload[from..to]);
-        part[4..6].copy_from_slice(&((to - from) as u16).to_be_bytes());
-        from = to;
-        with_extension(&part, 44, &header)
-    };
-    ends.map(piece).collect()
-}
-
 fn uplink(payload: usize) -> Vec<u8> {
     tunnelled(CARE_OF, ANCHOR, &udp(HOME, CORRESPONDENT, payload))
 }
@@ -143,7 +126,9 @@ fn fragments_that_overlap_end_their_packet_and_what_comes_of_it_later() {
 #[test]
 fn a_packet_that_stays_incomplete_is_given_up_after_60_seconds_and_its_source_told() {
     let mut appliance = Appliance::new();
-    let pieces = cut(&uplink(400), &[200, 304], 0x0102_0304);
+    let mut pieces = cut(&uplink(400), &[200, 304], 0x0102_0304);
+    // Reserved, "ignored on reception" (RFC 8200 §4.5).
+    (pieces[0][41], pieces[0][43]) = (0x5a, pieces[0][43] | 0b110);
     appliance.pass(CORE, &pieces[0]);
     appliance.pass(CORE, &pieces[2]);
     appliance.now_ns += 60 * SECOND_NS - 1;
@@ -258,7 +243,12 @@ fn malformed_fragments_are_answered_at_the_field_at_fault() {
             &fragment_header(offset, more),
         )
     };
-    for (packet, pointer) in [(piece(8, true), 4), (piece(65_504, false), 42)] {
+    let behind_options = with_extension(&piece(65_496, false), 60, &[0, 0, 1, 4, 0, 0, 0, 0]);
+    for (packet, pointer) in [
+        (piece(8, true), 4),
+        (piece(65_504, false), 42),
+        (behind_options, 50),
+    ] {
         let mut appliance = Appliance::new();
         let sent = appliance.pass(CORE, &packet);
         let [(CORE, told)] = &sent[..] else {

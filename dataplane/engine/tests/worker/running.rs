@@ -18,7 +18,7 @@ use crate::bare_port::{BarePort, BareWire};
 use crate::packets::{address, mobility, udp, with_hop_limit};
 
 /// A worker with one bare port, by which everything is reached.
-fn bare_worker(
+pub fn bare_worker(
     config: WorkerConfig,
     readable: Option<UnixDatagram>,
     fails: bool,
@@ -67,7 +67,7 @@ fn bare_worker(
     (worker, wire, segment)
 }
 
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let give_up = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < give_up, "{what}");
@@ -76,7 +76,7 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Sleeps at once, and until something wakes it.
-fn sleepy() -> IdlePolicy {
+pub fn sleepy() -> IdlePolicy {
     IdlePolicy::Sleep {
         empty_rounds: 1,
         at_most: Duration::from_secs(3_600),

@@ -179,3 +179,26 @@ fn the_round_trip_changes_the_hop_limit_alone() {
         assert_eq!(*up, expected);
     }
 }
+
+/// The kernel has taken a hop of the tunnel packet, and none of what is in it.
+#[test]
+fn a_tunnel_that_comes_through_the_kernel_is_a_tunnel() {
+    let mut appliance = Appliance::new();
+    let inner = udp(HOME, CORRESPONDENT, 10);
+    let sent = appliance.pass(HOST, &tunnelled(CARE_OF, ANCHOR, &inner));
+    assert_eq!(sent, [(CN, with_hop_limit(&inner, 63))]);
+    let inner = udp(HOME, LOCAL, 10);
+    let sent = appliance.pass(HOST, &tunnelled(CARE_OF, ANCHOR, &inner));
+    assert_eq!(sent, [(HOST, inner)]);
+}
+
+/// Nothing but the whole tunnel packet shows where the inner one ends.
+#[test]
+fn no_piece_of_a_tunnel_packet_is_opened() {
+    let mut appliance = Appliance::new();
+    let packet = tunnelled(CARE_OF, ANCHOR, &udp(HOME, CORRESPONDENT, 10));
+    let ignored_routing = with_extension(&packet, 43, &[0; 8]);
+    let first = with_extension(&ignored_routing, 44, &fragment_header(0, true));
+    assert_eq!(appliance.pass(CORE, &first), []);
+    assert_eq!(appliance.counted()["fragment"], 1);
+}

@@ -183,6 +183,8 @@ pub mod icmpv6 {
 
     /// Destination Unreachable: no route to destination.
     pub const NO_ROUTE: u8 = 0;
+    /// Destination Unreachable: communication with the destination administratively prohibited.
+    pub const ADMINISTRATIVELY_PROHIBITED: u8 = 1;
     /// Destination Unreachable: address unreachable.
     pub const ADDRESS_UNREACHABLE: u8 = 3;
     /// Parameter Problem: erroneous header field.
