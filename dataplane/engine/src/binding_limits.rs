@@ -37,10 +37,10 @@ impl<P: Port> Path<P> {
         )
     }
 
-    /// Account for a packet accepted from a mobile node.
+    /// Account for a packet accepted from a mobile node, on the meter of its template.
     #[inline]
-    pub(crate) fn credit(&self, template: &Template, octets: usize) {
-        if let Some(meter) = template.meter.and_then(|meter| self.reader.meter(meter)) {
+    pub(crate) fn credit(&self, meter: Option<u32>, octets: usize) {
+        if let Some(meter) = meter.and_then(|meter| self.reader.meter(meter)) {
             meter.receive(octets as u64, self.now_ns);
         }
     }

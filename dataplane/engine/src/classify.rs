@@ -4,13 +4,16 @@ use std::net::Ipv6Addr;
 
 use dhp_segment::{DropReason, Reader, RouteAction};
 use dhp_wire::codepoints::next_header;
-use dhp_wire::ethernet::{ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN};
+use dhp_wire::ethernet::{ETHERTYPE_IPV6, HEADER_LEN as ETHERNET_HEADER_LEN};
 use dhp_wire::extension::{self, HeaderChain};
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, decap_traffic_class};
 
 use crate::lookup::{Key, Lookup};
 use crate::plan::{Plan, Tunnelled};
 use crate::{Link, PacketBuf, local};
+
+/// In the first octet of a MAC address: it is that of a group.
+const GROUP_BIT: u8 = 1;
 
 /// What of a port matters for the packets that arrive there.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,7 @@ pub(crate) struct Ingress {
 }
 
 /// Take the link header and the link padding off a received frame and decide what is to be done with the packet.
-#[inline]
+#[inline(always)]
 pub(crate) fn classify(
     frame: &mut impl PacketBuf,
     ingress: Ingress,
@@ -33,9 +36,9 @@ pub(crate) fn classify(
 ) -> Plan {
     let mut to_group = false;
     if ingress.link == Link::Ethernet {
-        match EthernetHeader::read(frame.bytes()) {
-            Some(header) if header.ether_type == ETHERTYPE_IPV6 => {
-                to_group = header.destination.is_multicast();
+        match frame.bytes().first_chunk::<ETHERNET_HEADER_LEN>().copied() {
+            Some([to, .., high, low]) if u16::from_be_bytes([high, low]) == ETHERTYPE_IPV6 => {
+                to_group = to & GROUP_BIT != 0;
             }
             _ if ingress.host_has_copy => return Plan::Host,
             // Without its header, as everything that goes on from here.
@@ -55,13 +58,14 @@ pub(crate) fn classify(
         ),
         Err(_) => return Plan::Drop(DropReason::MalformedIpv6),
     };
-    if !frame.set_len(total_len) {
+    // Most frames have no padding.
+    if total_len != frame.bytes().len() && !frame.set_len(total_len) {
         return Plan::Drop(DropReason::MalformedIpv6);
     }
     plan
 }
 
-#[inline]
+#[inline(always)]
 fn plan(
     packet: &Ipv6View<'_>,
     to_group: bool,
@@ -69,24 +73,29 @@ fn plan(
     reader: &Reader,
     lookup: &mut Lookup,
 ) -> Plan {
-    let (source, destination) = (packet.source(), packet.destination());
-    if source.is_multicast() || source.is_loopback() {
-        return Plan::Drop(DropReason::InvalidSource);
+    let (source, destination) = (packet.source_octets(), packet.destination_octets());
+    let mut from_link = false;
+    if is_special(source) || is_special(destination) {
+        let (source, destination) = (packet.source(), packet.destination());
+        if source.is_multicast() || source.is_loopback() {
+            return Plan::Drop(DropReason::InvalidSource);
+        }
+        if let Some(reason) = never_forwarded(&destination) {
+            // What the kernel itself sends to a link on the exception interface (router solicitations, MLD) concerns nobody.
+            return if ingress.is_host {
+                Plan::Drop(reason)
+            } else {
+                Plan::Host
+            };
+        }
+        if source.is_unspecified() {
+            return Plan::Drop(DropReason::InvalidSource);
+        }
+        from_link = source.is_unicast_link_local();
     }
-    if let Some(reason) = never_forwarded(&destination) {
-        // What the kernel itself sends to a link on the exception interface (router solicitations, MLD) concerns nobody.
-        return if ingress.is_host {
-            Plan::Drop(reason)
-        } else {
-            Plan::Host
-        };
-    }
-    if source.is_unspecified() {
-        return Plan::Drop(DropReason::InvalidSource);
-    }
-    let action = reader.route(packet.destination_octets());
+    let action = reader.route(destination);
     let is_ours = matches!(action, RouteAction::Local | RouteAction::Anchor);
-    if source.is_unicast_link_local() && !is_ours {
+    if from_link && !is_ours {
         return Plan::Drop(DropReason::LinkScope);
     }
     if to_group && !is_ours {
@@ -94,7 +103,7 @@ fn plan(
         return Plan::Drop(DropReason::Multicast);
     }
     // Mobile nodes send from their home addresses through the tunnel; the box itself has none of them.
-    if !ingress.is_host && reader.route(packet.source_octets()) == RouteAction::Pool {
+    if !ingress.is_host && matches!(reader.route(source), RouteAction::Pool) {
         return Plan::Drop(DropReason::SpoofedPoolSource);
     }
     match action {
@@ -104,6 +113,13 @@ fn plan(
             home: home_key(action, packet, lookup),
         },
     }
+}
+
+/// Whether an address can be one that is not for every router: multicast, link-local, loopback and unspecified addresses begin
+/// with one of three octets, and hardly any other does.
+#[inline]
+const fn is_special(address: &[u8; 16]) -> bool {
+    matches!(address[0], 0 | 0xfe | 0xff)
 }
 
 /// RFC 4291 §2.5.6: "Routers must not forward any packets with Link-Local source or destination addresses to other links";
@@ -131,7 +147,7 @@ fn home_key(action: RouteAction, packet: &Ipv6View<'_>, lookup: &mut Lookup) -> 
 }
 
 /// A packet to the anchor's own address: the end of a tunnel, or something for [`crate::local`].
-#[inline]
+#[inline(always)]
 fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Plan {
     let inner_offset = match packet.next_header() {
         next_header::IPV6 => HEADER_LEN,
@@ -139,7 +155,7 @@ fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Pla
         | next_header::ROUTING
         | next_header::FRAGMENT
         | next_header::AUTHENTICATION
-        | next_header::DESTINATION => match behind_extensions(packet, reader) {
+        | next_header::DESTINATION => match behind_extensions(*packet, reader) {
             Ok(Behind::Tunnel(offset)) => offset,
             Ok(Behind::Piece) => return Plan::Reassemble,
             Ok(Behind::Other) => return LOCAL,
@@ -151,15 +167,22 @@ fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Pla
     let Ok(inner) = Ipv6View::new(inner) else {
         return Plan::Drop(DropReason::TunnelInnerMalformed);
     };
-    if let Some(reason) = never_forwarded(&inner.destination()) {
+    let (Ok(inner_offset), Ok(inner_len)) = (
+        u32::try_from(inner_offset),
+        u32::try_from(inner.total_len()),
+    ) else {
+        return Plan::Drop(DropReason::TunnelInnerMalformed);
+    };
+    if is_special(inner.destination_octets())
+        && let Some(reason) = never_forwarded(&inner.destination())
+    {
         return Plan::Drop(reason);
     }
     let action = reader.route(inner.destination_octets());
     Plan::Decapsulate(Tunnelled {
         inner_offset,
-        inner_len: inner.total_len(),
+        inner_len,
         traffic_class: decap_traffic_class(inner.traffic_class(), packet.traffic_class()),
-        entry: *packet.source_octets(),
         source: lookup.ask(inner.source_octets()),
         action,
         home: home_key(action, &inner, lookup),
@@ -172,6 +195,7 @@ const LOCAL: Plan = Plan::Deliver {
 };
 
 /// A packet to the anchor that was put together from pieces.
+#[cold]
 pub(crate) fn classify_reassembled(packet: &[u8], reader: &Reader, lookup: &mut Lookup) -> Plan {
     match Ipv6View::new(packet).map(|view| to_anchor(&view, reader, lookup)) {
         // A fragment header in what was in fragments: nobody has a reason for that.
@@ -191,11 +215,12 @@ enum Behind {
     Other,
 }
 
-fn behind_extensions(packet: &Ipv6View<'_>, reader: &Reader) -> Result<Behind, DropReason> {
+#[cold]
+fn behind_extensions(packet: Ipv6View<'_>, reader: &Reader) -> Result<Behind, DropReason> {
     let Ok(chain) = extension::walk(packet.packet()) else {
         return Err(DropReason::BadExtensionChain);
     };
-    if local::is_partial(&chain) && is_ours_when_whole(packet, &chain) {
+    if local::is_partial(&chain) && is_ours_when_whole(&packet, &chain) {
         return match local::refused_routing(&chain, reader) {
             Some(refusal) => Err(refusal.reason),
             None => Ok(Behind::Piece),

@@ -20,13 +20,13 @@ pub(crate) const MIN_TUNNEL_MTU: usize = MIN_MTU - OUTER_HEADER_LEN;
 
 impl<P: Port> Path<P> {
     /// Tunnel a packet for a pool address to the care-of address that it is bound to (RFC 6275 §10.4.2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn downlink(&mut self, packet: P::Buf, home: Option<HomeEntry>, origin: Origin) {
         if origin == Origin::Host {
             self.reader.count(Counter::FromHost, 1);
-        }
-        if let Some(template) = self.direct_template(packet.bytes(), home, origin) {
-            return self.send_direct(packet, &template);
+            if let Some(template) = self.direct_template(packet.bytes(), home) {
+                return self.send_direct(packet, &template);
+            }
         }
         if let Some(flows) = home.and_then(|home| home.flows) {
             return self.downlink_by_flow(packet, home, flows, origin);
@@ -35,7 +35,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Tunnel a packet to the default care-of address.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn downlink_default(
         &mut self,
         packet: P::Buf,
@@ -52,9 +52,16 @@ impl<P: Port> Path<P> {
         self.enter_tunnel(packet, &template, origin);
     }
 
-    /// Tunnel a packet by this template.
-    #[inline]
-    pub(crate) fn enter_tunnel(&mut self, mut packet: P::Buf, template: &Template, origin: Origin) {
+    /// Tunnel a packet by a template that is not that of the default care-of address.
+    #[inline(never)]
+    pub(crate) fn enter_one_of(&mut self, packet: P::Buf, template: &Template, origin: Origin) {
+        self.enter_tunnel(packet, template, origin);
+    }
+
+    /// Tunnel a packet by this template, of which copies are made where it must have an address in memory: for most packets it
+    /// need not.
+    #[inline(always)]
+    fn enter_tunnel(&mut self, mut packet: P::Buf, template: &Template, origin: Origin) {
         let Ok(inner) = Ipv6View::new(packet.bytes()) else {
             return self.discard(packet, DropReason::MalformedIpv6);
         };
@@ -84,7 +91,7 @@ impl<P: Port> Path<P> {
                 Some((limit, _)) => Some(limit.saturating_sub(1)),
             },
         };
-        let Some(hop) = self.reader.next_hop(template.next_hop) else {
+        let Some(hop) = self.next_hop(template.next_hop) else {
             return self.discard(packet, DropReason::NeighbourUnresolved);
         };
         let room = tunnel_mtu(template, &hop, outer.encapsulation_limit);
@@ -97,7 +104,8 @@ impl<P: Port> Path<P> {
             return self.discard(packet, DropReason::PacketTooBig);
         }
         if template.meter.is_some() {
-            match self.limit(template, len.saturating_add(OUTER_HEADER_LEN)) {
+            let limited = *template;
+            match self.limit(&limited, len.saturating_add(OUTER_HEADER_LEN)) {
                 Limited::Go => {}
                 // Not to be limited again: the cap has been asked, and nothing is tested there.
                 Limited::Elsewhere(tested) => {
@@ -105,7 +113,7 @@ impl<P: Port> Path<P> {
                         meter: None,
                         ..tested
                     };
-                    return self.enter_tunnel(packet, &tested, origin);
+                    return self.enter_one_of(packet, &tested, origin);
                 }
                 Limited::Refused(reason) => return self.discard(packet, reason),
             }
@@ -115,6 +123,11 @@ impl<P: Port> Path<P> {
             clamp_mss(packet.bytes_mut(), mss_room(room));
         }
         if len > room {
+            let template = *template;
+            let outer = OuterHeader {
+                template: &template,
+                ..outer
+            };
             return self.send_in_two(packet, &outer, hop);
         }
         if !outer.prepend(&mut packet) {
@@ -158,8 +171,22 @@ struct Inside {
 }
 
 impl Inside {
-    #[inline]
+    #[inline(always)]
     fn of(inner: &Ipv6View<'_>) -> Self {
+        let protocol = inner.next_header();
+        if extension::is_extension_header(protocol) {
+            return Self::behind_extensions(*inner);
+        }
+        let ports = extension::leading_ports(protocol, inner.payload());
+        Self {
+            flow_label: flow_label_hash(inner, protocol, ports),
+            encapsulation_limit: None,
+        }
+    }
+
+    #[cold]
+    fn behind_extensions(inner: Ipv6View<'_>) -> Self {
+        let inner = &inner;
         let Ok(chain) = extension::walk(inner.packet()) else {
             // In transit a broken chain is not our business: it is forwarded as a flow of its addresses.
             return Self {

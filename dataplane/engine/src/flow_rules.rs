@@ -13,6 +13,7 @@ use crate::{PacketBuf, Port};
 
 impl<P: Port> Path<P> {
     /// Tunnel a packet to each care-of address that the flow rules name, or to the default one where they name none.
+    #[inline(never)]
     pub(crate) fn downlink_by_flow(
         &mut self,
         packet: P::Buf,
@@ -96,7 +97,7 @@ impl<P: Port> Path<P> {
             if let Some(wider) = wider {
                 self.reader.count(Counter::FlowCopies, 1);
                 match self.copy(&packet) {
-                    Some(copy) => self.enter_tunnel(copy, &wider, origin.of_copy()),
+                    Some(copy) => self.enter_one_of(copy, &wider, origin.of_copy()),
                     None => self.reader.count_drop(DropReason::NoBuffer),
                 }
             }
@@ -104,7 +105,7 @@ impl<P: Port> Path<P> {
         // The packet itself goes last, so that one care-of address costs no copy, and into the narrowest tunnel: what is too
         // big for any is too big for that one, and the source is told of it.
         match narrowest {
-            Some(template) => self.enter_tunnel(packet, &template, origin),
+            Some(template) => self.enter_one_of(packet, &template, origin),
             None => self.downlink_default(packet, home, origin),
         }
     }
@@ -119,7 +120,6 @@ impl<P: Port> Path<P> {
     }
 
     /// As [`template_from`], now.
-    #[inline]
     pub(crate) fn template_from(&self, home: HomeEntry, care_of: &[u8; 16]) -> Option<Template> {
         template_from(&self.reader, home, care_of, self.now_ns)
     }
@@ -127,7 +127,6 @@ impl<P: Port> Path<P> {
 
 /// The template of the binding that has `care_of` for its care-of address, or had it until a moment ago: the default one, the
 /// tested one behind it, or one with a Binding Identification number.
-#[inline]
 pub(crate) fn template_from(
     reader: &Reader,
     home: HomeEntry,

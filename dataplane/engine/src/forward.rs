@@ -10,12 +10,12 @@ use crate::{PacketBuf, Port};
 
 impl<P: Port> Path<P> {
     /// Forward to a next hop.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn forward(&mut self, mut packet: P::Buf, next_hop: u32, origin: Origin) {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
         }
-        let Some(hop) = self.reader.next_hop(next_hop) else {
+        let Some(hop) = self.next_hop(next_hop) else {
             return self.discard(packet, DropReason::NeighbourUnresolved);
         };
         if !self.has_hops(&packet, origin) {
@@ -30,6 +30,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Forward to a link where the destination is not known as a neighbour yet: the kernel will find it.
+    #[cold]
     pub(crate) fn forward_on_link(&mut self, mut packet: P::Buf, port: u16, origin: Origin) {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
@@ -53,7 +54,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Send a packet whose hop limit and size are settled.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_to(&mut self, packet: P::Buf, hop: NextHop, origin: Origin) {
         match hop.state {
             NextHopState::Resolved => self.frame(
@@ -67,6 +68,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Drop a packet that has no way to its destination, and answer with this code of Destination Unreachable.
+    #[cold]
     pub(crate) fn refuse(&mut self, packet: P::Buf, code: u8, reason: DropReason, origin: Origin) {
         if self.is_refused_transit(origin) {
             return self.discard(packet, DropReason::TransitDisabled);
@@ -81,7 +83,7 @@ impl<P: Port> Path<P> {
     /// RFC 8200 §3: "When forwarding, the packet is discarded if Hop Limit was zero when received or is decremented to zero."
     /// A packet that is too long as well has gone in circles all the same: this is asked before its length, and what the
     /// source is told quotes the packet as it came, so that the hop is paid when nothing is wrong any more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has_hops(&mut self, packet: &P::Buf, origin: Origin) -> bool {
         if !origin.pays_hop() || hop_limit(packet.bytes()) > 1 {
             return true;
@@ -91,6 +93,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Hand a finished packet to the host kernel, which does the neighbour discovery that is still to be done and forwards it.
+    #[cold]
     fn send_through_kernel(&mut self, mut packet: P::Buf, origin: Origin) {
         let (Some(host_port), false) = (self.host_port, origin == Origin::Host) else {
             return self.discard(packet, DropReason::NeighbourUnresolved);
@@ -102,6 +105,7 @@ impl<P: Port> Path<P> {
         self.frame_for_host(packet, host_port);
     }
 
+    #[inline(always)]
     fn fits(&mut self, packet: &P::Buf, mtu: u16, origin: Origin) -> bool {
         if packet.bytes().len() <= usize::from(mtu) {
             return true;

@@ -11,6 +11,15 @@ pub(crate) fn hop_limit(packet: &[u8]) -> u8 {
     packet.get(HOP_LIMIT).copied().unwrap_or(0)
 }
 
+/// The source address of the packet; unspecified where there is no packet.
+#[inline]
+pub(crate) fn source_of(packet: &[u8]) -> [u8; 16] {
+    match packet.first_chunk::<24>() {
+        Some([_, _, _, _, _, _, _, _, source @ ..]) => *source,
+        None => [0; 16],
+    }
+}
+
 /// Write the Hop Limit.
 #[inline]
 pub(crate) fn set_hop_limit(packet: &mut [u8], hop_limit: u8) {
@@ -67,6 +76,7 @@ mod tests {
         expected[24..40].fill(2);
         assert_eq!(packet, expected);
         assert_eq!(hop_limit(&packet), 9);
+        assert_eq!(source_of(&packet), [1; 16]);
     }
 
     #[test]
@@ -77,5 +87,6 @@ mod tests {
         set_source(&mut packet, [0; 16]);
         assert_eq!(packet, [1]);
         assert_eq!(hop_limit(&packet), 0);
+        assert_eq!(source_of(&packet), [0; 16]);
     }
 }

@@ -10,7 +10,9 @@ const KEYS: usize = 2 * BATCH_SIZE;
 
 /// Names a home address of the current batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(usize);
+pub(crate) struct Key(u16);
+
+const _: () = assert!(KEYS <= 1 << 16);
 
 /// The home addresses that a batch asks about, and the answers. One pass over the table for all of them hides the memory
 /// latency of each behind the others.
@@ -37,7 +39,7 @@ impl Lookup {
     /// key and so no binding.
     #[inline]
     pub(crate) fn ask(&mut self, home_address: &[u8; 16]) -> Option<Key> {
-        let key = Key(self.keys.len());
+        let key = u16::try_from(self.keys.len()).ok().map(Key)?;
         self.keys.try_push(*home_address).ok().map(|()| key)
     }
 
@@ -52,6 +54,6 @@ impl Lookup {
     /// The binding that [`resolve`](Self::resolve) found.
     #[inline]
     pub(crate) fn entry(&self, key: Option<Key>) -> Option<HomeEntry> {
-        self.entries.get(key?.0).copied().flatten()
+        self.entries.get(usize::from(key?.0)).copied().flatten()
     }
 }

@@ -36,7 +36,7 @@ fn tcp_segment(packet: &mut [u8]) -> Option<&mut [u8]> {
     let offset = match view.next_header() {
         next_header::TCP => dhp_wire::ipv6::HEADER_LEN,
         // The common case is over quickly.
-        next_header::UDP | next_header::ICMPV6 | next_header::IPV6 => return None,
+        other if !extension::is_extension_header(other) => return None,
         _ => {
             let chain = extension::walk(view.packet()).ok()?;
             if chain.upper_protocol != next_header::TCP || chain.fragment.is_some() {

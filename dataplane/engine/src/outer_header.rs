@@ -22,7 +22,7 @@ pub(crate) struct OuterHeader<'a> {
 
 impl OuterHeader<'_> {
     /// Put all outer headers in front of `packet`. `false`: no room, or longer than an IPv6 packet can be.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prepend(&self, packet: &mut impl PacketBuf) -> bool {
         self.prepend_limit(packet) && self.prepend_ipv6(packet, self.first_next_header())
     }
@@ -36,7 +36,7 @@ impl OuterHeader<'_> {
     }
 
     /// Put the Destination Options header in front, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prepend_limit(&self, packet: &mut impl PacketBuf) -> bool {
         let Some(limit) = self.encapsulation_limit else {
             return true;
@@ -55,7 +55,7 @@ impl OuterHeader<'_> {
     }
 
     /// Put the outer IPv6 header in front of what is to be its payload.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prepend_ipv6(&self, packet: &mut impl PacketBuf, next_header: u8) -> bool {
         let Ok(payload_len) = u16::try_from(packet.bytes().len()) else {
             return false;
@@ -72,7 +72,7 @@ impl OuterHeader<'_> {
 }
 
 /// Put `octets` in front of `packet`. `false`: no headroom.
-#[inline]
+#[inline(always)]
 pub(crate) fn prepend_octets<const N: usize>(
     packet: &mut impl PacketBuf,
     octets: &[u8; N],

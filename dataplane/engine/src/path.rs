@@ -1,6 +1,8 @@
 //! What carries out the plans: the ports, the tables, and the last steps that every packet takes one of
 
-use dhp_segment::{Counter, DropReason, HomeEntry, Reader, RouteAction, Template, TraceRequest};
+use dhp_segment::{
+    Counter, DropReason, HomeEntry, NextHop, Reader, RouteAction, Template, TraceRequest,
+};
 use dhp_wire::codepoints::icmpv6::{ADMINISTRATIVELY_PROHIBITED, NO_ROUTE};
 use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
@@ -44,6 +46,8 @@ pub(crate) struct Path<P: Port> {
     pub(crate) reassembly: Reassembly<P::Buf>,
     /// The buffer for the next injected packet, kept from a round that had none.
     pub(crate) spare: Option<P::Buf>,
+    /// The next hop asked for last in this round: packets that come together often go on together.
+    pub(crate) last_hop: Option<(u32, NextHop)>,
     /// Which packets of the current round are traced.
     pub(crate) trace: Option<TraceRequest>,
     /// Monotonic time of the current round.
@@ -54,7 +58,7 @@ pub(crate) struct Path<P: Port> {
 
 impl<P: Port> Path<P> {
     /// Do with a received packet what was planned. Pieces of packets are not for here.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn carry_out(
         &mut self,
         packet: P::Buf,
@@ -74,7 +78,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Send a packet on its way by what the route of its destination says.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deliver(
         &mut self,
         packet: P::Buf,
@@ -101,6 +105,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Route a packet that no batch has looked up: one made here.
+    #[cold]
     pub(crate) fn originate(&mut self, packet: P::Buf, destination: &[u8; 16]) {
         let action = self.reader.route(destination);
         let home = match action {
@@ -111,19 +116,36 @@ impl<P: Port> Path<P> {
     }
 
     /// The tunnel of a binding that has been looked up in this round.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn template(&self, home: Option<HomeEntry>) -> Option<Template> {
         self.reader.template(home?.template)
     }
 
+    /// The next hop `id`; `None` if it has been released.
+    #[inline(always)]
+    pub(crate) fn next_hop(&mut self, id: u32) -> Option<NextHop> {
+        match self.last_hop {
+            Some((last, hop)) if last == id => Some(hop),
+            _ => self.read_next_hop(id),
+        }
+    }
+
+    #[inline(never)]
+    fn read_next_hop(&mut self, id: u32) -> Option<NextHop> {
+        let hop = self.reader.next_hop(id)?;
+        self.last_hop = Some((id, hop));
+        Some(hop)
+    }
+
     /// End a packet for the reason given.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn discard(&mut self, packet: P::Buf, reason: DropReason) {
         self.reader.count_drop(reason);
         drop(packet);
     }
 
     /// Give a packet to the host kernel.
+    #[cold]
     pub(crate) fn hand_to_host(&mut self, packet: P::Buf, origin: Origin) {
         match origin {
             // The kernel sent it here, so that sending it back would have it go in circles.
@@ -152,6 +174,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Send a packet to the host port, whatever it is sent there for.
+    #[cold]
     pub(crate) fn frame_for_host(&mut self, packet: P::Buf, host_port: usize) {
         let mac = match self.ports.get(host_port) {
             Some(port) => port.info().mac,
@@ -162,7 +185,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Put the link header of a port in front of a packet and queue it there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn frame(
         &mut self,
         mut packet: P::Buf,

@@ -29,14 +29,12 @@ pub(crate) enum Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tunnelled {
     /// Where the inner header begins, from the outer one.
-    pub(crate) inner_offset: usize,
+    pub(crate) inner_offset: u32,
     /// Octets of the inner packet.
-    pub(crate) inner_len: usize,
+    pub(crate) inner_len: u32,
     /// The traffic class of the inner header after the tunnel; `None`: RFC 6040 has the packet dropped.
     pub(crate) traffic_class: Option<u8>,
-    /// The outer source, which must be a care-of address of `source`.
-    pub(crate) entry: [u8; 16],
-    /// The binding of the inner source.
+    /// The binding of the inner source, of which the outer source must be a care-of address.
     pub(crate) source: Option<Key>,
     /// What the route of the inner destination says.
     pub(crate) action: RouteAction,

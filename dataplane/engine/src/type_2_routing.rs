@@ -18,26 +18,18 @@ use crate::{PacketBuf, Port};
 const TYPE_2_LEN: usize = 24;
 
 impl<P: Port> Path<P> {
-    /// The tunnel whose care-of address a packet of the box itself goes to without being tunnelled. `None`: it is tunnelled,
-    /// as all that others send is, and Mobility Headers: RFC 6275 §6.1 lets of them only the Binding Acknowledgement have
-    /// the routing header, which the control plane writes itself.
-    #[inline]
+    /// The tunnel whose care-of address a packet of the box itself, sent by its kernel, goes to without being tunnelled. `None`:
+    /// it is tunnelled, as all that others send is, and Mobility Headers: RFC 6275 §6.1 lets of them only the Binding
+    /// Acknowledgement have the routing header, which the control plane writes itself.
+    ///
+    /// Not for the ICMPv6 errors that are made here: they stay with the tunnel that their cause came through, since on the way
+    /// there may be firewalls that let none through.
+    #[cold]
     pub(crate) fn direct_template(
         &self,
         packet: &[u8],
         home: Option<HomeEntry>,
-        origin: Origin,
     ) -> Option<Template> {
-        // The ICMPv6 errors that are made here stay with the tunnel that their cause came through: on the way there may be
-        // firewalls that let none through.
-        if origin != Origin::Host {
-            return None;
-        }
-        self.template_if_own(packet, home)
-    }
-
-    #[cold]
-    fn template_if_own(&self, packet: &[u8], home: Option<HomeEntry>) -> Option<Template> {
         let view = Ipv6View::new(packet).ok()?;
         let chain = extension::walk(view.packet()).ok()?;
         let is_own = matches!(

@@ -99,6 +99,7 @@ impl<P: Port> Worker<P> {
             reassembly: Reassembly::new(config.reassembly_packets),
             reader,
             spare: None,
+            last_hop: None,
             trace: None,
             now_ns: 0,
             punted: false,
@@ -166,6 +167,7 @@ impl<P: Port> Worker<P> {
             self.awake = true;
         }
         self.path.now_ns = now_ns;
+        self.path.last_hop = None;
         self.path.trace = self.path.reader.trace_request();
         self.path.abandon_old_fragments();
         let mut packets = 0_usize;
@@ -253,7 +255,7 @@ impl<P: Port> Worker<P> {
                 let port = u16::try_from(number).ok();
                 for (packet, plan) in packets {
                     let watched = path.watch(&request, packet.bytes());
-                    work(path, packet, plan, lookup, late_lookup, origin);
+                    work_traced(path, packet, plan, lookup, late_lookup, origin);
                     path.tell(&request, watched, port);
                 }
             }
@@ -268,7 +270,7 @@ impl<P: Port> Worker<P> {
 }
 
 /// Carry out the plan for one packet of a batch.
-#[inline]
+#[inline(always)]
 fn work<P: Port>(
     path: &mut Path<P>,
     packet: P::Buf,
@@ -277,13 +279,41 @@ fn work<P: Port>(
     late_lookup: &mut Lookup,
     origin: Origin,
 ) {
-    if *plan != Plan::Reassemble {
-        path.carry_out(packet, plan, lookup, origin);
-    } else if let Some(whole) = path.reassemble(packet, origin) {
-        late_lookup.clear();
-        let plan = classify_reassembled(whole.bytes(), &path.reader, late_lookup);
-        late_lookup.resolve(&path.reader);
-        let origin = path.origin_of_whole(origin);
-        path.carry_out(whole, &plan, late_lookup, origin);
+    match plan {
+        Plan::Reassemble => work_on_piece(path, packet, late_lookup, origin),
+        plan => path.carry_out(packet, plan, lookup, origin),
     }
+}
+
+/// [`work`], once more: so that the other loop has its own.
+#[cold]
+#[inline(never)]
+fn work_traced<P: Port>(
+    path: &mut Path<P>,
+    packet: P::Buf,
+    plan: &Plan,
+    lookup: &Lookup,
+    late_lookup: &mut Lookup,
+    origin: Origin,
+) {
+    work(path, packet, plan, lookup, late_lookup, origin);
+}
+
+/// Keep a piece of a packet, or carry out what is planned for the packet that it completes.
+#[cold]
+#[inline(never)]
+fn work_on_piece<P: Port>(
+    path: &mut Path<P>,
+    packet: P::Buf,
+    late_lookup: &mut Lookup,
+    origin: Origin,
+) {
+    let Some(whole) = path.reassemble(packet, origin) else {
+        return;
+    };
+    late_lookup.clear();
+    let plan = classify_reassembled(whole.bytes(), &path.reader, late_lookup);
+    late_lookup.resolve(&path.reader);
+    let origin = path.origin_of_whole(origin);
+    path.carry_out(whole, &plan, late_lookup, origin);
 }

@@ -16,15 +16,40 @@ use crate::sync::{AtomicU64, Ordering};
 /// Slots in a bucket.
 pub(crate) const SLOTS: u32 = 12;
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// The octets of `word` that equal `tag`, as the high bit of each. An octet above a true match may be reported although it
-/// differs by one (the borrow of the subtraction); the key comparison sorts that out.
+/// The octets of two words that equal `tag`, one bit for each, the lowest octet of the first word first. An octet may be
+/// reported that does not: the key comparison sorts that out.
 #[inline(always)]
-fn matches(word: u64, tag: u8) -> u64 {
-    let difference = word ^ (ONES * u64::from(tag));
-    difference.wrapping_sub(ONES) & !difference & HIGHS
+fn equal_octets(words: [u64; 2], tag: u8) -> u16 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8,
+        };
+        let [low, high] = words.map(u64::cast_signed);
+        // SAFETY: every x86-64 processor has SSE2, and these work on registers only.
+        unsafe {
+            let octets = _mm_set_epi64x(high, low);
+            let tags = _mm_set1_epi8(tag.cast_signed());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(octets, tags)) as u16
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    equal_octets_in_words(words, tag)
+}
+
+/// [`equal_octets`] on any processor. An octet above a true match may be reported although it differs by one (the borrow of the
+/// subtraction).
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn equal_octets_in_words(words: [u64; 2], tag: u8) -> u16 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let [low, high] = words.map(|word| {
+        let difference = word ^ (ONES * u64::from(tag));
+        let equal = difference.wrapping_sub(ONES) & !difference & HIGHS;
+        // The high bit of octet n goes to bit n: the multiplication adds shifted copies whose bits do not meet.
+        ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u16
+    });
+    low | high << 8
 }
 
 /// A bucket in the segment.
@@ -65,10 +90,8 @@ impl<'a> Bucket<'a> {
     pub(crate) fn candidates(self, tag: u8) -> Candidates {
         let low = self.0[0].load(Ordering::Acquire);
         let high = self.0[1].load(Ordering::Acquire);
-        // The high bit of octet n goes to bit n: the multiplication adds shifted copies whose bits do not meet.
-        let gather = |word: u64| ((word >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u16;
         Candidates {
-            slots: gather(matches(low, tag)) | gather(matches(high, tag) & 0xffff_ffff) << 8,
+            slots: equal_octets([low, high], tag) & ((1 << SLOTS) - 1),
             overflow: (high >> 32) as u32,
         }
     }
@@ -192,11 +215,18 @@ mod tests {
     #[test]
     fn matching_never_misses_a_tag() {
         for tag in 1..=255_u8 {
-            for position in 0..8 {
+            for position in 0..16 {
                 for other in [0, 1, tag.wrapping_add(1), tag.wrapping_sub(1), tag ^ 0x80] {
-                    let word = (ONES * u64::from(other)) & !(0xff << (8 * position))
-                        | u64::from(tag) << (8 * position);
-                    assert_ne!(matches(word, tag) & 0x80 << (8 * position), 0);
+                    if other == tag {
+                        continue;
+                    }
+                    let mut octets = [other; 16];
+                    octets[position] = tag;
+                    let bits = u128::from_le_bytes(octets);
+                    let words = [bits as u64, (bits >> 64) as u64];
+                    let expected = 1 << position;
+                    assert_eq!(equal_octets(words, tag), expected, "{tag} {other}");
+                    assert_ne!(equal_octets_in_words(words, tag) & expected, 0);
                 }
             }
         }

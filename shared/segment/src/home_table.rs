@@ -7,7 +7,7 @@
 
 use crate::bucket::{Bucket, Candidates};
 use crate::hash::{HashedKey, hash};
-use crate::layout::{BUCKET_WORDS, RECORD_WORDS};
+use crate::layout::{BUCKET_WORDS, RECORD_WORDS, TEMPLATE_WORDS};
 use crate::sync::{AtomicU64, Ordering, prefetch};
 use crate::view::{View, address_octets, address_words};
 
@@ -67,17 +67,7 @@ impl<'a> HomeTable<'a> {
 
     #[inline(always)]
     fn holds(self, record: u32, key: [u64; 2]) -> Option<HomeEntry> {
-        let words = self.record(record)?;
-        let same = words[RECORD_KEY].load(Ordering::Relaxed) == key[0]
-            && words[RECORD_KEY + 1].load(Ordering::Relaxed) == key[1];
-        same.then(|| {
-            let word = words[RECORD_TEMPLATE].load(Ordering::Acquire);
-            HomeEntry {
-                record,
-                template: word as u32,
-                flows: flows(word),
-            }
-        })
+        entry_of(self.record(record)?, record, key)
     }
 
     /// The record behind `record` in its chain.
@@ -137,32 +127,47 @@ impl<'a> HomeTable<'a> {
                     prefetch(&bucket.0[0]);
                 }
             }
-            let mut candidates = [Candidates::default(); STAGE];
-            for (bucket, found) in buckets.iter().zip(&mut candidates).take(keys.len()) {
+            let mut firsts = [None; STAGE];
+            for (bucket, first) in buckets.iter().zip(&mut firsts).take(keys.len()) {
                 let Some((bucket, tag)) = bucket else {
                     continue;
                 };
-                *found = bucket.candidates(*tag);
-                let first = { *found }
-                    .next()
-                    .map(|slot| bucket.record(slot))
-                    .or(found.overflow());
-                if let Some(record) = first.and_then(|record| self.record(record)) {
+                let mut candidates = bucket.candidates(*tag);
+                let index = match candidates.next() {
+                    Some(slot) => Some(bucket.record(slot)),
+                    None => candidates.overflow(),
+                };
+                *first = index.and_then(|index| Some((index, self.record(index)?)));
+                if let Some((_, record)) = first {
                     prefetch(&record[RECORD_KEY]);
                 }
             }
-            for (((key, bucket), found), out) in keys.iter().zip(&buckets).zip(&candidates).zip(out)
-            {
-                *out = bucket
-                    .and_then(|(bucket, _)| self.resolve(bucket, *found, address_words(key)))
-                    .map(|(entry, _)| entry);
-                let template = out
-                    .and_then(|entry| self.0.slot::<1>(&self.0.layout.templates, entry.template));
-                if let Some(words) = template {
-                    prefetch(&words[0]);
+            for (((key, bucket), first), out) in keys.iter().zip(&buckets).zip(&firsts).zip(out) {
+                *out = None;
+                let Some((index, record)) = first else {
+                    continue;
+                };
+                let key = address_words(key);
+                let entry = entry_of(record, *index, key)
+                    // Another key with the same tag.
+                    .or_else(|| self.find_again(*bucket, key));
+                if let Some(entry) = entry {
+                    *out = Some(entry);
+                    let templates = &self.0.layout.templates;
+                    if let Some(words) = self.0.slot::<TEMPLATE_WORDS>(templates, entry.template) {
+                        prefetch(&words[0]);
+                    }
                 }
             }
         }
+    }
+
+    /// A lookup whose first candidate was none.
+    #[cold]
+    fn find_again(self, bucket: Option<(Bucket<'_>, u8)>, key: [u64; 2]) -> Option<HomeEntry> {
+        let (bucket, tag) = bucket?;
+        self.resolve(bucket, bucket.candidates(tag), key)
+            .map(|(entry, _)| entry)
     }
 
     /// The key of a record. Writer only.
@@ -248,6 +253,21 @@ impl<'a> HomeTable<'a> {
                 occupied.map(move |slot| bucket.record(slot)).chain(chain)
             })
     }
+}
+
+/// What the words of `record` say, if they are those of `key`.
+#[inline(always)]
+fn entry_of(words: &[AtomicU64; RECORD_WORDS], record: u32, key: [u64; 2]) -> Option<HomeEntry> {
+    let same = words[RECORD_KEY].load(Ordering::Relaxed) == key[0]
+        && words[RECORD_KEY + 1].load(Ordering::Relaxed) == key[1];
+    same.then(|| {
+        let word = words[RECORD_TEMPLATE].load(Ordering::Acquire);
+        HomeEntry {
+            record,
+            template: word as u32,
+            flows: flows(word),
+        }
+    })
 }
 
 /// The flow set in the word that names template and flow set.

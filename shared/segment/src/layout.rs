@@ -18,7 +18,7 @@ use crate::trace::TRACE_SLOTS;
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 4;
+pub(crate) const LAYOUT_VERSION: u32 = 5;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {
@@ -36,6 +36,8 @@ pub(crate) mod header_word {
     pub(crate) const EPOCH: usize = 16;
     /// One more than the slot of the route table that is current; 0: there is none.
     pub(crate) const ROUTES: usize = 17;
+    /// Counts the changes of routes, so that workers know what they remember to be old.
+    pub(crate) const ROUTES_VERSION: usize = 18;
     /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
     pub(crate) const HEARTBEAT: usize = 24;
     /// What is to be traced: flags, then an address.
@@ -83,9 +85,10 @@ impl Region {
         (index < self.count).then(|| self.start + index * self.stride)
     }
 
-    /// Number of slots as the type that indices have.
+    /// Number of slots as the type that indices have: no geometry has more.
+    #[inline(always)]
     pub(crate) fn slots(&self) -> u32 {
-        u32::try_from(self.count).unwrap_or(u32::MAX)
+        self.count as u32
     }
 }
 

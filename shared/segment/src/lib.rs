@@ -44,6 +44,7 @@ mod reader;
 mod ring;
 mod role;
 mod route;
+mod route_cache;
 mod route_node;
 mod route_table;
 mod segment;

@@ -1,4 +1,4 @@
-//! Memory as a slice of atomic words: all the `unsafe` of this crate.
+//! Memory as a slice of atomic words.
 
 use crate::error::SegmentError;
 use crate::sync::AtomicU64;

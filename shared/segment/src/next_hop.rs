@@ -52,7 +52,7 @@ impl NextHop {
         );
     }
 
-    #[inline]
+    #[inline(always)]
     fn load(value: &[AtomicU64; NEXT_HOP_WORDS]) -> Self {
         let (destination_mac, port) = unpack(value[0].load(Ordering::Relaxed));
         let (source_mac, mtu) = unpack(value[1].load(Ordering::Relaxed));
@@ -78,7 +78,7 @@ pub(crate) fn value_index(view: &View, id: u32) -> Option<u32> {
 }
 
 /// The next hop `id`, if it is set.
-#[inline]
+#[inline(always)]
 pub(crate) fn read(view: &View, id: u32) -> Option<NextHop> {
     let value = value_index(view, id)?;
     view.slot(&view.layout.next_hop_values, value)

@@ -12,6 +12,7 @@ use crate::quiescence;
 use crate::ring::{InjectMeta, PuntMeta, Ring, RingError};
 use crate::role::Claim;
 use crate::route::RouteAction;
+use crate::route_cache::RouteCache;
 use crate::route_table;
 use crate::segment::read_counters;
 use crate::sync::Ordering;
@@ -38,6 +39,7 @@ pub struct Reader {
     worker: u32,
     /// Position of this worker's first counter.
     counters: usize,
+    routes: RouteCache,
     _claim: Claim,
     /// Counters are load and store, not one operation.
     _not_sync: PhantomData<Cell<()>>,
@@ -53,6 +55,7 @@ impl Reader {
             view,
             worker,
             counters,
+            routes: RouteCache::new(),
             _claim: claim,
             _not_sync: PhantomData,
         }
@@ -81,9 +84,9 @@ impl Reader {
 
     /// The template that a lookup has named. `None` only for an index that no lookup gave.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn template(&self, id: u32) -> Option<Template> {
-        self.view.template(id).map(Template::load)
+        self.view.load_template(id)
     }
 
     /// The meter that a template has named. `None` only for an index that no template gave.
@@ -104,7 +107,7 @@ impl Reader {
     #[must_use]
     #[inline]
     pub fn route(&self, destination: &[u8; 16]) -> RouteAction {
-        route_table::lookup(&self.view, destination)
+        self.routes.lookup(&self.view, destination)
     }
 
     /// Whether `address` is the care-of address of a binding, or one of the few others that look like one: a hint for whom to
@@ -124,7 +127,7 @@ impl Reader {
 
     /// The next hop `id`; `None` if it has been released.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn next_hop(&self, id: u32) -> Option<NextHop> {
         next_hop::read(&self.view, id)
     }

@@ -99,6 +99,21 @@ pub(crate) fn publish(view: &View, id: u32) {
     }
 }
 
+/// How often routes have changed. Read before a lookup, it says how old the answer may be.
+#[inline(always)]
+pub(crate) fn version(view: &View) -> u64 {
+    view.word(header_word::ROUTES_VERSION)
+        .map_or(0, |word| word.load(Ordering::Acquire))
+}
+
+/// Has workers forget what they remember of the routes. After a change, and before anything that it no longer names is retired.
+pub(crate) fn announce_change(view: &View) {
+    if let Some(word) = view.word(header_word::ROUTES_VERSION) {
+        let changes = word.load(Ordering::Relaxed).wrapping_add(1);
+        word.store(changes, Ordering::Release);
+    }
+}
+
 #[inline(always)]
 fn is_home_agents(destination: &[u8; 16]) -> Option<[u8; 16]> {
     match destination {
@@ -123,16 +138,32 @@ pub(crate) fn lookup(view: &View, destination: &[u8; 16]) -> RouteAction {
 /// What stands for `key`.
 #[inline]
 fn search(view: &View, key: &[u8; 16]) -> RouteAction {
+    descend(view, address_words(key), |_, _| {})
+}
+
+/// [`lookup`], and whether the answer holds for the whole /64 around `destination` but the home-agents anycast address of it.
+pub(crate) fn lookup_link(view: &View, destination: &[u8; 16]) -> (RouteAction, bool) {
+    let key = address_words(destination);
+    let mut is_uniform = true;
+    let action = descend(view, key, |node, len| {
+        is_uniform &= node.find([key[0], 0], len) == node.find([key[0], u64::MAX], len);
+    });
+    (action, is_uniform)
+}
+
+/// Goes down to what stands for `key`; `visit` sees each node on the way, and how many entries it has.
+#[inline(always)]
+fn descend<'a>(view: &'a View, key: [u64; 2], mut visit: impl FnMut(Node<'a>, u8)) -> RouteAction {
     let Some(head) = current(view).and_then(|id| Head::at(view, id)) else {
         return RouteAction::Unreachable;
     };
-    let key = address_words(key);
     let mut at = NodeRef::decode(head.root.load(Ordering::Acquire));
     for _ in 0..MAX_LEVELS {
         let Some(node) = node(view, at.id) else {
             break;
         };
         node.prefetch();
+        visit(node, at.len);
         let word = node.value(node.find(key, at.len)).load(Ordering::Acquire);
         if at.level == 0 {
             return action(head, word);

@@ -2,7 +2,6 @@
 
 use crate::layout::{PAST_WORDS, TEMPLATE_WORDS};
 use crate::sync::{AtomicU64, Ordering};
-use crate::view::{address_octets, address_words};
 use core::net::Ipv6Addr;
 
 /// Octets of the outer IPv6 header.
@@ -182,7 +181,7 @@ impl Template {
 
     /// The outer header, but for traffic class, flow label and payload length.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn outer_header(&self) -> [u8; OUTER_HEADER_LEN] {
         let mut header = [0; OUTER_HEADER_LEN];
         header[..8].copy_from_slice(&OUTER_FIRST_WORD);
@@ -208,9 +207,9 @@ impl Template {
 
     /// Writes the template into slots that no reader can reach.
     pub(crate) fn store(&self, slot: Slot<'_>) {
-        let [source_0, source_1] = address_words(&self.source);
-        let [destination_0, destination_1] = address_words(&self.destination);
-        let [previous_0, previous_1] = address_words(&self.previous_care_of);
+        let [source_0, source_1] = words_in_place(self.source);
+        let [destination_0, destination_1] = words_in_place(self.destination);
+        let [previous_0, previous_1] = words_in_place(self.previous_care_of);
         let mut words = [0; TEMPLATE_WORDS];
         words[SOURCE] = source_0;
         words[SOURCE + 1] = source_1;
@@ -233,19 +232,23 @@ impl Template {
 
     /// Reads a template that stays as it is until this worker's next quiescent point. Its past is touched only for a binding
     /// with a previous care-of address.
-    #[inline]
-    pub(crate) fn load(slot: Slot<'_>) -> Self {
-        let word = |index: usize| slot.template[index].load(Ordering::Relaxed);
+    #[inline(always)]
+    pub(crate) fn load<'a>(
+        template: &[AtomicU64; TEMPLATE_WORDS],
+        past: impl FnOnce() -> Option<&'a [AtomicU64; PAST_WORDS]>,
+    ) -> Self {
+        let word = |index: usize| template[index].load(Ordering::Relaxed);
         let packed = word(PACKED);
         let flags = packed as u16;
-        let past = |index: usize| match flags & FLAG_PREVIOUS {
-            0 => 0,
-            _ => slot.past[index].load(Ordering::Relaxed),
+        let past = match flags & FLAG_PREVIOUS {
+            0 => None,
+            _ => past(),
         };
+        let past = |index: usize| past.map_or(0, |words| words[index].load(Ordering::Relaxed));
         let (limits, rate) = (word(LIMITS), word(RATE));
         Self {
-            source: address_octets([word(SOURCE), word(SOURCE + 1)]),
-            destination: address_octets([word(DESTINATION), word(DESTINATION + 1)]),
+            source: octets_in_place([word(SOURCE), word(SOURCE + 1)]),
+            destination: octets_in_place([word(DESTINATION), word(DESTINATION + 1)]),
             next_hop: (packed >> 32) as u32,
             mtu: (packed >> 16) as u16,
             flags,
@@ -254,7 +257,7 @@ impl Template {
             number: (rate >> 32) as u8,
             rate_cap: rate as u32,
             generation: word(GENERATION),
-            previous_care_of: address_octets([past(PREVIOUS), past(PREVIOUS + 1)]),
+            previous_care_of: octets_in_place([past(PREVIOUS), past(PREVIOUS + 1)]),
             previous_until_ns: past(PREVIOUS_UNTIL),
         }
     }
@@ -272,6 +275,19 @@ pub(crate) struct Account {
 pub(crate) struct Slot<'a> {
     pub(crate) template: &'a [AtomicU64; TEMPLATE_WORDS],
     pub(crate) past: &'a [AtomicU64; PAST_WORDS],
+}
+
+/// An address as two words with its octets in the order that they have in a packet: what is copied need not be turned around.
+fn words_in_place(address: [u8; 16]) -> [u64; 2] {
+    let bits = u128::from_be_bytes(address);
+    [(bits >> 64) as u64, bits as u64].map(u64::to_be)
+}
+
+/// The inverse of [`words_in_place`].
+#[inline(always)]
+fn octets_in_place(words: [u64; 2]) -> [u8; 16] {
+    let [high, low] = words.map(u64::from_be);
+    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
 
 fn link(index: Option<u32>) -> u64 {
@@ -330,7 +346,7 @@ mod tests {
             let account = Account { meter, number: 5 };
             let template = Template::new(&described, account, tested, 42);
             template.store(slot);
-            assert_eq!(Template::load(slot), template);
+            assert_eq!(Template::load(slot.template, || Some(slot.past)), template);
             assert_eq!(template.previous(), previous);
             let again = template.tunnel();
             assert_eq!((again.previous, again.rate_cap), (previous, rate_cap));

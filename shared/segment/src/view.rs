@@ -5,7 +5,7 @@ use crate::layout::{Layout, Region, header_word};
 use crate::mapping::Mapping;
 use crate::meter::Meter;
 use crate::sync::{AtomicU64, Ordering};
-use crate::template::Slot;
+use crate::template::{Slot, Template};
 
 /// A mapping and the layout that this process validated for it.
 pub(crate) struct View {
@@ -45,7 +45,8 @@ impl View {
         region: &Region,
         index: u32,
     ) -> Option<&[AtomicU64; N]> {
-        self.mapping.words().get(region.at(index)?..)?.first_chunk()
+        let at = region.at(index)?;
+        self.mapping.words().get(at..at + N)?.first_chunk()
     }
 
     /// Template `index` and its past.
@@ -55,6 +56,15 @@ impl View {
             template: self.slot(&self.layout.templates, index)?,
             past: self.slot(&self.layout.pasts, index)?,
         })
+    }
+
+    /// The template `index`, read. Its past is looked for only where there is one.
+    #[inline(always)]
+    pub(crate) fn load_template(&self, index: u32) -> Option<Template> {
+        let template = self.slot(&self.layout.templates, index)?;
+        Some(Template::load(template, || {
+            self.slot(&self.layout.pasts, index)
+        }))
     }
 
     /// The meter `index`.

@@ -15,8 +15,8 @@ use crate::next_hop;
 use crate::pool::{Pool, Retired, RetiredQueue};
 use crate::quiescence;
 use crate::role::{Claim, Role, Roles};
+use crate::route_table;
 use crate::sync::Ordering;
-use crate::template::Template;
 use crate::view::View;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,6 +57,8 @@ pub struct Writer {
 
 impl Writer {
     pub(crate) fn attach(view: Arc<View>, roles: Arc<Roles>, claim: Claim) -> Self {
+        // The writer before may have died right behind a change.
+        route_table::announce_change(&view);
         let ready_at = quiescence::current(&view).saturating_add(1);
         quiescence::advance(&view, ready_at);
         let homes = HomeTable(&view);
@@ -69,7 +71,7 @@ impl Writer {
             let defaults = homes.records().filter_map(|record| homes.template(record));
             defaults.chain(care_ofs)
         };
-        let load = |id: u32| view.template(id).map(Template::load);
+        let load = |id: u32| view.load_template(id);
         // A tested care-of address has a template that only another one names.
         let templates =
             || reachable().flat_map(|id| [Some(id), load(id).and_then(|template| template.tested)]);

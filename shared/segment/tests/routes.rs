@@ -372,3 +372,83 @@ fn as_many_disjoint_prefixes_fit_as_were_declared() {
         RouteAction::Forward { next_hop: 0 }
     );
 }
+
+/// What a reader has been asked before, it remembers; that must not show.
+#[test]
+fn an_answer_given_before_follows_each_change_at_once() {
+    let segment = Segment::anonymous(&SMALL).unwrap();
+    let mut writer = segment.writer().unwrap();
+    let reader = segment.reader(0).unwrap();
+    let of = |text: &str| reader.route(&text.parse::<Ipv6Addr>().unwrap().octets());
+    let route = |prefix: &str, len, action| Route {
+        prefix: prefix.parse().unwrap(),
+        len,
+        action,
+    };
+    let forward = |next_hop| RouteAction::Forward { next_hop };
+    let asked = [
+        "2001:db8:1::1",
+        "2001:db8:1::2",
+        "2001:db8:1:0:fdff:ffff:ffff:fffe",
+        "2001:db8:1:1::1",
+    ];
+    let all = || [asked.map(of), asked.map(of)];
+    let mut expected = [RouteAction::Unreachable; 4];
+    assert_eq!(all(), [expected; 2]);
+    let around = route("2001:db8::", 32, forward(1));
+    let host = route("2001:db8:1::1", 128, RouteAction::Anchor);
+    let coverage = route("2001:db8:1::", 64, RouteAction::QueryAnycast);
+    writer.put_route(&around).unwrap();
+    expected = [forward(1); 4];
+    assert_eq!(all(), [expected; 2]);
+    writer.put_route(&host).unwrap();
+    expected[0] = RouteAction::Anchor;
+    assert_eq!(all(), [expected; 2]);
+    writer.put_route(&coverage).unwrap();
+    expected[2] = RouteAction::QueryAnycast;
+    assert_eq!(all(), [expected; 2]);
+    writer
+        .put_route(&route("::", 0, RouteAction::Blackhole))
+        .unwrap();
+    assert_eq!(all(), [expected; 2]);
+    assert!(writer.remove_route(&host).unwrap());
+    expected[0] = forward(1);
+    assert_eq!(all(), [expected; 2]);
+    assert!(writer.remove_route(&coverage).unwrap());
+    expected[2] = forward(1);
+    assert_eq!(all(), [expected; 2]);
+    assert!(writer.remove_route(&around).unwrap());
+    assert_eq!(all(), [[RouteAction::Blackhole; 4]; 2]);
+    writer.publish_routes(&[coverage, around]).unwrap();
+    reader.quiescent();
+    writer.reclaim();
+    expected[2] = RouteAction::QueryAnycast;
+    assert_eq!(all(), [expected; 2]);
+}
+
+/// More links than a reader remembers, so that they take each other's places.
+#[test]
+fn each_of_many_links_has_its_own_answer() {
+    let segment = Segment::anonymous(&Geometry {
+        routes: 1_024,
+        ..SMALL
+    })
+    .unwrap();
+    let mut writer = segment.writer().unwrap();
+    let reader = segment.reader(0).unwrap();
+    let link = |number: u32| u128::from(0x2001_0db8_0000_0000 + u64::from(number)) << 64;
+    let route = |number| Route {
+        prefix: Ipv6Addr::from_bits(link(number)),
+        len: if number % 3 == 0 { 128 } else { 64 },
+        action: RouteAction::Forward { next_hop: number },
+    };
+    let routes: Vec<Route> = (0..1_000).map(route).collect();
+    writer.publish_routes(&routes).unwrap();
+    for _ in 0..2 {
+        for number in 0..1_000 {
+            let expected = [0, 1].map(|host| naive(&routes, link(number) | host));
+            let asked = [0, 1].map(|host| reader.route(&(link(number) | host).to_be_bytes()));
+            assert_eq!(asked, expected, "{number}");
+        }
+    }
+}

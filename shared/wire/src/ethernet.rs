@@ -107,10 +107,9 @@ impl EthernetHeader {
         let Some(out) = frame.first_chunk_mut::<HEADER_LEN>() else {
             return false;
         };
-        let [d0, d1, d2, d3, d4, d5] = self.destination.0;
-        let [s0, s1, s2, s3, s4, s5] = self.source.0;
-        let [t0, t1] = self.ether_type.to_be_bytes();
-        *out = [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1];
+        out[..6].copy_from_slice(&self.destination.0);
+        out[6..12].copy_from_slice(&self.source.0);
+        out[12..].copy_from_slice(&self.ether_type.to_be_bytes());
         true
     }
 }

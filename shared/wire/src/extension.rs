@@ -141,6 +141,20 @@ impl fmt::Display for ChainError {
 
 impl core::error::Error for ChainError {}
 
+/// Whether a header of this type is one that [`walk`] goes beyond.
+#[inline]
+#[must_use]
+pub const fn is_extension_header(kind: u8) -> bool {
+    matches!(
+        kind,
+        next_header::HOP_BY_HOP
+            | next_header::ROUTING
+            | next_header::FRAGMENT
+            | next_header::AUTHENTICATION
+            | next_header::DESTINATION
+    )
+}
+
 /// Walks from the IPv6 header at the front of `packet` to the upper layer, through at most [`MAX_HEADERS`] headers,
 /// each octet looked at once at most. The IPv6 header itself must have been checked ([`ipv6::Ipv6View::new`]), and
 /// `packet` must end where the view does.
@@ -162,15 +176,7 @@ pub fn walk(packet: &[u8]) -> Result<HeaderChain, ChainError> {
     for headers in 0..=MAX_HEADERS {
         let offset = chain.upper_offset;
         let kind = chain.upper_protocol;
-        let is_extension = matches!(
-            kind,
-            next_header::HOP_BY_HOP
-                | next_header::ROUTING
-                | next_header::FRAGMENT
-                | next_header::AUTHENTICATION
-                | next_header::DESTINATION
-        );
-        if !is_extension {
+        if !is_extension_header(kind) {
             return Ok(chain);
         }
         if headers == MAX_HEADERS {
@@ -214,18 +220,24 @@ pub fn walk(packet: &[u8]) -> Result<HeaderChain, ChainError> {
 #[inline]
 #[must_use]
 pub fn ports(packet: &[u8], chain: &HeaderChain) -> u32 {
-    let has_ports = matches!(
-        chain.upper_protocol,
-        next_header::TCP
-            | next_header::UDP
-            | next_header::SCTP
-            | next_header::DCCP
-            | next_header::UDP_LITE
-    );
-    if !has_ports || chain.fragment.is_some() {
-        return 0;
+    match (chain.fragment, packet.get(chain.upper_offset..)) {
+        (None, Some(upper_layer)) => leading_ports(chain.upper_protocol, upper_layer),
+        _ => 0,
     }
-    u32_at(packet, chain.upper_offset).unwrap_or(0)
+}
+
+/// [`ports`] of an upper layer that stands behind no fragment header.
+#[inline]
+#[must_use]
+pub fn leading_ports(protocol: u8, upper_layer: &[u8]) -> u32 {
+    match protocol {
+        next_header::TCP
+        | next_header::UDP
+        | next_header::SCTP
+        | next_header::DCCP
+        | next_header::UDP_LITE => u32_at(upper_layer, 0).unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn read_routing(chain: &mut HeaderChain, header: &[u8], offset: usize) {

@@ -107,7 +107,7 @@ impl Writer {
     }
 
     pub(super) fn load(&self, template: u32) -> Option<Template> {
-        self.view.template(template).map(Template::load)
+        self.view.load_template(template)
     }
 
     /// The description that would make this template again.

@@ -201,6 +201,7 @@ impl Writer {
         let head = edit.build(ranges, default);
         if let Some(id) = head {
             route_table::publish(&self.view, id);
+            route_table::announce_change(&self.view);
             let old = self.routes.in_use.iter_mut().zip(0..);
             edit.replaced
                 .extend(old.filter(|(used, _)| **used).map(|(_, slot)| slot));
@@ -218,6 +219,7 @@ impl Writer {
         let head = route_table::current(&self.view).and_then(|id| Head::at(&self.view, id));
         let mut edit = Edit::new(&self.view, &mut self.routes.nodes);
         let done = head.and_then(|head| change(&mut edit, head, &self.view));
+        route_table::announce_change(&self.view);
         let (taken, replaced) = (edit.taken, edit.replaced);
         // What failed may have been published in part: then all of it is in use until the new tree is there.
         self.account(
