@@ -169,6 +169,8 @@ fn packets_are_forwarded_and_the_kernel_answers_for_itself() {
     });
 
     let pinger = Pinger::new(&client);
+    pinger.wait_for(address(ROUTER));
+    pinger.wait_for(address(SERVER));
     // The kernel's own: neighbour discovery and echo, on the TAP interface.
     assert_eq!(pinger.replies(address(ROUTER), 3), [1; 3]);
     assert_eq!(pinger.replies(address(ANCHOR), 3), [1; 3]);
