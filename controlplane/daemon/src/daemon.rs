@@ -171,8 +171,12 @@ fn geometry(config: &Config) -> Geometry {
     Geometry {
         workers: config.workers.count,
         home_addresses: config.limits.home_addresses,
-        // Twice, so that as many handoffs as there are bindings find room between two rounds of a worker.
-        templates: config.limits.home_addresses.saturating_mul(2),
+        // One in eight, and a thousand, for the handoffs between two rounds of a worker: more of them wait for the next.
+        templates: config
+            .limits
+            .home_addresses
+            .saturating_add(config.limits.home_addresses / 8)
+            .saturating_add(1_024),
         next_hops: config.limits.next_hops,
         routes: config.limits.routes,
         flow_sets: config.limits.flow_sets,

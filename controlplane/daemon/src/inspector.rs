@@ -19,7 +19,7 @@ use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
 use crate::mirror::{NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
 use crate::operator::{Operator, ReloadError};
-use crate::packet_traces::TracedBy;
+use crate::packet_traces::{Calendar, TracedBy};
 use crate::ports::{PortMonitor, PortView};
 use crate::snapshot::{Snapshot, kind_name, pool_states};
 
@@ -299,6 +299,7 @@ impl Inspector {
             .ask(move |signalling| signalling.take_traces(request))
             .await?;
         let config = self.operator.config();
+        let calendar = Calendar::now();
         let describe = |trace: &TracedBy| {
             let port = usize::from(trace.traced.meta.port);
             let name = match config.ports.get(port) {
@@ -306,7 +307,7 @@ impl Inspector {
                 // The last port of each worker leads to the host kernel.
                 None => (port == config.ports.len()).then(|| config.host_interface.clone()),
             };
-            trace.describe(name)
+            trace.describe(name, calendar)
         };
         Ok(traces.iter().map(describe).collect())
     }

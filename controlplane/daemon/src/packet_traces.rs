@@ -80,26 +80,43 @@ fn forget(control: &mut Control) {
     }
 }
 
+/// Dates for the workers' clock, which has none. One for all packets of an answer, so that they stay in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Calendar {
+    unix_us: u128,
+    monotonic_ns: u64,
+}
+
+impl Calendar {
+    /// As the clocks stand now.
+    pub fn now() -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            unix_us: since_1970.unwrap_or_default().as_micros(),
+            monotonic_ns: dhp_engine::monotonic_ns(),
+        }
+    }
+
+    /// Microseconds since 1970 at a time of the workers' clock, which is past.
+    fn unix_us(self, timestamp_ns: u64) -> u64 {
+        let ago_ns = self.monotonic_ns.saturating_sub(timestamp_ns);
+        let unix_us = self.unix_us.saturating_sub(u128::from(ago_ns / 1_000));
+        u64::try_from(unix_us).unwrap_or(u64::MAX)
+    }
+}
+
 impl TracedBy {
     /// The answer to `dhpctl`. `port` is the name of the interface that the packet came by.
-    pub fn describe(&self, port: Option<String>) -> TracedPacket {
+    pub fn describe(&self, port: Option<String>, calendar: Calendar) -> TracedPacket {
         let (heading, inner) = headings(&self.octets);
         let Traced { meta, outcome, .. } = self.traced;
-        // The workers' clock has no date.
-        let since_1970 = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let ago_ns = dhp_engine::monotonic_ns().saturating_sub(meta.timestamp_ns);
-        let unix_us = since_1970
-            .as_micros()
-            .saturating_sub(u128::from(ago_ns / 1_000));
         let mut octets = String::with_capacity(self.octets.len() * 2);
         for octet in &self.octets {
             // Writing to a string does not fail.
             let _ = write!(octets, "{octet:02x}");
         }
         TracedPacket {
-            unix_us: u64::try_from(unix_us).unwrap_or(u64::MAX),
+            unix_us: calendar.unix_us(meta.timestamp_ns),
             worker: self.worker,
             port,
             heading,

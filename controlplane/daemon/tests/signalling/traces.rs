@@ -1,7 +1,7 @@
 //! What is told of single packets, while somebody asks
 
 use dhp_segment::TraceRequest;
-use dhpd::packet_traces::TracedBy;
+use dhpd::packet_traces::{Calendar, TracedBy};
 
 use crate::rig::*;
 
@@ -21,7 +21,10 @@ fn packets_are_told_from_the_first_question_until_nobody_asks() {
     rig.settle();
     let told = ask(&mut rig, all);
     assert_eq!(told.len(), 1);
-    let packet = told.first().expect("one").describe(Some("cn0".to_owned()));
+    let packet = told
+        .first()
+        .expect("one")
+        .describe(Some("cn0".to_owned()), Calendar::now());
     assert_eq!(packet.counters, ["encapsulated"]);
     assert_eq!(packet.drops, Vec::<String>::new());
     let heading = packet.heading.expect("IPv6");
