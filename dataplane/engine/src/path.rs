@@ -17,6 +17,7 @@ use crate::outer_fragment::Identifications;
 use crate::plan::Plan;
 use crate::punt_limits::PuntLimits;
 use crate::reassembly::Reassembly;
+use crate::trace::Beginning;
 use crate::{Link, PacketBuf, Port};
 
 /// The state of a worker that its stages work with.
@@ -50,6 +51,8 @@ pub(crate) struct Path<P: Port> {
     pub(crate) last_hop: Option<(u32, NextHop)>,
     /// Which packets of the current round are traced.
     pub(crate) trace: Option<TraceRequest>,
+    /// Of the packet that is traced.
+    pub(crate) beginning: Beginning,
     /// Monotonic time of the current round.
     pub(crate) now_ns: u64,
     /// Something was punted in the current round.

@@ -13,29 +13,36 @@ use dhp_wire::ipv6::Ipv6View;
 use crate::Port;
 use crate::path::Path;
 
-/// A packet before it is worked on.
+/// The beginning of the packet that is worked on, as it came.
+#[derive(Debug)]
+pub(crate) struct Beginning(Box<[u8; TRACE_PACKET_BYTES]>);
+
+impl Beginning {
+    pub(crate) fn new() -> Self {
+        Self(Box::new([0; TRACE_PACKET_BYTES]))
+    }
+}
+
+/// A packet before it is worked on; its octets are in [`Path::beginning`].
 pub(crate) struct Watched {
-    octets: Box<[u8; TRACE_PACKET_BYTES]>,
     length: usize,
     before: CounterSnapshot,
 }
 
 impl<P: Port> Path<P> {
-    /// Remember a packet that is to be traced, and what was counted before it. For people who look, so that it may allocate.
+    /// Remember a packet that is to be traced, and what was counted before it. One at a time.
     #[cold]
-    pub(crate) fn watch(&self, request: &TraceRequest, packet: &[u8]) -> Option<Watched> {
+    pub(crate) fn watch(&mut self, request: &TraceRequest, packet: &[u8]) -> Option<Watched> {
         if request
             .address
             .is_some_and(|address| !concerns(packet, address))
         {
             return None;
         }
-        let mut octets = Box::new([0; TRACE_PACKET_BYTES]);
-        for (to, from) in octets.iter_mut().zip(packet) {
+        for (to, from) in self.beginning.0.iter_mut().zip(packet) {
             *to = *from;
         }
         Some(Watched {
-            octets,
             length: packet.len(),
             before: self.reader.counters(),
         })
@@ -56,8 +63,8 @@ impl<P: Port> Path<P> {
             length: u32::try_from(watched.length).unwrap_or(u32::MAX),
             timestamp_ns: self.now_ns,
         };
-        let kept = watched.octets.get(..watched.length);
-        let kept = kept.unwrap_or(watched.octets.as_slice());
+        let octets = self.beginning.0.as_slice();
+        let kept = octets.get(..watched.length).unwrap_or(octets);
         if !self.reader.trace(&meta, outcome, kept) {
             self.reader.count(Counter::TraceLost, 1);
         }

@@ -16,6 +16,7 @@ use crate::path::{Path, count_oversized};
 use crate::plan::Plan;
 use crate::punt_limits::PuntLimits;
 use crate::reassembly::Reassembly;
+use crate::trace::Beginning;
 use crate::{BATCH_SIZE, Batch, Link, PacketBuf, Port};
 
 /// The most ports that one worker serves.
@@ -101,6 +102,7 @@ impl<P: Port> Worker<P> {
             spare: None,
             last_hop: None,
             trace: None,
+            beginning: Beginning::new(),
             now_ns: 0,
             punted: false,
         };
