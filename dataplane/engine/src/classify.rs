@@ -110,7 +110,7 @@ fn plan(
         RouteAction::Anchor => to_anchor(packet, reader, lookup),
         _ => Plan::Deliver {
             action,
-            home: home_key(action, packet, lookup),
+            home: home_key(action, packet, reader, lookup),
         },
     }
 }
@@ -139,9 +139,14 @@ fn never_forwarded(destination: &Ipv6Addr) -> Option<DropReason> {
 }
 
 #[inline]
-fn home_key(action: RouteAction, packet: &Ipv6View<'_>, lookup: &mut Lookup) -> Option<Key> {
+fn home_key(
+    action: RouteAction,
+    packet: &Ipv6View<'_>,
+    reader: &Reader,
+    lookup: &mut Lookup,
+) -> Option<Key> {
     match action {
-        RouteAction::Pool => lookup.ask(packet.destination_octets()),
+        RouteAction::Pool => lookup.ask(packet.destination_octets(), reader),
         _ => None,
     }
 }
@@ -183,9 +188,9 @@ fn to_anchor(packet: &Ipv6View<'_>, reader: &Reader, lookup: &mut Lookup) -> Pla
         inner_offset,
         inner_len,
         traffic_class: decap_traffic_class(inner.traffic_class(), packet.traffic_class()),
-        source: lookup.ask(inner.source_octets()),
+        source: lookup.ask(inner.source_octets(), reader),
         action,
-        home: home_key(action, &inner, lookup),
+        home: home_key(action, &inner, reader, lookup),
     })
 }
 

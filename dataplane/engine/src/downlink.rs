@@ -28,7 +28,7 @@ impl<P: Port> Path<P> {
                 return self.send_direct(packet, &template);
             }
         }
-        if let Some(flows) = home.and_then(|home| home.flows) {
+        if let Some(flows) = home.and_then(|home| home.flows()) {
             return self.downlink_by_flow(packet, home, flows, origin);
         }
         self.downlink_default(packet, home, origin);

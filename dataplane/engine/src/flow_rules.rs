@@ -134,7 +134,7 @@ pub(crate) fn template_from(
     now_ns: u64,
 ) -> Option<Template> {
     let accepts = |template: &Template| template.accepts_source(care_of, now_ns);
-    let default = reader.template(home.template)?;
+    let default = reader.tunnel(&home)?;
     if accepts(&default) {
         return Some(default);
     }
@@ -143,7 +143,7 @@ pub(crate) fn template_from(
     if let Some(tested) = tested.filter(accepts) {
         return Some(tested);
     }
-    let set = reader.flow_set(home.flows?)?;
+    let set = reader.flow_set(home.flows()?)?;
     FlowSet::templates(set)
         .filter_map(|id| reader.template(id))
         .find(accepts)

@@ -1,7 +1,7 @@
 //! The bindings of a batch, looked up together
 
 use arrayvec::ArrayVec;
-use dhp_segment::{HomeEntry, Reader};
+use dhp_segment::{HomeEntry, HomePlace, Reader};
 
 use crate::BATCH_SIZE;
 
@@ -14,11 +14,10 @@ pub(crate) struct Key(u16);
 
 const _: () = assert!(KEYS <= 1 << 16);
 
-/// The home addresses that a batch asks about, and the answers. One pass over the table for all of them hides the memory
-/// latency of each behind the others.
+/// The home addresses that a batch asks about, and the answers. Each is on its way from memory while the others are asked for.
 #[derive(Debug)]
 pub(crate) struct Lookup {
-    keys: ArrayVec<[u8; 16], KEYS>,
+    keys: ArrayVec<([u8; 16], HomePlace), KEYS>,
     entries: [Option<HomeEntry>; KEYS],
 }
 
@@ -38,16 +37,20 @@ impl Lookup {
     /// Ask for the binding of `home_address`. There is room for two such calls per packet of a batch; beyond, there is no
     /// key and so no binding.
     #[inline]
-    pub(crate) fn ask(&mut self, home_address: &[u8; 16]) -> Option<Key> {
+    pub(crate) fn ask(&mut self, home_address: &[u8; 16], reader: &Reader) -> Option<Key> {
         let key = u16::try_from(self.keys.len()).ok().map(Key)?;
-        self.keys.try_push(*home_address).ok().map(|()| key)
+        let place = reader.expect_home(home_address);
+        self.keys
+            .try_push((*home_address, place))
+            .ok()
+            .map(|()| key)
     }
 
     /// Look up all that was asked for.
     #[inline]
     pub(crate) fn resolve(&mut self, reader: &Reader) {
-        if let Some(entries) = self.entries.get_mut(..self.keys.len()) {
-            reader.lookup_homes(&self.keys, entries);
+        for ((key, place), entry) in self.keys.iter().zip(&mut self.entries) {
+            *entry = reader.find_home(key, *place);
         }
     }
 

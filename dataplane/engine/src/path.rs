@@ -121,7 +121,7 @@ impl<P: Port> Path<P> {
     /// The tunnel of a binding that has been looked up in this round.
     #[inline(always)]
     pub(crate) fn template(&self, home: Option<HomeEntry>) -> Option<Template> {
-        self.reader.template(home?.template)
+        self.reader.tunnel(&home?)
     }
 
     /// The next hop `id`; `None` if it has been released.

@@ -59,7 +59,7 @@ impl<P: Port> Path<P> {
     /// Who has sent a packet out of the tunnel that began at `care_of`, if it is the mobile node of this binding.
     #[inline(always)]
     fn sender(&self, home: HomeEntry, care_of: &[u8; 16]) -> Option<Sender> {
-        let default = self.reader.template(home.template)?;
+        let default = self.reader.tunnel(&home)?;
         if default.destination == *care_of {
             return Some(Sender {
                 meter: default.meter,

@@ -16,6 +16,8 @@ pub enum Table {
     FlowSets,
     /// Meters of limited bindings.
     Meters,
+    /// Addresses of the anchor.
+    Anchors,
     /// Next hops.
     NextHops,
     /// Routes.
@@ -29,6 +31,7 @@ impl fmt::Display for Table {
             Self::Templates => "template table",
             Self::FlowSets => "flow set table",
             Self::Meters => "meter table",
+            Self::Anchors => "table of anchor addresses",
             Self::NextHops => "next hop table",
             Self::Routes => "route table",
         })

@@ -11,6 +11,7 @@ use crate::geometry::Geometry;
 use crate::meter::METER_WORDS;
 use crate::ring;
 use crate::route_node::{self, NODE_WORDS};
+use crate::slot::{SLOT_PAST_WORDS, SLOT_WORDS};
 use crate::sync::LINE_WORDS;
 use crate::trace::TRACE_SLOTS;
 
@@ -18,7 +19,7 @@ use crate::trace::TRACE_SLOTS;
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 5;
+pub(crate) const LAYOUT_VERSION: u32 = 6;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {
@@ -47,10 +48,6 @@ pub(crate) mod header_word {
     pub(crate) const LEN: usize = 32;
 }
 
-/// Words of a bucket of the home table.
-pub(crate) const BUCKET_WORDS: usize = LINE_WORDS;
-/// Words of a record of the home table.
-pub(crate) const RECORD_WORDS: usize = 4;
 /// Words of a template: one cache line.
 pub(crate) const TEMPLATE_WORDS: usize = LINE_WORDS;
 /// Words of what a template remembers of the binding's past.
@@ -63,8 +60,11 @@ pub(crate) const WORKER_EPOCH: usize = 0;
 /// First counter in a worker's block; the drop reasons follow the counters.
 pub(crate) const WORKER_COUNTERS: usize = LINE_WORDS;
 
-/// Home addresses per bucket at full capacity, of the twelve that fit: one insertion in sixty goes to overflow.
-const BUCKET_LOAD: usize = 8;
+/// Slots of the home table for so many home addresses: see [`crate::home_table`].
+const HOME_SLOTS: (usize, usize) = (100, 65);
+
+/// Different anchor addresses that plain bindings can have.
+pub(crate) const ANCHORS: usize = 256;
 
 /// A run of equal slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +97,10 @@ impl Region {
 pub(crate) struct Layout {
     pub(crate) geometry: Geometry,
     pub(crate) workers: Region,
-    pub(crate) buckets: Region,
-    pub(crate) records: Region,
+    pub(crate) homes: Region,
+    /// One for each slot, at the same index.
+    pub(crate) home_pasts: Region,
+    pub(crate) anchors: Region,
     pub(crate) templates: Region,
     /// One for each template, at the same index.
     pub(crate) pasts: Region,
@@ -136,15 +138,19 @@ impl Layout {
         let (tree, levels) = route_node::most(2 * geometry.routes as usize + 1);
         let flow_sets = geometry.flow_sets as usize;
         let meters = geometry.meters as usize;
-        // Each care-of address under test has a second template, for the tested one.
-        let templates = geometry.templates as usize + flow_sets * MAX_CARE_OFS + meters;
+        // The default tunnel of a binding with flow rules is a template beside those of its care-of addresses. Where a binding is
+        // limited, each care-of address under test has a second template, for the tested one.
+        let templates =
+            geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
+        let (slots, filled) = HOME_SLOTS;
+        let slots = (homes * slots).div_ceil(filled);
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,
             workers: region(worker_words.next_multiple_of(LINE_WORDS), workers),
-            buckets: region(BUCKET_WORDS, homes.div_ceil(BUCKET_LOAD)),
-            // Removed records wait for quiescence; the surplus is for those, not for more home addresses.
-            records: region(RECORD_WORDS, homes + homes.div_ceil(8)),
+            homes: region(SLOT_WORDS, slots),
+            home_pasts: region(SLOT_PAST_WORDS, slots),
+            anchors: region(2, ANCHORS),
             templates: region(TEMPLATE_WORDS, templates),
             pasts: region(PAST_WORDS, templates),
             // One in eight waits for quiescence, and at least one where there is any.
@@ -178,7 +184,7 @@ mod tests {
         let layout = Layout::new(&Geometry {
             workers: 3,
             home_addresses: 13,
-            templates: 14,
+            templates: 4,
             next_hops: 5,
             routes: 3,
             flow_sets: 2,
@@ -188,8 +194,9 @@ mod tests {
         let mut end = header_word::LEN;
         for region in [
             layout.workers,
-            layout.buckets,
-            layout.records,
+            layout.homes,
+            layout.home_pasts,
+            layout.anchors,
             layout.templates,
             layout.pasts,
             layout.meters,

@@ -5,7 +5,7 @@
 //!
 //! | part | written by | read by |
 //! |---|---|---|
-//! | home table: home address → rewrite template | [`Writer`] | [`Reader`] |
+//! | home table: home address → tunnel | [`Writer`] | [`Reader`] |
 //! | next hops, route table | [`Writer`] | [`Reader`] |
 //! | meters: what a binding has sent and got, where that is limited | [`Reader`]s | [`Reader`]s |
 //! | punt ring, one per worker | [`Reader`] | [`Control`] |
@@ -21,7 +21,7 @@
 //! **Nothing in the segment is trusted for memory safety.** All access is atomic, and every index read from it is checked
 //! against the geometry this process validated when it opened the segment.
 
-mod bucket;
+mod anchors;
 mod care_of_filter;
 mod control;
 mod counters;
@@ -48,6 +48,7 @@ mod route_cache;
 mod route_node;
 mod route_table;
 mod segment;
+mod slot;
 mod sync;
 mod template;
 mod trace;
@@ -63,7 +64,7 @@ pub use flow::{
 };
 pub use flow_set::FlowSet;
 pub use geometry::Geometry;
-pub use home_table::HomeEntry;
+pub use home_table::{HomeEntry, HomePlace};
 pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};
 pub use reader::Reader;

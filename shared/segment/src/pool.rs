@@ -65,7 +65,13 @@ impl Pool {
 /// Something that readers can no longer reach, but may still hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retired {
-    Record(u32),
+    /// A slot of the home table.
+    Slot(u32),
+    /// The template of a binding that may become plain again.
+    Settling {
+        slot: u32,
+        template: u32,
+    },
     Template(u32),
     FlowSet(u32),
     Meter(u32),
@@ -136,10 +142,10 @@ mod tests {
     #[test]
     fn nothing_leaves_the_queue_before_its_epoch() {
         let mut queue = RetiredQueue::new(7);
-        assert_eq!(queue.push(Retired::Record(1)), 8);
+        assert_eq!(queue.push(Retired::Slot(1)), 8);
         assert_eq!(queue.push(Retired::Template(2)), 9);
         assert_eq!(queue.pop(7), None);
-        assert_eq!(queue.pop(8), Some(Retired::Record(1)));
+        assert_eq!(queue.pop(8), Some(Retired::Slot(1)));
         assert_eq!(queue.pop(8), None);
         assert_eq!((queue.len(), queue.epoch()), (1, 9));
         assert_eq!(queue.pop(u64::MAX), Some(Retired::Template(2)));

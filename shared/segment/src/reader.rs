@@ -4,7 +4,7 @@ use crate::care_of_filter::CareOfFilter;
 use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
-use crate::home_table::{HomeEntry, HomeTable};
+use crate::home_table::{HomeEntry, HomePlace, HomeTable};
 use crate::layout::WORKER_COUNTERS;
 use crate::meter::Meter;
 use crate::next_hop::{self, NextHop};
@@ -67,22 +67,44 @@ impl Reader {
         self.worker
     }
 
-    /// Looks up a batch of home addresses: `out[n]` is the binding of `keys[n]`. Of slices of unequal length the shorter
-    /// counts. The lookups are staged, so that their cache misses overlap; the templates found are on their way to the
-    /// cache at return.
-    #[inline]
-    pub fn lookup_homes(&self, keys: &[[u8; 16]], out: &mut [Option<HomeEntry>]) {
-        HomeTable(&self.view).find_batch(keys, out);
+    /// Has the binding of a home address come nearer, for [`Reader::find_home`] a little later: so the cache misses of a batch
+    /// overlap.
+    #[must_use]
+    #[inline(always)]
+    pub fn expect_home(&self, home: &[u8; 16]) -> HomePlace {
+        HomeTable(&self.view).expect(home)
+    }
+
+    /// Looks up a home address, whose place [`Reader::expect_home`] has told.
+    #[must_use]
+    #[inline(always)]
+    pub fn find_home(&self, home: &[u8; 16], place: HomePlace) -> Option<HomeEntry> {
+        HomeTable(&self.view).find_at(home, place)
     }
 
     /// Looks up one home address.
     #[must_use]
     #[inline]
-    pub fn lookup_home(&self, key: &[u8; 16]) -> Option<HomeEntry> {
-        HomeTable(&self.view).find(key).map(|(entry, _)| entry)
+    pub fn lookup_home(&self, home: &[u8; 16]) -> Option<HomeEntry> {
+        HomeTable(&self.view).find(home)
     }
 
-    /// The template that a lookup has named. `None` only for an index that no lookup gave.
+    /// The tunnel of a binding that a lookup has found. `None` only for what no lookup gave.
+    #[must_use]
+    #[inline]
+    pub fn tunnel(&self, entry: &HomeEntry) -> Option<Template> {
+        HomeTable(&self.view).tunnel(entry)
+    }
+
+    /// Counts a packet of so many octets that a binding has carried.
+    #[inline(always)]
+    pub fn carry(&self, entry: &HomeEntry, octets: u64) {
+        if let Some(slot) = HomeTable(&self.view).slot(entry.slot) {
+            slot.carry(octets);
+        }
+    }
+
+    /// The template that a flow set or another template has named. `None` only for an index that no lookup gave.
     #[must_use]
     #[inline(always)]
     pub fn template(&self, id: u32) -> Option<Template> {

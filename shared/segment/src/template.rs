@@ -1,6 +1,7 @@
 //! The rewrite template of a binding: what a packet for a home address gets in front of it.
 
 use crate::layout::{PAST_WORDS, TEMPLATE_WORDS};
+use crate::slot::Plain;
 use crate::sync::{AtomicU64, Ordering};
 use core::net::Ipv6Addr;
 
@@ -148,6 +149,48 @@ impl Template {
         }
     }
 
+    /// The template of a plain binding, from what its slot says.
+    pub(crate) fn plain(
+        anchor: [u8; 16],
+        care_of: [u8; 16],
+        plain: Plain,
+        generation: u64,
+        (previous_care_of, previous_until_ns): ([u8; 16], u64),
+    ) -> Self {
+        Self {
+            source: anchor,
+            destination: care_of,
+            next_hop: plain.next_hop,
+            mtu: plain.mtu,
+            flags: if plain.has_previous { FLAG_PREVIOUS } else { 0 },
+            meter: None,
+            tested: None,
+            number: 0,
+            rate_cap: 0,
+            generation,
+            previous_care_of,
+            previous_until_ns,
+        }
+    }
+
+    /// What of it a slot keeps in its state, where a slot has room for all there is.
+    pub(crate) fn as_plain(&self, anchor: impl FnOnce([u8; 16]) -> Option<u8>) -> Option<Plain> {
+        let is_plain = self.meter.is_none()
+            && self.tested.is_none()
+            && self.rate_cap == 0
+            && self.number == 0
+            && !self.is_tested_now();
+        if !is_plain {
+            return None;
+        }
+        Some(Plain {
+            next_hop: self.next_hop,
+            mtu: self.mtu,
+            anchor: anchor(self.source)?,
+            has_previous: self.flags & FLAG_PREVIOUS != 0,
+        })
+    }
+
     /// The previous care-of address and the end of its time, if the binding has moved.
     #[must_use]
     pub fn previous(&self) -> Option<(Ipv6Addr, u64)> {
@@ -206,7 +249,7 @@ impl Template {
     }
 
     /// Writes the template into slots that no reader can reach.
-    pub(crate) fn store(&self, slot: Slot<'_>) {
+    pub(crate) fn store(&self, place: Place<'_>) {
         let [source_0, source_1] = words_in_place(self.source);
         let [destination_0, destination_1] = words_in_place(self.destination);
         let [previous_0, previous_1] = words_in_place(self.previous_care_of);
@@ -224,9 +267,9 @@ impl Template {
         past[PREVIOUS] = previous_0;
         past[PREVIOUS + 1] = previous_1;
         past[PREVIOUS_UNTIL] = self.previous_until_ns;
-        let slots = slot.template.iter().chain(slot.past);
-        for (slot, word) in slots.zip(words.into_iter().chain(past)) {
-            slot.store(word, Ordering::Relaxed);
+        let places = place.template.iter().chain(place.past);
+        for (place, word) in places.zip(words.into_iter().chain(past)) {
+            place.store(word, Ordering::Relaxed);
         }
     }
 
@@ -270,22 +313,22 @@ pub(crate) struct Account {
     pub(crate) number: u8,
 }
 
-/// Where a template stands.
+/// Where a template is kept.
 #[derive(Clone, Copy)]
-pub(crate) struct Slot<'a> {
+pub(crate) struct Place<'a> {
     pub(crate) template: &'a [AtomicU64; TEMPLATE_WORDS],
     pub(crate) past: &'a [AtomicU64; PAST_WORDS],
 }
 
 /// An address as two words with its octets in the order that they have in a packet: what is copied need not be turned around.
-fn words_in_place(address: [u8; 16]) -> [u64; 2] {
+pub(crate) fn words_in_place(address: [u8; 16]) -> [u64; 2] {
     let bits = u128::from_be_bytes(address);
     [(bits >> 64) as u64, bits as u64].map(u64::to_be)
 }
 
 /// The inverse of [`words_in_place`].
 #[inline(always)]
-fn octets_in_place(words: [u64; 2]) -> [u8; 16] {
+pub(crate) fn octets_in_place(words: [u64; 2]) -> [u8; 16] {
     let [high, low] = words.map(u64::from_be);
     (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
@@ -315,7 +358,7 @@ mod tests {
     fn survives_the_segment() {
         let template = core::array::from_fn(|_| AtomicU64::new(u64::MAX));
         let past = core::array::from_fn(|_| AtomicU64::new(u64::MAX));
-        let slot = Slot {
+        let place = Place {
             template: &template,
             past: &past,
         };
@@ -345,8 +388,8 @@ mod tests {
             };
             let account = Account { meter, number: 5 };
             let template = Template::new(&described, account, tested, 42);
-            template.store(slot);
-            assert_eq!(Template::load(slot.template, || Some(slot.past)), template);
+            template.store(place);
+            assert_eq!(Template::load(place.template, || Some(place.past)), template);
             assert_eq!(template.previous(), previous);
             let again = template.tunnel();
             assert_eq!((again.previous, again.rate_cap), (previous, rate_cap));

@@ -5,7 +5,7 @@ use crate::layout::{Layout, Region, header_word};
 use crate::mapping::Mapping;
 use crate::meter::Meter;
 use crate::sync::{AtomicU64, Ordering};
-use crate::template::{Slot, Template};
+use crate::template::{Place, Template};
 
 /// A mapping and the layout that this process validated for it.
 pub(crate) struct View {
@@ -51,8 +51,8 @@ impl View {
 
     /// Template `index` and its past.
     #[inline(always)]
-    pub(crate) fn template(&self, index: u32) -> Option<Slot<'_>> {
-        Some(Slot {
+    pub(crate) fn template(&self, index: u32) -> Option<Place<'_>> {
+        Some(Place {
             template: self.slot(&self.layout.templates, index)?,
             past: self.slot(&self.layout.pasts, index)?,
         })

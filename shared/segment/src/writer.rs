@@ -16,6 +16,7 @@ use crate::pool::{Pool, Retired, RetiredQueue};
 use crate::quiescence;
 use crate::role::{Claim, Role, Roles};
 use crate::route_table;
+use crate::slot::State;
 use crate::sync::Ordering;
 use crate::view::View;
 use std::collections::BTreeSet;
@@ -41,7 +42,8 @@ pub struct Writer {
     /// The epoch that all awake workers must reach before free slots are free: the writer before may have retired some.
     ready_at: u64,
     ready: bool,
-    records: Pool,
+    /// Slots of removed bindings that wait for the workers.
+    resting: u32,
     templates: Pool,
     meters: Pool,
     meters_in_use: u32,
@@ -63,13 +65,20 @@ impl Writer {
         quiescence::advance(&view, ready_at);
         let homes = HomeTable(&view);
         let layout = &view.layout;
-        let sets = || homes.records().filter_map(|record| homes.flows(record));
+        let sets = || homes.entries().filter_map(|entry| entry.flows());
+        let default_templates = || {
+            homes
+                .entries()
+                .filter_map(|entry| match entry.state.state()? {
+                    State::ByTemplate { template, .. } => Some((entry.slot, template)),
+                    State::Plain(_) => None,
+                })
+        };
         let reachable = || {
             let care_ofs = sets()
                 .filter_map(|id| view.flow_set(id))
                 .flat_map(|set| set.templates());
-            let defaults = homes.records().filter_map(|record| homes.template(record));
-            defaults.chain(care_ofs)
+            default_templates().map(|(_, template)| template).chain(care_ofs)
         };
         let load = |id: u32| view.load_template(id);
         // A tested care-of address has a template that only another one names.
@@ -82,6 +91,12 @@ impl Writer {
         let generation = reachable()
             .filter_map(load)
             .map(|template| template.generation)
+            .chain(
+                homes
+                    .entries()
+                    .filter_map(|entry| homes.tunnel(&entry))
+                    .map(|tunnel| tunnel.generation),
+            )
             .chain(
                 sets()
                     .filter_map(|id| view.flow_set(id))
@@ -96,17 +111,26 @@ impl Writer {
                 .filter(|(_, value)| value.is_some())
                 .map(|(id, _)| id)
         };
+        let mut retired = RetiredQueue::new(ready_at);
+        let mut resting = 0_u32;
+        for slot in homes.resting() {
+            retired.push(Retired::Slot(slot));
+            resting = resting.saturating_add(1);
+        }
+        for (slot, template) in default_templates() {
+            retired.push(Retired::Settling { slot, template });
+        }
+        quiescence::advance(&view, retired.epoch());
         Self {
-            retired: RetiredQueue::new(ready_at),
             ready_at,
             ready: false,
-            records: Pool::new(layout.records.slots(), homes.records()),
+            resting,
             templates: Pool::new(layout.templates.slots(), templates().flatten()),
             meters: Pool::new(layout.meters.slots(), meters.iter().copied()),
             meters_in_use: u32::try_from(meters.len()).unwrap_or(u32::MAX),
             flow_sets: Pool::new(layout.flow_sets.slots(), sets()),
             flow_sets_in_use: u32::try_from(sets().count()).unwrap_or(u32::MAX),
-            bindings: u32::try_from(homes.records().count()).unwrap_or(u32::MAX),
+            bindings: u32::try_from(homes.entries().count()).unwrap_or(u32::MAX),
             generation,
             next_hop_ids: Pool::new(layout.next_hops.slots(), set_ids()),
             next_hop_values: Pool::new(
@@ -115,6 +139,7 @@ impl Writer {
             ),
             next_hops_allocated: next_hops().map(|(_, value)| value.is_some()).collect(),
             routes: prefixes::Routes::attach(&view),
+            retired,
             view,
             roles,
             _claim: claim,
@@ -124,11 +149,25 @@ impl Writer {
     /// Frees what every awake worker has let go of, and publishes the routes that waited for it. Gives the number of
     /// things that still wait.
     pub fn reclaim(&mut self) -> usize {
+        // What settles leaves a template behind, which waits for the workers once more.
+        while self.reclaim_once() {}
+        self.publish_waiting_routes();
+        self.retired.len()
+    }
+
+    /// Whether anything has become free.
+    fn reclaim_once(&mut self) -> bool {
+        // Who is awake is asked before anything is freed, so that it says nothing of what is retired from now on.
+        let announced = self.retired.epoch();
         let (reached, _) = quiescence::reached(&self.view);
+        let reached = reached.min(announced);
+        let mut any = false;
         self.ready = self.ready || reached >= self.ready_at;
         while let Some(retired) = self.retired.pop(reached) {
+            any = true;
             match retired {
-                Retired::Record(slot) => self.records.give(slot),
+                Retired::Slot(slot) => self.vacate(slot),
+                Retired::Settling { slot, template } => self.settle(slot, template),
                 Retired::Template(slot) => self.templates.give(slot),
                 Retired::FlowSet(slot) => self.flow_sets.give(slot),
                 Retired::Meter(slot) => self.meters.give(slot),
@@ -137,8 +176,7 @@ impl Writer {
                 Retired::RouteNode(slot) => self.routes.nodes.give(slot),
             }
         }
-        self.publish_waiting_routes();
-        self.retired.len()
+        any
     }
 
     /// Parks the workers whose process has died without doing so itself, and gives their number. Changes do this by

@@ -4,7 +4,7 @@
 mod support;
 
 use dhp_segment::{
-    Counter, DropReason, Geometry, HomeEntry, Reader, Route, RouteAction, Segment, SegmentError,
+    Counter, DropReason, Geometry, HomeEntry, HomePlace, Reader, Route, RouteAction, Segment, SegmentError,
 };
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -65,13 +65,16 @@ fn read_until_done(reader: &Reader, published: &Published) {
             .iter()
             .map(|floor| floor.load(Ordering::Acquire))
             .collect();
-        reader.lookup_homes(&keys, &mut found);
+        let places: Vec<HomePlace> = keys.iter().map(|key| reader.expect_home(key)).collect();
+        for ((key, place), found) in keys.iter().zip(places).zip(&mut found) {
+            *found = reader.find_home(key, place);
+        }
         for (n, entry) in (0..).zip(&found) {
             let Some(entry) = entry else {
                 assert!(n >= STABLE, "home address {n} is always bound");
                 continue;
             };
-            let template = reader.template(entry.template).unwrap();
+            let template = reader.tunnel(&entry).unwrap();
             let generation = generation_of(n, &template.tunnel())
                 .unwrap_or_else(|| panic!("home address {n} got {template:?}"));
             let newest = &mut newest[n as usize];
@@ -89,7 +92,7 @@ fn read_until_done(reader: &Reader, published: &Published) {
         }
         // What was found stays as it is until this worker says that it is done with it.
         for (n, entry) in (0..).zip(&found) {
-            let template = entry.and_then(|entry| reader.template(entry.template));
+            let template = entry.and_then(|entry| reader.tunnel(&entry));
             assert!(template.is_none_or(|template| generation_of(n, &template.tunnel()).is_some()));
         }
         if let Some(hop) = reader.next_hop(0) {

@@ -83,12 +83,11 @@ fn use_everything(segment: &Segment) {
     let mut control = segment.control().unwrap();
     let mut buffer = [0; RING_PACKET_BYTES];
     let keys: Vec<[u8; 16]> = (0..40).map(|n| home(n).octets()).collect();
-    let mut found = vec![None; keys.len()];
-    reader.lookup_homes(&keys, &mut found);
-    for entry in found.iter().flatten() {
-        let template = reader.template(entry.template);
+    for entry in keys.iter().filter_map(|key| reader.lookup_home(key)) {
+        let template = reader.tunnel(&entry);
+        reader.carry(&entry, 1);
         let _ = template.map(|template| reader.next_hop(template.next_hop));
-        if let Some(set) = entry.flows.and_then(|id| reader.flow_set(id)) {
+        if let Some(set) = entry.flows().and_then(|id| reader.flow_set(id)) {
             let _ = (set.verdict(&KEY), set.needs_first_fragment());
             let _ = set.templates().filter_map(|id| reader.template(id)).count();
         }

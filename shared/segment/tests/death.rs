@@ -100,7 +100,7 @@ fn a_killed_worker_does_not_hold_up_reclamation_and_can_be_replaced() {
     let (_directory, path) = place();
     let geometry = Geometry {
         home_addresses: 2,
-        templates: 3,
+        templates: 1,
         ..SMALL
     };
     let segment = Segment::create(&path, &geometry).unwrap();
@@ -160,7 +160,7 @@ fn read_everything(segment: &Segment, reader: &dhp_segment::Reader) -> usize {
         let Some(entry) = reader.lookup_home(&home(*n).octets()) else {
             return false;
         };
-        let template = reader.template(entry.template).unwrap();
+        let template = reader.tunnel(&entry).unwrap();
         assert!(
             generation_of(*n, &template.tunnel()).is_some(),
             "{template:?}"

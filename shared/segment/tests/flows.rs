@@ -124,7 +124,7 @@ fn expected(rules: &[FlowRule], registered: &[u16], key: &FlowKey) -> Option<Vec
 
 /// The generations of the tunnels that the verdict leads to, which are their BIDs.
 fn found(reader: &Reader, key: &FlowKey) -> Option<Vec<u16>> {
-    let id = reader.lookup_home(&home(1).octets()).unwrap().flows?;
+    let id = reader.lookup_home(&home(1).octets()).unwrap().flows()?;
     let set = reader.flow_set(id).unwrap();
     match set.verdict(key) {
         FlowVerdict::Default => None,
@@ -198,7 +198,7 @@ fn a_flow_set_in_use_is_not_reused_until_the_worker_is_quiescent() {
     let held = reader
         .lookup_home(&home(1).octets())
         .unwrap()
-        .flows
+        .flows()
         .unwrap();
     assert!(publish(2).unwrap());
     assert!(matches!(
@@ -245,7 +245,7 @@ fn nothing_is_lost_by_handoffs_replacements_and_removals() {
             reader
                 .lookup_home(&home(n).octets())
                 .unwrap()
-                .flows
+                .flows()
                 .is_some()
         );
         assert!(writer.remove_binding(home(n)));

@@ -32,7 +32,7 @@ fn a_binding_keeps_its_meter_until_it_ends_and_the_next_one_begins_at_nothing() 
     let reader = segment.reader(0).unwrap();
     let meter = |home: Ipv6Addr| {
         let entry = reader.lookup_home(&home.octets()).unwrap();
-        reader.template(entry.template).unwrap().meter
+        reader.tunnel(&entry).unwrap().meter
     };
     writer.publish_binding(home(1), &on_trial(1, 1)).unwrap();
     let first = meter(home(1)).unwrap();
@@ -137,12 +137,12 @@ fn further_care_of_addresses_use_the_meter_of_their_binding() {
     assert!(writer.publish_flows(home(1), &care_ofs, &[]).unwrap());
     let entry = reader.lookup_home(&home(1).octets()).unwrap();
     let templates: Vec<_> = reader
-        .flow_set(entry.flows.unwrap())
+        .flow_set(entry.flows().unwrap())
         .unwrap()
         .templates()
         .map(|id| reader.template(id).unwrap())
         .collect();
-    let default = reader.template(entry.template).unwrap();
+    let default = reader.tunnel(&entry).unwrap();
     let accounts: Vec<_> = [default]
         .iter()
         .chain(&templates)

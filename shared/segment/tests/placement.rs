@@ -44,7 +44,7 @@ fn two_mappings_of_one_file_are_one_segment() {
 
     for n in 0..64 {
         let entry = reader.lookup_home(&home(n).octets()).unwrap();
-        let template = reader.template(entry.template).unwrap();
+        let template = reader.tunnel(&entry).unwrap();
         assert_eq!(generation_of(n, &template.tunnel()), Some(5));
     }
     assert_eq!(reader.next_hop(id), Some(next_hop(3)));
@@ -136,12 +136,12 @@ fn what_is_not_our_segment_is_refused_by_name() {
             version,
             SegmentError::Version {
                 found: 99,
-                expected: 5
+                expected: 6
             }
         ),
         "{version}"
     );
-    let counters = refusal(&path, 1, 5 << 32 | 3 << 16 | 4);
+    let counters = refusal(&path, 1, 6 << 32 | 3 << 16 | 4);
     assert!(matches!(
         counters,
         SegmentError::Counters {

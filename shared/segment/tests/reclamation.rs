@@ -6,10 +6,10 @@ mod support;
 use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError, Table};
 use support::{SMALL, generation_of, home, next_hop, tunnel};
 
-/// Two bindings, one spare template.
+/// Two bindings, one template for a handoff.
 const TIGHT: Geometry = Geometry {
     home_addresses: 2,
-    templates: 3,
+    templates: 1,
     next_hops: 1,
     ..SMALL
 };
@@ -39,7 +39,7 @@ fn a_template_in_use_is_not_reused_until_every_worker_is_quiescent() {
         writer.publish_binding(home(1), &tunnel(1, 3)),
         Table::Templates
     ));
-    let template = slow.template(held.template).unwrap();
+    let template = slow.tunnel(&held).unwrap();
     assert_eq!(
         generation_of(1, &template.tunnel()),
         Some(1),
@@ -52,10 +52,22 @@ fn a_template_in_use_is_not_reused_until_every_worker_is_quiescent() {
     );
 
     slow.quiescent();
+    // The binding is plain again, but somebody may still look at the template.
+    assert!(is_busy(
+        writer.publish_binding(home(1), &tunnel(1, 3)),
+        Table::Templates
+    ));
+    let template = slow.lookup_home(&home(1).octets()).unwrap();
+    assert_eq!(
+        generation_of(1, &slow.tunnel(&template).unwrap().tunnel()),
+        Some(2)
+    );
+    slow.quiescent();
+    fast.quiescent();
     writer.publish_binding(home(1), &tunnel(1, 3)).unwrap();
     let entry = slow.lookup_home(&home(1).octets()).unwrap();
     assert_eq!(
-        generation_of(1, &slow.template(entry.template).unwrap().tunnel()),
+        generation_of(1, &slow.tunnel(&entry).unwrap().tunnel()),
         Some(3)
     );
 }
@@ -80,10 +92,11 @@ fn parked_and_dropped_workers_hold_nothing_up() {
             .publish_binding(home(1), &tunnel(1, generation))
             .unwrap();
     }
+    writer.reclaim();
     parks.unpark();
     let entry = parks.lookup_home(&home(1).octets()).unwrap();
     assert_eq!(
-        generation_of(1, &parks.template(entry.template).unwrap().tunnel()),
+        generation_of(1, &parks.tunnel(&entry).unwrap().tunnel()),
         Some(9)
     );
     // A worker that woke up holds things up again, and its number is free only when it has gone.
@@ -94,12 +107,12 @@ fn parked_and_dropped_workers_hold_nothing_up() {
 }
 
 #[test]
-fn a_removed_record_is_not_reused_while_it_may_be_held() {
+fn a_removed_slot_is_not_reused_while_it_may_be_held() {
     let segment = Segment::anonymous(&TIGHT).unwrap();
     let mut writer = segment.writer().unwrap();
     let reader = segment.reader(0).unwrap();
     reader.quiescent();
-    // Records for two bindings and one removal.
+    // Slots for two bindings and two removals.
     writer.publish_binding(home(1), &tunnel(1, 1)).unwrap();
     let held = reader.lookup_home(&home(1).octets()).unwrap();
     assert!(writer.remove_binding(home(1)));
@@ -107,11 +120,13 @@ fn a_removed_record_is_not_reused_while_it_may_be_held() {
     writer.publish_binding(home(2), &tunnel(2, 1)).unwrap();
     writer.publish_binding(home(3), &tunnel(3, 1)).unwrap();
     assert!(writer.remove_binding(home(2)));
+    writer.publish_binding(home(2), &tunnel(2, 2)).unwrap();
+    assert!(writer.remove_binding(home(3)));
     assert!(is_busy(
         writer.publish_binding(home(4), &tunnel(4, 1)),
         Table::HomeAddresses
     ));
-    let template = reader.template(held.template).unwrap();
+    let template = reader.tunnel(&held).unwrap();
     assert_eq!(generation_of(1, &template.tunnel()), Some(1));
     reader.quiescent();
     writer.publish_binding(home(4), &tunnel(4, 1)).unwrap();
@@ -256,7 +271,7 @@ fn a_new_writer_takes_over_and_waits_for_what_the_old_one_had_replaced() {
         writer.publish_binding(home(2), &tunnel(2, 1)),
         Table::HomeAddresses
     ));
-    let template = reader.template(held.template).unwrap();
+    let template = reader.tunnel(&held).unwrap();
     assert_eq!(generation_of(1, &template.tunnel()), Some(1));
     reader.quiescent();
     writer.publish_binding(home(2), &tunnel(2, 1)).unwrap();

@@ -41,7 +41,7 @@ impl Plan {
         let geometry = Geometry {
             workers: 1,
             home_addresses,
-            templates: home_addresses.saturating_mul(2),
+            templates: home_addresses / 8 + 1_024,
             ..Geometry::default()
         };
         let segment = Segment::anonymous(&geometry)?;

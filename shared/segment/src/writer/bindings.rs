@@ -1,10 +1,13 @@
 //! Bindings: publish, hand off, remove.
 
 use super::Writer;
+use crate::anchors::Anchors;
 use crate::care_of_filter::CareOfFilter;
 use crate::error::{SegmentError, Table};
-use crate::home_table::HomeTable;
+use crate::home_table::{HomeEntry, HomeTable};
+use crate::layout::ANCHORS;
 use crate::pool::Retired;
+use crate::slot::State;
 use crate::template::{Account, Template, TestedCareOf, Tunnel};
 use core::net::Ipv6Addr;
 
@@ -13,65 +16,167 @@ impl Writer {
     /// uses the new one.
     ///
     /// # Errors
-    /// [`SegmentError::Full`] when as many home addresses are bound as were declared, and `home` is none of them;
+    /// [`SegmentError::Full`] when as many home addresses are bound as were declared, and `home` is none of them, or when 256 other
+    /// anchor addresses have been used;
     /// [`SegmentError::Busy`] when the workers still hold all that was replaced or removed lately. Nothing has changed
     /// then.
     pub fn publish_binding(&mut self, home: Ipv6Addr, tunnel: &Tunnel) -> Result<(), SegmentError> {
         self.tidy();
+        let anchors = Anchors(&self.view);
+        anchors
+            .number(tunnel.anchor.octets())
+            .ok_or(SegmentError::Full {
+                table: Table::Anchors,
+                capacity: ANCHORS as u32,
+            })?;
         let key = home.octets();
-        let found = HomeTable(&self.view).find(&key).map(|(entry, _)| entry);
+        match HomeTable(&self.view).find(&key) {
+            Some(entry) => self.hand_off(&entry, tunnel),
+            None => self.bind(&key, tunnel),
+        }
+    }
+
+    /// A binding that is not there yet. Nobody has seen its slot, so that a plain one is plain from the beginning.
+    fn bind(&mut self, key: &[u8; 16], tunnel: &Tunnel) -> Result<(), SegmentError> {
         let table = Table::HomeAddresses;
-        if found.is_none() {
-            let capacity = self.view.layout.geometry.home_addresses;
-            if self.bindings >= capacity {
-                return Err(SegmentError::Full { table, capacity });
-            }
-            self.make_space(table, |writer| writer.records.has_free())?;
+        let capacity = self.view.layout.geometry.home_addresses;
+        if self.bindings >= capacity {
+            return Err(SegmentError::Full { table, capacity });
         }
-        let before = found.and_then(|entry| self.load(entry.template));
-        let account = self.meter_account(tunnel, before.as_ref())?;
-        let template = match self.new_template(tunnel, account) {
-            Ok(template) => template,
-            Err(error) => {
-                let had = before.and_then(|before| before.meter);
-                if let Some(new) = account.meter.filter(|_| had.is_none()) {
-                    self.give_back_meter(new);
-                }
-                return Err(error);
-            }
+        self.make_space(table, |writer| writer.vacant_slots() > 0)?;
+        let account = self.meter_account(tunnel, None)?;
+        let template = if tunnel.is_metered() {
+            Some(self.template_for(tunnel, account, None)?)
+        } else {
+            None
         };
-        match found {
-            Some(entry) => {
-                HomeTable(&self.view).set_template(entry.record, template);
-                self.retire_template(entry.template);
-            }
+        let slot = HomeTable(&self.view)
+            .claim(key)
+            .ok_or(SegmentError::Busy { table })?;
+        match template {
+            Some(template) => self.set_state(slot, template, None),
             None => {
-                let record = self.records.take().ok_or(SegmentError::Busy { table })?;
-                HomeTable(&self.view).insert(&key, record, template);
-                self.bindings += 1;
+                let generation = self.next_generation();
+                let template = Template::new(tunnel, account, None, generation);
+                HomeTable(&self.view).settle(slot, &template);
+                CareOfFilter(&self.view).add(&template.destination);
             }
         }
+        self.bindings += 1;
         Ok(())
+    }
+
+    fn hand_off(&mut self, entry: &HomeEntry, tunnel: &Tunnel) -> Result<(), SegmentError> {
+        let before = HomeTable(&self.view).tunnel(entry);
+        let account = self.meter_account(tunnel, before.as_ref())?;
+        let template = self.template_for(tunnel, account, before.as_ref())?;
+        let entry = HomeTable(&self.view).now(entry);
+        self.set_state(entry.slot, template, entry.flows());
+        self.leave_tunnel(&entry, before.as_ref());
+        Ok(())
+    }
+
+    /// The template of a binding's default care-of address. A meter that was made for it is given back where it cannot be made.
+    fn template_for(
+        &mut self,
+        tunnel: &Tunnel,
+        account: Account,
+        before: Option<&Template>,
+    ) -> Result<u32, SegmentError> {
+        self.new_template(tunnel, account).inspect_err(|_| {
+            let had = before.and_then(|before| before.meter);
+            if let Some(new) = account.meter.filter(|_| had.is_none()) {
+                self.give_back_meter(new);
+            }
+        })
+    }
+
+    /// The one store of a handoff: from now on the binding's packets use `template`, which must be complete.
+    fn set_state(&mut self, slot: u32, template: u32, flows: Option<u32>) {
+        if let Some(slot) = HomeTable(&self.view).slot(slot) {
+            slot.set_state(State::ByTemplate { template, flows });
+        }
+        if flows.is_none() {
+            self.retire(Retired::Settling { slot, template });
+        }
+    }
+
+    /// Gives a binding another flow set, or none. Its default tunnel has to be a template then.
+    pub(super) fn set_flows(
+        &mut self,
+        entry: &HomeEntry,
+        flows: Option<u32>,
+    ) -> Result<(), SegmentError> {
+        let template = match HomeTable(&self.view).now(entry).state.state() {
+            Some(State::ByTemplate { template, .. }) => template,
+            Some(State::Plain(_)) if flows.is_some() => {
+                let Some(before) = HomeTable(&self.view).tunnel(entry) else {
+                    return Ok(());
+                };
+                let template = self.new_template(&before.tunnel(), Account::default())?;
+                CareOfFilter(&self.view).remove(&before.destination);
+                template
+            }
+            _ => return Ok(()),
+        };
+        self.set_state(entry.slot, template, flows);
+        Ok(())
+    }
+
+    /// Makes a binding plain again, if it is as it was when that was put off: since then every worker has seen that its tunnel is
+    /// not where it is written now.
+    pub(super) fn settle(&mut self, slot: u32, template: u32) {
+        let homes = HomeTable(&self.view);
+        let state = homes.slot(slot).and_then(|slot| slot.state().state());
+        let flows = None;
+        if state == Some(State::ByTemplate { template, flows })
+            && let Some(tunnel) = self.load(template)
+            && homes.settle(slot, &tunnel)
+        {
+            // Its care-of address stays in use.
+            self.retire(Retired::Template(template));
+        }
+    }
+
+    /// Keeps the tunnel that a binding had until the workers have let go of it.
+    fn leave_tunnel(&mut self, entry: &HomeEntry, before: Option<&Template>) {
+        match (entry.state.state(), before) {
+            (Some(State::ByTemplate { template, .. }), _) => self.retire_template(template),
+            (_, Some(before)) => CareOfFilter(&self.view).remove(&before.destination),
+            _ => {}
+        }
+    }
+
+    /// Nobody looks at a removed binding's slot any more.
+    pub(super) fn vacate(&mut self, slot: u32) {
+        if let Some(slot) = HomeTable(&self.view).slot(slot) {
+            slot.vacate();
+        }
+        self.resting = self.resting.saturating_sub(1);
+    }
+
+    /// Slots that a new binding could have.
+    fn vacant_slots(&self) -> u32 {
+        let slots = self.view.layout.homes.slots();
+        slots.saturating_sub(self.bindings.saturating_add(self.resting))
     }
 
     /// Ends the binding of `home`; `false` if there was none.
     pub fn remove_binding(&mut self, home: Ipv6Addr) -> bool {
         self.tidy();
-        let key = home.octets();
         let homes = HomeTable(&self.view);
-        let Some((entry, place)) = homes.find(&key) else {
+        let Some(entry) = homes.find(&home.octets()) else {
             return false;
         };
-        homes.remove(&key, entry.record, place);
-        self.retire(Retired::Record(entry.record));
-        if let Some(meter) = self
-            .load(entry.template)
-            .and_then(|template| template.meter)
-        {
+        let before = homes.tunnel(&entry);
+        homes.remove(entry.slot);
+        self.resting = self.resting.saturating_add(1);
+        self.retire(Retired::Slot(entry.slot));
+        if let Some(meter) = before.and_then(|before| before.meter) {
             self.retire_meter(meter);
         }
-        self.retire_template(entry.template);
-        if let Some(set) = entry.flows {
+        self.leave_tunnel(&entry, before.as_ref());
+        if let Some(set) = entry.flows() {
             self.retire_flow_set(set);
         }
         self.bindings = self.bindings.saturating_sub(1);
@@ -102,8 +207,8 @@ impl Writer {
     /// The binding of `home` as readers see it.
     #[must_use]
     pub fn binding(&self, home: Ipv6Addr) -> Option<Template> {
-        let (entry, _) = HomeTable(&self.view).find(&home.octets())?;
-        self.load(entry.template)
+        let homes = HomeTable(&self.view);
+        homes.tunnel(&homes.find(&home.octets())?)
     }
 
     pub(super) fn load(&self, template: u32) -> Option<Template> {
@@ -127,10 +232,9 @@ impl Writer {
     /// Every binding, in no order: what a new writer compares with its journal.
     pub fn bindings(&self) -> impl Iterator<Item = (Ipv6Addr, Template)> + '_ {
         let homes = HomeTable(&self.view);
-        homes.records().filter_map(move |record| {
-            let template = self.load(homes.template(record)?)?;
-            Some((homes.key(record)?.into(), template))
-        })
+        homes
+            .entries()
+            .filter_map(move |entry| Some((homes.key(entry.slot)?.into(), homes.tunnel(&entry)?)))
     }
 
     /// Home addresses bound.
@@ -171,12 +275,17 @@ impl Writer {
         let table = Table::Templates;
         self.make_space(table, |writer| writer.templates.has_free())?;
         let id = self.templates.take().ok_or(SegmentError::Busy { table })?;
-        self.generation = self.generation.wrapping_add(1);
-        if let Some(slot) = self.view.template(id) {
-            Template::new(tunnel, account, tested, self.generation).store(slot);
+        let generation = self.next_generation();
+        if let Some(place) = self.view.template(id) {
+            Template::new(tunnel, account, tested, generation).store(place);
         }
         CareOfFilter(&self.view).add(&tunnel.care_of.octets());
         Ok(id)
+    }
+
+    pub(super) fn next_generation(&mut self) -> u64 {
+        self.generation = self.generation.wrapping_add(1);
+        self.generation
     }
 
     /// Keeps a template that readers can no longer find, and what it names, until they have let go of it.

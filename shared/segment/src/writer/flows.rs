@@ -34,18 +34,23 @@ impl Writer {
                 return Err(SegmentError::FlowLimit { what, found, limit });
             }
         }
-        let Some((entry, _)) = HomeTable(&self.view).find(&home.octets()) else {
+        let Some(entry) = HomeTable(&self.view).find(&home.octets()) else {
             return Ok(false);
         };
         let meter = self.meter_for(home, care_ofs.iter().map(|(_, tunnel)| tunnel))?;
         let set = if care_ofs.is_empty() && rules.is_empty() {
             None
         } else {
-            Some(self.new_flow_set(care_ofs, rules, meter, entry.flows)?)
+            Some(self.new_flow_set(care_ofs, rules, meter, entry.flows())?)
         };
-        HomeTable(&self.view).set_flows(entry.record, set);
+        if let Err(error) = self.set_flows(&entry, set) {
+            if let Some(set) = set {
+                self.give_back_flow_set(set);
+            }
+            return Err(error);
+        }
         self.flow_sets_in_use += u32::from(set.is_some());
-        if let Some(old) = entry.flows {
+        if let Some(old) = entry.flows() {
             self.retire_flow_set(old);
         }
         Ok(true)
@@ -65,7 +70,7 @@ impl Writer {
         self.tidy();
         let place = HomeTable(&self.view)
             .find(&home.octets())
-            .and_then(|(entry, _)| entry.flows)
+            .and_then(|entry| entry.flows())
             .and_then(|id| Some((id, self.view.flow_set(id)?.position(bid)?)));
         let Some((id, position)) = place else {
             return Ok(false);
@@ -155,14 +160,24 @@ impl Writer {
         self.load(set.template(set.position(bid)?)?)
     }
 
+    /// Gives back a flow set that no reader has seen, and its templates.
+    fn give_back_flow_set(&mut self, id: u32) {
+        for template in self.templates_of(id) {
+            self.give_back_template(template);
+        }
+        self.flow_sets.give(id);
+    }
+
+    fn templates_of(&self, flow_set: u32) -> Vec<u32> {
+        self.view
+            .flow_set(flow_set)
+            .map(|set| set.templates().collect())
+            .unwrap_or_default()
+    }
+
     /// Keeps a flow set that readers can no longer find, and its templates, until they have let go of it.
     pub(super) fn retire_flow_set(&mut self, id: u32) {
-        let templates: Vec<u32> = self
-            .view
-            .flow_set(id)
-            .map(|set| set.templates().collect())
-            .unwrap_or_default();
-        for template in templates {
+        for template in self.templates_of(id) {
             self.retire_template(template);
         }
         self.retire(Retired::FlowSet(id));

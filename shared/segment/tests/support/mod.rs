@@ -25,7 +25,8 @@ pub fn home(n: u64) -> Ipv6Addr {
 pub fn tunnel(n: u64, generation: u64) -> Tunnel {
     let low = u128::from(n) << 64 | u128::from(generation);
     Tunnel {
-        anchor: Ipv6Addr::from(0xa_u128 << 124 | low),
+        // Of those there are not so many as of home addresses.
+        anchor: Ipv6Addr::from(0xa_u128 << 124 | u128::from((n ^ generation) % 251)),
         care_of: Ipv6Addr::from(0xb_u128 << 124 | low),
         next_hop: generation as u32,
         mtu: generation as u16,

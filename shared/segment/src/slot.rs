@@ -1,0 +1,290 @@
+//! One bound home address: a cache line, in which a packet finds all that it needs.
+//!
+//! ```text
+//! words 0, 1   the home address
+//! words 2, 3   the care-of address        ┐ of a plain binding
+//! word 4       generation (high 48 bits)  ┘
+//!              keys that went past this slot (low 16)
+//! word 5       state: vacant, resting, plain, or by template
+//! word 6       packets carried in either direction
+//! word 7       octets of them
+//! ```
+//!
+//! A **plain** binding has nothing but a tunnel, which stands here: one miss, not two. A binding that is limited, tested or has
+//! flow rules names a template instead, and so does one that has just been handed off: the new tunnel is a template that the one
+//! store to word 5 makes current. When every worker has been quiescent since, nobody reads words 2 to 4 any more; the writer puts
+//! the tunnel there and makes the binding plain again by a second store. A reader looks at word 5 once and then at the words
+//! that it says are good, so that it never waits and never sees half a tunnel.
+
+use crate::sync::{AtomicU64, LINE_WORDS, Ordering};
+
+/// Words of a slot.
+pub(crate) const SLOT_WORDS: usize = LINE_WORDS;
+/// Words of a plain binding's past: the previous care-of address, and until when it is good.
+pub(crate) const SLOT_PAST_WORDS: usize = 3;
+
+pub(crate) const KEY: usize = 0;
+pub(crate) const CARE_OF: usize = 2;
+const META: usize = 4;
+const STATE: usize = 5;
+const PACKETS: usize = 6;
+const OCTETS: usize = 7;
+
+/// The low bits of [`META`].
+const PASSED: u64 = 0xffff;
+
+/// The kind of a state, in its highest bits.
+const KIND: u64 = 0b11 << 62;
+const PLAIN: u64 = 0b01 << 62;
+const BY_TEMPLATE: u64 = 0b10 << 62;
+/// Vacant, but somebody may still be looking at what was there.
+const RESTING: u64 = 0b11 << 62;
+/// Of a plain binding: there is a previous care-of address.
+const PREVIOUS: u64 = 1 << 61;
+
+/// What the state word of an occupied slot says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The tunnel stands in the slot.
+    Plain(Plain),
+    /// The tunnel is a template.
+    ByTemplate {
+        template: u32,
+        flows: Option<u32>,
+    },
+}
+
+/// The numbers of a plain binding's tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plain {
+    pub(crate) next_hop: u32,
+    pub(crate) mtu: u16,
+    /// Position of the outer source in the table of anchor addresses.
+    pub(crate) anchor: u8,
+    /// There is a previous care-of address.
+    pub(crate) has_previous: bool,
+}
+
+/// A state word as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StateWord(pub(crate) u64);
+
+impl StateWord {
+    #[inline(always)]
+    pub(crate) const fn is_occupied(self) -> bool {
+        // Plain and by template are the two kinds whose bits differ.
+        (self.0 ^ self.0 << 1) >> 63 == 1
+    }
+
+    #[inline(always)]
+    pub(crate) const fn plain(self) -> Option<Plain> {
+        if self.0 & KIND != PLAIN {
+            return None;
+        }
+        Some(Plain {
+            next_hop: self.0 as u32,
+            mtu: (self.0 >> 32) as u16,
+            anchor: (self.0 >> 48) as u8,
+            has_previous: self.0 & PREVIOUS != 0,
+        })
+    }
+
+    pub(crate) fn state(self) -> Option<State> {
+        match self.0 & KIND {
+            PLAIN => self.plain().map(State::Plain),
+            BY_TEMPLATE => Some(State::ByTemplate {
+                template: self.0 as u32,
+                flows: self.flows(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The flow set of a binding by template.
+    #[inline(always)]
+    pub(crate) fn flows(self) -> Option<u32> {
+        match self.0 & KIND {
+            BY_TEMPLATE => ((self.0 & !KIND) >> 32).checked_sub(1).map(|flows| flows as u32),
+            _ => None,
+        }
+    }
+}
+
+impl From<State> for StateWord {
+    fn from(state: State) -> Self {
+        Self(match state {
+            State::Plain(plain) => {
+                PLAIN
+                    | u64::from(plain.next_hop)
+                    | u64::from(plain.mtu) << 32
+                    | u64::from(plain.anchor) << 48
+                    | if plain.has_previous { PREVIOUS } else { 0 }
+            }
+            State::ByTemplate { template, flows } => {
+                let flows = flows.map_or(0, |flows| u64::from(flows) + 1);
+                BY_TEMPLATE | flows << 32 | u64::from(template)
+            }
+        })
+    }
+}
+
+/// A slot in the segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot<'a>(pub(crate) &'a [AtomicU64; SLOT_WORDS]);
+
+impl<'a> Slot<'a> {
+    /// What the slot holds at this moment. What it says is good until the worker's next quiescent point.
+    #[inline(always)]
+    pub(crate) fn state(self) -> StateWord {
+        StateWord(self.0[STATE].load(Ordering::Acquire))
+    }
+
+    /// Whether the key is this one: to be asked of an occupied slot.
+    #[inline(always)]
+    pub(crate) fn is(self, key: [u64; 2]) -> bool {
+        (self.0[KEY].load(Ordering::Relaxed) ^ key[0])
+            | (self.0[KEY + 1].load(Ordering::Relaxed) ^ key[1])
+            == 0
+    }
+
+    /// The key of an occupied slot.
+    pub(crate) fn key(self) -> [u64; 2] {
+        [KEY, KEY + 1].map(|word| self.0[word].load(Ordering::Relaxed))
+    }
+
+    /// Whether a key that does not stand here may stand behind.
+    #[inline(always)]
+    pub(crate) fn is_passed(self) -> bool {
+        self.0[META].load(Ordering::Relaxed) & PASSED != 0
+    }
+
+    /// The care-of address of a plain binding, octets in place.
+    #[inline(always)]
+    pub(crate) fn care_of(self) -> [u64; 2] {
+        [CARE_OF, CARE_OF + 1].map(|word| self.0[word].load(Ordering::Relaxed))
+    }
+
+    /// The generation of a plain binding.
+    pub(crate) fn generation(self) -> u64 {
+        self.0[META].load(Ordering::Relaxed) >> PASSED.count_ones()
+    }
+
+    /// Packets and octets that the binding has carried.
+    pub(crate) fn carried(self) -> [u64; 2] {
+        [PACKETS, OCTETS].map(|word| self.0[word].load(Ordering::Relaxed))
+    }
+
+    /// Counts a packet. Load and store, since a locked addition would cost more than all else that is done to the packet: of two
+    /// workers that count one binding in the same few nanoseconds, one may be lost.
+    #[inline(always)]
+    pub(crate) fn carry(self, octets: u64) {
+        for (word, more) in [(PACKETS, 1), (OCTETS, octets)] {
+            let before = self.0[word].load(Ordering::Relaxed);
+            self.0[word].store(before.wrapping_add(more), Ordering::Relaxed);
+        }
+    }
+
+    /// Makes `state` current; what it says is good must be complete. Writer only.
+    pub(crate) fn set_state(self, state: State) {
+        self.0[STATE].store(StateWord::from(state).0, Ordering::Release);
+    }
+
+    /// Nobody finds the binding any more, but somebody may be looking at it. Writer only.
+    pub(crate) fn rest(self) {
+        self.0[STATE].store(RESTING, Ordering::Release);
+    }
+
+    /// Whether the slot waits for the workers. Writer only.
+    pub(crate) fn is_resting(self) -> bool {
+        self.0[STATE].load(Ordering::Relaxed) & KIND == RESTING
+    }
+
+    /// Nobody looks at the slot any more. Writer only.
+    pub(crate) fn vacate(self) {
+        self.0[STATE].store(0, Ordering::Release);
+    }
+
+    /// Writes the key of a vacant slot, which has carried nothing. Writer only.
+    pub(crate) fn set_key(self, key: [u64; 2]) {
+        for (word, value) in [(KEY, key[0]), (KEY + 1, key[1]), (PACKETS, 0), (OCTETS, 0)] {
+            self.0[word].store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the tunnel of a slot that is vacant, or by template since before every worker's last quiescent point. Writer only.
+    pub(crate) fn set_plain(self, care_of: [u64; 2], generation: u64) {
+        self.0[CARE_OF].store(care_of[0], Ordering::Relaxed);
+        self.0[CARE_OF + 1].store(care_of[1], Ordering::Relaxed);
+        let passed = self.0[META].load(Ordering::Relaxed) & PASSED;
+        let generation = generation << PASSED.count_ones();
+        self.0[META].store(generation | passed, Ordering::Relaxed);
+    }
+
+    /// One key more has gone past. Writer only.
+    pub(crate) fn pass(self) {
+        let meta = self.0[META].load(Ordering::Relaxed);
+        if meta & PASSED != PASSED {
+            self.0[META].store(meta + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// One less. Where so many have gone past that they could not be counted, nobody knows when the last one is gone. Writer only.
+    pub(crate) fn unpass(self) {
+        let meta = self.0[META].load(Ordering::Relaxed);
+        if !matches!(meta & PASSED, 0 | PASSED) {
+            self.0[META].store(meta - 1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_survive_their_word() {
+        let plain = |next_hop, mtu, anchor, has_previous| {
+            State::Plain(Plain {
+                next_hop,
+                mtu,
+                anchor,
+                has_previous,
+            })
+        };
+        for state in [
+            plain(0, 0, 0, false),
+            plain(u32::MAX, u16::MAX, u8::MAX, true),
+            State::ByTemplate {
+                template: 0,
+                flows: None,
+            },
+            State::ByTemplate {
+                template: u32::MAX,
+                flows: Some((1 << 29) - 1),
+            },
+        ] {
+            let word = StateWord::from(state);
+            assert_eq!(word.state(), Some(state));
+            assert!(word.is_occupied());
+        }
+        for word in [0, RESTING] {
+            assert_eq!(StateWord(word).state(), None);
+            assert!(!StateWord(word).is_occupied());
+        }
+    }
+
+    #[test]
+    fn more_keys_than_can_be_counted_are_never_counted_down() {
+        let words = core::array::from_fn(|_| AtomicU64::new(0));
+        let slot = Slot(&words);
+        slot.set_plain([1, 2], 77);
+        for _ in 0..u32::from(u16::MAX) + 5 {
+            slot.pass();
+        }
+        for _ in 0..u32::from(u16::MAX) + 5 {
+            slot.unpass();
+        }
+        assert!(slot.is_passed());
+        assert_eq!(slot.generation(), 77);
+    }
+}
