@@ -118,7 +118,7 @@ fn plan(
 /// Whether an address can be one that is not for every router: multicast, link-local, loopback and unspecified addresses begin
 /// with one of three octets, and hardly any other does.
 #[inline]
-const fn is_special(address: &[u8; 16]) -> bool {
+pub(crate) const fn is_special(address: &[u8; 16]) -> bool {
     matches!(address[0], 0 | 0xfe | 0xff)
 }
 

@@ -22,6 +22,9 @@ impl<P: Port> Path<P> {
     /// Tunnel a packet for a pool address to the care-of address that it is bound to (RFC 6275 §10.4.2).
     #[inline(always)]
     pub(crate) fn downlink(&mut self, packet: P::Buf, home: Option<HomeEntry>, origin: Origin) {
+        if let Some(home) = &home {
+            self.reader.carry(home, packet.bytes().len() as u64);
+        }
         if origin == Origin::Host {
             self.reader.count(Counter::FromHost, 1);
             if let Some(template) = self.direct_template(packet.bytes(), home) {
@@ -151,11 +154,14 @@ fn tunnel_mtu(template: &Template, hop: &NextHop, encapsulation_limit: Option<u8
         Some(_) => TUNNEL_LIMIT_LEN,
         None => 0,
     };
+    tunnel_mtu_of(template.mtu, hop).saturating_sub(options)
+}
+
+/// The same without options, for a tunnel with this MTU of its own.
+#[inline(always)]
+pub(crate) fn tunnel_mtu_of(mtu: u16, hop: &NextHop) -> usize {
     let link = usize::from(hop.mtu).saturating_sub(OUTER_HEADER_LEN);
-    usize::from(template.mtu)
-        .min(link)
-        .max(MIN_TUNNEL_MTU)
-        .saturating_sub(options)
+    usize::from(mtu).min(link).max(MIN_TUNNEL_MTU)
 }
 
 /// The inner packet that TCP is to make at most. Sources need not make any smaller than 1280 octets.

@@ -94,7 +94,8 @@ impl<P: Port> Path<P> {
         self.reader.count(Counter::RxBytes, octets);
     }
 
-    fn send_frame(&mut self, frame: P::Buf, port: usize) {
+    #[inline(always)]
+    pub(crate) fn send_frame(&mut self, frame: P::Buf, port: usize) {
         let Some(egress) = self.ports.get_mut(port) else {
             return self.discard(frame, DropReason::HostUnavailable);
         };

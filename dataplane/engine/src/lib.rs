@@ -32,6 +32,7 @@ mod classify;
 mod config;
 mod downlink;
 mod exception;
+mod express;
 mod flow_memory;
 mod flow_rules;
 mod forward;

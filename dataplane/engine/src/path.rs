@@ -9,6 +9,7 @@ use dhp_wire::ethernet::{
 };
 
 use crate::exception::Exceptions;
+use crate::express::Tally;
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -49,6 +50,8 @@ pub(crate) struct Path<P: Port> {
     pub(crate) spare: Option<P::Buf>,
     /// The next hop asked for last in this round: packets that come together often go on together.
     pub(crate) last_hop: Option<(u32, NextHop)>,
+    /// What the express packets of the batch are still to be counted as.
+    pub(crate) tally: Tally,
     /// Which packets of the current round are traced.
     pub(crate) trace: Option<TraceRequest>,
     /// Of the packet that is traced.
@@ -76,7 +79,10 @@ impl<P: Port> Path<P> {
             Plan::Decapsulate(tunnelled) => self.uplink(packet, tunnelled, lookup, origin),
             Plan::Host => self.hand_to_host(packet, origin),
             Plan::Drop(reason) => self.discard(packet, *reason),
-            Plan::Reassemble => self.discard(packet, DropReason::Fragment),
+            // Neither is here: the worker has others take them.
+            Plan::Reassemble | Plan::Enter(_) | Plan::Leave(_) => {
+                self.discard(packet, DropReason::Fragment);
+            }
         }
     }
 
@@ -211,6 +217,19 @@ impl<P: Port> Path<P> {
         }
         if let Err(packet) = egress.tx(packet) {
             self.discard(packet, DropReason::TxFull);
+        }
+    }
+
+    /// Count what the express packets of a batch have been.
+    #[inline]
+    pub(crate) fn count_express(&mut self) {
+        let Tally { entered, left } = std::mem::take(&mut self.tally);
+        if entered != 0 {
+            self.reader.count(Counter::Encapsulated, entered);
+        }
+        if left != 0 {
+            self.reader.count(Counter::Decapsulated, left);
+            self.reader.count(Counter::Forwarded, left);
         }
     }
 

@@ -45,6 +45,7 @@ impl<P: Port> Path<P> {
         if self.tcp_mss_clamp {
             clamp_mss(packet.bytes_mut(), mss_room(sender.mtu.into()));
         }
+        self.reader.carry(&source, inner_len as u64);
         self.reader.count(Counter::Decapsulated, 1);
         if sender.has_moved {
             self.reader.count(Counter::PreviousCareOf, 1);

@@ -1,12 +1,13 @@
 //! One worker: all packets of its ports, from receive to send, on one core
 
 use arrayvec::ArrayVec;
-use dhp_segment::{Counter, Reader};
+use dhp_segment::{Counter, Landmarks, Reader};
 use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
 use crate::exception::Exceptions;
+use crate::express::{self, Tally};
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -58,6 +59,7 @@ pub struct Worker<P: Port> {
     lookup: Lookup,
     /// The bindings of one packet that was put together while the batch was worked on.
     late_lookup: Lookup,
+    landmarks: Landmarks,
     punt_signal: Option<Box<dyn FnMut() + Send>>,
     /// The segment's writer waits for this worker's quiescent points.
     awake: bool,
@@ -101,6 +103,7 @@ impl<P: Port> Worker<P> {
             reader,
             spare: None,
             last_hop: None,
+            tally: Tally::default(),
             trace: None,
             beginning: Beginning::new(),
             now_ns: 0,
@@ -115,6 +118,7 @@ impl<P: Port> Worker<P> {
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
             late_lookup: Lookup::new(),
+            landmarks: Landmarks::none(),
             punt_signal: None,
             awake: false,
         })
@@ -171,6 +175,7 @@ impl<P: Port> Worker<P> {
         self.path.now_ns = now_ns;
         self.path.last_hop = None;
         self.path.trace = self.path.reader.trace_request();
+        self.path.reader.renew(&mut self.landmarks);
         self.path.abandon_old_fragments();
         let mut packets = 0_usize;
         for port in 0..self.path.ports.len() {
@@ -205,6 +210,7 @@ impl<P: Port> Worker<P> {
             plans,
             lookup,
             late_lookup,
+            landmarks,
             ..
         } = self;
         let Some(port) = path.ports.get_mut(number) else {
@@ -229,12 +235,19 @@ impl<P: Port> Worker<P> {
             has_exception: path.exceptions.of(number).is_some(),
             is_host,
         };
+        // A traced packet is told of step by step.
+        let express = ingress.link == Link::Ethernet && !is_host && path.trace.is_none();
         let mut octets = 0_u64;
         plans.clear();
         lookup.clear();
         for frame in batch.iter_mut() {
             octets = octets.saturating_add(frame.bytes().len() as u64);
-            let plan = classify(frame, ingress, &path.reader, lookup);
+            let plan = match express {
+                true => express::sort(frame.bytes(), landmarks, &path.reader),
+                false => None,
+            };
+            let plan =
+                plan.unwrap_or_else(|| classify(frame, ingress, &path.reader, lookup));
             // There are as many plans as packets, and room for a batch of each.
             let _ = plans.try_push(plan);
         }
@@ -250,8 +263,19 @@ impl<P: Port> Worker<P> {
         match path.trace {
             None => {
                 for (packet, plan) in packets {
-                    work(path, packet, plan, lookup, late_lookup, origin);
+                    let back = match plan {
+                        Plan::Enter(place) => path.enter_express(packet, *place),
+                        Plan::Leave(place) => path.leave_express(packet, *place),
+                        plan => {
+                            work(path, packet, plan, lookup, late_lookup, origin);
+                            Ok(())
+                        }
+                    };
+                    if let Err(packet) = back {
+                        take_long_way(path, packet, ingress, late_lookup, origin);
+                    }
                 }
+                path.count_express();
             }
             Some(request) => {
                 let port = u16::try_from(number).ok();
@@ -299,6 +323,22 @@ fn work_traced<P: Port>(
     origin: Origin,
 ) {
     work(path, packet, plan, lookup, late_lookup, origin);
+}
+
+/// What could not be done for an express packet, as if nobody had tried.
+#[cold]
+#[inline(never)]
+fn take_long_way<P: Port>(
+    path: &mut Path<P>,
+    mut packet: P::Buf,
+    ingress: Ingress,
+    late_lookup: &mut Lookup,
+    origin: Origin,
+) {
+    late_lookup.clear();
+    let plan = classify(&mut packet, ingress, &path.reader, late_lookup);
+    late_lookup.resolve(&path.reader);
+    path.carry_out(packet, &plan, late_lookup, origin);
 }
 
 /// Keep a piece of a packet, or carry out what is planned for the packet that it completes.

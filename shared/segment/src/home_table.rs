@@ -11,7 +11,7 @@ use crate::layout::Region;
 use crate::slot::{SLOT_PAST_WORDS, SLOT_WORDS, Slot, State, StateWord};
 use crate::sync::{AtomicU64, Ordering, prefetch};
 use crate::template::{Template, octets_in_place, words_in_place};
-use crate::view::{View, address_octets, address_words};
+use crate::view::View;
 
 /// A binding found, good until the worker's next quiescent point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,19 @@ impl HomeEntry {
     pub fn flows(&self) -> Option<u32> {
         self.state.flows()
     }
+}
+
+/// The tunnel of a plain binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainTunnel {
+    /// Outer source: the anchor.
+    pub anchor: [u8; 16],
+    /// Outer destination: the care-of address.
+    pub care_of: [u8; 16],
+    /// Index of the next hop towards the care-of address.
+    pub next_hop: u32,
+    /// Largest inner packet in octets.
+    pub mtu: u16,
 }
 
 /// Where a home address will be looked for first: see [`crate::Reader::expect_home`].
@@ -71,7 +84,7 @@ impl<'a> HomeTable<'a> {
     /// Has the first slot of a key come nearer.
     #[inline(always)]
     pub(crate) fn expect(self, key: &[u8; 16]) -> HomePlace {
-        let place = self.place(address_words(key));
+        let place = self.place(words_in_place(*key));
         if let Some(slot) = self.slot(place) {
             prefetch(&slot.0[0]);
         }
@@ -81,7 +94,7 @@ impl<'a> HomeTable<'a> {
     /// Looks up a key whose place is known.
     #[inline(always)]
     pub(crate) fn find_at(self, key: &[u8; 16], place: HomePlace) -> Option<HomeEntry> {
-        let key = address_words(key);
+        let key = words_in_place(*key);
         let slot = self.slot(place.0)?;
         let state = slot.state();
         if state.is_occupied() && slot.is(key) {
@@ -118,7 +131,7 @@ impl<'a> HomeTable<'a> {
     /// Looks up one key.
     #[inline]
     pub(crate) fn find(self, key: &[u8; 16]) -> Option<HomeEntry> {
-        let place = HomePlace(self.place(address_words(key)));
+        let place = HomePlace(self.place(words_in_place(*key)));
         self.find_at(key, place)
     }
 
@@ -128,6 +141,18 @@ impl<'a> HomeTable<'a> {
             slot: entry.slot,
             state: self.slot(entry.slot).map_or(entry.state, Slot::state),
         }
+    }
+
+    /// The tunnel that stands in the slot itself.
+    #[inline(always)]
+    pub(crate) fn plain(self, entry: &HomeEntry) -> Option<PlainTunnel> {
+        let plain = entry.state.plain()?;
+        Some(PlainTunnel {
+            anchor: Anchors(self.0).get(plain.anchor)?,
+            care_of: octets_in_place(self.slot(entry.slot)?.care_of()),
+            next_hop: plain.next_hop,
+            mtu: plain.mtu,
+        })
     }
 
     /// What an entry says of the binding's tunnel.
@@ -156,7 +181,7 @@ impl<'a> HomeTable<'a> {
     /// Puts `key`, which is not there, into a vacant slot that its lookups will come to; the binding is not to be found yet. Writer
     /// only.
     pub(crate) fn claim(self, key: &[u8; 16]) -> Option<u32> {
-        let key = address_words(key);
+        let key = words_in_place(*key);
         let start = self.place(key);
         let mut index = start;
         for way in 0..self.region().count {
@@ -217,7 +242,7 @@ impl<'a> HomeTable<'a> {
 
     /// The key of an occupied slot. Writer only.
     pub(crate) fn key(self, index: u32) -> Option<[u8; 16]> {
-        Some(address_octets(self.slot(index)?.key()))
+        Some(octets_in_place(self.slot(index)?.key()))
     }
 
     /// Every binding that readers can reach. Writer only.

@@ -8,6 +8,7 @@ use crate::drop_reason::DropReason;
 use crate::flow::MAX_CARE_OFS;
 use crate::flow_set::FLOW_SET_WORDS;
 use crate::geometry::Geometry;
+use crate::landmarks::{LANDMARK_ENTRIES, LANDMARK_WORDS};
 use crate::meter::METER_WORDS;
 use crate::ring;
 use crate::route_node::{self, NODE_WORDS};
@@ -39,6 +40,8 @@ pub(crate) mod header_word {
     pub(crate) const ROUTES: usize = 17;
     /// Counts the changes of routes, so that workers know what they remember to be old.
     pub(crate) const ROUTES_VERSION: usize = 18;
+    /// The number of the list of landmarks; odd while it is being changed.
+    pub(crate) const LANDMARKS: usize = 19;
     /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
     pub(crate) const HEARTBEAT: usize = 24;
     /// What is to be traced: flags, then an address.
@@ -107,6 +110,7 @@ pub(crate) struct Layout {
     pub(crate) meters: Region,
     pub(crate) care_of_filter: Region,
     pub(crate) flow_sets: Region,
+    pub(crate) landmarks: Region,
     pub(crate) next_hops: Region,
     pub(crate) next_hop_values: Region,
     pub(crate) route_nodes: Region,
@@ -161,6 +165,7 @@ impl Layout {
             ),
             // One in eight waits for quiescence, and at least one: a new set is complete before the old one goes.
             flow_sets: region(FLOW_SET_WORDS, flow_sets + flow_sets.div_ceil(8)),
+            landmarks: region(LANDMARK_WORDS, LANDMARK_ENTRIES),
             next_hops: region(1, next_hops),
             next_hop_values: region(NEXT_HOP_WORDS, 2 * next_hops),
             trace_rings: region(ring::words(TRACE_SLOTS), workers),
@@ -202,6 +207,7 @@ mod tests {
             layout.meters,
             layout.care_of_filter,
             layout.flow_sets,
+            layout.landmarks,
             layout.next_hops,
             layout.next_hop_values,
             layout.trace_rings,

@@ -33,6 +33,7 @@ mod geometry;
 mod hash;
 mod header;
 mod home_table;
+mod landmarks;
 mod layout;
 mod mapping;
 mod meter;
@@ -64,7 +65,8 @@ pub use flow::{
 };
 pub use flow_set::FlowSet;
 pub use geometry::Geometry;
-pub use home_table::{HomeEntry, HomePlace};
+pub use home_table::{HomeEntry, HomePlace, PlainTunnel};
+pub use landmarks::Landmarks;
 pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};
 pub use reader::Reader;

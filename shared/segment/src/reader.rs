@@ -4,7 +4,8 @@ use crate::care_of_filter::CareOfFilter;
 use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
-use crate::home_table::{HomeEntry, HomePlace, HomeTable};
+use crate::home_table::{HomeEntry, HomePlace, HomeTable, PlainTunnel};
+use crate::landmarks::Landmarks;
 use crate::layout::WORKER_COUNTERS;
 use crate::meter::Meter;
 use crate::next_hop::{self, NextHop};
@@ -96,6 +97,14 @@ impl Reader {
         HomeTable(&self.view).tunnel(entry)
     }
 
+    /// The tunnel of a binding with nothing but a tunnel: no limits, no flow rules, and no handoff since the workers' last quiescent
+    /// points. `None`: [`Reader::tunnel`] says more.
+    #[must_use]
+    #[inline(always)]
+    pub fn plain(&self, entry: &HomeEntry) -> Option<PlainTunnel> {
+        HomeTable(&self.view).plain(entry)
+    }
+
     /// Counts a packet of so many octets that a binding has carried.
     #[inline(always)]
     pub fn carry(&self, entry: &HomeEntry, octets: u64) {
@@ -130,6 +139,12 @@ impl Reader {
     #[inline]
     pub fn route(&self, destination: &[u8; 16]) -> RouteAction {
         self.routes.lookup(&self.view, destination)
+    }
+
+    /// Brings a worker's copy of the landmarks up to date. Once per round.
+    #[inline]
+    pub fn renew(&self, landmarks: &mut Landmarks) {
+        landmarks.renew(&self.view);
     }
 
     /// Whether `address` is the care-of address of a binding, or one of the few others that look like one: a hint for whom to

@@ -121,7 +121,7 @@ impl Writer {
             retired.push(Retired::Settling { slot, template });
         }
         quiescence::advance(&view, retired.epoch());
-        Self {
+        let writer = Self {
             ready_at,
             ready: false,
             resting,
@@ -143,7 +143,9 @@ impl Writer {
             view,
             roles,
             _claim: claim,
-        }
+        };
+        writer.publish_landmarks();
+        writer
     }
 
     /// Frees what every awake worker has let go of, and publishes the routes that waited for it. Gives the number of

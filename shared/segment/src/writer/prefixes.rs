@@ -8,11 +8,14 @@ use crate::route_table::{self, Head, Prefix, host_bits, range_len, range_word};
 use crate::sync::Ordering;
 use crate::view::View;
 use prefix_trie::PrefixMap;
+use std::collections::BTreeMap;
 
 /// What the writer knows of the route table beyond what readers need.
 pub(super) struct Routes {
     /// All prefixes, those too that longer ones hide.
     pub(super) prefixes: PrefixMap<Prefix, RouteAction>,
+    /// Those of them that the list of landmarks is made of.
+    pub(super) landmarks: BTreeMap<Prefix, RouteAction>,
     pub(super) nodes: Pool,
     /// By slot: the current table uses it.
     pub(super) in_use: Vec<bool>,
@@ -48,14 +51,30 @@ impl Routes {
                 *in_use = true;
             }
         }
+        let landmarks = landmarks(&prefixes);
         let used = (0..).zip(&in_use).filter(|(_, used)| **used);
         Self {
             nodes: Pool::new(slots, used.map(|(slot, _)| slot)),
             prefixes,
+            landmarks,
             in_use,
             stale: true,
             waiting: None,
         }
+    }
+
+    /// Notes that a prefix has another action, or none any more. `true`: the list of landmarks changes.
+    pub(super) fn note(&mut self, prefix: Prefix, action: Option<RouteAction>) -> bool {
+        match action.filter(is_landmark) {
+            Some(action) => self.landmarks.insert(prefix, action) != Some(action),
+            None => self.landmarks.remove(&prefix).is_some(),
+        }
+    }
+
+    /// Takes other prefixes for those that there were.
+    pub(super) fn replace(&mut self, prefixes: PrefixMap<Prefix, RouteAction>) {
+        self.landmarks = landmarks(&prefixes);
+        self.prefixes = prefixes;
     }
 
     /// The prefixes as ranges, in their order, and the default route.
@@ -89,6 +108,18 @@ impl Routes {
         begin.any(|(start, _)| start == key)
             || end.any(|(start, len)| start | host_bits(len) == before)
     }
+}
+
+const fn is_landmark(action: &RouteAction) -> bool {
+    matches!(action, RouteAction::Anchor | RouteAction::Pool)
+}
+
+fn landmarks(prefixes: &PrefixMap<Prefix, RouteAction>) -> BTreeMap<Prefix, RouteAction> {
+    prefixes
+        .iter()
+        .filter(|(_, action)| is_landmark(action))
+        .map(|(prefix, action)| (prefix, *action))
+        .collect()
 }
 
 /// Leaves the prefixes that `ended`: what is around them holds again behind their last address.

@@ -3,6 +3,7 @@
 use super::Writer;
 use super::route_tree::{Edit, paint};
 use crate::error::{SegmentError, Table};
+use crate::landmarks;
 use crate::pool::Retired;
 use crate::route::{Route, RouteAction};
 use crate::route_node::{self, NodeRef};
@@ -40,6 +41,9 @@ impl Writer {
             self.make_space_for_change()?;
         }
         self.routes.prefixes.insert((start, len), route.action);
+        if self.routes.note((start, len), Some(route.action)) {
+            self.publish_landmarks();
+        }
         self.change(|edit, head, view| {
             if len == 0 {
                 head.default.store(route.action.encode(), Ordering::Release);
@@ -75,6 +79,9 @@ impl Writer {
         }
         self.make_space_for_change()?;
         self.routes.prefixes.remove(&(start, len));
+        if self.routes.note((start, len), None) {
+            self.publish_landmarks();
+        }
         let around = self.routes.prefixes.get_lpm(&(start, len));
         let around = around.map_or(0, |((_, len), action)| range_word(*action, len));
         let last = start | host_bits(len);
@@ -151,8 +158,12 @@ impl Writer {
             return;
         };
         let prefixes = routes.iter().map(|route| (place(route), route.action));
-        self.routes.prefixes = prefixes.collect();
+        self.routes.replace(prefixes.collect());
         self.write_tree();
+    }
+
+    pub(super) fn publish_landmarks(&self) {
+        landmarks::publish(&self.view, self.routes.landmarks.iter());
     }
 
     fn check_table(&self, routes: &[Route]) -> Result<(), SegmentError> {
@@ -209,6 +220,7 @@ impl Writer {
         let (taken, replaced) = (edit.taken, edit.replaced);
         self.account(head.is_some(), taken, replaced);
         self.routes.stale = head.is_none();
+        self.publish_landmarks();
     }
 
     /// Changes the current tree; where that fails, because somebody has scribbled on it, writes a new one.

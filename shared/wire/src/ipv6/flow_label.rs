@@ -9,13 +9,32 @@ use super::Ipv6View;
 #[inline]
 #[must_use]
 pub fn flow_label_hash(inner: &Ipv6View<'_>, upper_protocol: u8, ports: u32) -> u32 {
-    let source = u128::from_be_bytes(*inner.source_octets());
-    let destination = u128::from_be_bytes(*inner.destination_octets());
+    flow_label_of(
+        inner.source_octets(),
+        inner.destination_octets(),
+        inner.flow_label(),
+        upper_protocol,
+        ports,
+    )
+}
+
+/// [`flow_label_hash`] of a packet by its fields.
+#[inline]
+#[must_use]
+pub fn flow_label_of(
+    source: &[u8; 16],
+    destination: &[u8; 16],
+    flow_label: u32,
+    upper_protocol: u8,
+    ports: u32,
+) -> u32 {
+    let source = u128::from_be_bytes(*source);
+    let destination = u128::from_be_bytes(*destination);
     // Multiplication by an odd constant makes the two directions differ and moves every input bit upwards.
     let addresses = source.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         ^ destination.rotate_left(29);
     let rest =
-        u64::from(ports) << 28 ^ u64::from(inner.flow_label()) << 8 ^ u64::from(upper_protocol);
+        u64::from(ports) << 28 ^ u64::from(flow_label) << 8 ^ u64::from(upper_protocol);
     let mut hash = (addresses >> 64) as u64 ^ addresses as u64 ^ rest;
     // The finalizer of splitmix64: each output bit depends on each input bit.
     hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -6,7 +6,7 @@ mod flow_label;
 
 pub use address::{home_agents_anycast, is_unicast_routable};
 pub use ecn::{decap_traffic_class, encap_traffic_class};
-pub use flow_label::flow_label_hash;
+pub use flow_label::{flow_label_hash, flow_label_of};
 
 use core::fmt;
 use core::net::Ipv6Addr;

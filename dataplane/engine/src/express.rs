@@ -1,0 +1,270 @@
+//! The short way of most packets: UDP and TCP into the tunnel of a plain binding, and whatever comes out of one
+//!
+//! The long way ([`crate::classify`], [`crate::downlink`], [`crate::uplink`]) has an answer to everything that can be wrong with a
+//! packet. Nothing is wrong with nearly all of them. This one asks the same questions as that one, all of them, and gives back
+//! unchanged every packet to which an answer is not the usual one: that then goes the long way. So it can be short: fields are
+//! read where they stand in the frame, the link header stays on, one write makes the new headers, and what is counted is counted for
+//! the batch.
+
+use dhp_segment::{HomePlace, Landmarks, NextHop, NextHopState, Reader, RouteAction};
+use dhp_wire::codepoints::next_header;
+use dhp_wire::ethernet::{ETHERTYPE_IPV6, HEADER_LEN as ETHERNET_LEN};
+use dhp_wire::ipv6::{HEADER_LEN as IPV6_LEN, decap_traffic_class, flow_label_of};
+
+use crate::classify::is_special;
+use crate::downlink::tunnel_mtu_of;
+use crate::path::Path;
+use crate::plan::Plan;
+use crate::{Link, PacketBuf, Port};
+
+/// Link header and outer IPv6 header.
+const HEADERS: usize = ETHERNET_LEN + IPV6_LEN;
+/// The ports of UDP and TCP behind them.
+const HEADERS_AND_PORTS: usize = HEADERS + 4;
+/// With the IPv6 header inside the tunnel.
+const BOTH_HEADERS: usize = HEADERS + IPV6_LEN;
+
+/// Version 6, and the Next Header and Hop Limit of a tunnel packet.
+const VERSION: u32 = 6 << 28;
+const TUNNEL: [u8; 2] = [next_header::IPV6, 64];
+
+/// What a worker's express packets add to its counters, once per batch.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) entered: u64,
+    pub(crate) left: u64,
+}
+
+/// The IPv6 header that stands at `AT` in the first `N` octets of a frame. Every place is known when this is compiled.
+struct Header<'a, const N: usize, const AT: usize>(&'a [u8; N]);
+
+impl<const N: usize, const AT: usize> Header<'_, N, AT> {
+    #[inline(always)]
+    fn octets<const LEN: usize>(&self, offset: usize) -> [u8; LEN] {
+        self.0
+            .get(AT + offset..)
+            .and_then(<[u8]>::first_chunk)
+            .copied()
+            .unwrap_or([0; LEN])
+    }
+
+    #[inline(always)]
+    fn octet(&self, offset: usize) -> u8 {
+        let [octet] = self.octets(offset);
+        octet
+    }
+
+    /// Version, traffic class and flow label.
+    #[inline(always)]
+    fn first_word(&self) -> u32 {
+        u32::from_be_bytes(self.octets(0))
+    }
+
+    #[inline(always)]
+    fn is_ipv6(&self) -> bool {
+        self.octet(0) >> 4 == 6
+    }
+
+    #[inline(always)]
+    fn traffic_class(&self) -> u8 {
+        (self.first_word() >> 20) as u8
+    }
+
+    #[inline(always)]
+    fn payload_len(&self) -> usize {
+        u16::from_be_bytes(self.octets(4)).into()
+    }
+
+    #[inline(always)]
+    fn next_header(&self) -> u8 {
+        self.octet(6)
+    }
+
+    #[inline(always)]
+    fn has_hops(&self) -> bool {
+        self.octet(7) > 1
+    }
+
+    #[inline(always)]
+    fn source(&self) -> [u8; 16] {
+        self.octets(8)
+    }
+
+    #[inline(always)]
+    fn destination(&self) -> [u8; 16] {
+        self.octets(24)
+    }
+}
+
+/// The express plan for a frame as it was received on an Ethernet link; `None`: it goes the long way.
+#[inline(always)]
+pub(crate) fn sort(frame: &[u8], landmarks: &Landmarks, reader: &Reader) -> Option<Plan> {
+    let headers = frame.first_chunk::<HEADERS>()?;
+    let link = Header::<HEADERS, 0>(headers);
+    let outer = Header::<HEADERS, ETHERNET_LEN>(headers);
+    let to_group = link.octet(0) & 1 == 1;
+    let ether_type = u16::from_be_bytes(link.octets(12));
+    if to_group || ether_type != ETHERTYPE_IPV6 || !outer.is_ipv6() {
+        return None;
+    }
+    // Neither link padding nor a truncated packet.
+    if outer.payload_len().checked_add(HEADERS) != Some(frame.len()) {
+        return None;
+    }
+    let (source, destination) = (outer.source(), outer.destination());
+    if is_special(&source) || is_special(&destination) || !landmarks.is_outside(&source) {
+        return None;
+    }
+    if outer.next_header() == next_header::IPV6 && landmarks.is_anchor(&destination) {
+        let inner = Header::<BOTH_HEADERS, HEADERS>(frame.first_chunk()?);
+        let fits = inner.payload_len().checked_add(BOTH_HEADERS) == Some(frame.len());
+        if !inner.is_ipv6() || !fits || !inner.has_hops() || is_special(&inner.destination()) {
+            return None;
+        }
+        return Some(Plan::Leave(reader.expect_home(&inner.source())));
+    }
+    let has_ports = matches!(outer.next_header(), next_header::UDP | next_header::TCP)
+        && frame.len() >= HEADERS_AND_PORTS;
+    if has_ports && outer.has_hops() && landmarks.is_in_pool(&destination) {
+        return Some(Plan::Enter(reader.expect_home(&destination)));
+    }
+    None
+}
+
+impl<P: Port> Path<P> {
+    /// Put a packet that [`sort`] has sorted into the tunnel of its binding.
+    ///
+    /// # Errors
+    /// The packet, which has to go the long way.
+    #[inline(always)]
+    pub(crate) fn enter_express(
+        &mut self,
+        mut packet: P::Buf,
+        place: HomePlace,
+    ) -> Result<(), P::Buf> {
+        let Some(headers) = packet.bytes().first_chunk::<HEADERS_AND_PORTS>() else {
+            return Err(packet);
+        };
+        let inner = Header::<HEADERS_AND_PORTS, ETHERNET_LEN>(headers);
+        let destination = inner.destination();
+        let Some(entry) = self.reader.find_home(&destination, place) else {
+            return Err(packet);
+        };
+        let Some(tunnel) = self.reader.plain(&entry) else {
+            return Err(packet);
+        };
+        let len = packet.bytes().len().saturating_sub(ETHERNET_LEN);
+        let Some(hop) = self.express_hop(tunnel.next_hop) else {
+            return Err(packet);
+        };
+        let is_loop = tunnel.care_of == tunnel.anchor || tunnel.care_of == destination;
+        let is_clamped = self.tcp_mss_clamp && inner.next_header() == next_header::TCP;
+        if is_loop || is_clamped || len > tunnel_mtu_of(tunnel.mtu, &hop) {
+            return Err(packet);
+        }
+        let first = inner.first_word();
+        let flow_label = flow_label_of(
+            &inner.source(),
+            &destination,
+            first & 0x000f_ffff,
+            inner.next_header(),
+            u32::from_be_bytes(inner.octets(IPV6_LEN)),
+        );
+        let first = VERSION | first & 0x0ff0_0000 | flow_label;
+        // The frame had a whole header of 16 bits of length, and is no longer than the link allows.
+        let payload_len = len as u16;
+        let hops = inner.octet(7).saturating_sub(1);
+        if !packet.prepend(IPV6_LEN) {
+            return Err(packet);
+        }
+        if let Some(front) = packet.bytes_mut().first_chunk_mut::<BOTH_HEADERS>() {
+            put_link(front, &hop);
+            put(front, ETHERNET_LEN, first.to_be_bytes());
+            put(front, ETHERNET_LEN + 4, payload_len.to_be_bytes());
+            put(front, ETHERNET_LEN + 6, TUNNEL);
+            put(front, ETHERNET_LEN + 8, tunnel.anchor);
+            put(front, ETHERNET_LEN + 24, tunnel.care_of);
+            put(front, HEADERS + 7, [hops]);
+        }
+        self.reader.carry(&entry, len as u64);
+        self.tally.entered += 1;
+        self.send_frame(packet, hop.port.into());
+        Ok(())
+    }
+
+    /// Take a packet that [`sort`] has sorted out of its tunnel, if its mobile node has sent it.
+    ///
+    /// # Errors
+    /// The packet, which has to go the long way.
+    #[inline(always)]
+    pub(crate) fn leave_express(
+        &mut self,
+        mut packet: P::Buf,
+        place: HomePlace,
+    ) -> Result<(), P::Buf> {
+        let Some(headers) = packet.bytes().first_chunk::<BOTH_HEADERS>() else {
+            return Err(packet);
+        };
+        let outer = Header::<BOTH_HEADERS, ETHERNET_LEN>(headers);
+        let inner = Header::<BOTH_HEADERS, HEADERS>(headers);
+        let Some(entry) = self.reader.find_home(&inner.source(), place) else {
+            return Err(packet);
+        };
+        // The long way's reasons stand there: RFC 6275 §8.4 and §10.4.5.
+        let is_sender = self
+            .reader
+            .plain(&entry)
+            .is_some_and(|tunnel| tunnel.care_of == outer.source());
+        let class = inner.traffic_class();
+        let keeps_class = decap_traffic_class(class, outer.traffic_class()) == Some(class);
+        let is_clamped = self.tcp_mss_clamp && inner.next_header() != next_header::UDP;
+        if !is_sender || !keeps_class || is_clamped {
+            return Err(packet);
+        }
+        let RouteAction::Forward { next_hop } = self.reader.route(&inner.destination()) else {
+            return Err(packet);
+        };
+        let Some(hop) = self.express_hop(next_hop) else {
+            return Err(packet);
+        };
+        let len = packet.bytes().len().saturating_sub(HEADERS);
+        if len > usize::from(hop.mtu) {
+            return Err(packet);
+        }
+        let hops = inner.octet(7).saturating_sub(1);
+        if !packet.trim_front(IPV6_LEN) {
+            return Err(packet);
+        }
+        if let Some(front) = packet.bytes_mut().first_chunk_mut::<HEADERS>() {
+            put_link(front, &hop);
+            put(front, ETHERNET_LEN + 7, [hops]);
+        }
+        self.reader.carry(&entry, len as u64);
+        self.tally.left += 1;
+        self.send_frame(packet, hop.port.into());
+        Ok(())
+    }
+
+    /// A next hop that needs no asking: a neighbour that is known, on an Ethernet link.
+    #[inline(always)]
+    fn express_hop(&mut self, id: u32) -> Option<NextHop> {
+        let hop = self.next_hop(id)?;
+        let link = self.ports.get(usize::from(hop.port))?.info().link;
+        (hop.state == NextHopState::Resolved && link == Link::Ethernet).then_some(hop)
+    }
+}
+
+#[inline(always)]
+fn put_link<const N: usize>(front: &mut [u8; N], hop: &NextHop) {
+    put(front, 0, hop.destination_mac);
+    put(front, 6, hop.source_mac);
+    put(front, 12, ETHERTYPE_IPV6.to_be_bytes());
+}
+
+/// Writes at a place that is known when this is compiled.
+#[inline(always)]
+fn put<const N: usize, const LEN: usize>(front: &mut [u8; N], at: usize, octets: [u8; LEN]) {
+    if let Some(place) = front.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *place = octets;
+    }
+}

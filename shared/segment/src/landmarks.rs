@@ -1,0 +1,187 @@
+//! The anchors and the pools: what a worker compares addresses with before it looks at the route table.
+//!
+//! There are few of them, and nearly every packet is to one of the two. The writer keeps a list of them beside the route table, and a
+//! worker has a copy, which it renews between batches when the list has another number. The list is a hint about the route table and
+//! nothing more: it names a prefix with the action that the table has for it, and longer prefixes may say otherwise for a part of it.
+
+use crate::layout::header_word;
+use crate::route::RouteAction;
+use crate::route_table::Prefix;
+use crate::sync::{AtomicU64, Ordering, fence};
+use crate::template::words_in_place;
+use crate::view::View;
+
+/// Anchor addresses in the list.
+const MAX_ANCHORS: usize = 8;
+/// Pools in the list.
+const MAX_POOLS: usize = 8;
+/// Words of an entry: two of the address and two of its mask, octets in place.
+pub(crate) const LANDMARK_WORDS: usize = 4;
+/// Entries of the list, after one with the counts.
+pub(crate) const LANDMARK_ENTRIES: usize = 1 + MAX_ANCHORS + MAX_POOLS;
+
+/// An address and its mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Range {
+    value: [u64; 2],
+    mask: [u64; 2],
+}
+
+impl Range {
+    fn of((start, len): Prefix) -> Self {
+        let mask = u128::MAX.checked_shl(128 - u32::from(len)).unwrap_or(0);
+        let in_place = |bits: u128| words_in_place(bits.to_be_bytes());
+        Self {
+            value: in_place(start & mask),
+            mask: in_place(mask),
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, address: [u64; 2]) -> bool {
+        (address[0] & self.mask[0] ^ self.value[0]) | (address[1] & self.mask[1] ^ self.value[1])
+            == 0
+    }
+}
+
+/// A worker's copy of the list.
+#[derive(Debug, Clone)]
+pub struct Landmarks {
+    /// The number of the list that was copied; odd: none.
+    version: u64,
+    anchors: [Range; MAX_ANCHORS],
+    anchor_count: usize,
+    pools: [Range; MAX_POOLS],
+    pool_count: usize,
+    /// There are no pools beside those.
+    all_pools: bool,
+}
+
+impl Landmarks {
+    /// A copy of nothing: no address is known.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            version: u64::MAX,
+            anchors: [Range::default(); MAX_ANCHORS],
+            anchor_count: 0,
+            pools: [Range::default(); MAX_POOLS],
+            pool_count: 0,
+            all_pools: false,
+        }
+    }
+
+    /// Whether the route of `address` is known to be [`RouteAction::Anchor`].
+    #[must_use]
+    #[inline(always)]
+    pub fn is_anchor(&self, address: &[u8; 16]) -> bool {
+        let address = words_in_place(*address);
+        self.anchors
+            .iter()
+            .take(self.anchor_count)
+            .any(|anchor| anchor.has(address))
+    }
+
+    /// Whether `address` lies in a pool that is in the list.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_in_pool(&self, address: &[u8; 16]) -> bool {
+        let address = words_in_place(*address);
+        self.pools
+            .iter()
+            .take(self.pool_count)
+            .any(|pool| pool.has(address))
+    }
+
+    /// Whether it is known that the route of `address` is not [`RouteAction::Pool`].
+    #[must_use]
+    #[inline(always)]
+    pub fn is_outside(&self, address: &[u8; 16]) -> bool {
+        self.all_pools && !self.is_in_pool(address)
+    }
+
+    /// Copies the list of `view` again if it has changed. A list that is being changed is not copied until the next time.
+    #[inline]
+    pub(crate) fn renew(&mut self, view: &View) {
+        let Some(version) = view.word(header_word::LANDMARKS) else {
+            return;
+        };
+        let current = version.load(Ordering::Acquire);
+        if current != self.version {
+            self.copy(view, version, current);
+        }
+    }
+
+    #[cold]
+    fn copy(&mut self, view: &View, version: &AtomicU64, current: u64) {
+        *self = Self::none();
+        if current % 2 == 1 {
+            return;
+        }
+        let mut copy = Self::none();
+        let entry = |index: usize| {
+            let words = view.slot::<LANDMARK_WORDS>(&view.layout.landmarks, index as u32)?;
+            let [value_0, value_1, mask_0, mask_1] =
+                core::array::from_fn(|word| words[word].load(Ordering::Relaxed));
+            Some(Range {
+                value: [value_0, value_1],
+                mask: [mask_0, mask_1],
+            })
+        };
+        let counts = entry(0).unwrap_or_default();
+        copy.anchor_count = (counts.value[0] as usize).min(MAX_ANCHORS);
+        copy.pool_count = (counts.value[1] as usize).min(MAX_POOLS);
+        copy.all_pools = counts.mask[0] == 1;
+        for (index, range) in copy.anchors.iter_mut().chain(&mut copy.pools).enumerate() {
+            *range = entry(1 + index).unwrap_or_default();
+        }
+        // What was copied is a list only if it has the number still.
+        fence(Ordering::Acquire);
+        if version.load(Ordering::Relaxed) == current {
+            copy.version = current;
+            *self = copy;
+        }
+    }
+}
+
+/// Puts the list of these anchors and pools in place of the one before. Writer only.
+pub(crate) fn publish<'a>(view: &View, routes: impl Iterator<Item = (&'a Prefix, &'a RouteAction)>) {
+    let Some(version) = view.word(header_word::LANDMARKS) else {
+        return;
+    };
+    let mut anchors = Vec::new();
+    let mut pools = Vec::new();
+    for (prefix, action) in routes {
+        match action {
+            // A shorter one may have something else inside.
+            RouteAction::Anchor if prefix.1 == 128 => anchors.push(Range::of(*prefix)),
+            RouteAction::Pool => pools.push(Range::of(*prefix)),
+            _ => {}
+        }
+    }
+    let all_pools = u64::from(pools.len() <= MAX_POOLS);
+    anchors.truncate(MAX_ANCHORS);
+    pools.truncate(MAX_POOLS);
+    let changing = version.load(Ordering::Relaxed) | 1;
+    version.store(changing, Ordering::Relaxed);
+    fence(Ordering::Release);
+    let put = |index: usize, range: &Range| {
+        let slot = view.slot::<LANDMARK_WORDS>(&view.layout.landmarks, index as u32);
+        let values = range.value.into_iter().chain(range.mask);
+        for (word, value) in slot.into_iter().flatten().zip(values) {
+            word.store(value, Ordering::Relaxed);
+        }
+    };
+    let counts = Range {
+        value: [anchors.len() as u64, pools.len() as u64],
+        mask: [all_pools, 0],
+    };
+    put(0, &counts);
+    for (index, range) in anchors.iter().enumerate() {
+        put(1 + index, range);
+    }
+    for (index, range) in pools.iter().enumerate() {
+        put(1 + MAX_ANCHORS + index, range);
+    }
+    version.store(changing.wrapping_add(1), Ordering::Release);
+}
