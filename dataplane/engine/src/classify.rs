@@ -118,8 +118,14 @@ fn plan(
 /// Whether an address can be one that is not for every router: multicast, link-local, loopback and unspecified addresses begin
 /// with one of three octets, and hardly any other does.
 #[inline]
-pub(crate) const fn is_special(address: &[u8; 16]) -> bool {
-    matches!(address[0], 0 | 0xfe | 0xff)
+const fn is_special(address: &[u8; 16]) -> bool {
+    is_special_octet(address[0])
+}
+
+/// [`is_special`] by the first octet.
+#[inline(always)]
+pub(crate) const fn is_special_octet(first: u8) -> bool {
+    matches!(first, 0 | 0xfe | 0xff)
 }
 
 /// RFC 4291 §2.5.6: "Routers must not forward any packets with Link-Local source or destination addresses to other links";

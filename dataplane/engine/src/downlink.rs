@@ -154,14 +154,11 @@ fn tunnel_mtu(template: &Template, hop: &NextHop, encapsulation_limit: Option<u8
         Some(_) => TUNNEL_LIMIT_LEN,
         None => 0,
     };
-    tunnel_mtu_of(template.mtu, hop).saturating_sub(options)
-}
-
-/// The same without options, for a tunnel with this MTU of its own.
-#[inline(always)]
-pub(crate) fn tunnel_mtu_of(mtu: u16, hop: &NextHop) -> usize {
     let link = usize::from(hop.mtu).saturating_sub(OUTER_HEADER_LEN);
-    usize::from(mtu).min(link).max(MIN_TUNNEL_MTU)
+    usize::from(template.mtu)
+        .min(link)
+        .max(MIN_TUNNEL_MTU)
+        .saturating_sub(options)
 }
 
 /// The inner packet that TCP is to make at most. Sources need not make any smaller than 1280 octets.

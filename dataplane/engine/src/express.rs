@@ -6,15 +6,16 @@
 //! read where they stand in the frame, the link header stays on, one write makes the new headers, and what is counted is counted for
 //! the batch.
 
-use dhp_segment::{HomePlace, Landmarks, NextHop, NextHopState, Reader, RouteAction};
+use dhp_segment::{
+    AddressWords, HomePlace, Landmarks, NextHopState, OUTER_HEADER_LEN, Reader, RouteAction,
+};
 use dhp_wire::codepoints::next_header;
 use dhp_wire::ethernet::{ETHERTYPE_IPV6, HEADER_LEN as ETHERNET_LEN};
 use dhp_wire::ipv6::{HEADER_LEN as IPV6_LEN, decap_traffic_class, flow_label_of};
 
-use crate::classify::is_special;
-use crate::downlink::tunnel_mtu_of;
+use crate::classify::is_special_octet;
+use crate::downlink::MIN_TUNNEL_MTU;
 use crate::path::Path;
-use crate::plan::Plan;
 use crate::{Link, PacketBuf, Port};
 
 /// Link header and outer IPv6 header.
@@ -27,6 +28,17 @@ const BOTH_HEADERS: usize = HEADERS + IPV6_LEN;
 /// Version 6, and the Next Header and Hop Limit of a tunnel packet.
 const VERSION: u32 = 6 << 28;
 const TUNNEL: [u8; 2] = [next_header::IPV6, 64];
+
+/// The way of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// By a [`Plan`](crate::plan::Plan).
+    Long,
+    /// Into the tunnel of the binding that is looked for there. The frame is as it was received.
+    Enter(HomePlace),
+    /// Out of the tunnel of the binding that is looked for there, likewise.
+    Leave(HomePlace),
+}
 
 /// What a worker's express packets add to its counters, once per batch.
 #[derive(Debug, Default)]
@@ -52,6 +64,14 @@ impl<const N: usize, const AT: usize> Header<'_, N, AT> {
     fn octet(&self, offset: usize) -> u8 {
         let [octet] = self.octets(offset);
         octet
+    }
+
+    #[inline(always)]
+    fn address(&self, offset: usize) -> AddressWords {
+        AddressWords([
+            u64::from_ne_bytes(self.octets(offset)),
+            u64::from_ne_bytes(self.octets(offset + 8)),
+        ])
     }
 
     /// Version, traffic class and flow label.
@@ -86,19 +106,24 @@ impl<const N: usize, const AT: usize> Header<'_, N, AT> {
     }
 
     #[inline(always)]
-    fn source(&self) -> [u8; 16] {
-        self.octets(8)
+    fn source(&self) -> AddressWords {
+        self.address(8)
     }
 
     #[inline(always)]
-    fn destination(&self) -> [u8; 16] {
-        self.octets(24)
+    fn destination(&self) -> AddressWords {
+        self.address(24)
     }
 }
 
-/// The express plan for a frame as it was received on an Ethernet link; `None`: it goes the long way.
+/// Which way a frame goes, as it was received on an Ethernet link.
 #[inline(always)]
-pub(crate) fn sort(frame: &[u8], landmarks: &Landmarks, reader: &Reader) -> Option<Plan> {
+pub(crate) fn sort(frame: &[u8], landmarks: &Landmarks, reader: &Reader) -> Lane {
+    sort_express(frame, landmarks, reader).unwrap_or(Lane::Long)
+}
+
+#[inline(always)]
+fn sort_express(frame: &[u8], landmarks: &Landmarks, reader: &Reader) -> Option<Lane> {
     let headers = frame.first_chunk::<HEADERS>()?;
     let link = Header::<HEADERS, 0>(headers);
     let outer = Header::<HEADERS, ETHERNET_LEN>(headers);
@@ -112,21 +137,21 @@ pub(crate) fn sort(frame: &[u8], landmarks: &Landmarks, reader: &Reader) -> Opti
         return None;
     }
     let (source, destination) = (outer.source(), outer.destination());
-    if is_special(&source) || is_special(&destination) || !landmarks.is_outside(&source) {
+    if is_special(source) || is_special(destination) || !landmarks.is_outside(source) {
         return None;
     }
-    if outer.next_header() == next_header::IPV6 && landmarks.is_anchor(&destination) {
+    if outer.next_header() == next_header::IPV6 && landmarks.is_anchor(destination) {
         let inner = Header::<BOTH_HEADERS, HEADERS>(frame.first_chunk()?);
         let fits = inner.payload_len().checked_add(BOTH_HEADERS) == Some(frame.len());
-        if !inner.is_ipv6() || !fits || !inner.has_hops() || is_special(&inner.destination()) {
+        if !inner.is_ipv6() || !fits || !inner.has_hops() || is_special(inner.destination()) {
             return None;
         }
-        return Some(Plan::Leave(reader.expect_home(&inner.source())));
+        return Some(Lane::Leave(reader.expect_home(inner.source())));
     }
     let has_ports = matches!(outer.next_header(), next_header::UDP | next_header::TCP)
         && frame.len() >= HEADERS_AND_PORTS;
-    if has_ports && outer.has_hops() && landmarks.is_in_pool(&destination) {
-        return Some(Plan::Enter(reader.expect_home(&destination)));
+    if has_ports && outer.has_hops() && landmarks.is_in_pool(destination) {
+        return Some(Lane::Enter(reader.expect_home(destination)));
     }
     None
 }
@@ -147,7 +172,7 @@ impl<P: Port> Path<P> {
         };
         let inner = Header::<HEADERS_AND_PORTS, ETHERNET_LEN>(headers);
         let destination = inner.destination();
-        let Some(entry) = self.reader.find_home(&destination, place) else {
+        let Some(entry) = self.reader.find_home(destination, place) else {
             return Err(packet);
         };
         let Some(tunnel) = self.reader.plain(&entry) else {
@@ -159,13 +184,13 @@ impl<P: Port> Path<P> {
         };
         let is_loop = tunnel.care_of == tunnel.anchor || tunnel.care_of == destination;
         let is_clamped = self.tcp_mss_clamp && inner.next_header() == next_header::TCP;
-        if is_loop || is_clamped || len > tunnel_mtu_of(tunnel.mtu, &hop) {
+        if is_loop || is_clamped || len > usize::from(tunnel.mtu.min(hop.tunnel_mtu)).max(MIN_TUNNEL_MTU) {
             return Err(packet);
         }
         let first = inner.first_word();
         let flow_label = flow_label_of(
-            &inner.source(),
-            &destination,
+            &inner.source().octets(),
+            &destination.octets(),
             first & 0x000f_ffff,
             inner.next_header(),
             u32::from_be_bytes(inner.octets(IPV6_LEN)),
@@ -182,8 +207,8 @@ impl<P: Port> Path<P> {
             put(front, ETHERNET_LEN, first.to_be_bytes());
             put(front, ETHERNET_LEN + 4, payload_len.to_be_bytes());
             put(front, ETHERNET_LEN + 6, TUNNEL);
-            put(front, ETHERNET_LEN + 8, tunnel.anchor);
-            put(front, ETHERNET_LEN + 24, tunnel.care_of);
+            put_address(front, ETHERNET_LEN + 8, tunnel.anchor);
+            put_address(front, ETHERNET_LEN + 24, tunnel.care_of);
             put(front, HEADERS + 7, [hops]);
         }
         self.reader.carry(&entry, len as u64);
@@ -207,7 +232,7 @@ impl<P: Port> Path<P> {
         };
         let outer = Header::<BOTH_HEADERS, ETHERNET_LEN>(headers);
         let inner = Header::<BOTH_HEADERS, HEADERS>(headers);
-        let Some(entry) = self.reader.find_home(&inner.source(), place) else {
+        let Some(entry) = self.reader.find_home(inner.source(), place) else {
             return Err(packet);
         };
         // The long way's reasons stand there: RFC 6275 §8.4 and §10.4.5.
@@ -221,7 +246,7 @@ impl<P: Port> Path<P> {
         if !is_sender || !keeps_class || is_clamped {
             return Err(packet);
         }
-        let RouteAction::Forward { next_hop } = self.reader.route(&inner.destination()) else {
+        let RouteAction::Forward { next_hop } = self.reader.route(&inner.destination().octets()) else {
             return Err(packet);
         };
         let Some(hop) = self.express_hop(next_hop) else {
@@ -247,18 +272,64 @@ impl<P: Port> Path<P> {
 
     /// A next hop that needs no asking: a neighbour that is known, on an Ethernet link.
     #[inline(always)]
-    fn express_hop(&mut self, id: u32) -> Option<NextHop> {
-        let hop = self.next_hop(id)?;
+    fn express_hop(&mut self, id: u32) -> Option<ExpressHop> {
+        match self.express_hop {
+            Some((last, hop)) if last == id => Some(hop),
+            _ => self.ask_express_hop(id),
+        }
+    }
+
+    #[inline(never)]
+    fn ask_express_hop(&mut self, id: u32) -> Option<ExpressHop> {
+        let hop = self.reader.next_hop(id)?;
         let link = self.ports.get(usize::from(hop.port))?.info().link;
-        (hop.state == NextHopState::Resolved && link == Link::Ethernet).then_some(hop)
+        if hop.state != NextHopState::Resolved || link != Link::Ethernet {
+            return None;
+        }
+        let [d0, d1, d2, d3, d4, d5] = hop.destination_mac;
+        let [s0, s1, s2, s3, s4, s5] = hop.source_mac;
+        let [t0, t1] = ETHERTYPE_IPV6.to_be_bytes();
+        let hop = ExpressHop {
+            link_front: u64::from_ne_bytes([d0, d1, d2, d3, d4, d5, s0, s1]),
+            link_back: u64::from_ne_bytes([s0, s1, s2, s3, s4, s5, t0, t1]),
+            port: hop.port,
+            mtu: hop.mtu,
+            tunnel_mtu: hop.mtu.saturating_sub(OUTER_HEADER_LEN as u16),
+        };
+        self.express_hop = Some((id, hop));
+        Some(hop)
     }
 }
 
+/// What an express packet needs of its next hop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExpressHop {
+    /// The link header's first eight octets and its last eight, of which two are the same: two stores write it.
+    link_front: u64,
+    link_back: u64,
+    port: u16,
+    /// The link's MTU.
+    mtu: u16,
+    /// What of it a tunnel leaves.
+    tunnel_mtu: u16,
+}
+
 #[inline(always)]
-fn put_link<const N: usize>(front: &mut [u8; N], hop: &NextHop) {
-    put(front, 0, hop.destination_mac);
-    put(front, 6, hop.source_mac);
-    put(front, 12, ETHERTYPE_IPV6.to_be_bytes());
+fn put_link<const N: usize>(front: &mut [u8; N], hop: &ExpressHop) {
+    put(front, 0, hop.link_front.to_ne_bytes());
+    put(front, ETHERNET_LEN - 8, hop.link_back.to_ne_bytes());
+}
+
+#[inline(always)]
+fn put_address<const N: usize>(front: &mut [u8; N], at: usize, address: AddressWords) {
+    let [first, second] = address.0;
+    put(front, at, first.to_ne_bytes());
+    put(front, at + 8, second.to_ne_bytes());
+}
+
+#[inline(always)]
+fn is_special(address: AddressWords) -> bool {
+    is_special_octet(address.first_octet())
 }
 
 /// Writes at a place that is known when this is compiled.

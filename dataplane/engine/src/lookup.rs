@@ -1,7 +1,7 @@
 //! The bindings of a batch, looked up together
 
 use arrayvec::ArrayVec;
-use dhp_segment::{HomeEntry, HomePlace, Reader};
+use dhp_segment::{AddressWords, HomeEntry, HomePlace, Reader};
 
 use crate::BATCH_SIZE;
 
@@ -17,7 +17,7 @@ const _: () = assert!(KEYS <= 1 << 16);
 /// The home addresses that a batch asks about, and the answers. Each is on its way from memory while the others are asked for.
 #[derive(Debug)]
 pub(crate) struct Lookup {
-    keys: ArrayVec<([u8; 16], HomePlace), KEYS>,
+    keys: ArrayVec<(AddressWords, HomePlace), KEYS>,
     entries: [Option<HomeEntry>; KEYS],
 }
 
@@ -39,9 +39,10 @@ impl Lookup {
     #[inline]
     pub(crate) fn ask(&mut self, home_address: &[u8; 16], reader: &Reader) -> Option<Key> {
         let key = u16::try_from(self.keys.len()).ok().map(Key)?;
+        let home_address = AddressWords::from(*home_address);
         let place = reader.expect_home(home_address);
         self.keys
-            .try_push((*home_address, place))
+            .try_push((home_address, place))
             .ok()
             .map(|()| key)
     }
@@ -50,7 +51,7 @@ impl Lookup {
     #[inline]
     pub(crate) fn resolve(&mut self, reader: &Reader) {
         for ((key, place), entry) in self.keys.iter().zip(&mut self.entries) {
-            *entry = reader.find_home(key, *place);
+            *entry = reader.find_home(*key, *place);
         }
     }
 

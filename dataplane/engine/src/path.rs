@@ -9,7 +9,7 @@ use dhp_wire::ethernet::{
 };
 
 use crate::exception::Exceptions;
-use crate::express::Tally;
+use crate::express::{ExpressHop, Tally};
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -50,6 +50,8 @@ pub(crate) struct Path<P: Port> {
     pub(crate) spare: Option<P::Buf>,
     /// The next hop asked for last in this round: packets that come together often go on together.
     pub(crate) last_hop: Option<(u32, NextHop)>,
+    /// The same for express packets.
+    pub(crate) express_hop: Option<(u32, ExpressHop)>,
     /// What the express packets of the batch are still to be counted as.
     pub(crate) tally: Tally,
     /// Which packets of the current round are traced.
@@ -79,10 +81,7 @@ impl<P: Port> Path<P> {
             Plan::Decapsulate(tunnelled) => self.uplink(packet, tunnelled, lookup, origin),
             Plan::Host => self.hand_to_host(packet, origin),
             Plan::Drop(reason) => self.discard(packet, *reason),
-            // Neither is here: the worker has others take them.
-            Plan::Reassemble | Plan::Enter(_) | Plan::Leave(_) => {
-                self.discard(packet, DropReason::Fragment);
-            }
+            Plan::Reassemble => self.discard(packet, DropReason::Fragment),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is to be done with a packet, as far as its own octets and the routes tell
 
-use dhp_segment::{DropReason, HomePlace, RouteAction};
+use dhp_segment::{DropReason, RouteAction};
 
 use crate::lookup::Key;
 
@@ -23,10 +23,6 @@ pub(crate) enum Plan {
     Reassemble,
     /// A tunnel from a mobile node ends here.
     Decapsulate(Tunnelled),
-    /// Into the tunnel of the binding that is looked for there, by [`crate::express`]. The frame is as it was received.
-    Enter(HomePlace),
-    /// Out of the tunnel of the binding that is looked for there, likewise.
-    Leave(HomePlace),
 }
 
 /// A tunnelled packet, whose inner one is well-formed and not of link scope.

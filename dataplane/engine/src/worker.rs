@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
 use crate::exception::Exceptions;
-use crate::express::{self, Tally};
+use crate::express::{self, Lane, Tally};
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -55,6 +55,7 @@ pub struct Worker<P: Port> {
     pub(crate) path: Path<P>,
     pub(crate) config: WorkerConfig,
     batch: Batch<P::Buf>,
+    lanes: ArrayVec<Lane, BATCH_SIZE>,
     plans: ArrayVec<Plan, BATCH_SIZE>,
     lookup: Lookup,
     /// The bindings of one packet that was put together while the batch was worked on.
@@ -103,6 +104,7 @@ impl<P: Port> Worker<P> {
             reader,
             spare: None,
             last_hop: None,
+            express_hop: None,
             tally: Tally::default(),
             trace: None,
             beginning: Beginning::new(),
@@ -115,6 +117,7 @@ impl<P: Port> Worker<P> {
             path,
             config,
             batch: Batch::new(),
+            lanes: ArrayVec::new(),
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
             late_lookup: Lookup::new(),
@@ -174,6 +177,7 @@ impl<P: Port> Worker<P> {
         }
         self.path.now_ns = now_ns;
         self.path.last_hop = None;
+        self.path.express_hop = None;
         self.path.trace = self.path.reader.trace_request();
         self.path.reader.renew(&mut self.landmarks);
         self.path.abandon_old_fragments();
@@ -207,6 +211,7 @@ impl<P: Port> Worker<P> {
         let Self {
             path,
             batch,
+            lanes,
             plans,
             lookup,
             late_lookup,
@@ -238,18 +243,20 @@ impl<P: Port> Worker<P> {
         // A traced packet is told of step by step.
         let express = ingress.link == Link::Ethernet && !is_host && path.trace.is_none();
         let mut octets = 0_u64;
+        lanes.clear();
         plans.clear();
         lookup.clear();
         for frame in batch.iter_mut() {
             octets = octets.saturating_add(frame.bytes().len() as u64);
-            let plan = match express {
+            let lane = match express {
                 true => express::sort(frame.bytes(), landmarks, &path.reader),
-                false => None,
+                false => Lane::Long,
             };
-            let plan =
-                plan.unwrap_or_else(|| classify(frame, ingress, &path.reader, lookup));
-            // There are as many plans as packets, and room for a batch of each.
-            let _ = plans.try_push(plan);
+            // There are as many lanes and plans as packets at most, and room for a batch of each.
+            if lane == Lane::Long {
+                let _ = plans.try_push(classify_apart(frame, ingress, &path.reader, lookup));
+            }
+            let _ = lanes.try_push(lane);
         }
         path.reader.count(Counter::RxPackets, received as u64);
         path.reader.count(Counter::RxBytes, octets);
@@ -259,15 +266,18 @@ impl<P: Port> Worker<P> {
         } else {
             Origin::Port(number)
         };
-        let packets = batch.drain().zip(plans.iter());
+        let packets = batch.drain();
+        let mut plans = plans.iter();
         match path.trace {
             None => {
-                for (packet, plan) in packets {
-                    let back = match plan {
-                        Plan::Enter(place) => path.enter_express(packet, *place),
-                        Plan::Leave(place) => path.leave_express(packet, *place),
-                        plan => {
-                            work(path, packet, plan, lookup, late_lookup, origin);
+                for (packet, lane) in packets.zip(lanes.iter()) {
+                    let back = match lane {
+                        Lane::Enter(place) => path.enter_express(packet, *place),
+                        Lane::Leave(place) => path.leave_express(packet, *place),
+                        Lane::Long => {
+                            if let Some(plan) = plans.next() {
+                                work_apart(path, packet, plan, lookup, late_lookup, origin);
+                            }
                             Ok(())
                         }
                     };
@@ -279,9 +289,9 @@ impl<P: Port> Worker<P> {
             }
             Some(request) => {
                 let port = u16::try_from(number).ok();
-                for (packet, plan) in packets {
+                for (packet, plan) in packets.zip(plans) {
                     let watched = path.watch(&request, packet.bytes());
-                    work_traced(path, packet, plan, lookup, late_lookup, origin);
+                    work_apart(path, packet, plan, lookup, late_lookup, origin);
                     path.tell(&request, watched, port);
                 }
             }
@@ -311,10 +321,20 @@ fn work<P: Port>(
     }
 }
 
-/// [`work`], once more: so that the other loop has its own.
-#[cold]
+/// [`classify`], where the registers of the loop are not its own.
 #[inline(never)]
-fn work_traced<P: Port>(
+fn classify_apart(
+    frame: &mut impl PacketBuf,
+    ingress: Ingress,
+    reader: &Reader,
+    lookup: &mut Lookup,
+) -> Plan {
+    classify(frame, ingress, reader, lookup)
+}
+
+/// [`work`], likewise.
+#[inline(never)]
+fn work_apart<P: Port>(
     path: &mut Path<P>,
     packet: P::Buf,
     plan: &Plan,

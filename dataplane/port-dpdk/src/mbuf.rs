@@ -104,12 +104,25 @@ impl Mbuf {
         (code == 0).then_some(self)
     }
 
+    /// Have an mbuf brought to the cache, without what is in it.
+    #[inline]
+    pub(crate) fn prefetch(mbuf: *mut rte_mbuf) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch has no effect that a program could see, whatever the address.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(mbuf.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = mbuf;
+    }
+
     /// Have the first octets of a frame brought to the cache.
     ///
     /// # Safety
     /// `mbuf` is an mbuf.
     #[inline]
-    pub(crate) unsafe fn prefetch(mbuf: *mut rte_mbuf) {
+    pub(crate) unsafe fn prefetch_frame(mbuf: *mut rte_mbuf) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: an mbuf has those fields; a prefetch has no effect that a program could see, whatever the address.
         unsafe {

@@ -6,11 +6,12 @@
 //! key stands 1.9 lines from its place on average, and lines beside each other come from memory together.
 
 use crate::hash;
+use crate::address_words::AddressWords;
 use crate::anchors::Anchors;
 use crate::layout::Region;
-use crate::slot::{SLOT_PAST_WORDS, SLOT_WORDS, Slot, State, StateWord};
+use crate::slot::{SLOT_PAST_WORDS, Slot, State, StateWord};
 use crate::sync::{AtomicU64, Ordering, prefetch};
-use crate::template::{Template, octets_in_place, words_in_place};
+use crate::template::Template;
 use crate::view::View;
 
 /// A binding found, good until the worker's next quiescent point.
@@ -35,9 +36,9 @@ impl HomeEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlainTunnel {
     /// Outer source: the anchor.
-    pub anchor: [u8; 16],
+    pub anchor: AddressWords,
     /// Outer destination: the care-of address.
-    pub care_of: [u8; 16],
+    pub care_of: AddressWords,
     /// Index of the next hop towards the care-of address.
     pub next_hop: u32,
     /// Largest inner packet in octets.
@@ -60,9 +61,7 @@ impl<'a> HomeTable<'a> {
 
     #[inline(always)]
     pub(crate) fn slot(self, index: u32) -> Option<Slot<'a>> {
-        self.0
-            .slot::<SLOT_WORDS>(&self.0.layout.homes, index)
-            .map(Slot)
+        self.0.homes().get(index as usize).map(Slot)
     }
 
     fn past(self, index: u32) -> Option<&'a [AtomicU64; SLOT_PAST_WORDS]> {
@@ -70,7 +69,7 @@ impl<'a> HomeTable<'a> {
     }
 
     #[inline(always)]
-    fn place(self, key: [u64; 2]) -> u32 {
+    fn place(self, AddressWords(key): AddressWords) -> u32 {
         hash::place(&self.0.seed, key, self.region().slots())
     }
 
@@ -83,8 +82,8 @@ impl<'a> HomeTable<'a> {
 
     /// Has the first slot of a key come nearer.
     #[inline(always)]
-    pub(crate) fn expect(self, key: &[u8; 16]) -> HomePlace {
-        let place = self.place(words_in_place(*key));
+    pub(crate) fn expect(self, key: AddressWords) -> HomePlace {
+        let place = self.place(key);
         if let Some(slot) = self.slot(place) {
             prefetch(&slot.0[0]);
         }
@@ -93,8 +92,7 @@ impl<'a> HomeTable<'a> {
 
     /// Looks up a key whose place is known.
     #[inline(always)]
-    pub(crate) fn find_at(self, key: &[u8; 16], place: HomePlace) -> Option<HomeEntry> {
-        let key = words_in_place(*key);
+    pub(crate) fn find_at(self, key: AddressWords, place: HomePlace) -> Option<HomeEntry> {
         let slot = self.slot(place.0)?;
         let state = slot.state();
         if state.is_occupied() && slot.is(key) {
@@ -103,16 +101,25 @@ impl<'a> HomeTable<'a> {
                 state,
             });
         }
-        if slot.is_passed() {
-            self.find_behind(key, place.0)
-        } else {
-            None
+        if !slot.is_passed() {
+            return None;
         }
+        // One key in four stands in the next slot.
+        let index = self.next(place.0);
+        let slot = self.slot(index)?;
+        let state = slot.state();
+        if state.is_occupied() && slot.is(key) {
+            return Some(HomeEntry { slot: index, state });
+        }
+        if !slot.is_passed() {
+            return None;
+        }
+        self.find_behind(key, index)
     }
 
     /// Looks on for a key that does not stand in slot `index`.
     #[inline(never)]
-    fn find_behind(self, key: [u64; 2], mut index: u32) -> Option<HomeEntry> {
+    fn find_behind(self, key: AddressWords, mut index: u32) -> Option<HomeEntry> {
         // No way is longer than the table; the bound holds even where counts were overwritten.
         for _ in 0..self.region().count {
             index = self.next(index);
@@ -131,8 +138,8 @@ impl<'a> HomeTable<'a> {
     /// Looks up one key.
     #[inline]
     pub(crate) fn find(self, key: &[u8; 16]) -> Option<HomeEntry> {
-        let place = HomePlace(self.place(words_in_place(*key)));
-        self.find_at(key, place)
+        let key = AddressWords::from(*key);
+        self.find_at(key, HomePlace(self.place(key)))
     }
 
     /// The entry of a slot as it is now: what makes space may have made a binding plain. Writer only.
@@ -149,7 +156,7 @@ impl<'a> HomeTable<'a> {
         let plain = entry.state.plain()?;
         Some(PlainTunnel {
             anchor: Anchors(self.0).get(plain.anchor)?,
-            care_of: octets_in_place(self.slot(entry.slot)?.care_of()),
+            care_of: self.slot(entry.slot)?.care_of(),
             next_hop: plain.next_hop,
             mtu: plain.mtu,
         })
@@ -167,11 +174,11 @@ impl<'a> HomeTable<'a> {
                 };
                 let past = |word: usize| past.map_or(0, |past| past[word].load(Ordering::Relaxed));
                 Some(Template::plain(
-                    Anchors(self.0).get(plain.anchor)?,
-                    octets_in_place(slot.care_of()),
+                    Anchors(self.0).get(plain.anchor)?.octets(),
+                    slot.care_of().octets(),
                     plain,
                     slot.generation(),
-                    (octets_in_place([past(0), past(1)]), past(2)),
+                    (AddressWords([past(0), past(1)]).octets(), past(2)),
                 ))
             }
             State::ByTemplate { template, .. } => self.0.load_template(template),
@@ -181,7 +188,7 @@ impl<'a> HomeTable<'a> {
     /// Puts `key`, which is not there, into a vacant slot that its lookups will come to; the binding is not to be found yet. Writer
     /// only.
     pub(crate) fn claim(self, key: &[u8; 16]) -> Option<u32> {
-        let key = words_in_place(*key);
+        let key = AddressWords::from(*key);
         let start = self.place(key);
         let mut index = start;
         for way in 0..self.region().count {
@@ -228,11 +235,11 @@ impl<'a> HomeTable<'a> {
         let (Some(slot), Some(past)) = (self.slot(index), self.past(index)) else {
             return false;
         };
-        let Some(plain) = template.as_plain(|address| Anchors(self.0).number(address)) else {
+        let Some(plain) = template.as_plain(|address| Anchors(self.0).number(address.into())) else {
             return false;
         };
-        slot.set_plain(words_in_place(template.destination), template.generation);
-        let [high, low] = words_in_place(template.previous_care_of);
+        slot.set_plain(template.destination.into(), template.generation);
+        let [high, low] = AddressWords::from(template.previous_care_of).0;
         for (word, value) in past.iter().zip([high, low, template.previous_until_ns]) {
             word.store(value, Ordering::Relaxed);
         }
@@ -242,7 +249,7 @@ impl<'a> HomeTable<'a> {
 
     /// The key of an occupied slot. Writer only.
     pub(crate) fn key(self, index: u32) -> Option<[u8; 16]> {
-        Some(octets_in_place(self.slot(index)?.key()))
+        Some(self.slot(index)?.key().octets())
     }
 
     /// Every binding that readers can reach. Writer only.

@@ -4,11 +4,11 @@
 //! worker has a copy, which it renews between batches when the list has another number. The list is a hint about the route table and
 //! nothing more: it names a prefix with the action that the table has for it, and longer prefixes may say otherwise for a part of it.
 
+use crate::address_words::AddressWords;
 use crate::layout::header_word;
 use crate::route::RouteAction;
 use crate::route_table::Prefix;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::template::words_in_place;
 use crate::view::View;
 
 /// Anchor addresses in the list.
@@ -30,7 +30,7 @@ struct Range {
 impl Range {
     fn of((start, len): Prefix) -> Self {
         let mask = u128::MAX.checked_shl(128 - u32::from(len)).unwrap_or(0);
-        let in_place = |bits: u128| words_in_place(bits.to_be_bytes());
+        let in_place = |bits: u128| AddressWords::from(bits.to_be_bytes()).0;
         Self {
             value: in_place(start & mask),
             mask: in_place(mask),
@@ -38,7 +38,7 @@ impl Range {
     }
 
     #[inline(always)]
-    fn has(&self, address: [u64; 2]) -> bool {
+    fn has(&self, AddressWords(address): AddressWords) -> bool {
         (address[0] & self.mask[0] ^ self.value[0]) | (address[1] & self.mask[1] ^ self.value[1])
             == 0
     }
@@ -74,29 +74,23 @@ impl Landmarks {
     /// Whether the route of `address` is known to be [`RouteAction::Anchor`].
     #[must_use]
     #[inline(always)]
-    pub fn is_anchor(&self, address: &[u8; 16]) -> bool {
-        let address = words_in_place(*address);
-        self.anchors
-            .iter()
-            .take(self.anchor_count)
-            .any(|anchor| anchor.has(address))
+    pub fn is_anchor(&self, address: AddressWords) -> bool {
+        let anchors = self.anchors.get(..self.anchor_count).unwrap_or_default();
+        anchors.iter().any(|anchor| anchor.has(address))
     }
 
     /// Whether `address` lies in a pool that is in the list.
     #[must_use]
     #[inline(always)]
-    pub fn is_in_pool(&self, address: &[u8; 16]) -> bool {
-        let address = words_in_place(*address);
-        self.pools
-            .iter()
-            .take(self.pool_count)
-            .any(|pool| pool.has(address))
+    pub fn is_in_pool(&self, address: AddressWords) -> bool {
+        let pools = self.pools.get(..self.pool_count).unwrap_or_default();
+        pools.iter().any(|pool| pool.has(address))
     }
 
     /// Whether it is known that the route of `address` is not [`RouteAction::Pool`].
     #[must_use]
     #[inline(always)]
-    pub fn is_outside(&self, address: &[u8; 16]) -> bool {
+    pub fn is_outside(&self, address: AddressWords) -> bool {
         self.all_pools && !self.is_in_pool(address)
     }
 

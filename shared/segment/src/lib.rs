@@ -21,6 +21,7 @@
 //! **Nothing in the segment is trusted for memory safety.** All access is atomic, and every index read from it is checked
 //! against the geometry this process validated when it opened the segment.
 
+mod address_words;
 mod anchors;
 mod care_of_filter;
 mod control;
@@ -56,6 +57,7 @@ mod trace;
 mod view;
 mod writer;
 
+pub use address_words::AddressWords;
 pub use control::{Control, Punted};
 pub use counters::{Counter, CounterSnapshot};
 pub use drop_reason::DropReason;

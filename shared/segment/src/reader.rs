@@ -1,5 +1,6 @@
 //! A worker's view of the segment.
 
+use crate::address_words::AddressWords;
 use crate::care_of_filter::CareOfFilter;
 use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
@@ -72,14 +73,14 @@ impl Reader {
     /// overlap.
     #[must_use]
     #[inline(always)]
-    pub fn expect_home(&self, home: &[u8; 16]) -> HomePlace {
+    pub fn expect_home(&self, home: AddressWords) -> HomePlace {
         HomeTable(&self.view).expect(home)
     }
 
     /// Looks up a home address, whose place [`Reader::expect_home`] has told.
     #[must_use]
     #[inline(always)]
-    pub fn find_home(&self, home: &[u8; 16], place: HomePlace) -> Option<HomeEntry> {
+    pub fn find_home(&self, home: AddressWords, place: HomePlace) -> Option<HomeEntry> {
         HomeTable(&self.view).find_at(home, place)
     }
 

@@ -16,6 +16,7 @@
 //! the tunnel there and makes the binding plain again by a second store. A reader looks at word 5 once and then at the words
 //! that it says are good, so that it never waits and never sees half a tunnel.
 
+use crate::address_words::AddressWords;
 use crate::sync::{AtomicU64, LINE_WORDS, Ordering};
 
 /// Words of a slot.
@@ -141,15 +142,15 @@ impl<'a> Slot<'a> {
 
     /// Whether the key is this one: to be asked of an occupied slot.
     #[inline(always)]
-    pub(crate) fn is(self, key: [u64; 2]) -> bool {
+    pub(crate) fn is(self, AddressWords(key): AddressWords) -> bool {
         (self.0[KEY].load(Ordering::Relaxed) ^ key[0])
             | (self.0[KEY + 1].load(Ordering::Relaxed) ^ key[1])
             == 0
     }
 
     /// The key of an occupied slot.
-    pub(crate) fn key(self) -> [u64; 2] {
-        [KEY, KEY + 1].map(|word| self.0[word].load(Ordering::Relaxed))
+    pub(crate) fn key(self) -> AddressWords {
+        AddressWords([KEY, KEY + 1].map(|word| self.0[word].load(Ordering::Relaxed)))
     }
 
     /// Whether a key that does not stand here may stand behind.
@@ -158,10 +159,13 @@ impl<'a> Slot<'a> {
         self.0[META].load(Ordering::Relaxed) & PASSED != 0
     }
 
-    /// The care-of address of a plain binding, octets in place.
+    /// The care-of address of a plain binding.
     #[inline(always)]
-    pub(crate) fn care_of(self) -> [u64; 2] {
-        [CARE_OF, CARE_OF + 1].map(|word| self.0[word].load(Ordering::Relaxed))
+    pub(crate) fn care_of(self) -> AddressWords {
+        AddressWords([
+            self.0[CARE_OF].load(Ordering::Relaxed),
+            self.0[CARE_OF + 1].load(Ordering::Relaxed),
+        ])
     }
 
     /// The generation of a plain binding.
@@ -178,10 +182,12 @@ impl<'a> Slot<'a> {
     /// workers that count one binding in the same few nanoseconds, one may be lost.
     #[inline(always)]
     pub(crate) fn carry(self, octets: u64) {
-        for (word, more) in [(PACKETS, 1), (OCTETS, octets)] {
-            let before = self.0[word].load(Ordering::Relaxed);
-            self.0[word].store(before.wrapping_add(more), Ordering::Relaxed);
-        }
+        let add = |word: &AtomicU64, more: u64| {
+            let before = word.load(Ordering::Relaxed);
+            word.store(before.wrapping_add(more), Ordering::Relaxed);
+        };
+        add(&self.0[PACKETS], 1);
+        add(&self.0[OCTETS], octets);
     }
 
     /// Makes `state` current; what it says is good must be complete. Writer only.
@@ -205,14 +211,14 @@ impl<'a> Slot<'a> {
     }
 
     /// Writes the key of a vacant slot, which has carried nothing. Writer only.
-    pub(crate) fn set_key(self, key: [u64; 2]) {
+    pub(crate) fn set_key(self, AddressWords(key): AddressWords) {
         for (word, value) in [(KEY, key[0]), (KEY + 1, key[1]), (PACKETS, 0), (OCTETS, 0)] {
             self.0[word].store(value, Ordering::Relaxed);
         }
     }
 
     /// Writes the tunnel of a slot that is vacant, or by template since before every worker's last quiescent point. Writer only.
-    pub(crate) fn set_plain(self, care_of: [u64; 2], generation: u64) {
+    pub(crate) fn set_plain(self, AddressWords(care_of): AddressWords, generation: u64) {
         self.0[CARE_OF].store(care_of[0], Ordering::Relaxed);
         self.0[CARE_OF + 1].store(care_of[1], Ordering::Relaxed);
         let passed = self.0[META].load(Ordering::Relaxed) & PASSED;
@@ -277,7 +283,7 @@ mod tests {
     fn more_keys_than_can_be_counted_are_never_counted_down() {
         let words = core::array::from_fn(|_| AtomicU64::new(0));
         let slot = Slot(&words);
-        slot.set_plain([1, 2], 77);
+        slot.set_plain(AddressWords([1, 2]), 77);
         for _ in 0..u32::from(u16::MAX) + 5 {
             slot.pass();
         }

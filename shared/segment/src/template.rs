@@ -1,5 +1,6 @@
 //! The rewrite template of a binding: what a packet for a home address gets in front of it.
 
+use crate::address_words::AddressWords;
 use crate::layout::{PAST_WORDS, TEMPLATE_WORDS};
 use crate::slot::Plain;
 use crate::sync::{AtomicU64, Ordering};
@@ -250,9 +251,9 @@ impl Template {
 
     /// Writes the template into slots that no reader can reach.
     pub(crate) fn store(&self, place: Place<'_>) {
-        let [source_0, source_1] = words_in_place(self.source);
-        let [destination_0, destination_1] = words_in_place(self.destination);
-        let [previous_0, previous_1] = words_in_place(self.previous_care_of);
+        let [source_0, source_1] = AddressWords::from(self.source).0;
+        let [destination_0, destination_1] = AddressWords::from(self.destination).0;
+        let [previous_0, previous_1] = AddressWords::from(self.previous_care_of).0;
         let mut words = [0; TEMPLATE_WORDS];
         words[SOURCE] = source_0;
         words[SOURCE + 1] = source_1;
@@ -290,8 +291,8 @@ impl Template {
         let past = |index: usize| past.map_or(0, |words| words[index].load(Ordering::Relaxed));
         let (limits, rate) = (word(LIMITS), word(RATE));
         Self {
-            source: octets_in_place([word(SOURCE), word(SOURCE + 1)]),
-            destination: octets_in_place([word(DESTINATION), word(DESTINATION + 1)]),
+            source: AddressWords([word(SOURCE), word(SOURCE + 1)]).octets(),
+            destination: AddressWords([word(DESTINATION), word(DESTINATION + 1)]).octets(),
             next_hop: (packed >> 32) as u32,
             mtu: (packed >> 16) as u16,
             flags,
@@ -300,7 +301,7 @@ impl Template {
             number: (rate >> 32) as u8,
             rate_cap: rate as u32,
             generation: word(GENERATION),
-            previous_care_of: octets_in_place([past(PREVIOUS), past(PREVIOUS + 1)]),
+            previous_care_of: AddressWords([past(PREVIOUS), past(PREVIOUS + 1)]).octets(),
             previous_until_ns: past(PREVIOUS_UNTIL),
         }
     }
@@ -318,19 +319,6 @@ pub(crate) struct Account {
 pub(crate) struct Place<'a> {
     pub(crate) template: &'a [AtomicU64; TEMPLATE_WORDS],
     pub(crate) past: &'a [AtomicU64; PAST_WORDS],
-}
-
-/// An address as two words with its octets in the order that they have in a packet: what is copied need not be turned around.
-pub(crate) fn words_in_place(address: [u8; 16]) -> [u64; 2] {
-    let bits = u128::from_be_bytes(address);
-    [(bits >> 64) as u64, bits as u64].map(u64::to_be)
-}
-
-/// The inverse of [`words_in_place`].
-#[inline(always)]
-pub(crate) fn octets_in_place(words: [u64; 2]) -> [u8; 16] {
-    let [high, low] = words.map(u64::from_be);
-    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
 
 fn link(index: Option<u32>) -> u64 {

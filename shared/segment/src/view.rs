@@ -4,8 +4,10 @@ use crate::flow_set::FlowSet;
 use crate::layout::{Layout, Region, header_word};
 use crate::mapping::Mapping;
 use crate::meter::Meter;
+use crate::slot::SLOT_WORDS;
 use crate::sync::{AtomicU64, Ordering};
 use crate::template::{Place, Template};
+use core::ptr::NonNull;
 
 /// A mapping and the layout that this process validated for it.
 pub(crate) struct View {
@@ -13,18 +15,45 @@ pub(crate) struct View {
     pub(crate) layout: Layout,
     /// The hash seed, copied at opening.
     pub(crate) seed: [u64; 2],
+    /// The slots of the home table, in `mapping`.
+    homes: NonNull<[[AtomicU64; SLOT_WORDS]]>,
+    /// The anchor addresses, in `mapping`.
+    anchors: NonNull<[[AtomicU64; 2]]>,
 }
+
+// SAFETY: what the pointers lead to is a part of `mapping`, which may be used from any thread, and lives as long.
+unsafe impl Send for View {}
+// SAFETY: as above: they give nothing but references to atomics.
+unsafe impl Sync for View {}
 
 impl View {
     /// `mapping` must have been checked to hold `layout.words` words.
     pub(crate) fn new(mapping: Mapping, layout: Layout) -> Self {
+        let homes = NonNull::from(slots(&mapping, &layout.homes));
+        let anchors = NonNull::from(slots(&mapping, &layout.anchors));
         let mut view = Self {
             mapping,
             layout,
             seed: [0; 2],
+            homes,
+            anchors,
         };
         view.seed = [header_word::SEED, header_word::SEED + 1].map(|word| view.load(word));
         view
+    }
+
+    /// The slots of the home table.
+    #[inline(always)]
+    pub(crate) fn homes(&self) -> &[[AtomicU64; SLOT_WORDS]] {
+        // SAFETY: a part of `mapping`, whose memory stays where it is, however `mapping` moves, and is there as long as `self`.
+        unsafe { self.homes.as_ref() }
+    }
+
+    /// The anchor addresses.
+    #[inline(always)]
+    pub(crate) fn anchors(&self) -> &[[AtomicU64; 2]] {
+        // SAFETY: as in `homes`.
+        unsafe { self.anchors.as_ref() }
     }
 
     /// The word at `at`, relaxed; 0 beyond the end.
@@ -87,6 +116,14 @@ impl View {
             .get(region.at(index)?..)?
             .get(..region.stride)
     }
+}
+
+/// The slots of a region that has no gaps.
+fn slots<'a, const N: usize>(mapping: &'a Mapping, region: &Region) -> &'a [[AtomicU64; N]] {
+    let words = mapping.words();
+    let end = region.start.saturating_add(region.count.saturating_mul(N));
+    let words = words.get(region.start..end).unwrap_or_default();
+    words.as_chunks().0
 }
 
 /// Two words, big-endian, of an address: numeric order is prefix order.

@@ -65,9 +65,9 @@ fn read_until_done(reader: &Reader, published: &Published) {
             .iter()
             .map(|floor| floor.load(Ordering::Acquire))
             .collect();
-        let places: Vec<HomePlace> = keys.iter().map(|key| reader.expect_home(key)).collect();
+        let places: Vec<HomePlace> = keys.iter().map(|key| reader.expect_home((*key).into())).collect();
         for ((key, place), found) in keys.iter().zip(places).zip(&mut found) {
-            *found = reader.find_home(key, place);
+            *found = reader.find_home((*key).into(), place);
         }
         for (n, entry) in (0..).zip(&found) {
             let Some(entry) = entry else {

@@ -24,7 +24,7 @@ impl Writer {
         self.tidy();
         let anchors = Anchors(&self.view);
         anchors
-            .number(tunnel.anchor.octets())
+            .number(tunnel.anchor.octets().into())
             .ok_or(SegmentError::Full {
                 table: Table::Anchors,
                 capacity: ANCHORS as u32,

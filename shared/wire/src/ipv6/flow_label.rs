@@ -18,8 +18,15 @@ pub fn flow_label_hash(inner: &Ipv6View<'_>, upper_protocol: u8, ports: u32) -> 
     )
 }
 
+/// Multiplies and folds the two halves of the product: every bit of both inputs reaches every bit of the result.
+#[inline(always)]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ (product >> 64) as u64
+}
+
 /// [`flow_label_hash`] of a packet by its fields.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn flow_label_of(
     source: &[u8; 16],
@@ -28,17 +35,18 @@ pub fn flow_label_of(
     upper_protocol: u8,
     ports: u32,
 ) -> u32 {
-    let source = u128::from_be_bytes(*source);
-    let destination = u128::from_be_bytes(*destination);
-    // Multiplication by an odd constant makes the two directions differ and moves every input bit upwards.
-    let addresses = source.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-        ^ destination.rotate_left(29);
-    let rest =
-        u64::from(ports) << 28 ^ u64::from(flow_label) << 8 ^ u64::from(upper_protocol);
-    let mut hash = (addresses >> 64) as u64 ^ addresses as u64 ^ rest;
-    // The finalizer of splitmix64: each output bit depends on each input bit.
-    hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let words = |address: &[u8; 16]| {
+        let bits = u128::from_ne_bytes(*address);
+        [bits as u64, (bits >> 64) as u64]
+    };
+    let ([s0, s1], [d0, d1]) = (words(source), words(destination));
+    let rest = u64::from(ports) << 28 ^ u64::from(flow_label) << 8 ^ u64::from(upper_protocol);
+    // Constants of high entropy (digits of pi): no address that is likely makes a factor zero.
+    let once = fold(
+        s0 ^ rest ^ 0x2437_5a30_8d31_3198,
+        s1 ^ 0xa409_3822_299f_31d1,
+    );
+    let hash = fold(once ^ d0, d1 ^ 0x0824_efa9_8ec4_e6c9);
     let label = (hash >> 44) as u32;
     // RFC 6437 §2: 0 says that no label has been set.
     if label == 0 { 1 } else { label }
