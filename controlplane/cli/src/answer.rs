@@ -185,6 +185,10 @@ pub struct Binding {
     pub care_of: CareOf,
     /// Until it expires; `None`: never.
     pub remaining_seconds: Option<u64>,
+    /// Packets that it has carried in both directions.
+    pub packets: u64,
+    /// Octets of them, without the tunnel's headers.
+    pub octets: u64,
 }
 
 /// A page of bindings.

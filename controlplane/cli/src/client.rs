@@ -116,6 +116,8 @@ mod tests {
                 tunnel_mtu: 1460,
             },
             remaining_seconds: None,
+            packets: 0,
+            octets: 0,
         };
         let bindings = vec![binding];
         serde_json::to_string(&Answer::Ok(Reply::Bindings(Bindings { bindings, more })))

@@ -169,6 +169,8 @@ fn bindings(page: &Bindings) -> String {
         "PORT",
         ">TUNNEL MTU",
         ">EXPIRES IN",
+        ">PACKETS",
+        ">OCTETS",
     ]);
     for binding in &page.bindings {
         table.row([
@@ -182,6 +184,8 @@ fn bindings(page: &Bindings) -> String {
             binding
                 .remaining_seconds
                 .map_or_else(|| "never".to_owned(), span),
+            binding.packets.to_string(),
+            binding.octets.to_string(),
         ]);
     }
     table.to_string()
@@ -314,12 +318,14 @@ mod tests {
                     tunnel_mtu: 1460,
                 },
                 remaining_seconds: Some(590),
+                packets: 12,
+                octets: 3_456,
             }],
             more: false,
         };
         let text = bindings(&page);
         assert_eq!(text.lines().count(), 2);
-        let row = "2001:db8:d:1::7  dhoa  mn1@example.net  2001:db8:a::5    by the kernel  -           1460      9m 50s";
+        let row = "2001:db8:d:1::7  dhoa  mn1@example.net  2001:db8:a::5    by the kernel  -           1460      9m 50s       12    3456";
         assert_eq!(text.lines().nth(1), Some(row));
     }
 

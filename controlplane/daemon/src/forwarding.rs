@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind};
 use dhp_proto::security_association::MnId;
-use dhp_segment::{Geometry, Segment, SegmentError, Tunnel, Writer};
+use dhp_segment::{Carried, Geometry, Segment, SegmentError, Tunnel, Writer};
 use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
@@ -182,6 +182,11 @@ impl Forwarding {
     ) -> impl Iterator<Item = (&Ipv6Addr, &BoundAddress)> {
         self.bound
             .range((after.map_or(Unbounded, Excluded), Unbounded))
+    }
+
+    /// What the binding of a home address has carried; nothing, if the workers do not know it yet.
+    pub fn carried(&self, home_address: Ipv6Addr) -> Carried {
+        self.writer.carried(home_address).unwrap_or_default()
     }
 
     /// How full the tables are: name, entries, capacity.

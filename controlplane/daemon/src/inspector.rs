@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use dhp_proto::anchor::PoolKind;
 use dhp_proto::time::NANOS_PER_SECOND;
-use dhp_segment::{Counter, DropReason, TraceRequest};
+use dhp_segment::{Carried, Counter, DropReason, TraceRequest};
 use dhpctl::{
     Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Port,
     Reloaded, Reply, Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
@@ -201,13 +201,16 @@ impl Inspector {
                     .forwarding()
                     .bound_after(after)
                     .take(limit.saturating_add(1));
-                let page: Vec<(Ipv6Addr, BoundAddress)> = bound
-                    .map(|(home_address, bound)| (*home_address, bound.clone()))
+                let page: Vec<(Ipv6Addr, BoundAddress, Carried)> = bound
+                    .map(|(home_address, bound)| {
+                        let carried = signalling.forwarding().carried(*home_address);
+                        (*home_address, bound.clone(), carried)
+                    })
                     .collect();
                 (page, now_ns)
             })
             .await?;
-        let row = |(home_address, bound): &(Ipv6Addr, BoundAddress)| Binding {
+        let row = |(home_address, bound, carried): &(Ipv6Addr, BoundAddress, Carried)| Binding {
             home_address: *home_address,
             kind: kind_name(bound.kind).to_owned(),
             mobile_node: bound.mn.to_string(),
@@ -220,6 +223,8 @@ impl Inspector {
             remaining_seconds: bound
                 .expires_ns
                 .map(|expires_ns| expires_ns.saturating_sub(now_ns) / NANOS_PER_SECOND),
+            packets: carried.packets,
+            octets: carried.octets,
         };
         Ok(Bindings {
             bindings: page.iter().take(limit).map(row).collect(),

@@ -184,7 +184,10 @@ impl<P: Port> Path<P> {
         };
         let is_loop = tunnel.care_of == tunnel.anchor || tunnel.care_of == destination;
         let is_clamped = self.tcp_mss_clamp && inner.next_header() == next_header::TCP;
-        if is_loop || is_clamped || len > usize::from(tunnel.mtu.min(hop.tunnel_mtu)).max(MIN_TUNNEL_MTU) {
+        if is_loop
+            || is_clamped
+            || len > usize::from(tunnel.mtu.min(hop.tunnel_mtu)).max(MIN_TUNNEL_MTU)
+        {
             return Err(packet);
         }
         let first = inner.first_word();
@@ -246,7 +249,8 @@ impl<P: Port> Path<P> {
         if !is_sender || !keeps_class || is_clamped {
             return Err(packet);
         }
-        let RouteAction::Forward { next_hop } = self.reader.route(&inner.destination().octets()) else {
+        let RouteAction::Forward { next_hop } = self.reader.route(&inner.destination().octets())
+        else {
             return Err(packet);
         };
         let Some(hop) = self.express_hop(next_hop) else {
@@ -337,5 +341,94 @@ fn is_special(address: AddressWords) -> bool {
 fn put<const N: usize, const LEN: usize>(front: &mut [u8; N], at: usize, octets: [u8; LEN]) {
     if let Some(place) = front.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
         *place = octets;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dhp_segment::{Geometry, Route, Segment};
+    use std::net::Ipv6Addr;
+
+    const ANCHOR: &str = "2001:db8:d::1";
+    const HOME: &str = "2001:db8:d:1::7";
+    const REMOTE: &str = "2001:db8:c::80";
+    const CARE_OF: &str = "2001:db8:a::5";
+
+    fn ipv6(next_header: u8, source: &str, destination: &str, payload: &[u8]) -> Vec<u8> {
+        let address = |text: &str| text.parse::<Ipv6Addr>().expect("an address").octets();
+        let mut packet = vec![0x60, 0, 0, 0];
+        packet.extend((payload.len() as u16).to_be_bytes());
+        packet.extend([next_header, 64]);
+        packet.extend(address(source));
+        packet.extend(address(destination));
+        packet.extend(payload);
+        packet
+    }
+
+    fn frame(packet: &[u8]) -> Vec<u8> {
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd];
+        frame.extend(packet);
+        frame
+    }
+
+    /// Whether a frame goes the short way, and what changes of one octet have it go the long way.
+    #[test]
+    fn plain_packets_go_the_short_way_and_no_other() {
+        let segment = Segment::anonymous(&Geometry::default()).expect("memory");
+        let mut writer = segment.writer().expect("the writer");
+        let route = |prefix: &str, len, action| Route {
+            prefix: prefix.parse().expect("a prefix"),
+            len,
+            action,
+        };
+        writer
+            .publish_routes(&[
+                route(ANCHOR, 128, RouteAction::Anchor),
+                route("2001:db8:d:1::", 64, RouteAction::Pool),
+            ])
+            .expect("room");
+        let reader = segment.reader(0).expect("the reader");
+        let mut landmarks = Landmarks::none();
+        let down = frame(&ipv6(17, REMOTE, HOME, &[0; 20]));
+        assert_eq!(
+            sort(&down, &landmarks, &reader),
+            Lane::Long,
+            "nothing is known"
+        );
+        reader.renew(&mut landmarks);
+        assert!(matches!(sort(&down, &landmarks, &reader), Lane::Enter(_)));
+        let inner = ipv6(58, HOME, REMOTE, &[0; 8]);
+        let up = frame(&ipv6(41, CARE_OF, ANCHOR, &inner));
+        assert!(matches!(sort(&up, &landmarks, &reader), Lane::Leave(_)));
+
+        let is_long = |frame: &[u8]| sort(frame, &landmarks, &reader) == Lane::Long;
+        // To a group, another EtherType, another version, another length, an extension header, no hop left; special addresses,
+        // a source in the pool, a destination outside.
+        for (at, octet) in [
+            (0, 3),
+            (12, 8),
+            (14, 0x40),
+            (19, 19),
+            (20, 60),
+            (21, 1),
+            (22, 0xff),
+            (38, 0xfe),
+            (38, 0x30),
+        ] {
+            let mut changed = down.clone();
+            changed[at] = octet;
+            assert!(is_long(&changed), "octet {at}");
+        }
+        for (at, octet) in [(54, 0x40), (59, 9), (61, 1), (78, 0xff), (20, 60), (53, 2)] {
+            let mut changed = up.clone();
+            changed[at] = octet;
+            assert!(is_long(&changed), "octet {at}");
+        }
+        assert!(is_long(&frame(&ipv6(17, HOME, HOME, &[0; 20]))));
+        assert!(is_long(&frame(&ipv6(17, REMOTE, HOME, &[0; 3]))));
+        for length in 0..down.len() {
+            assert!(is_long(&down[..length]));
+        }
     }
 }

@@ -41,10 +41,7 @@ impl Lookup {
         let key = u16::try_from(self.keys.len()).ok().map(Key)?;
         let home_address = AddressWords::from(*home_address);
         let place = reader.expect_home(home_address);
-        self.keys
-            .try_push((home_address, place))
-            .ok()
-            .map(|()| key)
+        self.keys.try_push((home_address, place)).ok().map(|()| key)
     }
 
     /// Look up all that was asked for.

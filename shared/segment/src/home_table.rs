@@ -5,9 +5,9 @@
 //! that would have to be walked over, and a key that is there is never missed. Nothing ever moves. With 65 slots in 100 occupied, a
 //! key stands 1.9 lines from its place on average, and lines beside each other come from memory together.
 
-use crate::hash;
 use crate::address_words::AddressWords;
 use crate::anchors::Anchors;
+use crate::hash;
 use crate::layout::Region;
 use crate::slot::{SLOT_PAST_WORDS, Slot, State, StateWord};
 use crate::sync::{AtomicU64, Ordering, prefetch};
@@ -77,7 +77,11 @@ impl<'a> HomeTable<'a> {
     #[inline(always)]
     fn next(self, index: u32) -> u32 {
         let next = index.wrapping_add(1);
-        if next < self.region().slots() { next } else { 0 }
+        if next < self.region().slots() {
+            next
+        } else {
+            0
+        }
     }
 
     /// Has the first slot of a key come nearer.
@@ -235,7 +239,8 @@ impl<'a> HomeTable<'a> {
         let (Some(slot), Some(past)) = (self.slot(index), self.past(index)) else {
             return false;
         };
-        let Some(plain) = template.as_plain(|address| Anchors(self.0).number(address.into())) else {
+        let Some(plain) = template.as_plain(|address| Anchors(self.0).number(address.into()))
+        else {
             return false;
         };
         slot.set_plain(template.destination.into(), template.generation);

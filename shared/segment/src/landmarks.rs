@@ -139,7 +139,10 @@ impl Landmarks {
 }
 
 /// Puts the list of these anchors and pools in place of the one before. Writer only.
-pub(crate) fn publish<'a>(view: &View, routes: impl Iterator<Item = (&'a Prefix, &'a RouteAction)>) {
+pub(crate) fn publish<'a>(
+    view: &View,
+    routes: impl Iterator<Item = (&'a Prefix, &'a RouteAction)>,
+) {
     let Some(version) = view.word(header_word::LANDMARKS) else {
         return;
     };

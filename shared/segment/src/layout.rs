@@ -144,8 +144,7 @@ impl Layout {
         let meters = geometry.meters as usize;
         // The default tunnel of a binding with flow rules is a template beside those of its care-of addresses. Where a binding is
         // limited, each care-of address under test has a second template, for the tested one.
-        let templates =
-            geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
+        let templates = geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
         let (slots, filled) = HOME_SLOTS;
         let slots = (homes * slots).div_ceil(filled);
         let ring_words = ring::words(geometry.ring_slots);

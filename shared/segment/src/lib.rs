@@ -76,6 +76,7 @@ pub use ring::{InjectMeta, PuntKind, PuntMeta, RING_PACKET_BYTES, RingError};
 pub use role::Role;
 pub use route::{Route, RouteAction};
 pub use segment::Segment;
+pub use slot::Carried;
 pub use template::{CareOfTest, OUTER_HEADER_LEN, Template, TestedCareOf, Tunnel};
 pub use trace::{Outcome, TRACE_PACKET_BYTES, TraceMeta, TraceRequest, Traced};
 pub use writer::Writer;

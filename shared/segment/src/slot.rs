@@ -49,10 +49,7 @@ pub(crate) enum State {
     /// The tunnel stands in the slot.
     Plain(Plain),
     /// The tunnel is a template.
-    ByTemplate {
-        template: u32,
-        flows: Option<u32>,
-    },
+    ByTemplate { template: u32, flows: Option<u32> },
 }
 
 /// The numbers of a plain binding's tunnel.
@@ -64,6 +61,17 @@ pub(crate) struct Plain {
     pub(crate) anchor: u8,
     /// There is a previous care-of address.
     pub(crate) has_previous: bool,
+}
+
+/// What a binding has carried in both directions since it began, inner packets, whatever became of them behind the tunnel.
+///
+/// No more than that: of two workers that count the same binding within the same few nanoseconds, one may be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Carried {
+    /// Packets.
+    pub packets: u64,
+    /// Octets of them.
+    pub octets: u64,
 }
 
 /// A state word as it was read.
@@ -105,7 +113,9 @@ impl StateWord {
     #[inline(always)]
     pub(crate) fn flows(self) -> Option<u32> {
         match self.0 & KIND {
-            BY_TEMPLATE => ((self.0 & !KIND) >> 32).checked_sub(1).map(|flows| flows as u32),
+            BY_TEMPLATE => ((self.0 & !KIND) >> 32)
+                .checked_sub(1)
+                .map(|flows| flows as u32),
             _ => None,
         }
     }
@@ -173,13 +183,13 @@ impl<'a> Slot<'a> {
         self.0[META].load(Ordering::Relaxed) >> PASSED.count_ones()
     }
 
-    /// Packets and octets that the binding has carried.
-    pub(crate) fn carried(self) -> [u64; 2] {
-        [PACKETS, OCTETS].map(|word| self.0[word].load(Ordering::Relaxed))
+    /// What the binding has carried.
+    pub(crate) fn carried(self) -> Carried {
+        let [packets, octets] = [PACKETS, OCTETS].map(|word| self.0[word].load(Ordering::Relaxed));
+        Carried { packets, octets }
     }
 
-    /// Counts a packet. Load and store, since a locked addition would cost more than all else that is done to the packet: of two
-    /// workers that count one binding in the same few nanoseconds, one may be lost.
+    /// Counts a packet. Load and store: a locked addition would cost a third of all that is done to the packet.
     #[inline(always)]
     pub(crate) fn carry(self, octets: u64) {
         let add = |word: &AtomicU64, more: u64| {

@@ -377,7 +377,10 @@ mod tests {
             let account = Account { meter, number: 5 };
             let template = Template::new(&described, account, tested, 42);
             template.store(place);
-            assert_eq!(Template::load(place.template, || Some(place.past)), template);
+            assert_eq!(
+                Template::load(place.template, || Some(place.past)),
+                template
+            );
             assert_eq!(template.previous(), previous);
             let again = template.tunnel();
             assert_eq!((again.previous, again.rate_cap), (previous, rate_cap));

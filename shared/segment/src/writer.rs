@@ -78,7 +78,9 @@ impl Writer {
             let care_ofs = sets()
                 .filter_map(|id| view.flow_set(id))
                 .flat_map(|set| set.templates());
-            default_templates().map(|(_, template)| template).chain(care_ofs)
+            default_templates()
+                .map(|(_, template)| template)
+                .chain(care_ofs)
         };
         let load = |id: u32| view.load_template(id);
         // A tested care-of address has a template that only another one names.

@@ -4,7 +4,8 @@
 mod support;
 
 use dhp_segment::{
-    Counter, DropReason, Geometry, HomeEntry, HomePlace, Reader, Route, RouteAction, Segment, SegmentError,
+    Counter, DropReason, Geometry, HomeEntry, HomePlace, Reader, Route, RouteAction, Segment,
+    SegmentError,
 };
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -65,7 +66,10 @@ fn read_until_done(reader: &Reader, published: &Published) {
             .iter()
             .map(|floor| floor.load(Ordering::Acquire))
             .collect();
-        let places: Vec<HomePlace> = keys.iter().map(|key| reader.expect_home((*key).into())).collect();
+        let places: Vec<HomePlace> = keys
+            .iter()
+            .map(|key| reader.expect_home((*key).into()))
+            .collect();
         for ((key, place), found) in keys.iter().zip(places).zip(&mut found) {
             *found = reader.find_home((*key).into(), place);
         }

@@ -11,6 +11,7 @@ mod drops_table;
 mod errors;
 mod exception_ports;
 mod explained;
+mod express;
 mod flows;
 mod forwarding;
 mod limits;

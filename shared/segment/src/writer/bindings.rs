@@ -7,7 +7,7 @@ use crate::error::{SegmentError, Table};
 use crate::home_table::{HomeEntry, HomeTable};
 use crate::layout::ANCHORS;
 use crate::pool::Retired;
-use crate::slot::State;
+use crate::slot::{Carried, State};
 use crate::template::{Account, Template, TestedCareOf, Tunnel};
 use core::net::Ipv6Addr;
 
@@ -209,6 +209,14 @@ impl Writer {
     pub fn binding(&self, home: Ipv6Addr) -> Option<Template> {
         let homes = HomeTable(&self.view);
         homes.tunnel(&homes.find(&home.octets())?)
+    }
+
+    /// What the binding of `home` has carried.
+    #[must_use]
+    pub fn carried(&self, home: Ipv6Addr) -> Option<Carried> {
+        let homes = HomeTable(&self.view);
+        let entry = homes.find(&home.octets())?;
+        Some(homes.slot(entry.slot)?.carried())
     }
 
     pub(super) fn load(&self, template: u32) -> Option<Template> {
