@@ -8,18 +8,17 @@
 //! Between passes, and not on the clock, the frames are replaced by others, of bindings drawn at random: the tables are as cold as
 //! with so many bindings in use. What came out is looked at then, too.
 
+mod drawing;
 mod frames;
 mod plan;
 mod rings;
-
-use std::fs::File;
-use std::path::PathBuf;
 
 use anyhow::Context;
 use dhp_engine::BATCH_SIZE;
 use dhp_port_dpdk::Eal;
 use serde::Serialize;
 
+use crate::results::{Figures, Output, Stamp};
 use crate::statistics::Spread;
 use frames::Random;
 use plan::Plan;
@@ -49,16 +48,13 @@ pub struct Arguments {
     /// DPDK's options. With hugepages: `--eal --in-memory --eal --no-pci --eal --no-telemetry`.
     #[arg(long, allow_hyphen_values = true, default_values = ["--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "256"])]
     eal: Vec<String>,
-    /// Write the result to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Everything that was measured, and how.
 #[derive(Debug, Serialize)]
 struct Report {
-    benchmark: &'static str,
-    dpdk: String,
     eal: Vec<String>,
     tsc_hz: u64,
     frame_octets: u16,
@@ -85,11 +81,10 @@ struct Measured {
 /// # Errors
 /// DPDK does not start, the core is not there, or what comes out of the worker is wrong.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    arguments.output.prepare()?;
     pin(arguments.core)?;
     let eal = Eal::init(&arguments.eal)?;
     let mut report = Report {
-        benchmark: "dataplane",
-        dpdk: Eal::version(),
         eal: arguments.eal.clone(),
         tsc_hz: eal.tsc_hz(),
         frame_octets: arguments.size,
@@ -98,7 +93,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         passes: arguments.passes,
         results: Vec::new(),
     };
-    println!("{}, {} MHz", report.dpdk, report.tsc_hz / 1_000_000);
+    let stamp = Stamp::take(Some(Eal::version()));
+    println!("{}, {} MHz", Eal::version(), report.tsc_hz / 1_000_000);
     for (number, bindings) in arguments.bindings.iter().enumerate() {
         let plan = Plan::new(*bindings, usize::from(arguments.size));
         let mut rig = Rig::new(&eal, &plan, number, report.frames)?;
@@ -107,12 +103,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             report.results.push(result);
         }
     }
-    if let Some(path) = &arguments.json {
-        let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
-        serde_json::to_writer_pretty(file, &report)
-            .with_context(|| format!("write {}", path.display()))?;
+    let mut figures = Figures::new();
+    for result in &report.results {
+        let name = format!("{}.{}.cycles", result.work.name(), result.bindings);
+        figures.put(name, Some(result.cycles.median));
     }
-    Ok(())
+    let drawing = drawing::draw(&report, &stamp);
+    arguments
+        .output
+        .finish("dataplane", &stamp, &report, &figures, &drawing)
 }
 
 /// Stay on one core, before DPDK starts its threads.

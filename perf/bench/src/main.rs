@@ -5,6 +5,8 @@
 mod dataplane;
 mod forward_af_packet;
 mod namespace;
+#[cfg(feature = "dpdk")]
+mod results;
 mod routes;
 mod signalling;
 mod statistics;
