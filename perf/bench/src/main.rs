@@ -1,6 +1,10 @@
 //! dhp-bench: forwarding and signalling benchmarks
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "dpdk"))]
+mod bindings;
+#[cfg(any(test, feature = "dpdk"))]
+mod changes;
 #[cfg(feature = "dpdk")]
 mod dataplane;
 mod forward_af_packet;
