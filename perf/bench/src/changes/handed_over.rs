@@ -23,13 +23,13 @@ impl HandedOver {
     }
 
     /// A packet for this binding is about to be handed over.
-    pub fn to_home(&mut self, ledger: &Ledger, number: u32) {
+    pub fn downlink(&mut self, ledger: &Ledger, number: u32) {
         self.to_home.push((number, ledger.published(number)));
         self.sorted = false;
     }
 
     /// A packet from the mobile node of this binding; says from which generation of care-of address.
-    pub fn from_care_of(&mut self, ledger: &Ledger, number: u32) -> u32 {
+    pub fn uplink(&mut self, ledger: &Ledger, number: u32) -> u32 {
         let generation = ledger.published(number);
         self.from_care_of.push((number, generation));
         generation
@@ -84,7 +84,7 @@ mod tests {
         ledger.begin(3, 5);
         ledger.publish(3, 5);
         let mut handed = HandedOver::default();
-        handed.to_home(&ledger, 3);
+        handed.downlink(&ledger, 3);
         ledger.begin(3, 6);
         let mut current = |number, generation| {
             handed.is_current(&plan, &ledger, plan.care_of(number, generation))
@@ -100,7 +100,7 @@ mod tests {
     fn a_packet_is_refused_only_after_two_handoffs() {
         let ledger = Ledger::new(8);
         let mut handed = HandedOver::default();
-        assert_eq!(handed.from_care_of(&ledger, 1), 0);
+        assert_eq!(handed.uplink(&ledger, 1), 0);
         ledger.begin(1, 1);
         assert_eq!(handed.may_be_refused(&ledger), 0);
         ledger.begin(1, 2);

@@ -12,8 +12,8 @@ const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const FRAMES: usize = 64;
 /// Few, so that each is changed all the time.
 const BINDINGS: u32 = 50;
-const CHANGES: u64 = 100_000;
-const ROUNDS: u32 = 2_000;
+const CHANGES: u64 = 500_000;
+const ROUNDS: u32 = 10_000;
 
 struct Bench {
     plan: Plan,
@@ -65,10 +65,10 @@ impl Bench {
         for index in 0..FRAMES {
             let number = self.random.below(BINDINGS);
             let frame = if index % 2 == 0 {
-                self.handed.to_home(&self.ledger, number);
+                self.handed.downlink(&self.ledger, number);
                 self.frames.downlink(&self.plan, number)
             } else {
-                let generation = self.handed.from_care_of(&self.ledger, number);
+                let generation = self.handed.uplink(&self.ledger, number);
                 self.frames.uplink(&self.plan, number, generation)
             };
             self.wire.push(frame).expect("room");

@@ -158,10 +158,10 @@ impl Rig {
         for place in 0..count {
             let number = self.random.below(self.plan.bindings);
             let octets = if work.is_downlink(place) {
-                self.handed.to_home(&self.ledger, number);
+                self.handed.downlink(&self.ledger, number);
                 self.frames.downlink(&self.plan, number)
             } else {
-                let generation = self.handed.from_care_of(&self.ledger, number);
+                let generation = self.handed.uplink(&self.ledger, number);
                 self.frames.uplink(&self.plan, number, generation)
             };
             let mut mbuf = port.alloc().context("no mbuf is free")?;
