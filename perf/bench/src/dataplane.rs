@@ -141,16 +141,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         false => (&arguments.bindings[..], arguments.windows),
     };
     let mut sizes = Vec::new();
-    for bindings in bindings {
+    for (number, bindings) in bindings.iter().enumerate() {
         let plan = Plan::new(*bindings, usize::from(arguments.size));
-        let size = Size::new(
-            &eal,
-            plan,
-            &bindings.to_string(),
-            arguments.workers.into(),
-            writer_core,
-        )
-        .with_context(|| format!("with {bindings} bindings"))?;
+        let size = Size::new(&eal, plan, number, arguments.workers.into(), writer_core)
+            .with_context(|| format!("with {bindings} bindings"))?;
         println!(
             "{bindings} bindings: {:.1} octets each",
             size.octets_per_binding
