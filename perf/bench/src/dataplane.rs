@@ -273,11 +273,12 @@ fn print(bindings: &[u32], samples: &Samples) {
                 times(&of("times_unchanged")),
             );
         }
+        let changes = match samples.median(&format!("changes.{n}.per_second")) {
+            Some(changes) => format!("{changes:.0} a second"),
+            None => "–".to_owned(),
+        };
         println!(
-            "  changes while forwarding: {:.0} a second; two workers: {} times one",
-            samples
-                .median(&format!("changes.{n}.per_second"))
-                .unwrap_or(f64::NAN),
+            "  changes while forwarding: {changes}; two workers: {} times one",
             times(&format!("workers.2.mixed.{n}.times_one")),
         );
     }
