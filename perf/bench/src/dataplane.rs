@@ -168,7 +168,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let before = Disturbance::so_far(core.id);
     for round in 1..=rounds {
         println!("round {round} of {rounds}");
-        all.round(round, &mut samples)?;
+        all.round(&mut samples)?;
     }
     let disturbance = Disturbance::so_far(core.id).since(before);
 
