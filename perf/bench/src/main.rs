@@ -1,10 +1,17 @@
 //! dhp-bench: forwarding and signalling benchmarks
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "dpdk"))]
+mod bindings;
+#[cfg(any(test, feature = "dpdk"))]
+mod changes;
 #[cfg(feature = "dpdk")]
 mod dataplane;
 mod forward_af_packet;
 mod namespace;
+mod recordings;
+#[cfg(feature = "dpdk")]
+mod results;
 mod routes;
 mod signalling;
 mod statistics;
@@ -32,6 +39,9 @@ enum Benchmark {
     Dataplane(dataplane::Arguments),
     /// Time from Binding Update to Binding Acknowledgement inside dhpd, from the punt ring to the inject ring.
     Signalling(signalling::Arguments),
+    /// Recordings for a packet generator, and the configuration to go with them: Binding Updates that bind so many home addresses,
+    /// packets to these, and packets out of their tunnels. See perf/recipes.
+    Recordings(recordings::Arguments),
     /// Lookups and changes of the workers' route table, with 50 routes and with as many as the Internet has.
     Routes(routes::Arguments),
 }
@@ -42,6 +52,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "dpdk")]
         Benchmark::Dataplane(arguments) => dataplane::run(&arguments),
         Benchmark::Signalling(arguments) => signalling::run(&arguments),
+        Benchmark::Recordings(arguments) => recordings::run(&arguments),
         Benchmark::Routes(arguments) => routes::run(&arguments),
     };
     match done {

@@ -41,7 +41,6 @@ mod state;
 mod stop;
 mod stream_record;
 mod streams;
-mod svg;
 mod tables;
 mod timeline;
 mod topology;

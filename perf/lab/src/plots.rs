@@ -7,7 +7,7 @@ use crate::download::DownloadResult;
 use crate::flows::Flow;
 use crate::handoff::{FlowEffect, HandoffReport, Manner};
 use crate::streams::Way;
-use crate::svg::{Plot, number};
+use dhp_svg::{Plot, number};
 
 const BIN_S: f64 = 0.25;
 

@@ -32,33 +32,44 @@ impl Plot {
 
     /// Axes with ticks at round numbers, and what they mean.
     pub fn axes(&mut self, x_title: &str, y_title: &str) {
+        let x_ticks: Vec<_> = ticks(self.x, 8)
+            .into_iter()
+            .map(|tick| (tick, number(tick)))
+            .collect();
+        self.axes_with(&x_ticks, x_title, y_title);
+    }
+
+    /// As [`axes`](Self::axes), with ticks of the caller's along the horizontal one: names, or the numbers behind logarithms.
+    pub fn axes_with(&mut self, x_ticks: &[(f64, String)], x_title: &str, y_title: &str) {
         let (left, right, top, bottom) = (LEFT, self.width - RIGHT, TOP, self.height - BOTTOM);
         for tick in ticks(self.y, 5) {
             let y = self.at_y(tick);
             let _ = write!(
                 self.body,
-                "<line class=grid x1={left} x2={right} y1={y:.1} y2={y:.1} /><text class=tick text-anchor=end x={:.1} y={:.1}>{}</text>",
+                "<line class='grid' x1='{left}' x2='{right}' y1='{y:.1}' y2='{y:.1}' /><text class='tick' text-anchor='end' x='{:.1}' y='{:.1}'>{}</text>",
                 left - 7.0,
                 y + 4.0,
                 number(tick)
             );
         }
-        for tick in ticks(self.x, 8) {
-            let x = self.at_x(tick);
+        for (at, label) in x_ticks {
+            let x = self.at_x(*at);
             let _ = write!(
                 self.body,
-                "<text class=tick text-anchor=middle x={x:.1} y={:.1}>{}</text>",
+                "<text class='tick' text-anchor='middle' x='{x:.1}' y='{:.1}'>{}</text>",
                 bottom + 17.0,
-                number(tick)
+                escape(label)
             );
         }
         let _ = write!(
             self.body,
-            "<line class=axis x1={left} x2={right} y1={bottom} y2={bottom} />\
-             <text class=title text-anchor=end x={right} y={:.1}>{x_title}</text>\
-             <text class=title x={left} y={:.1}>{y_title}</text>",
+            "<line class='axis' x1='{left}' x2='{right}' y1='{bottom}' y2='{bottom}' />\
+             <text class='title' text-anchor='end' x='{right}' y='{:.1}'>{}</text>\
+             <text class='title' x='{left}' y='{:.1}'>{}</text>",
             self.height - 6.0,
-            top - 26.0
+            escape(x_title),
+            top - 26.0,
+            escape(y_title)
         );
     }
 
@@ -67,9 +78,10 @@ impl Plot {
         let x = self.at_x(at);
         let _ = write!(
             self.body,
-            "<line class=mark x1={x:.1} x2={x:.1} y1={TOP} y2={:.1} /><text class=tick text-anchor=middle x={x:.1} y={:.1}>{label}</text>",
+            "<line class='mark' x1='{x:.1}' x2='{x:.1}' y1='{TOP}' y2='{:.1}' /><text class='tick' text-anchor='middle' x='{x:.1}' y='{:.1}'>{}</text>",
             self.height - BOTTOM,
-            TOP - 6.0
+            TOP - 6.0,
+            escape(label)
         );
     }
 
@@ -95,12 +107,31 @@ impl Plot {
         let _ = write!(self.body, "<path class='dots {class}' d='{path}' />");
     }
 
+    /// How far measurements lie apart: a vertical line from the least to the greatest.
+    pub fn spread(&mut self, class: &str, at: f64, (least, greatest): (f64, f64)) {
+        let x = self.at_x(at);
+        let _ = write!(
+            self.body,
+            "<path class='spread {class}' d='M{x:.1} {:.1}V{:.1}' />",
+            self.at_y(least),
+            self.at_y(greatest)
+        );
+    }
+
     /// The drawing, described for those who do not see it.
     pub fn finish(self, description: &str) -> String {
         format!(
-            "<svg viewBox='0 0 {} {}' role=img aria-label='{description}'>{}</svg>",
-            self.width, self.height, self.body
+            "<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>{}</svg>",
+            self.width,
+            self.height,
+            escape(description),
+            self.body
         )
+    }
+
+    /// Its size in pixels, and what is in it.
+    pub(crate) fn into_parts(self) -> ((f64, f64), String) {
+        ((self.width, self.height), self.body)
     }
 
     fn at_x(&self, value: f64) -> f64 {
@@ -136,6 +167,15 @@ fn ticks((from, to): (f64, f64), wanted: u32) -> Vec<f64> {
         .map(|index| (first + f64::from(index)) * step)
         .take_while(|tick| *tick <= to + step * 1e-9)
         .collect()
+}
+
+/// Text as the content of an element or of a quoted attribute.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\'', "&#39;")
+        .replace('"', "&quot;")
 }
 
 /// A number without needless digits.
