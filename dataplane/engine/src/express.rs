@@ -118,8 +118,12 @@ impl<const N: usize, const AT: usize> Header<'_, N, AT> {
 
 /// Which way a frame goes, as it was received on an Ethernet link.
 #[inline(always)]
-pub(crate) fn sort(frame: &[u8], landmarks: &Landmarks, reader: &Reader) -> Lane {
-    sort_express(frame, landmarks, reader).unwrap_or(Lane::Long)
+pub(crate) fn sort(frame: &impl PacketBuf, landmarks: &Landmarks, reader: &Reader) -> Lane {
+    let lane = sort_express(frame.bytes(), landmarks, reader).unwrap_or(Lane::Long);
+    if matches!(lane, Lane::Enter(_)) {
+        frame.expect_prepend();
+    }
+    lane
 }
 
 #[inline(always)]
@@ -392,17 +396,23 @@ mod tests {
         let mut landmarks = Landmarks::none();
         let down = frame(&ipv6(17, REMOTE, HOME, &[0; 20]));
         assert_eq!(
-            sort(&down, &landmarks, &reader),
-            Lane::Long,
+            sort_express(&down, &landmarks, &reader),
+            None,
             "nothing is known"
         );
         reader.renew(&mut landmarks);
-        assert!(matches!(sort(&down, &landmarks, &reader), Lane::Enter(_)));
+        assert!(matches!(
+            sort_express(&down, &landmarks, &reader),
+            Some(Lane::Enter(_))
+        ));
         let inner = ipv6(58, HOME, REMOTE, &[0; 8]);
         let up = frame(&ipv6(41, CARE_OF, ANCHOR, &inner));
-        assert!(matches!(sort(&up, &landmarks, &reader), Lane::Leave(_)));
+        assert!(matches!(
+            sort_express(&up, &landmarks, &reader),
+            Some(Lane::Leave(_))
+        ));
 
-        let is_long = |frame: &[u8]| sort(frame, &landmarks, &reader) == Lane::Long;
+        let is_long = |frame: &[u8]| sort_express(frame, &landmarks, &reader).is_none();
         // To a group, another EtherType, another version, another length, an extension header, no hop left; special addresses,
         // a source in the pool, a destination outside.
         for (at, octet) in [

@@ -17,6 +17,10 @@ pub trait PacketBuf {
     /// The longest that [`set_len`](Self::set_len) can make the frame without moving its front, in octets.
     fn capacity(&self) -> usize;
 
+    /// Have the memory right before the frame come nearer, where a tunnel's headers are to be written. A hint: nothing changes.
+    #[inline]
+    fn expect_prepend(&self) {}
+
     /// Grow the frame by `octets` at its front. What [`trim_front`](Self::trim_front) has taken off stands there again, unless
     /// something else was written there since; apart from that it is unspecified. `false`: not enough headroom.
     #[must_use]

@@ -249,7 +249,7 @@ impl<P: Port> Worker<P> {
         for frame in batch.iter_mut() {
             octets = octets.saturating_add(frame.bytes().len() as u64);
             let lane = match express {
-                true => express::sort(frame.bytes(), landmarks, &path.reader),
+                true => express::sort(frame, landmarks, &path.reader),
                 false => Lane::Long,
             };
             // There are as many lanes and plans as packets at most, and room for a batch of each.

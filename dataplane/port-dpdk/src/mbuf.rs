@@ -166,6 +166,16 @@ impl PacketBuf for Mbuf {
     }
 
     #[inline]
+    fn expect_prepend(&self) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch has no effect that a program could see, whatever the address.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(self.start().wrapping_sub(1).cast());
+        }
+    }
+
+    #[inline]
     fn prepend(&mut self, octets: usize) -> bool {
         let Ok(octets) = u16::try_from(octets) else {
             return false;
