@@ -171,8 +171,8 @@ fn geometry(config: &Config) -> Geometry {
     Geometry {
         workers: config.workers.count,
         home_addresses: config.limits.home_addresses,
-        // One in eight, and a thousand, for the handoffs within two rounds of a worker: more of them wait for the next.
-        templates: (config.limits.home_addresses / 8).saturating_add(1_024),
+        // One in sixteen, and a thousand, for the handoffs within two rounds of a worker: more of them wait for the next.
+        templates: (config.limits.home_addresses / 16).saturating_add(1_024),
         next_hops: config.limits.next_hops,
         routes: config.limits.routes,
         flow_sets: config.limits.flow_sets,

@@ -1,7 +1,7 @@
 //! One worker: all packets of its ports, from receive to send, on one core
 
 use arrayvec::ArrayVec;
-use dhp_segment::{Counter, Landmarks, Reader};
+use dhp_segment::{Counter, HomeEntry, Landmarks, Reader};
 use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
@@ -56,6 +56,8 @@ pub struct Worker<P: Port> {
     pub(crate) config: WorkerConfig,
     batch: Batch<P::Buf>,
     lanes: ArrayVec<Lane, BATCH_SIZE>,
+    /// The bindings of the express lanes.
+    entries: [Option<HomeEntry>; BATCH_SIZE],
     plans: ArrayVec<Plan, BATCH_SIZE>,
     lookup: Lookup,
     /// The bindings of one packet that was put together while the batch was worked on.
@@ -118,6 +120,7 @@ impl<P: Port> Worker<P> {
             config,
             batch: Batch::new(),
             lanes: ArrayVec::new(),
+            entries: [None; BATCH_SIZE],
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
             late_lookup: Lookup::new(),
@@ -212,6 +215,7 @@ impl<P: Port> Worker<P> {
             path,
             batch,
             lanes,
+            entries,
             plans,
             lookup,
             late_lookup,
@@ -261,6 +265,9 @@ impl<P: Port> Worker<P> {
         path.reader.count(Counter::RxPackets, received as u64);
         path.reader.count(Counter::RxBytes, octets);
         lookup.resolve(&path.reader);
+        for ((frame, lane), entry) in batch.iter().zip(lanes.iter()).zip(entries.iter_mut()) {
+            *entry = express::find(frame.bytes(), *lane, &path.reader);
+        }
         let origin = if is_host {
             Origin::Host
         } else {
@@ -270,11 +277,12 @@ impl<P: Port> Worker<P> {
         let mut plans = plans.iter();
         match path.trace {
             None => {
-                for (packet, lane) in packets.zip(lanes.iter()) {
-                    let back = match lane {
-                        Lane::Enter(place) => path.enter_express(packet, *place),
-                        Lane::Leave(place) => path.leave_express(packet, *place),
-                        Lane::Long => {
+                for (packet, (lane, entry)) in packets.zip(lanes.iter().zip(entries.iter())) {
+                    let back = match (lane, entry) {
+                        (Lane::Enter(_), Some(entry)) => path.enter_express(packet, entry),
+                        (Lane::Leave(_), Some(entry)) => path.leave_express(packet, entry),
+                        (Lane::Enter(_) | Lane::Leave(_), None) => Err(packet),
+                        (Lane::Long, _) => {
                             if let Some(plan) = plans.next() {
                                 work_apart(path, packet, plan, lookup, late_lookup, origin);
                             }

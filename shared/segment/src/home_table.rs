@@ -1,9 +1,10 @@
 //! From home address to binding: open addressing over slots of one cache line.
 //!
-//! A key stands at the place of its hash, or behind it, as near as there was a vacant slot. A slot counts the keys that went
-//! past it when they came; a lookup goes on behind a slot while that count is not zero, so that a removal leaves nothing behind
-//! that would have to be walked over, and a key that is there is never missed. Nothing ever moves. With 65 slots in 100 occupied, a
-//! key stands 1.9 lines from its place on average, and lines beside each other come from memory together.
+//! Slots stand in pairs. A key stands in the pair of its hash, or in one behind it, as near as there was a vacant slot; a lookup has
+//! both lines of the pair come at once and compares both, since which of the two it is nobody could guess. A pair counts the keys
+//! that went past it when they came; a lookup goes on behind a pair while that count is not zero, so that a removal leaves nothing
+//! behind that would have to be walked over, and a key that is there is never missed. Nothing ever moves. With 60 slots in 100
+//! occupied, nine keys in ten stand in their own pair.
 
 use crate::address_words::AddressWords;
 use crate::anchors::Anchors;
@@ -68,28 +69,51 @@ impl<'a> HomeTable<'a> {
         self.0.slot(&self.0.layout.home_pasts, index)
     }
 
+    /// The pair at `index`, which is even.
+    #[inline(always)]
+    fn pair(self, index: u32) -> Option<[Slot<'a>; 2]> {
+        let [first, second] = self.0.homes().get(index as usize..)?.first_chunk()?;
+        Some([Slot(first), Slot(second)])
+    }
+
+    #[inline(always)]
+    fn pairs(self) -> u32 {
+        self.region().slots() / 2
+    }
+
+    /// The first slot of a key's pair.
     #[inline(always)]
     fn place(self, AddressWords(key): AddressWords) -> u32 {
-        hash::place(&self.0.seed, key, self.region().slots())
+        hash::place(&self.0.seed, key, self.pairs()) * 2
     }
 
-    /// The slot behind this one.
+    /// The pair behind this one.
     #[inline(always)]
     fn next(self, index: u32) -> u32 {
-        let next = index.wrapping_add(1);
-        if next < self.region().slots() {
-            next
-        } else {
-            0
-        }
+        let next = index.wrapping_add(2);
+        if next < self.region().slots() { next } else { 0 }
     }
 
-    /// Has the first slot of a key come nearer.
+    /// The entry of a key that stands in this pair.
+    #[inline(always)]
+    fn entry(self, index: u32, pair: [Slot<'a>; 2], key: AddressWords) -> Option<HomeEntry> {
+        let [first, second] = pair;
+        let states = [first.state(), second.state()];
+        let is_first = states[0].is_occupied() & first.is(key);
+        let is_second = states[1].is_occupied() & second.is(key);
+        (is_first | is_second).then(|| HomeEntry {
+            slot: index + u32::from(is_second),
+            state: if is_second { states[1] } else { states[0] },
+        })
+    }
+
+    /// Has the pair of a key come nearer.
     #[inline(always)]
     pub(crate) fn expect(self, key: AddressWords) -> HomePlace {
         let place = self.place(key);
-        if let Some(slot) = self.slot(place) {
-            prefetch(&slot.0[0]);
+        if let Some([first, second]) = self.pair(place) {
+            prefetch(&first.0[0]);
+            prefetch(&second.0[0]);
         }
         HomePlace(place)
     }
@@ -97,43 +121,23 @@ impl<'a> HomeTable<'a> {
     /// Looks up a key whose place is known.
     #[inline(always)]
     pub(crate) fn find_at(self, key: AddressWords, place: HomePlace) -> Option<HomeEntry> {
-        let slot = self.slot(place.0)?;
-        let state = slot.state();
-        if state.is_occupied() && slot.is(key) {
-            return Some(HomeEntry {
-                slot: place.0,
-                state,
-            });
+        let pair = self.pair(place.0)?;
+        match self.entry(place.0, pair, key) {
+            None if pair[0].is_passed() => self.find_behind(key, place.0),
+            entry => entry,
         }
-        if !slot.is_passed() {
-            return None;
-        }
-        // One key in four stands in the next slot.
-        let index = self.next(place.0);
-        let slot = self.slot(index)?;
-        let state = slot.state();
-        if state.is_occupied() && slot.is(key) {
-            return Some(HomeEntry { slot: index, state });
-        }
-        if !slot.is_passed() {
-            return None;
-        }
-        self.find_behind(key, index)
     }
 
-    /// Looks on for a key that does not stand in slot `index`.
+    /// Looks on for a key that does not stand in the pair at `index`.
     #[inline(never)]
     fn find_behind(self, key: AddressWords, mut index: u32) -> Option<HomeEntry> {
         // No way is longer than the table; the bound holds even where counts were overwritten.
-        for _ in 0..self.region().count {
+        for _ in 0..self.pairs() {
             index = self.next(index);
-            let slot = self.slot(index)?;
-            let state = slot.state();
-            if state.is_occupied() && slot.is(key) {
-                return Some(HomeEntry { slot: index, state });
-            }
-            if !slot.is_passed() {
-                return None;
+            let pair = self.pair(index)?;
+            let entry = self.entry(index, pair, key);
+            if entry.is_some() || !pair[0].is_passed() {
+                return entry;
             }
         }
         None
@@ -195,13 +199,14 @@ impl<'a> HomeTable<'a> {
         let key = AddressWords::from(*key);
         let start = self.place(key);
         let mut index = start;
-        for way in 0..self.region().count {
-            let slot = self.slot(index)?;
-            if !slot.state().is_occupied() && !slot.is_resting() {
-                // Before the key can be found, its way must be known.
-                self.walk(start, way, Slot::pass);
-                slot.set_key(key);
-                return Some(index);
+        for way in 0..self.pairs() {
+            for (slot, index) in self.pair(index)?.into_iter().zip(index..) {
+                if !slot.state().is_occupied() && !slot.is_resting() {
+                    // Before the key can be found, its way must be known.
+                    self.walk(start, way, Slot::pass);
+                    slot.set_key(key);
+                    return Some(index);
+                }
             }
             index = self.next(index);
         }
@@ -213,17 +218,17 @@ impl<'a> HomeTable<'a> {
         let Some(slot) = self.slot(index) else { return };
         let start = self.place(slot.key());
         slot.rest();
-        let slots = self.region().slots();
-        let way = if index >= start {
-            index - start
+        let (pair, start) = (index / 2, start / 2);
+        let way = if pair >= start {
+            pair - start
         } else {
-            index + (slots - start)
+            pair + (self.pairs() - start)
         };
-        self.walk(start, way as usize, Slot::unpass);
+        self.walk(start * 2, way, Slot::unpass);
     }
 
-    /// Does something to the first `way` slots from `start` on.
-    fn walk(self, start: u32, way: usize, each: impl Fn(Slot<'a>)) {
+    /// Does something to the first slots of `way` pairs from `start` on.
+    fn walk(self, start: u32, way: u32, each: impl Fn(Slot<'a>)) {
         let mut index = start;
         for _ in 0..way {
             if let Some(slot) = self.slot(index) {

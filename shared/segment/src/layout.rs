@@ -64,7 +64,7 @@ pub(crate) const WORKER_EPOCH: usize = 0;
 pub(crate) const WORKER_COUNTERS: usize = LINE_WORDS;
 
 /// Slots of the home table for so many home addresses: see [`crate::home_table`].
-const HOME_SLOTS: (usize, usize) = (100, 65);
+const HOME_SLOTS: (usize, usize) = (100, 68);
 
 /// Different anchor addresses that plain bindings can have.
 pub(crate) const ANCHORS: usize = 256;
@@ -146,7 +146,7 @@ impl Layout {
         // limited, each care-of address under test has a second template, for the tested one.
         let templates = geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
         let (slots, filled) = HOME_SLOTS;
-        let slots = (homes * slots).div_ceil(filled);
+        let slots = (homes * slots).div_ceil(filled).next_multiple_of(2);
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,

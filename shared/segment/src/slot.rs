@@ -4,7 +4,7 @@
 //! words 0, 1   the home address
 //! words 2, 3   the care-of address        ┐ of a plain binding
 //! word 4       generation (high 48 bits)  ┘
-//!              keys that went past this slot (low 16)
+//!              keys that went past this pair of slots (low 16; in its first)
 //! word 5       state: vacant, resting, plain, or by template
 //! word 6       packets carried in either direction
 //! word 7       octets of them
@@ -163,7 +163,7 @@ impl<'a> Slot<'a> {
         AddressWords([KEY, KEY + 1].map(|word| self.0[word].load(Ordering::Relaxed)))
     }
 
-    /// Whether a key that does not stand here may stand behind.
+    /// Whether a key that does not stand in this pair may stand behind. Of its first slot, as the next two.
     #[inline(always)]
     pub(crate) fn is_passed(self) -> bool {
         self.0[META].load(Ordering::Relaxed) & PASSED != 0

@@ -73,7 +73,7 @@ impl Plan {
             workers,
             home_addresses,
             // As many as dhpd makes.
-            templates: home_addresses / 8 + 1_024,
+            templates: home_addresses / 16 + 1_024,
             ..Geometry::default()
         };
         let segment = Segment::anonymous(&geometry)?;
