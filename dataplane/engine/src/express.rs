@@ -7,7 +7,8 @@
 //! the batch.
 
 use dhp_segment::{
-    AddressWords, HomeEntry, HomePlace, Landmarks, NextHopState, OUTER_HEADER_LEN, Reader, RouteAction,
+    AddressWords, HomeCandidate, HomePlace, Landmarks, NextHopState, OUTER_HEADER_LEN, Reader,
+    RouteAction,
 };
 use dhp_wire::codepoints::next_header;
 use dhp_wire::ethernet::{ETHERTYPE_IPV6, HEADER_LEN as ETHERNET_LEN};
@@ -29,15 +30,27 @@ const BOTH_HEADERS: usize = HEADERS + IPV6_LEN;
 const VERSION: u32 = 6 << 28;
 const TUNNEL: [u8; 2] = [next_header::IPV6, 64];
 
-/// The way of a packet.
+/// The way of a packet, with what is known so far of where its binding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum Lane<B = HomePlace> {
     /// By a [`Plan`](crate::plan::Plan).
     Long,
     /// Into the tunnel of the binding that is looked for there. The frame is as it was received.
-    Enter(HomePlace),
+    Enter(B),
     /// Out of the tunnel of the binding that is looked for there, likewise.
-    Leave(HomePlace),
+    Leave(B),
+}
+
+impl Lane {
+    /// One step further: the binding itself is on its way then.
+    #[inline(always)]
+    pub(crate) fn expect_binding(self, reader: &Reader) -> Lane<HomeCandidate> {
+        match self {
+            Self::Long => Lane::Long,
+            Self::Enter(place) => Lane::Enter(reader.expect_binding(place)),
+            Self::Leave(place) => Lane::Leave(reader.expect_binding(place)),
+        }
+    }
 }
 
 /// What a worker's express packets add to its counters, once per batch.
@@ -160,18 +173,6 @@ fn sort_express(frame: &[u8], landmarks: &Landmarks, reader: &Reader) -> Option<
     None
 }
 
-/// The binding that a sorted frame goes by. In a loop of its own, so short that several packets' are looked for at once.
-#[inline(always)]
-pub(crate) fn find(frame: &[u8], lane: Lane, reader: &Reader) -> Option<HomeEntry> {
-    let (place, offset) = match lane {
-        Lane::Enter(place) => (place, ETHERNET_LEN + 24),
-        Lane::Leave(place) => (place, HEADERS + 8),
-        Lane::Long => return None,
-    };
-    let home = frame.get(offset..)?.first_chunk::<16>()?;
-    reader.find_home(AddressWords::from(*home), place)
-}
-
 impl<P: Port> Path<P> {
     /// Put a packet that [`sort`] has sorted into the tunnel of its binding.
     ///
@@ -181,14 +182,17 @@ impl<P: Port> Path<P> {
     pub(crate) fn enter_express(
         &mut self,
         mut packet: P::Buf,
-        entry: &HomeEntry,
+        candidate: HomeCandidate,
     ) -> Result<(), P::Buf> {
         let Some(headers) = packet.bytes().first_chunk::<HEADERS_AND_PORTS>() else {
             return Err(packet);
         };
         let inner = Header::<HEADERS_AND_PORTS, ETHERNET_LEN>(headers);
         let destination = inner.destination();
-        let Some(tunnel) = self.reader.plain(entry) else {
+        let Some(entry) = self.reader.find_home(destination, candidate) else {
+            return Err(packet);
+        };
+        let Some(tunnel) = self.reader.plain(&entry) else {
             return Err(packet);
         };
         let len = packet.bytes().len().saturating_sub(ETHERNET_LEN);
@@ -227,7 +231,7 @@ impl<P: Port> Path<P> {
             put_address(front, ETHERNET_LEN + 24, tunnel.care_of);
             put(front, HEADERS + 7, [hops]);
         }
-        self.reader.carry(entry, len as u64);
+        self.reader.carry(&entry, len as u64);
         self.tally.entered += 1;
         self.send_frame(packet, hop.port.into());
         Ok(())
@@ -241,17 +245,20 @@ impl<P: Port> Path<P> {
     pub(crate) fn leave_express(
         &mut self,
         mut packet: P::Buf,
-        entry: &HomeEntry,
+        candidate: HomeCandidate,
     ) -> Result<(), P::Buf> {
         let Some(headers) = packet.bytes().first_chunk::<BOTH_HEADERS>() else {
             return Err(packet);
         };
         let outer = Header::<BOTH_HEADERS, ETHERNET_LEN>(headers);
         let inner = Header::<BOTH_HEADERS, HEADERS>(headers);
+        let Some(entry) = self.reader.find_home(inner.source(), candidate) else {
+            return Err(packet);
+        };
         // The long way's reasons stand there: RFC 6275 §8.4 and §10.4.5.
         let is_sender = self
             .reader
-            .plain(entry)
+            .plain(&entry)
             .is_some_and(|tunnel| tunnel.care_of == outer.source());
         let class = inner.traffic_class();
         let keeps_class = decap_traffic_class(class, outer.traffic_class()) == Some(class);
@@ -278,7 +285,7 @@ impl<P: Port> Path<P> {
             put_link(front, &hop);
             put(front, ETHERNET_LEN + 7, [hops]);
         }
-        self.reader.carry(entry, len as u64);
+        self.reader.carry(&entry, len as u64);
         self.tally.left += 1;
         self.send_frame(packet, hop.port.into());
         Ok(())

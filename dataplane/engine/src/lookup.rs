@@ -1,7 +1,7 @@
 //! The bindings of a batch, looked up together
 
 use arrayvec::ArrayVec;
-use dhp_segment::{AddressWords, HomeEntry, HomePlace, Reader};
+use dhp_segment::{AddressWords, HomeCandidate, HomeEntry, HomePlace, Reader};
 
 use crate::BATCH_SIZE;
 
@@ -18,6 +18,7 @@ const _: () = assert!(KEYS <= 1 << 16);
 #[derive(Debug)]
 pub(crate) struct Lookup {
     keys: ArrayVec<(AddressWords, HomePlace), KEYS>,
+    candidates: [Option<HomeCandidate>; KEYS],
     entries: [Option<HomeEntry>; KEYS],
 }
 
@@ -25,6 +26,7 @@ impl Lookup {
     pub(crate) const fn new() -> Self {
         Self {
             keys: ArrayVec::new_const(),
+            candidates: [None; KEYS],
             entries: [None; KEYS],
         }
     }
@@ -47,8 +49,17 @@ impl Lookup {
     /// Look up all that was asked for.
     #[inline]
     pub(crate) fn resolve(&mut self, reader: &Reader) {
-        for ((key, place), entry) in self.keys.iter().zip(&mut self.entries) {
-            *entry = reader.find_home(*key, *place);
+        let expected = self.keys.iter().zip(&mut self.candidates);
+        for ((_, place), candidate) in expected {
+            *candidate = Some(reader.expect_binding(*place));
+        }
+        let found = self
+            .keys
+            .iter()
+            .zip(&self.candidates)
+            .zip(&mut self.entries);
+        for (((key, _), candidate), entry) in found {
+            *entry = candidate.and_then(|candidate| reader.find_home(*key, candidate));
         }
     }
 

@@ -1,7 +1,7 @@
 //! One worker: all packets of its ports, from receive to send, on one core
 
 use arrayvec::ArrayVec;
-use dhp_segment::{Counter, HomeEntry, Landmarks, Reader};
+use dhp_segment::{Counter, HomeCandidate, Landmarks, Reader};
 use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
@@ -56,8 +56,7 @@ pub struct Worker<P: Port> {
     pub(crate) config: WorkerConfig,
     batch: Batch<P::Buf>,
     lanes: ArrayVec<Lane, BATCH_SIZE>,
-    /// The bindings of the express lanes.
-    entries: [Option<HomeEntry>; BATCH_SIZE],
+    candidates: [Lane<HomeCandidate>; BATCH_SIZE],
     plans: ArrayVec<Plan, BATCH_SIZE>,
     lookup: Lookup,
     /// The bindings of one packet that was put together while the batch was worked on.
@@ -120,7 +119,7 @@ impl<P: Port> Worker<P> {
             config,
             batch: Batch::new(),
             lanes: ArrayVec::new(),
-            entries: [None; BATCH_SIZE],
+            candidates: [Lane::Long; BATCH_SIZE],
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
             late_lookup: Lookup::new(),
@@ -215,7 +214,7 @@ impl<P: Port> Worker<P> {
             path,
             batch,
             lanes,
-            entries,
+            candidates,
             plans,
             lookup,
             late_lookup,
@@ -265,8 +264,8 @@ impl<P: Port> Worker<P> {
         path.reader.count(Counter::RxPackets, received as u64);
         path.reader.count(Counter::RxBytes, octets);
         lookup.resolve(&path.reader);
-        for ((frame, lane), entry) in batch.iter().zip(lanes.iter()).zip(entries.iter_mut()) {
-            *entry = express::find(frame.bytes(), *lane, &path.reader);
+        for (lane, candidate) in lanes.iter().zip(candidates.iter_mut()) {
+            *candidate = lane.expect_binding(&path.reader);
         }
         let origin = if is_host {
             Origin::Host
@@ -277,12 +276,11 @@ impl<P: Port> Worker<P> {
         let mut plans = plans.iter();
         match path.trace {
             None => {
-                for (packet, (lane, entry)) in packets.zip(lanes.iter().zip(entries.iter())) {
-                    let back = match (lane, entry) {
-                        (Lane::Enter(_), Some(entry)) => path.enter_express(packet, entry),
-                        (Lane::Leave(_), Some(entry)) => path.leave_express(packet, entry),
-                        (Lane::Enter(_) | Lane::Leave(_), None) => Err(packet),
-                        (Lane::Long, _) => {
+                for (packet, lane) in packets.zip(candidates.iter()) {
+                    let back = match lane {
+                        Lane::Enter(candidate) => path.enter_express(packet, *candidate),
+                        Lane::Leave(candidate) => path.leave_express(packet, *candidate),
+                        Lane::Long => {
                             if let Some(plan) = plans.next() {
                                 work_apart(path, packet, plan, lookup, late_lookup, origin);
                             }

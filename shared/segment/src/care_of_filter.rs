@@ -24,7 +24,7 @@ impl<'a> CareOfFilter<'a> {
     fn place(self, address: &[u8; 16]) -> Option<(&'a AtomicU64, u32)> {
         let region: &Region = &self.0.layout.care_of_filter;
         let places = u32::try_from(region.count.saturating_mul(PER_WORD)).unwrap_or(u32::MAX);
-        let place = hash::place(&self.0.seed, address_words(address), places);
+        let place = hash::place(&self.0.seed, address_words(address), places).place;
         let [word] = self.0.slot::<1>(region, place / PER_WORD as u32)?;
         Some((word, place % PER_WORD as u32 * 8))
     }

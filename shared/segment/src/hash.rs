@@ -7,10 +7,17 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
+/// The place of an address, and what stands for the address there (never 0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) place: u32,
+    pub(crate) tag: u8,
+}
+
 /// The place of the two words of an address among `places`, under a secret seed, so that nobody who can choose addresses can
 /// choose places.
 #[inline(always)]
-pub(crate) fn place(seed: &[u64; 2], key: [u64; 2], places: u32) -> u32 {
+pub(crate) fn place(seed: &[u64; 2], key: [u64; 2], places: u32) -> Place {
     // Odd constants of high entropy (digits of pi), so that a seed of zero still hashes.
     let once = fold(
         key[0] ^ seed[0] ^ 0x2437_5a30_8d31_3198,
@@ -20,8 +27,12 @@ pub(crate) fn place(seed: &[u64; 2], key: [u64; 2], places: u32) -> u32 {
         once ^ seed[0].rotate_left(32),
         seed[1] ^ 0x0824_efa9_8ec4_e6c9,
     );
-    // By multiplication, which needs no power of two.
-    ((u64::from(hash as u32) * u64::from(places)) >> 32) as u32
+    // The low half picks the place by multiplication, which needs no power of two; the top octet is the tag.
+    let place = (u64::from(hash as u32) * u64::from(places)) >> 32;
+    Place {
+        place: place as u32,
+        tag: ((hash >> 56) as u8).max(1),
+    }
 }
 
 #[cfg(test)]
@@ -29,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sequential_addresses_spread_over_the_places() {
+    fn sequential_addresses_spread_over_places_and_tags() {
         let places = 1024;
         for seed in [
             [0, 0],
@@ -37,9 +48,14 @@ mod tests {
             [0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210],
         ] {
             let mut load = vec![0_u32; places as usize];
+            let mut tags = [0_u32; 256];
             for low in 0..8192 {
-                load[place(&seed, [0x2001_0db8_000d_0001, low], places) as usize] += 1;
+                let found = place(&seed, [0x2001_0db8_000d_0001, low], places);
+                load[found.place as usize] += 1;
+                tags[usize::from(found.tag)] += 1;
             }
+            assert_eq!(tags[0], 0);
+            assert!(tags[1..].iter().all(|n| *n > 5 && *n < 130));
             // Poisson with mean 8: 30 in one place has a probability below 1e-8 per place.
             assert!(load.iter().all(|n| *n < 30), "{:?}", load.iter().max());
         }

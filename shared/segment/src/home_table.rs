@@ -1,14 +1,15 @@
-//! From home address to binding: open addressing over slots of one cache line.
+//! From home address to binding: tags that say where, and slots of one cache line.
 //!
-//! Slots stand in pairs. A key stands in the pair of its hash, or in one behind it, as near as there was a vacant slot; a lookup has
-//! both lines of the pair come at once and compares both, since which of the two it is nobody could guess. A pair counts the keys
-//! that went past it when they came; a lookup goes on behind a pair while that count is not zero, so that a removal leaves nothing
-//! behind that would have to be walked over, and a key that is there is never missed. Nothing ever moves. With 60 slots in 100
-//! occupied, nine keys in ten stand in their own pair.
+//! A key stands in one of the fourteen slots of the group of its hash, or of a group behind it, as near as there was a vacant one. A
+//! lookup compares the tags of the group, of which a cache line holds those of four groups, and so knows the one line that it needs:
+//! few keys share a tag, and few go past their group. A group counts the keys that went past it when they came; a lookup goes on
+//! behind a group while that count is not zero, so that a removal leaves nothing behind that would have to be walked over, and a key
+//! that is there is never missed. Nothing ever moves.
 
 use crate::address_words::AddressWords;
 use crate::anchors::Anchors;
-use crate::hash;
+use crate::group::{GROUP_SLOTS, Group};
+use crate::hash::{self, Place};
 use crate::layout::Region;
 use crate::slot::{SLOT_PAST_WORDS, Slot, State, StateWord};
 use crate::sync::{AtomicU64, Ordering, prefetch};
@@ -46,9 +47,13 @@ pub struct PlainTunnel {
     pub mtu: u16,
 }
 
-/// Where a home address will be looked for first: see [`crate::Reader::expect_home`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HomePlace(u32);
+/// Where a home address will be looked for: see [`crate::Reader::expect_home`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HomePlace(Place);
+
+/// The slot where a home address most likely is: see [`crate::Reader::expect_binding`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HomeCandidate(u32);
 
 /// The home table of a view.
 #[derive(Clone, Copy)]
@@ -69,76 +74,89 @@ impl<'a> HomeTable<'a> {
         self.0.slot(&self.0.layout.home_pasts, index)
     }
 
-    /// The pair at `index`, which is even.
     #[inline(always)]
-    fn pair(self, index: u32) -> Option<[Slot<'a>; 2]> {
-        let [first, second] = self.0.homes().get(index as usize..)?.first_chunk()?;
-        Some([Slot(first), Slot(second)])
+    fn group(self, index: u32) -> Option<Group<'a>> {
+        self.0.home_groups().get(index as usize).map(Group)
     }
 
     #[inline(always)]
-    fn pairs(self) -> u32 {
-        self.region().slots() / 2
+    fn groups(self) -> u32 {
+        self.0.layout.home_groups.slots()
     }
 
-    /// The first slot of a key's pair.
     #[inline(always)]
-    fn place(self, AddressWords(key): AddressWords) -> u32 {
-        hash::place(&self.0.seed, key, self.pairs()) * 2
+    fn place(self, AddressWords(key): AddressWords) -> Place {
+        hash::place(&self.0.seed, key, self.groups())
     }
 
-    /// The pair behind this one.
+    /// The group behind this one.
     #[inline(always)]
-    fn next(self, index: u32) -> u32 {
-        let next = index.wrapping_add(2);
-        if next < self.region().slots() { next } else { 0 }
+    fn next(self, group: u32) -> u32 {
+        let next = group.wrapping_add(1);
+        if next < self.groups() { next } else { 0 }
     }
 
-    /// The entry of a key that stands in this pair.
+    /// The entry of a key, if it stands in this slot.
     #[inline(always)]
-    fn entry(self, index: u32, pair: [Slot<'a>; 2], key: AddressWords) -> Option<HomeEntry> {
-        let [first, second] = pair;
-        let states = [first.state(), second.state()];
-        let is_first = states[0].is_occupied() & first.is(key);
-        let is_second = states[1].is_occupied() & second.is(key);
-        (is_first | is_second).then(|| HomeEntry {
-            slot: index + u32::from(is_second),
-            state: if is_second { states[1] } else { states[0] },
-        })
+    fn entry(self, slot: u32, key: AddressWords) -> Option<HomeEntry> {
+        let words = self.slot(slot)?;
+        let state = words.state();
+        (state.is_occupied() && words.is(key)).then_some(HomeEntry { slot, state })
     }
 
-    /// Has the pair of a key come nearer.
+    /// Has the tags of a key's group come nearer.
     #[inline(always)]
     pub(crate) fn expect(self, key: AddressWords) -> HomePlace {
         let place = self.place(key);
-        if let Some([first, second]) = self.pair(place) {
-            prefetch(&first.0[0]);
-            prefetch(&second.0[0]);
+        if let Some(group) = self.group(place.place) {
+            prefetch(&group.0[0]);
         }
         HomePlace(place)
     }
 
-    /// Looks up a key whose place is known.
+    /// Has the slot that a key's tag leads to come nearer.
     #[inline(always)]
-    pub(crate) fn find_at(self, key: AddressWords, place: HomePlace) -> Option<HomeEntry> {
-        let pair = self.pair(place.0)?;
-        match self.entry(place.0, pair, key) {
-            None if pair[0].is_passed() => self.find_behind(key, place.0),
+    pub(crate) fn expect_slot(self, HomePlace(place): HomePlace) -> HomeCandidate {
+        let candidate = self
+            .group(place.place)
+            .and_then(|group| group.candidates(place.tag).next());
+        // Where there is none, any slot does: it has another key.
+        let slot = place
+            .place
+            .wrapping_mul(GROUP_SLOTS)
+            .wrapping_add(candidate.unwrap_or(0));
+        if let Some(slot) = self.slot(slot) {
+            prefetch(&slot.0[0]);
+        }
+        HomeCandidate(slot)
+    }
+
+    /// Looks up a key that is expected in a slot.
+    #[inline(always)]
+    pub(crate) fn find_at(
+        self,
+        key: AddressWords,
+        HomeCandidate(slot): HomeCandidate,
+    ) -> Option<HomeEntry> {
+        match self.entry(slot, key) {
+            None => self.find_elsewhere(key),
             entry => entry,
         }
     }
 
-    /// Looks on for a key that does not stand in the pair at `index`.
+    /// Looks for a key wherever it may be.
     #[inline(never)]
-    fn find_behind(self, key: AddressWords, mut index: u32) -> Option<HomeEntry> {
+    fn find_elsewhere(self, key: AddressWords) -> Option<HomeEntry> {
+        let Place { mut place, tag } = self.place(key);
         // No way is longer than the table; the bound holds even where counts were overwritten.
-        for _ in 0..self.pairs() {
-            index = self.next(index);
-            let pair = self.pair(index)?;
-            let entry = self.entry(index, pair, key);
-            if entry.is_some() || !pair[0].is_passed() {
-                return entry;
+        for _ in 0..self.groups() {
+            let mut candidates = self.group(place)?.candidates(tag);
+            let first = place.wrapping_mul(GROUP_SLOTS);
+            let found = candidates.find_map(|slot| self.entry(first.wrapping_add(slot), key));
+            if found.is_some() || !candidates.is_passed() {
+                return found;
             }
+            place = self.next(place);
         }
         None
     }
@@ -146,8 +164,7 @@ impl<'a> HomeTable<'a> {
     /// Looks up one key.
     #[inline]
     pub(crate) fn find(self, key: &[u8; 16]) -> Option<HomeEntry> {
-        let key = AddressWords::from(*key);
-        self.find_at(key, HomePlace(self.place(key)))
+        self.find_elsewhere(AddressWords::from(*key))
     }
 
     /// The entry of a slot as it is now: what makes space may have made a binding plain. Writer only.
@@ -197,44 +214,49 @@ impl<'a> HomeTable<'a> {
     /// only.
     pub(crate) fn claim(self, key: &[u8; 16]) -> Option<u32> {
         let key = AddressWords::from(*key);
-        let start = self.place(key);
-        let mut index = start;
-        for way in 0..self.pairs() {
-            for (slot, index) in self.pair(index)?.into_iter().zip(index..) {
-                if !slot.state().is_occupied() && !slot.is_resting() {
+        let Place { place: start, tag } = self.place(key);
+        let mut place = start;
+        for way in 0..self.groups() {
+            let first = place.wrapping_mul(GROUP_SLOTS);
+            for (slot, number) in (first..).zip(0..GROUP_SLOTS) {
+                let words = self.slot(slot)?;
+                if !words.state().is_occupied() && !words.is_resting() {
                     // Before the key can be found, its way must be known.
-                    self.walk(start, way, Slot::pass);
-                    slot.set_key(key);
-                    return Some(index);
+                    self.walk(start, way, Group::pass);
+                    words.set_key(key);
+                    self.group(place)?.set_tag(number, tag);
+                    return Some(slot);
                 }
             }
-            index = self.next(index);
+            place = self.next(place);
         }
         None
     }
 
-    /// Has nobody find the binding in slot `index` any more. The slot rests until [`Slot::vacate`]. Writer only.
-    pub(crate) fn remove(self, index: u32) {
-        let Some(slot) = self.slot(index) else { return };
-        let start = self.place(slot.key());
-        slot.rest();
-        let (pair, start) = (index / 2, start / 2);
-        let way = if pair >= start {
-            pair - start
+    /// Has nobody find the binding in this slot any more. The slot rests until [`Slot::vacate`]. Writer only.
+    pub(crate) fn remove(self, slot: u32) {
+        let Some(words) = self.slot(slot) else { return };
+        let start = self.place(words.key()).place;
+        words.rest();
+        let place = slot / GROUP_SLOTS;
+        if let Some(group) = self.group(place) {
+            group.set_tag(slot % GROUP_SLOTS, 0);
+        }
+        let way = if place >= start {
+            place - start
         } else {
-            pair + (self.pairs() - start)
+            place + (self.groups() - start)
         };
-        self.walk(start * 2, way, Slot::unpass);
+        self.walk(start, way, Group::unpass);
     }
 
-    /// Does something to the first slots of `way` pairs from `start` on.
-    fn walk(self, start: u32, way: u32, each: impl Fn(Slot<'a>)) {
-        let mut index = start;
+    /// Does something to `way` groups from `place` on.
+    fn walk(self, mut place: u32, way: u32, each: impl Fn(Group<'a>)) {
         for _ in 0..way {
-            if let Some(slot) = self.slot(index) {
-                each(slot);
+            if let Some(group) = self.group(place) {
+                each(group);
             }
-            index = self.next(index);
+            place = self.next(place);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::drop_reason::DropReason;
 use crate::flow::MAX_CARE_OFS;
 use crate::flow_set::FLOW_SET_WORDS;
 use crate::geometry::Geometry;
+use crate::group::{GROUP_SLOTS, GROUP_WORDS};
 use crate::landmarks::{LANDMARK_ENTRIES, LANDMARK_WORDS};
 use crate::meter::METER_WORDS;
 use crate::ring;
@@ -63,8 +64,8 @@ pub(crate) const WORKER_EPOCH: usize = 0;
 /// First counter in a worker's block; the drop reasons follow the counters.
 pub(crate) const WORKER_COUNTERS: usize = LINE_WORDS;
 
-/// Slots of the home table for so many home addresses: see [`crate::home_table`].
-const HOME_SLOTS: (usize, usize) = (100, 68);
+/// Home addresses per group at full capacity, of the fourteen that fit: one insertion in sixty goes past.
+const GROUP_LOAD: usize = 10;
 
 /// Different anchor addresses that plain bindings can have.
 pub(crate) const ANCHORS: usize = 256;
@@ -100,6 +101,7 @@ impl Region {
 pub(crate) struct Layout {
     pub(crate) geometry: Geometry,
     pub(crate) workers: Region,
+    pub(crate) home_groups: Region,
     pub(crate) homes: Region,
     /// One for each slot, at the same index.
     pub(crate) home_pasts: Region,
@@ -145,12 +147,13 @@ impl Layout {
         // The default tunnel of a binding with flow rules is a template beside those of its care-of addresses. Where a binding is
         // limited, each care-of address under test has a second template, for the tested one.
         let templates = geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
-        let (slots, filled) = HOME_SLOTS;
-        let slots = (homes * slots).div_ceil(filled).next_multiple_of(2);
+        let groups = homes.div_ceil(GROUP_LOAD);
+        let slots = groups * GROUP_SLOTS as usize;
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,
             workers: region(worker_words.next_multiple_of(LINE_WORDS), workers),
+            home_groups: region(GROUP_WORDS, groups),
             homes: region(SLOT_WORDS, slots),
             home_pasts: region(SLOT_PAST_WORDS, slots),
             anchors: region(2, ANCHORS),
@@ -198,6 +201,7 @@ mod tests {
         let mut end = header_word::LEN;
         for region in [
             layout.workers,
+            layout.home_groups,
             layout.homes,
             layout.home_pasts,
             layout.anchors,

@@ -31,6 +31,7 @@ mod error;
 mod flow;
 mod flow_set;
 mod geometry;
+mod group;
 mod hash;
 mod header;
 mod home_table;
@@ -67,7 +68,7 @@ pub use flow::{
 };
 pub use flow_set::FlowSet;
 pub use geometry::Geometry;
-pub use home_table::{HomeEntry, HomePlace, PlainTunnel};
+pub use home_table::{HomeCandidate, HomeEntry, HomePlace, PlainTunnel};
 pub use landmarks::Landmarks;
 pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};

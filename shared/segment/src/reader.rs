@@ -5,7 +5,7 @@ use crate::care_of_filter::CareOfFilter;
 use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
-use crate::home_table::{HomeEntry, HomePlace, HomeTable, PlainTunnel};
+use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainTunnel};
 use crate::landmarks::Landmarks;
 use crate::layout::WORKER_COUNTERS;
 use crate::meter::Meter;
@@ -69,19 +69,26 @@ impl Reader {
         self.worker
     }
 
-    /// Has the binding of a home address come nearer, for [`Reader::find_home`] a little later: so the cache misses of a batch
-    /// overlap.
+    /// Begins to look up a home address: has what says where it is come nearer, for [`Reader::expect_binding`] a little later. So the
+    /// cache misses of a batch overlap.
     #[must_use]
     #[inline(always)]
     pub fn expect_home(&self, home: AddressWords) -> HomePlace {
         HomeTable(&self.view).expect(home)
     }
 
-    /// Looks up a home address, whose place [`Reader::expect_home`] has told.
+    /// Goes on: has the binding itself come nearer, for [`Reader::find_home`] a little later.
     #[must_use]
     #[inline(always)]
-    pub fn find_home(&self, home: AddressWords, place: HomePlace) -> Option<HomeEntry> {
-        HomeTable(&self.view).find_at(home, place)
+    pub fn expect_binding(&self, place: HomePlace) -> HomeCandidate {
+        HomeTable(&self.view).expect_slot(place)
+    }
+
+    /// Looks up a home address that [`Reader::expect_binding`] has found a candidate for.
+    #[must_use]
+    #[inline(always)]
+    pub fn find_home(&self, home: AddressWords, candidate: HomeCandidate) -> Option<HomeEntry> {
+        HomeTable(&self.view).find_at(home, candidate)
     }
 
     /// Looks up one home address.

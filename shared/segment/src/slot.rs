@@ -3,8 +3,7 @@
 //! ```text
 //! words 0, 1   the home address
 //! words 2, 3   the care-of address        ┐ of a plain binding
-//! word 4       generation (high 48 bits)  ┘
-//!              keys that went past this pair of slots (low 16; in its first)
+//! word 4       generation                 ┘
 //! word 5       state: vacant, resting, plain, or by template
 //! word 6       packets carried in either direction
 //! word 7       octets of them
@@ -26,13 +25,10 @@ pub(crate) const SLOT_PAST_WORDS: usize = 3;
 
 pub(crate) const KEY: usize = 0;
 pub(crate) const CARE_OF: usize = 2;
-const META: usize = 4;
+const GENERATION: usize = 4;
 const STATE: usize = 5;
 const PACKETS: usize = 6;
 const OCTETS: usize = 7;
-
-/// The low bits of [`META`].
-const PASSED: u64 = 0xffff;
 
 /// The kind of a state, in its highest bits.
 const KIND: u64 = 0b11 << 62;
@@ -163,12 +159,6 @@ impl<'a> Slot<'a> {
         AddressWords([KEY, KEY + 1].map(|word| self.0[word].load(Ordering::Relaxed)))
     }
 
-    /// Whether a key that does not stand in this pair may stand behind. Of its first slot, as the next two.
-    #[inline(always)]
-    pub(crate) fn is_passed(self) -> bool {
-        self.0[META].load(Ordering::Relaxed) & PASSED != 0
-    }
-
     /// The care-of address of a plain binding.
     #[inline(always)]
     pub(crate) fn care_of(self) -> AddressWords {
@@ -180,7 +170,7 @@ impl<'a> Slot<'a> {
 
     /// The generation of a plain binding.
     pub(crate) fn generation(self) -> u64 {
-        self.0[META].load(Ordering::Relaxed) >> PASSED.count_ones()
+        self.0[GENERATION].load(Ordering::Relaxed)
     }
 
     /// What the binding has carried.
@@ -231,25 +221,7 @@ impl<'a> Slot<'a> {
     pub(crate) fn set_plain(self, AddressWords(care_of): AddressWords, generation: u64) {
         self.0[CARE_OF].store(care_of[0], Ordering::Relaxed);
         self.0[CARE_OF + 1].store(care_of[1], Ordering::Relaxed);
-        let passed = self.0[META].load(Ordering::Relaxed) & PASSED;
-        let generation = generation << PASSED.count_ones();
-        self.0[META].store(generation | passed, Ordering::Relaxed);
-    }
-
-    /// One key more has gone past. Writer only.
-    pub(crate) fn pass(self) {
-        let meta = self.0[META].load(Ordering::Relaxed);
-        if meta & PASSED != PASSED {
-            self.0[META].store(meta + 1, Ordering::Relaxed);
-        }
-    }
-
-    /// One less. Where so many have gone past that they could not be counted, nobody knows when the last one is gone. Writer only.
-    pub(crate) fn unpass(self) {
-        let meta = self.0[META].load(Ordering::Relaxed);
-        if !matches!(meta & PASSED, 0 | PASSED) {
-            self.0[META].store(meta - 1, Ordering::Relaxed);
-        }
+        self.0[GENERATION].store(generation, Ordering::Relaxed);
     }
 }
 
@@ -287,20 +259,5 @@ mod tests {
             assert_eq!(StateWord(word).state(), None);
             assert!(!StateWord(word).is_occupied());
         }
-    }
-
-    #[test]
-    fn more_keys_than_can_be_counted_are_never_counted_down() {
-        let words = core::array::from_fn(|_| AtomicU64::new(0));
-        let slot = Slot(&words);
-        slot.set_plain(AddressWords([1, 2]), 77);
-        for _ in 0..u32::from(u16::MAX) + 5 {
-            slot.pass();
-        }
-        for _ in 0..u32::from(u16::MAX) + 5 {
-            slot.unpass();
-        }
-        assert!(slot.is_passed());
-        assert_eq!(slot.generation(), 77);
     }
 }

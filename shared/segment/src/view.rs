@@ -1,6 +1,7 @@
 //! Checked access to the regions of a mapped segment.
 
 use crate::flow_set::FlowSet;
+use crate::group::GROUP_WORDS;
 use crate::layout::{Layout, Region, header_word};
 use crate::mapping::Mapping;
 use crate::meter::Meter;
@@ -15,6 +16,8 @@ pub(crate) struct View {
     pub(crate) layout: Layout,
     /// The hash seed, copied at opening.
     pub(crate) seed: [u64; 2],
+    /// The groups of the home table, in `mapping`.
+    home_groups: NonNull<[[AtomicU64; GROUP_WORDS]]>,
     /// The slots of the home table, in `mapping`.
     homes: NonNull<[[AtomicU64; SLOT_WORDS]]>,
     /// The anchor addresses, in `mapping`.
@@ -29,17 +32,26 @@ unsafe impl Sync for View {}
 impl View {
     /// `mapping` must have been checked to hold `layout.words` words.
     pub(crate) fn new(mapping: Mapping, layout: Layout) -> Self {
+        let home_groups = NonNull::from(slots(&mapping, &layout.home_groups));
         let homes = NonNull::from(slots(&mapping, &layout.homes));
         let anchors = NonNull::from(slots(&mapping, &layout.anchors));
         let mut view = Self {
             mapping,
             layout,
             seed: [0; 2],
+            home_groups,
             homes,
             anchors,
         };
         view.seed = [header_word::SEED, header_word::SEED + 1].map(|word| view.load(word));
         view
+    }
+
+    /// The groups of the home table.
+    #[inline(always)]
+    pub(crate) fn home_groups(&self) -> &[[AtomicU64; GROUP_WORDS]] {
+        // SAFETY: as in `homes`.
+        unsafe { self.home_groups.as_ref() }
     }
 
     /// The slots of the home table.

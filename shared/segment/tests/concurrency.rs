@@ -71,7 +71,7 @@ fn read_until_done(reader: &Reader, published: &Published) {
             .map(|key| reader.expect_home((*key).into()))
             .collect();
         for ((key, place), found) in keys.iter().zip(places).zip(&mut found) {
-            *found = reader.find_home((*key).into(), place);
+            *found = reader.find_home((*key).into(), reader.expect_binding(place));
         }
         for (n, entry) in (0..).zip(&found) {
             let Some(entry) = entry else {

@@ -82,7 +82,7 @@ proptest! {
                 Change::LookUpAll => {
                     let places: Vec<HomePlace> = keys.iter().map(|key| reader.expect_home((*key).into())).collect();
                     for (n, (key, place)) in (0..).zip(keys.iter().zip(places)) {
-                        let found = reader.find_home((*key).into(), place);
+                        let found = reader.find_home((*key).into(), reader.expect_binding(place));
                         prop_assert_eq!(found, reader.lookup_home(key));
                         let template = found.map(|entry| reader.tunnel(&entry).unwrap());
                         let generation = template.map(|template| generation_of(n, &template.tunnel()));

@@ -112,7 +112,7 @@ fn a_removed_slot_is_not_reused_while_it_may_be_held() {
     let mut writer = segment.writer().unwrap();
     let reader = segment.reader(0).unwrap();
     reader.quiescent();
-    // Slots for two bindings and two removals.
+    // Slots for two bindings and twelve removals.
     writer.publish_binding(home(1), &tunnel(1, 1)).unwrap();
     let held = reader.lookup_home(&home(1).octets()).unwrap();
     assert!(writer.remove_binding(home(1)));
@@ -120,7 +120,13 @@ fn a_removed_slot_is_not_reused_while_it_may_be_held() {
     writer.publish_binding(home(2), &tunnel(2, 1)).unwrap();
     writer.publish_binding(home(3), &tunnel(3, 1)).unwrap();
     assert!(writer.remove_binding(home(2)));
-    writer.publish_binding(home(2), &tunnel(2, 2)).unwrap();
+    for generation in 2..12 {
+        writer
+            .publish_binding(home(2), &tunnel(2, generation))
+            .unwrap();
+        assert!(writer.remove_binding(home(2)));
+    }
+    writer.publish_binding(home(2), &tunnel(2, 12)).unwrap();
     assert!(writer.remove_binding(home(3)));
     assert!(is_busy(
         writer.publish_binding(home(4), &tunnel(4, 1)),
