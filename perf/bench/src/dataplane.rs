@@ -9,8 +9,8 @@
 //! with so many bindings in use. What came out is looked at then, too.
 
 mod drawing;
-mod frames;
-mod plan;
+pub mod frames;
+pub mod plan;
 mod rings;
 
 use anyhow::Context;

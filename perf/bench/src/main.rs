@@ -3,6 +3,8 @@
 
 #[cfg(feature = "dpdk")]
 mod dataplane;
+#[cfg(feature = "dpdk")]
+mod forward;
 mod forward_af_packet;
 mod namespace;
 #[cfg(feature = "dpdk")]
@@ -32,6 +34,13 @@ enum Benchmark {
     /// does nothing but swap MAC addresses.
     #[cfg(feature = "dpdk")]
     Dataplane(dataplane::Arguments),
+    /// Packets per second and latency of the worker over a memif pair, with DPDK's testpmd beside it as generator and as measure.
+    #[cfg(feature = "dpdk")]
+    Forward(forward::Arguments),
+    /// The device under test of `forward`.
+    #[cfg(feature = "dpdk")]
+    #[command(hide = true)]
+    ForwardWorker(forward::WorkerArguments),
     /// Time from Binding Update to Binding Acknowledgement inside dhpd, from the punt ring to the inject ring.
     Signalling(signalling::Arguments),
     /// Lookups and changes of the workers' route table, with 50 routes and with as many as the Internet has.
@@ -43,6 +52,10 @@ fn main() -> ExitCode {
         Benchmark::ForwardAfPacket(arguments) => forward_af_packet::run(&arguments),
         #[cfg(feature = "dpdk")]
         Benchmark::Dataplane(arguments) => dataplane::run(&arguments),
+        #[cfg(feature = "dpdk")]
+        Benchmark::Forward(arguments) => forward::run(&arguments),
+        #[cfg(feature = "dpdk")]
+        Benchmark::ForwardWorker(arguments) => forward::run_worker(&arguments),
         Benchmark::Signalling(arguments) => signalling::run(&arguments),
         Benchmark::Routes(arguments) => routes::run(&arguments),
     };

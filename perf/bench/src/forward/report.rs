@@ -1,0 +1,198 @@
+//! Everything that was measured, and how
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::device::Subject;
+use super::flood::Flooded;
+use super::measure::Effort;
+use super::search::{Interval, Outcome};
+use super::setup::Setup;
+use super::traffic::Mix;
+use crate::results::Figures;
+
+/// The whole result.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    eal: Vec<String>,
+    bindings: u32,
+    ring_log2: u8,
+    effort: Effort,
+    pub results: Vec<MixResult>,
+}
+
+/// Of one mix of sizes.
+#[derive(Debug, Serialize)]
+pub struct MixResult {
+    pub traffic: Mix,
+    pub flood: Option<Flooded>,
+    pub devices: Vec<DeviceResult>,
+}
+
+/// What the search has found of a device.
+#[derive(Debug, Serialize)]
+pub struct DeviceResult {
+    pub subject: Subject,
+    pub ndr: Rate,
+    pub pdr: Rate,
+    /// The search came to its end, and not to its last trial.
+    pub complete: bool,
+    pub latencies: Vec<Latency>,
+    pub trials: Vec<Outcome>,
+}
+
+/// A throughput, in millions of packets in a second.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Rate {
+    /// The greatest load that was good enough.
+    pub mpps: Option<f64>,
+    /// The least that was not.
+    pub above_mpps: Option<f64>,
+}
+
+/// Microseconds from generator to generator.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Latency {
+    pub percent_of_ndr: u16,
+    pub mpps: f64,
+    pub loss_ratio: f64,
+    pub samples: usize,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub p999_us: f64,
+}
+
+impl Rate {
+    pub fn of(interval: Interval) -> Self {
+        Self {
+            mpps: interval.lower.map(|pps| pps / 1e6),
+            above_mpps: interval.upper.map(|pps| pps / 1e6),
+        }
+    }
+}
+
+impl MixResult {
+    pub fn new(traffic: Mix, flood: Option<Flooded>) -> Self {
+        Self {
+            traffic,
+            flood,
+            devices: Vec::new(),
+        }
+    }
+
+    /// What was found of one of the devices.
+    pub fn device(&self, subject: Subject) -> Option<&DeviceResult> {
+        self.devices.iter().find(|device| device.subject == subject)
+    }
+}
+
+impl Report {
+    /// Of nothing yet.
+    pub fn new(setup: &Setup, effort: &Effort) -> Self {
+        Self {
+            eal: setup.eal.clone(),
+            bindings: setup.bindings,
+            ring_log2: setup.ring_log2,
+            effort: *effort,
+            results: Vec::new(),
+        }
+    }
+
+    /// What targets can name.
+    pub fn figures(&self) -> Figures {
+        let mut figures = Figures::new();
+        for result in &self.results {
+            let mut put =
+                |name: &str, value| figures.put(format!("{}.{name}", result.traffic), value);
+            let flood = result.flood.as_ref();
+            put("flood_mpps", flood.map(|flood| flood.worker_mpps.median));
+            put(
+                "flood_times_testpmd",
+                flood.map(|flood| flood.times_testpmd.median),
+            );
+            let worker = result.device(Subject::Worker);
+            let testpmd = result.device(Subject::Testpmd);
+            for (name, rate) in [
+                ("ndr", DeviceResult::ndr as fn(&_) -> _),
+                ("pdr", DeviceResult::pdr),
+            ] {
+                let (ours, theirs) = (worker.and_then(rate), testpmd.and_then(rate));
+                put(&format!("{name}_mpps"), ours);
+                let times = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
+                put(&format!("{name}_times_testpmd"), times);
+            }
+            for latency in worker.iter().flat_map(|worker| &worker.latencies) {
+                let percent = latency.percent_of_ndr;
+                put(&format!("latency_{percent}.p50_us"), Some(latency.p50_us));
+                put(&format!("latency_{percent}.p99_us"), Some(latency.p99_us));
+                put(&format!("latency_{percent}.p999_us"), Some(latency.p999_us));
+            }
+        }
+        figures
+    }
+}
+
+impl DeviceResult {
+    fn ndr(&self) -> Option<f64> {
+        self.ndr.mpps
+    }
+
+    fn pdr(&self) -> Option<f64> {
+        self.pdr.mpps
+    }
+}
+
+impl fmt::Display for MixResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>4}  flood ", self.traffic.to_string())?;
+        let Some(flood) = &self.flood else {
+            return f.write_str("not measured");
+        };
+        let (ours, times) = (flood.worker_mpps, flood.times_testpmd);
+        write!(
+            f,
+            "{:.2} Mpps ({:.2} to {:.2}), testpmd io {:.2}; {:.2} times that ({:.2} to {:.2}); {:.0} % and more found the ring full",
+            ours.median,
+            ours.min,
+            ours.max,
+            flood.testpmd_mpps.median,
+            times.median,
+            times.min,
+            times.max,
+            flood.refused * 100.0
+        )
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.mpps, self.above_mpps) {
+            (Some(mpps), Some(_)) => write!(f, "{mpps:.2} Mpps"),
+            (Some(mpps), None) => write!(f, "at least {mpps:.2} Mpps"),
+            (None, Some(above)) => write!(f, "less than {above:.2} Mpps"),
+            (None, None) => f.write_str("not found"),
+        }
+    }
+}
+
+impl fmt::Display for DeviceResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ndr, pdr, .. } = self;
+        let short = if self.complete { "" } else { ", out of trials" };
+        write!(
+            f,
+            "      {:<10} NDR {ndr}, PDR {pdr} ({} trials{short}); µs p50/p99/p99.9 at",
+            self.subject.name(),
+            self.trials.len()
+        )?;
+        for latency in &self.latencies {
+            write!(
+                f,
+                "  {} %: {:.0}/{:.0}/{:.0}",
+                latency.percent_of_ndr, latency.p50_us, latency.p99_us, latency.p999_us
+            )?;
+        }
+        Ok(())
+    }
+}
