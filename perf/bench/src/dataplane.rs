@@ -1,34 +1,51 @@
-//! `dhp-bench dataplane`: how many cycles a packet costs, without a network card
+//! `dhp-bench dataplane`: how many cycles a packet costs, without a network card, beside what the same costs elsewhere
 //!
 //! ```text
 //!        ┌───── net_ring ─────┐      the ring holds all frames of a pass; each is taken out,
 //!        └──► rx ─ worker ─ tx ┘      treated and put back, then the time is read
 //! ```
 //!
-//! Between passes, and not on the clock, the frames are replaced by others, of bindings drawn at random: the tables are as cold as
-//! with so many bindings in use. What came out is looked at then, too.
+//! Between passes, and not on the clock, all frames that came out are looked at, and replaced by others, of bindings drawn at
+//! random: the tables are as cold as with so many bindings in use.
+//!
+//! A *round* has in it, on the same core: a bare C program that does the same work on the same kind of ring (the limit), testpmd,
+//! and for each number of bindings each kind of work, alone and while a writer on another core moves 100,000 bindings a second
+//! to new care-of addresses. Clocks and neighbours drift, so that what counts is the ratio within a round: of those, the median.
 
+mod conditions;
 mod drawing;
-pub mod frames;
-pub mod plan;
+mod limit;
 mod rings;
+mod rounds;
+mod samples;
+mod size;
+mod testpmd;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use dhp_engine::BATCH_SIZE;
 use dhp_port_dpdk::Eal;
 use serde::Serialize;
 
+use crate::bindings::Plan;
+use crate::run_directory::RunDirectory;
 use crate::results::{Figures, Output, Stamp};
 use crate::statistics::Spread;
-use frames::Random;
-use plan::Plan;
-use rings::{Rig, Work};
+use limit::Limit;
+use rings::{Currency, Work};
+use rounds::Rounds;
+use samples::{Samples, Summary};
+use size::{Size, Window};
+
+/// Where the limit lies if nobody says it.
+const LIMIT: &str = "../shared/perf/limit.c";
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Bound home addresses; a table of results for each.
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    /// Bound home addresses.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000, 10_000_000], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     bindings: Vec<u32>,
     /// Octets of an Ethernet frame outside of the tunnel, without checksum; 40 more inside.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(64..=1474))]
@@ -36,17 +53,29 @@ pub struct Arguments {
     /// Frames of a pass, in batches of 64.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=15))]
     batches: u16,
-    /// Windows measured for each kind of work, after one to warm up; the kinds take turns.
+    /// Rounds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     windows: u16,
-    /// Passes of a window.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Passes of a repetition, of which each kind of work has three in a round.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
     passes: u16,
-    /// The core; the last one if left out.
+    /// Two rounds of 1,000 and 100,000 bindings, to see that it works.
+    #[arg(long, conflicts_with_all = ["bindings", "windows"])]
+    quick: bool,
+    /// The core on which everything is measured; the last one if left out.
     #[arg(long)]
     core: Option<usize>,
-    /// DPDK's options. With hugepages: `--eal --in-memory --eal --no-pci --eal --no-telemetry`.
-    #[arg(long, allow_hyphen_values = true, default_values = ["--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "256"])]
+    /// Leave out what happens while bindings change.
+    #[arg(long)]
+    no_changes: bool,
+    /// Workers on cores of their own, held against one.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+    /// The C source of the limit; if left out, ../shared/perf/limit.c where that is.
+    #[arg(long, value_name = "FILE")]
+    limit: Option<PathBuf>,
+    /// DPDK's options, instead of hugepages where there are enough of them, and none elsewhere.
+    #[arg(long, allow_hyphen_values = true)]
     eal: Vec<String>,
     #[command(flatten)]
     output: Output,
@@ -54,127 +83,207 @@ pub struct Arguments {
 
 /// Everything that was measured, and how.
 #[derive(Debug, Serialize)]
-struct Report {
+struct Report<'a> {
     eal: Vec<String>,
     tsc_hz: u64,
     frame_octets: u16,
-    frames: usize,
-    windows: u16,
-    passes: u16,
-    results: Vec<Measured>,
+    frames_of_a_pass: usize,
+    passes_of_a_repetition: u16,
+    rounds: u16,
+    core: usize,
+    limit: Option<String>,
+    packets_to_care_of_addresses: u64,
+    measured: BTreeMap<&'a str, Summary>,
 }
 
-/// One kind of work with so many bindings.
-#[derive(Debug, Serialize)]
-struct Measured {
-    bindings: u32,
-    work: Work,
-    /// Of the time stamp counter, for one packet.
-    cycles: Spread,
-    ns: Spread,
-    /// Millions of packets in a second, on one core.
-    mpps: Spread,
-}
-
-/// Measure and print.
+/// Measure, print, write and check.
 ///
 /// # Errors
-/// DPDK does not start, the core is not there, or what comes out of the worker is wrong.
+/// DPDK does not start, a core is not there, what comes out of the worker is wrong, or a target is missed.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.output.prepare()?;
-    pin(arguments.core)?;
-    let eal = Eal::init(&arguments.eal)?;
-    let mut report = Report {
-        eal: arguments.eal.clone(),
-        tsc_hz: eal.tsc_hz(),
-        frame_octets: arguments.size,
-        frames: usize::from(arguments.batches) * BATCH_SIZE,
-        windows: arguments.windows,
-        passes: arguments.passes,
-        results: Vec::new(),
-    };
     let stamp = Stamp::take(Some(Eal::version()));
-    println!("{}, {} MHz", Eal::version(), report.tsc_hz / 1_000_000);
-    for (number, bindings) in arguments.bindings.iter().enumerate() {
+    let workers = usize::from(arguments.workers);
+    let cores = conditions::cores(arguments.core, workers.max(2))?;
+    let (core, writer_core) = match cores[..] {
+        [core, second, ..] => (core, second),
+        _ => anyhow::bail!("two cores are needed"),
+    };
+    let limit = limit(arguments.limit.as_deref(), core.id)?;
+    // Before DPDK starts its threads.
+    anyhow::ensure!(
+        core_affinity::set_for_current(core),
+        "cannot run on core {}",
+        core.id
+    );
+    let memory = conditions::memory();
+    let run_directory = RunDirectory::new("worker");
+    let options = eal_options(&arguments.eal, memory, &run_directory);
+    let eal = Eal::init(&options)?;
+    let tsc_hz = eal.tsc_hz();
+    println!(
+        "{}, {} MHz, core {}",
+        Eal::version(),
+        tsc_hz / 1_000_000,
+        core.id
+    );
+    if memory.contains(&"--no-huge") {
+        println!("without hugepages, which costs some cycles: sysctl -w vm.nr_hugepages=128");
+    }
+    let testpmd = testpmd::is_installed().then_some(memory);
+    if testpmd.is_none() {
+        println!("no dpdk-testpmd is installed, so that none is measured");
+    }
+
+    let (bindings, rounds) = match arguments.quick {
+        true => (&[1_000, 100_000][..], 2),
+        false => (&arguments.bindings[..], arguments.windows),
+    };
+    let mut sizes = Vec::new();
+    for bindings in bindings {
         let plan = Plan::new(*bindings, usize::from(arguments.size));
-        let mut rig = Rig::new(&eal, &plan, number, report.frames)?;
-        for result in measure(&mut rig, &plan, arguments, &report)? {
-            println!("{result}");
-            report.results.push(result);
-        }
+        let size = Size::new(
+            &eal,
+            plan,
+            &bindings.to_string(),
+            arguments.workers.into(),
+            writer_core,
+        )
+        .with_context(|| format!("with {bindings} bindings"))?;
+        println!(
+            "{bindings} bindings: {:.1} octets each",
+            size.octets_per_binding
+        );
+        sizes.push(size);
     }
+    let mut samples = Samples::default();
+    let frames = usize::from(arguments.batches) * dhp_engine::BATCH_SIZE;
+    let mut all = Rounds {
+        sizes: &mut sizes,
+        limit: limit.as_ref(),
+        testpmd,
+        window: Window {
+            frames,
+            passes: arguments.passes,
+            ghz: tsc_hz as f64 / 1e9,
+        },
+        cores: &cores,
+        changes: !arguments.no_changes,
+        workers,
+    };
+    for round in 1..=rounds {
+        println!("round {round} of {rounds}");
+        all.round(round, &mut samples)?;
+    }
+
+    print(bindings, &samples);
     let mut figures = Figures::new();
-    for result in &report.results {
-        let name = format!("{}.{}.cycles", result.work.name(), result.bindings);
-        figures.put(name, Some(result.cycles.median));
+    samples.put_medians(&mut figures);
+    let mut currency = Currency::default();
+    for size in sizes {
+        let n = size.plan.bindings;
+        if limit.is_none() || !Limit::measures(n) {
+            for work in Work::OF_WORKERS {
+                figures.put(format!("{}.{n}.times_limit", work.name()), None);
+            }
+        }
+        figures.put(
+            format!("memory.{n}.octets_per_binding"),
+            Some(size.octets_per_binding),
+        );
+        let of_size = size.currency();
+        currency.checked += of_size.checked;
+        currency.stale += of_size.stale;
+        size.finish()?;
     }
-    let drawing = drawing::draw(&report, &stamp);
+    println!(
+        "{} packets left to care-of addresses, {} of them to one that was not current when they were handled",
+        currency.checked, currency.stale
+    );
+    figures.put("changes.stale_packets", Some(currency.stale as f64));
+    let drawing = drawing::draw(bindings, &samples, &stamp);
+    let report = Report {
+        eal: options,
+        tsc_hz,
+        frame_octets: arguments.size,
+        frames_of_a_pass: frames,
+        passes_of_a_repetition: arguments.passes,
+        rounds,
+        core: core.id,
+        limit: limit.map(|limit| limit.source),
+        packets_to_care_of_addresses: currency.checked,
+        measured: samples.summaries(),
+    };
     arguments
         .output
         .finish("dataplane", &stamp, &report, &figures, &drawing)
 }
 
-/// Stay on one core, before DPDK starts its threads.
-fn pin(core: Option<usize>) -> anyhow::Result<()> {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let chosen = match core {
-        Some(wanted) => cores.iter().find(|core| core.id == wanted),
-        None => cores.last(),
-    };
-    let chosen = chosen.context("no such core")?;
-    anyhow::ensure!(
-        core_affinity::set_for_current(*chosen),
-        "cannot run on core {}",
-        chosen.id
-    );
-    Ok(())
-}
-
-fn measure(
-    rig: &mut Rig,
-    plan: &Plan,
-    arguments: &Arguments,
-    report: &Report,
-) -> anyhow::Result<Vec<Measured>> {
-    let mut random = Random::new();
-    let mut ns = Work::ALL.map(|_| Vec::with_capacity(arguments.windows.into()));
-    for window in 0..=arguments.windows {
-        for (work, ns) in Work::ALL.into_iter().zip(&mut ns) {
-            let mut total = 0.0;
-            for _ in 0..arguments.passes {
-                total += rig.pass(work, plan, &mut random)?.as_secs_f64() * 1e9;
-            }
-            if window > 0 {
-                ns.push(total / f64::from(arguments.passes) / report.frames as f64);
-            }
+/// The program to compare with, if there is a source of it.
+fn limit(source: Option<&Path>, core: usize) -> anyhow::Result<Option<Limit>> {
+    let source = match source {
+        Some(source) => source,
+        None if Path::new(LIMIT).is_file() => Path::new(LIMIT),
+        None => {
+            println!(
+                "no --limit is given, and {LIMIT} is not there: there is no limit to compare with"
+            );
+            return Ok(None);
         }
-    }
-    let ghz = report.tsc_hz as f64 / 1e9;
-    let results = Work::ALL.into_iter().zip(ns).filter_map(|(work, ns)| {
-        let scaled = |scale: &dyn Fn(f64) -> f64| {
-            Spread::of(&ns.iter().map(|ns| scale(*ns)).collect::<Vec<_>>())
-        };
-        Some(Measured {
-            bindings: plan.bindings,
-            work,
-            cycles: scaled(&|ns| ns * ghz)?,
-            ns: scaled(&|ns| ns)?,
-            mpps: scaled(&|ns| 1e3 / ns)?,
-        })
-    });
-    Ok(results.collect())
+    };
+    Limit::compile(source, core)
+        .with_context(|| format!("the limit in {}", source.display()))
+        .map(Some)
 }
 
-impl std::fmt::Display for Measured {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Spread { min, median, max } = self.cycles;
-        write!(
-            f,
-            "{:>9} bindings  {:<6} {median:6.1} cycles a packet ({min:.1} to {max:.1}), {:.1} ns, {:.2} Mpps",
-            self.bindings,
-            self.work.name(),
-            self.ns.median,
-            self.mpps.median,
-        )
+fn eal_options(given: &[String], memory: &[&str], run_directory: &RunDirectory) -> Vec<String> {
+    if !given.is_empty() {
+        return given.to_vec();
+    }
+    let common = [
+        "--no-pci",
+        "--no-telemetry",
+        "--file-prefix",
+        run_directory.prefix(),
+    ];
+    memory
+        .iter()
+        .chain(&common)
+        .map(|option| (*option).to_owned())
+        .collect()
+}
+
+/// The table of what was measured.
+fn print(bindings: &[u32], samples: &Samples) {
+    let show = |name: &str| match samples.spread(name) {
+        Some(Spread { min, median, max }) => format!("{median:.1} ({min:.1} to {max:.1})"),
+        None => "–".to_owned(),
+    };
+    let times = |name: &str| match samples.spread(name) {
+        Some(Spread { min, median, max }) => format!("{median:.2} ({min:.2} to {max:.2})"),
+        None => "–".to_owned(),
+    };
+    println!("cycles of a packet, medians, least and greatest of the rounds");
+    println!("testpmd macfwd {}", show("testpmd.macfwd.cycles"));
+    println!("limit, swap    {}", show("limit.swap.cycles"));
+    for n in bindings {
+        println!("{n} bindings: swap {}", show(&format!("swap.{n}.cycles")));
+        for work in Work::OF_WORKERS {
+            let of = |what: &str| format!("{}.{n}.{what}", work.name());
+            println!(
+                "  {:<6} {:<24} times the limit: {}, with changes: {} times",
+                work.name(),
+                show(&of("cycles")),
+                times(&of("times_limit")),
+                times(&of("times_unchanged")),
+            );
+        }
+        println!(
+            "  changes while forwarding: {:.0} a second; two workers: {} times one",
+            samples
+                .median(&format!("changes.{n}.per_second"))
+                .unwrap_or(f64::NAN),
+            times(&format!("workers.2.mixed.{n}.times_one")),
+        );
     }
 }

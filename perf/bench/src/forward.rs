@@ -46,9 +46,11 @@ use std::time::Duration;
 use dhp_port_dpdk::Eal;
 
 use crate::results::{Output, Stamp};
+use crate::run_directory::RunDirectory;
 use measure::Effort;
+use recording::Recording;
 use report::{MixResult, Report};
-use setup::{RuntimeDirectory, Setup, core, pin};
+use setup::{Setup, core, pin};
 use traffic::{Mix, Traffic};
 
 pub use worker::{Arguments as WorkerArguments, run as run_worker};
@@ -99,12 +101,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "generator and device need a core each"
     );
     pin(setup.generator_core)?;
-    let prefix = format!("dhp_bench_{}", std::process::id());
+    let run = RunDirectory::new("forward");
     let mut options = setup.eal.clone();
-    options.push(format!("--file-prefix={prefix}"));
+    options.push(format!("--file-prefix={}", run.prefix()));
     let eal = Eal::init(&options)?;
-    let directory = eal.runtime_directory();
-    let _directory = RuntimeDirectory::beside(&directory, &prefix);
     let stamp = Stamp::take(Some(Eal::version()));
     let effort = if arguments.quick {
         Effort::QUICK
@@ -114,13 +114,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Report::new(&setup, &effort);
     for mix in &arguments.traffic {
         let mut traffic = Traffic::new(*mix, setup.bindings);
-        let recording = recording::write(&mut traffic)?;
+        let recording = Recording::of(&mut traffic)?;
+        let file = recording.file()?;
         let window = Duration::from_millis(effort.window_ms);
-        let flood = flood::measure(&setup, &directory, recording.path(), effort.rounds, window)?;
+        let flood = flood::measure(&setup, file.path(), effort.rounds, window)?;
         let mut result = MixResult::new(*mix, flood);
         println!("{result}");
         for subject in device::Subject::BOTH {
-            let measured = measure::paced(subject, &setup, &eal, &mut traffic, &effort)?;
+            let measured = measure::paced(subject, &setup, &eal, (&mut traffic, &recording), &effort)?;
             println!("{measured}");
             result.devices.push(measured);
         }

@@ -1,6 +1,10 @@
 //! dhp-bench: forwarding and signalling benchmarks
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "dpdk"))]
+mod bindings;
+#[cfg(any(test, feature = "dpdk"))]
+mod changes;
 #[cfg(feature = "dpdk")]
 mod dataplane;
 #[cfg(feature = "dpdk")]
@@ -10,6 +14,8 @@ mod namespace;
 #[cfg(feature = "dpdk")]
 mod results;
 mod routes;
+#[cfg(feature = "dpdk")]
+mod run_directory;
 mod signalling;
 mod statistics;
 

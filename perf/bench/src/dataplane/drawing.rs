@@ -1,55 +1,87 @@
-//! The result as a drawing: cycles of a packet by the number of bindings
+//! The result as a drawing: cycles of a packet by the number of bindings, beside the limit, and what changes cost
 
 use dhp_svg::{COLOURS, Panel, Plot, document};
 
-use super::Report;
 use super::rings::Work;
+use super::samples::Samples;
 use crate::results::Stamp;
 
-/// Cycles of each kind of work.
-pub fn draw(report: &Report, stamp: &Stamp) -> String {
-    let results = &report.results;
+/// What is drawn of each kind of work.
+struct Line {
+    /// The end of its name among the samples.
+    what: &'static str,
+    meaning: &'static str,
+}
+
+/// Three plots, one below the other.
+pub fn draw(bindings: &[u32], samples: &Samples, stamp: &Stamp) -> String {
+    let cycles = [
+        Line {
+            what: "cycles",
+            meaning: "",
+        },
+        Line {
+            what: "limit_cycles",
+            meaning: ", the limit",
+        },
+    ];
+    let ratios = |what| [Line { what, meaning: "" }];
+    let panels = [
+        panel(bindings, samples, "cycles a packet", &cycles),
+        panel(bindings, samples, "times the limit", &ratios("times_limit")),
+        panel(
+            bindings,
+            samples,
+            "with 100,000 handoffs a second: times without",
+            &ratios("times_unchanged"),
+        ),
+    ];
+    let panels = panels.into_iter().flatten().collect();
+    document("Packets from ring to ring", &stamp.line(), panels)
+}
+
+/// `None`: nothing of it was measured.
+fn panel(bindings: &[u32], samples: &Samples, title: &str, lines: &[Line]) -> Option<Panel> {
     let at = |bindings: u32| f64::from(bindings).log10();
-    let x = |edge: fn(f64, f64) -> f64, from: f64| {
-        let all = results.iter().map(|result| at(result.bindings));
-        all.fold(from, edge)
-    };
-    let range = (x(f64::min, 8.0) - 0.2, x(f64::max, 0.0) + 0.2);
-    let top = results
+    let kinds = lines
         .iter()
-        .map(|result| result.cycles.max)
-        .fold(1.0, f64::max);
-    let mut plot = Plot::new((760.0, 340.0), range, (0.0, top * 1.1));
-    let ticks: Vec<_> = [
-        (3.0, "1 k"),
-        (4.0, "10 k"),
-        (5.0, "100 k"),
-        (6.0, "1 M"),
-        (7.0, "10 M"),
-    ]
-    .into_iter()
-    .filter(|(tick, _)| (range.0..=range.1).contains(tick))
-    .map(|(tick, name)| (tick, name.to_owned()))
-    .collect();
-    plot.axes_with(&ticks, "bindings", "cycles a packet");
+        .flat_map(|line| Work::OF_WORKERS.map(|work| (work, line)));
+    let drawn: Vec<_> = kinds
+        .zip(COLOURS)
+        .map(|((work, line), class)| {
+            let spreads = bindings.iter().filter_map(|n| {
+                let spread = samples.spread(&format!("{}.{n}.{}", work.name(), line.what))?;
+                Some((at(*n), spread))
+            });
+            let name = format!("{}{}", work.name(), line.meaning);
+            (class, name, spreads.collect::<Vec<_>>())
+        })
+        .filter(|(_, _, spreads)| !spreads.is_empty())
+        .collect();
+    let all = || drawn.iter().flat_map(|(_, _, spreads)| spreads);
+    let top = all().map(|(_, spread)| spread.max).reduce(f64::max)?;
+    let left = all().map(|(x, _)| *x).reduce(f64::min)? - 0.2;
+    let right = all().map(|(x, _)| *x).reduce(f64::max)? + 0.2;
+    let mut plot = Plot::new((760.0, 300.0), (left, right), (0.0, top * 1.1));
+    let ticks: Vec<_> = bindings.iter().map(|n| (at(*n), short(*n))).collect();
+    plot.axes_with(&ticks, "bindings", title);
     let mut legend = Vec::new();
-    for (work, class) in Work::ALL.into_iter().zip(COLOURS) {
-        let of_it = || results.iter().filter(|result| result.work == work);
-        let points: Vec<_> = of_it()
-            .map(|result| (at(result.bindings), result.cycles.median))
-            .collect();
-        for result in of_it() {
-            let spread = (result.cycles.min, result.cycles.max);
-            plot.spread(class, at(result.bindings), spread);
+    for (class, name, spreads) in drawn {
+        let points: Vec<_> = spreads.iter().map(|(x, s)| (*x, s.median)).collect();
+        for (x, spread) in &spreads {
+            plot.spread(class, *x, (spread.min, spread.max));
         }
         plot.line(class, &points);
         plot.dots(class, &points);
-        legend.push((class, work.name().to_owned()));
+        legend.push((class, name));
     }
-    let panel = Panel { plot, legend };
-    document(
-        "Cycles of a packet from ring to ring",
-        &stamp.line(),
-        vec![panel],
-    )
+    Some(Panel { plot, legend })
+}
+
+fn short(bindings: u32) -> String {
+    match bindings {
+        n if n.is_multiple_of(1_000_000) => format!("{} M", n / 1_000_000),
+        n if n.is_multiple_of(1_000) => format!("{} k", n / 1_000),
+        n => n.to_string(),
+    }
 }

@@ -6,7 +6,7 @@ use etherparse::{NetSlice, SlicedPacket};
 use super::device::Subject;
 use super::generator::Generator;
 use super::traffic::{Direction, Packet, Traffic};
-use crate::dataplane::plan::{ANCHOR, Plan};
+use crate::bindings::{ANCHOR, Plan};
 
 const ETHERNET: usize = 14;
 const TUNNEL: usize = 40;
@@ -60,7 +60,7 @@ fn treated(plan: &Plan, sent: &Packet<'_>, came: &[u8]) -> anyhow::Result<()> {
             );
             ensure!(source == ANCHOR, "outer source {source}");
             ensure!(
-                destination == plan.care_of(sent.number),
+                destination == plan.care_of(sent.number, 0),
                 "outer destination {destination}"
             );
             (ETHERNET, ETHERNET + TUNNEL)

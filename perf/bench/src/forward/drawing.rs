@@ -3,12 +3,10 @@
 use dhp_svg::{COLOURS, Panel, Plot, document};
 
 use super::device::Subject;
-use super::report::{DeviceResult, Latency, Report};
+use super::report::{DeviceResult, Report};
 use crate::results::Stamp;
 
 const SIZE: (f64, f64) = (760.0, 300.0);
-/// One of a result's numbers.
-type Of<T> = fn(&T) -> f64;
 
 /// Throughput of both devices, latency of the worker.
 pub fn draw(report: &Report, stamp: &Stamp) -> String {
@@ -36,8 +34,8 @@ fn throughput(report: &Report) -> Panel {
         let points = at_each(report, |place| {
             let flood = report.results.get(place)?.flood.as_ref()?;
             Some(match subject {
-                Subject::Worker => flood.worker_mpps.median,
-                Subject::Testpmd => flood.testpmd_mpps.median,
+                Subject::Worker => flood.worker.mpps.median,
+                Subject::Testpmd => flood.testpmd.mpps.median,
             })
         });
         series.push((format!("flood {name}"), points));
@@ -55,25 +53,14 @@ fn throughput(report: &Report) -> Panel {
     )
 }
 
+/// The greatest of 99 in 100.
 fn latency(report: &Report) -> Panel {
-    let numbers: [(&str, Of<Latency>); 2] = [
-        ("p50", |latency| latency.p50_us),
-        ("p99", |latency| latency.p99_us),
-    ];
     let mut series = Vec::new();
-    for (result, _) in report
-        .results
-        .iter()
-        .zip(COLOURS.iter().step_by(numbers.len()))
-    {
-        for (name, of) in numbers {
-            let latencies = result
-                .device(Subject::Worker)
-                .map(|device| &device.latencies);
-            let points = latencies.into_iter().flatten();
-            let points = points.map(|latency| (f64::from(latency.percent_of_ndr), of(latency)));
-            series.push((format!("{name} {}", result.traffic), points.collect()));
-        }
+    for result in &report.results {
+        let latencies = result.device(Subject::Worker).map(|device| &device.latencies);
+        let points = latencies.into_iter().flatten();
+        let points = points.map(|latency| (f64::from(latency.percent_of_ndr), latency.p99_us));
+        series.push((format!("p99 {}", result.traffic), points.collect()));
     }
     let ticks = [10.0, 50.0, 90.0].map(|percent| (percent, format!("{percent} %")));
     panel(

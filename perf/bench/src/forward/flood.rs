@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::device::{Device, Subject};
-use super::setup::{Link, Role, RuntimeDirectory, Setup};
+use super::setup::{Link, Setup};
 use super::testpmd::Testpmd;
 use crate::statistics::Spread;
 
@@ -16,64 +16,67 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// What came back in several rounds, the devices taking turns.
 #[derive(Debug, Serialize)]
 pub struct Flooded {
-    /// Millions of packets in a second.
-    pub worker_mpps: Spread,
-    pub testpmd_mpps: Spread,
-    /// The worker's of testpmd's of the same round.
+    pub worker: Throughput,
+    pub testpmd: Throughput,
+    /// What the worker sent back of what testpmd did in the same round.
     pub times_testpmd: Spread,
-    /// The least share of what testpmd had to send that found the ring full. If it is 0, the generator was the slower one.
-    pub refused: f64,
 }
 
-/// Measure each device `rounds` times, for `window` each.
+/// Of one device.
+#[derive(Debug, Serialize)]
+pub struct Throughput {
+    /// Millions of packets in a second that came back.
+    pub mpps: Spread,
+    /// The share of what the generator had to send that found the ring full. Near 0, it was the slower one.
+    pub refused: Spread,
+}
+
+/// Of one device in one round.
+struct Round {
+    pps: f64,
+    refused: f64,
+}
+
+/// Measure each device `rounds` times, for `window` each. `None` if that is never.
 pub fn measure(
     setup: &Setup,
-    directory: &Path,
     recording: &Path,
     rounds: u16,
     window: Duration,
 ) -> anyhow::Result<Option<Flooded>> {
-    let (mut worker, mut testpmd, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    let mut least_refused = 1.0_f64;
+    let (mut worker, mut testpmd) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let mut mpps = [0.0; 2];
-        for (subject, mpps) in Subject::BOTH.into_iter().zip(&mut mpps) {
-            let (pps, refused) = once(subject, setup, directory, recording, window)?;
-            *mpps = pps / 1e6;
-            least_refused = least_refused.min(refused);
-        }
-        let [ours, theirs] = mpps;
-        worker.push(ours);
-        testpmd.push(theirs);
-        ratios.push(ours / theirs);
+        worker.push(once(Subject::Worker, setup, recording, window)?);
+        testpmd.push(once(Subject::Testpmd, setup, recording, window)?);
     }
-    let spreads = (
-        Spread::of(&worker),
-        Spread::of(&testpmd),
-        Spread::of(&ratios),
-    );
-    let (Some(worker_mpps), Some(testpmd_mpps), Some(times_testpmd)) = spreads else {
-        return Ok(None);
+    let rounds = worker.iter().zip(&testpmd);
+    let ratios: Vec<_> = rounds.map(|(ours, theirs)| ours.pps / theirs.pps).collect();
+    let flooded = || {
+        Some(Flooded {
+            worker: throughput(&worker)?,
+            testpmd: throughput(&testpmd)?,
+            times_testpmd: Spread::of(&ratios)?,
+        })
     };
-    Ok(Some(Flooded {
-        worker_mpps,
-        testpmd_mpps,
-        times_testpmd,
-        refused: least_refused,
-    }))
+    Ok(flooded())
 }
 
-/// Packets in a second that came back, and the share that found the ring full.
+fn throughput(rounds: &[Round]) -> Option<Throughput> {
+    let spread = |of: fn(&Round) -> f64| Spread::of(&rounds.iter().map(of).collect::<Vec<_>>());
+    Some(Throughput {
+        mpps: spread(|round| round.pps / 1e6)?,
+        refused: spread(|round| round.refused)?,
+    })
+}
+
 fn once(
     subject: Subject,
     setup: &Setup,
-    directory: &Path,
     recording: &Path,
     window: Duration,
-) -> anyhow::Result<(f64, f64)> {
+) -> anyhow::Result<Round> {
     let link = Link::new(setup);
-    let device = Device::start(subject, setup, &link, directory)?;
-    let _directory = RuntimeDirectory::beside(directory, &link.file_prefix(Role::Client));
+    let device = Device::start(subject, setup, &link)?;
     let mut generator = Testpmd::generator(setup, &link, recording)?;
     generator.ask("start")?;
     thread::sleep(WARM_UP);
@@ -83,5 +86,5 @@ fn once(
     let refused = generator.stop()?;
     device.stop()?;
     generator.quit()?;
-    Ok((pps, refused))
+    Ok(Round { pps, refused })
 }

@@ -7,9 +7,9 @@ use dhp_engine::{BATCH_SIZE, Batch, PacketBuf, Port, monotonic_ns};
 use dhp_port_dpdk::{DeviceSettings, DpdkDevice, DpdkPort, Eal, Mbuf, Mempool};
 
 use super::mark::Mark;
+use super::recording::Recording;
 use super::search::Trial;
 use super::setup::{Link, Role};
-use super::traffic::Traffic;
 
 /// Packets sent at once, at most: a burst of testpmd's.
 const BURST: u64 = 32;
@@ -30,6 +30,8 @@ pub struct Generator {
     port: DpdkPort,
     batch: Batch<Mbuf>,
     trial: u32,
+    /// Of the recording.
+    next: usize,
 }
 
 /// What became of the packets of a trial.
@@ -40,6 +42,8 @@ pub struct Counts {
     pub received: u64,
     /// Microseconds from the generator to the generator, of some of the packets; empty unless asked for.
     pub latencies_us: Vec<f64>,
+    /// From one look at the clock to the next while it sent, at most.
+    pub longest_pause_us: f64,
 }
 
 impl Counts {
@@ -76,6 +80,7 @@ impl Generator {
             port,
             batch: Batch::new(),
             trial: 0,
+            next: 0,
         })
     }
 
@@ -99,7 +104,7 @@ impl Generator {
     }
 
     /// Offer a load for a time, and count what comes back. With `sample`, their times too.
-    pub fn run(&mut self, traffic: &mut Traffic, trial: Trial, sample: bool) -> Counts {
+    pub fn run(&mut self, recording: &Recording, trial: Trial, sample: bool) -> Counts {
         self.trial = self.trial.wrapping_add(1);
         let intended = (trial.load * trial.duration) as u64;
         let per_ns = trial.load / 1e9;
@@ -113,10 +118,15 @@ impl Generator {
             intended,
             received: 0,
             latencies_us: Vec::with_capacity(usize::try_from(samples).unwrap_or(0)),
+            longest_pause_us: 0.0,
         };
-        let (started, mut scheduled, mut sent) = (monotonic_ns(), 0_u64, 0_u64);
+        let (mut scheduled, mut sent) = (0_u64, 0_u64);
+        let started = monotonic_ns();
+        let (mut before, mut longest_pause_ns) = (started, 0);
         loop {
             let now = monotonic_ns();
+            longest_pause_ns = now.saturating_sub(before).max(longest_pause_ns);
+            before = now;
             let elapsed = now.saturating_sub(started);
             if elapsed >= duration_ns {
                 break;
@@ -124,16 +134,17 @@ impl Generator {
             let due = ((elapsed as f64 * per_ns) as u64).min(intended);
             // What is late is sent in the next bursts.
             let burst = (due - scheduled).min(BURST);
-            sent += self.send(traffic, scheduled, burst, now);
+            sent += self.send(recording, scheduled, burst, now);
             scheduled += burst;
             self.receive(&mut counts, sample);
         }
         // The last few, of the time that the last round took, are due too.
         while scheduled < intended && intended - scheduled <= BURST {
             let burst = intended - scheduled;
-            sent += self.send(traffic, scheduled, burst, monotonic_ns());
+            sent += self.send(recording, scheduled, burst, monotonic_ns());
             scheduled += burst;
         }
+        counts.longest_pause_us = longest_pause_ns as f64 / 1e3;
         let mut last = monotonic_ns();
         while counts.received < sent && monotonic_ns().saturating_sub(last) < SILENCE_NS {
             if self.receive(&mut counts, sample) > 0 {
@@ -144,19 +155,24 @@ impl Generator {
     }
 
     /// Says how many the ring has taken.
-    fn send(&mut self, traffic: &mut Traffic, first: u64, count: u64, now: u64) -> u64 {
+    fn send(&mut self, recording: &Recording, first: u64, count: u64, now: u64) -> u64 {
         for number in first..first + count {
-            let (Some(packet), Some(mut mbuf)) = (traffic.next(), self.port.alloc()) else {
+            let (Some(frame), Some(mut mbuf)) = (recording.frame(self.next), self.port.alloc())
+            else {
                 break;
             };
-            if !mbuf.set_len(packet.octets.len()) {
+            self.next += 1;
+            if self.next >= recording.len() {
+                self.next = 0;
+            }
+            if !mbuf.set_len(frame.len()) {
                 break;
             }
             // The rest of a payload is what the mbuf has: nobody reads it, and it is copied by the port as it is.
-            let start = packet.octets.len().min(Mark::FRAME_START);
+            let start = frame.len().min(Mark::FRAME_START);
             if let (Some(to), Some(from)) = (
                 mbuf.bytes_mut().get_mut(..start),
-                packet.octets.get(..start),
+                frame.get(..start),
             ) {
                 to.copy_from_slice(from);
             }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::check;
 use super::device::{Device, Subject};
 use super::generator::Generator;
+use super::recording::Recording;
 use super::report::{DeviceResult, Latency, Rate};
 use super::search::{Bounds, Goal, Outcome, Search, Trial};
 use super::setup::{Link, Setup};
@@ -85,16 +86,19 @@ pub fn paced(
     subject: Subject,
     setup: &Setup,
     eal: &Eal,
-    traffic: &mut Traffic,
+    (traffic, recording): (&mut Traffic, &Recording),
     effort: &Effort,
 ) -> anyhow::Result<DeviceResult> {
     let link = Link::new(setup);
-    let device = Device::start(subject, setup, &link, &eal.runtime_directory())?;
+    let device = Device::start(subject, setup, &link)?;
     let mut generator = Generator::connect(eal, &link)?;
     check::packets(subject, &mut generator, traffic)?;
     let mut search = effort.search();
+    let mut longest_pause_us = 0.0_f64;
     while let Some(trial) = search.next() {
-        let loss_ratio = generator.run(traffic, trial, false).loss_ratio();
+        let counts = generator.run(recording, trial, false);
+        longest_pause_us = counts.longest_pause_us.max(longest_pause_us);
+        let loss_ratio = counts.loss_ratio();
         search.record(Outcome { trial, loss_ratio });
     }
     let [ndr, pdr] = [0, 1].map(|goal| Rate::of(search.interval(goal)));
@@ -107,7 +111,7 @@ pub fn paced(
             load: ndr_mpps * 1e6 * f64::from(percent) / 100.0,
             duration: effort.latency_trial,
         };
-        latencies.push(latency(&mut generator, traffic, trial, percent));
+        latencies.push(latency(&mut generator, recording, trial, percent));
     }
     device.stop()?;
     Ok(DeviceResult {
@@ -116,17 +120,18 @@ pub fn paced(
         pdr,
         complete: search.is_complete(),
         latencies,
+        longest_pause_us,
         trials: search.outcomes().to_vec(),
     })
 }
 
 fn latency(
     generator: &mut Generator,
-    traffic: &mut Traffic,
+    recording: &Recording,
     trial: Trial,
     percent_of_ndr: u16,
 ) -> Latency {
-    let mut counts = generator.run(traffic, trial, true);
+    let mut counts = generator.run(recording, trial, true);
     let loss_ratio = counts.loss_ratio();
     let samples = &mut counts.latencies_us;
     samples.sort_by(f64::total_cmp);

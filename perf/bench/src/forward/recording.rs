@@ -1,4 +1,4 @@
-//! Traffic as a file that testpmd's pcap device sends over and over
+//! Traffic as both generators have it: made beforehand, and sent over and over
 
 use std::io::Write;
 
@@ -6,41 +6,57 @@ use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use super::traffic::Traffic;
+use crate::pcap::Pcap;
 
-/// Frames of a recording, or a few more: such as a cache holds, since a packet that comes from memory is not what is measured.
+/// Frames of a recording, or a few more: such as a cache holds, since packets that come from memory are not what is measured.
 const FRAMES: usize = 1_000;
-/// Time stamps are in microseconds, and numbers in this machine's order of octets.
-const MAGIC: u32 = 0xa1b2_c3d4;
-const VERSION: [u16; 2] = [2, 4];
-/// Time zone and accuracy, which nobody tells, longest frame, Ethernet.
-const REST_OF_HEADER: [u32; 4] = [0, 0, 65_535, 1];
 
-/// Whole periods of the traffic.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn write(traffic: &mut Traffic) -> anyhow::Result<NamedTempFile> {
-    let mut octets = Vec::new();
-    put(&mut octets, &[MAGIC]);
-    octets.extend(VERSION.iter().flat_map(|number| number.to_ne_bytes()));
-    put(&mut octets, &REST_OF_HEADER);
-    for _ in 0..FRAMES.next_multiple_of(traffic.period()) {
-        let frame = traffic.next().context("no packet")?.octets;
-        let length = u32::try_from(frame.len())?;
-        put(&mut octets, &[0, 0, length, length]);
-        octets.extend_from_slice(frame);
-    }
-    let mut file = tempfile::Builder::new()
-        .prefix("dhp-bench-")
-        .suffix(".pcap")
-        .tempfile()
-        .context("make a file for the recording")?;
-    file.write_all(&octets).context("write the recording")?;
-    Ok(file)
+/// Frames in their order.
+#[derive(Debug)]
+pub struct Recording {
+    frames: Vec<Vec<u8>>,
 }
 
-fn put(octets: &mut Vec<u8>, words: &[u32]) {
-    for word in words {
-        octets.extend_from_slice(&word.to_ne_bytes());
+impl Recording {
+    /// Whole periods of the traffic.
+    ///
+    /// # Errors
+    /// The traffic is none.
+    pub fn of(traffic: &mut Traffic) -> anyhow::Result<Self> {
+        let count = FRAMES.next_multiple_of(traffic.period().max(1));
+        let frames = (0..count).map(|_| traffic.next().map(|packet| packet.octets.to_vec()));
+        let frames: Option<Vec<_>> = frames.collect();
+        Ok(Self {
+            frames: frames.context("no packet")?,
+        })
+    }
+
+    /// The frame that is sent as the `number`th.
+    pub fn frame(&self, number: usize) -> Option<&[u8]> {
+        self.frames.get(number).map(Vec::as_slice)
+    }
+
+    /// Frames until it is the first one's turn again.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// For testpmd's pcap device.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn file(&self) -> anyhow::Result<NamedTempFile> {
+        let mut pcap = Pcap::new();
+        for frame in &self.frames {
+            pcap.push(frame)?;
+        }
+        let mut file = tempfile::Builder::new()
+            .prefix("dhp-bench-")
+            .suffix(".pcap")
+            .tempfile()
+            .context("make a file for the recording")?;
+        file.write_all(&pcap.into_octets())
+            .context("write the recording")?;
+        Ok(file)
     }
 }

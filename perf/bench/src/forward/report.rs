@@ -39,6 +39,8 @@ pub struct DeviceResult {
     /// The search came to its end, and not to its last trial.
     pub complete: bool,
     pub latencies: Vec<Latency>,
+    /// For how long the generator did not run at worst, which on a machine of its own is next to nothing.
+    pub longest_pause_us: f64,
     pub trials: Vec<Outcome>,
 }
 
@@ -106,7 +108,7 @@ impl Report {
             let mut put =
                 |name: &str, value| figures.put(format!("{}.{name}", result.traffic), value);
             let flood = result.flood.as_ref();
-            put("flood_mpps", flood.map(|flood| flood.worker_mpps.median));
+            put("flood_mpps", flood.map(|flood| flood.worker.mpps.median));
             put(
                 "flood_times_testpmd",
                 flood.map(|flood| flood.times_testpmd.median),
@@ -149,18 +151,21 @@ impl fmt::Display for MixResult {
         let Some(flood) = &self.flood else {
             return f.write_str("not measured");
         };
-        let (ours, times) = (flood.worker_mpps, flood.times_testpmd);
+        let (ours, theirs, times) = (flood.worker.mpps, flood.testpmd.mpps, flood.times_testpmd);
         write!(
             f,
-            "{:.2} Mpps ({:.2} to {:.2}), testpmd io {:.2}; {:.2} times that ({:.2} to {:.2}); {:.0} % and more found the ring full",
+            "{:.2} Mpps ({:.2} to {:.2}), testpmd io {:.2} ({:.2} to {:.2}): {:.2} times that ({:.2} to {:.2}); full rings refused {:.0} % and {:.0} %",
             ours.median,
             ours.min,
             ours.max,
-            flood.testpmd_mpps.median,
+            theirs.median,
+            theirs.min,
+            theirs.max,
             times.median,
             times.min,
             times.max,
-            flood.refused * 100.0
+            flood.worker.refused.median * 100.0,
+            flood.testpmd.refused.median * 100.0,
         )
     }
 }
@@ -193,6 +198,6 @@ impl fmt::Display for DeviceResult {
                 latency.percent_of_ndr, latency.p50_us, latency.p99_us, latency.p999_us
             )?;
         }
-        Ok(())
+        write!(f, "; generator stopped for {:.0} at most", self.longest_pause_us)
     }
 }

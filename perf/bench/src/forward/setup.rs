@@ -1,10 +1,11 @@
 //! What all processes of a run agree on: cores, memory, and the pair of memif devices between them
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
 use core_affinity::CoreId;
+
+use crate::run_directory::RunDirectory;
 
 /// Both ends have it: what testpmd sends back unchanged has then the right destination, as has what the worker sends.
 pub const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -33,6 +34,15 @@ pub enum Role {
     Client,
 }
 
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
 /// The name under which both ends find each other.
 #[derive(Debug)]
 pub struct Link {
@@ -53,19 +63,16 @@ impl Link {
     /// The device with its arguments, as DPDK takes them. The socket is in Linux' abstract namespace: no file is left of it.
     pub fn device(&self, role: Role) -> String {
         let Self { number, ring_log2 } = self;
-        let role = match role {
-            Role::Server => "server",
-            Role::Client => "client",
-        };
+        let role = role.name();
         let process = std::process::id();
         format!(
             "net_memif{number},role={role},id=0,socket=dhp-bench-{process}-{number},socket-abstract=yes,rsize={ring_log2},mac={MAC_TEXT}"
         )
     }
 
-    /// A name for DPDK's runtime directory of the process that is at this end.
-    pub fn file_prefix(&self, role: Role) -> String {
-        format!("dhp_bench_{}_{}_{role:?}", std::process::id(), self.number)
+    /// For DPDK of the process that is at this end.
+    pub fn run_directory(&self, role: Role) -> RunDirectory {
+        RunDirectory::new(&format!("{}-{}", role.name(), self.number))
     }
 }
 
@@ -89,22 +96,4 @@ pub fn pin(core: usize) -> anyhow::Result<()> {
         "cannot run on core {core}"
     );
     Ok(())
-}
-
-/// A directory that DPDK makes for a process and leaves behind.
-#[derive(Debug)]
-pub struct RuntimeDirectory(PathBuf);
-
-impl RuntimeDirectory {
-    /// That of the process with this prefix, beside `ours`.
-    pub fn beside(ours: &Path, file_prefix: &str) -> Self {
-        Self(ours.with_file_name(file_prefix))
-    }
-}
-
-impl Drop for RuntimeDirectory {
-    fn drop(&mut self) {
-        // DPDK need not have made it.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

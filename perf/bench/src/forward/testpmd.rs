@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::child::Conversation;
 use super::setup::{Link, Role, Setup};
+use crate::run_directory::RunDirectory;
 
 const PROMPT: &str = "testpmd> ";
 /// The memif device of the generator, which has its recording as port 0.
@@ -16,30 +17,33 @@ const MEMIF_PORT: &str = "port 1 ";
 #[derive(Debug)]
 pub struct Testpmd {
     child: Conversation,
+    _run: RunDirectory,
 }
 
 impl Testpmd {
     /// Sends back what comes, as it is (`io`).
     pub fn forwarder(setup: &Setup, link: &Link) -> anyhow::Result<Self> {
-        let mut command = command(setup, link, Role::Server);
+        let run = link.run_directory(Role::Server);
+        let mut command = command(setup, Role::Server, &run);
         command.arg(format!("--vdev={}", link.device(Role::Server)));
         command.args(["--", "--port-topology=loop"]);
-        Self::start("testpmd io", command)
+        Self::start("testpmd io", command, run)
     }
 
     /// Sends the frames of a recording over and over, as fast as it can, and drops what comes back.
     pub fn generator(setup: &Setup, link: &Link, recording: &Path) -> anyhow::Result<Self> {
-        let mut command = command(setup, link, Role::Client);
+        let run = link.run_directory(Role::Client);
+        let mut command = command(setup, Role::Client, &run);
         let recording = recording.display();
         command.arg(format!(
             "--vdev=net_pcap0,rx_pcap={recording},infinite_rx=1"
         ));
         command.arg(format!("--vdev={}", link.device(Role::Client)));
         command.args(["--", "--port-topology=paired"]);
-        Self::start("testpmd as the generator", command)
+        Self::start("testpmd as the generator", command, run)
     }
 
-    fn start(name: &str, mut command: Command) -> anyhow::Result<Self> {
+    fn start(name: &str, mut command: Command, run: RunDirectory) -> anyhow::Result<Self> {
         command.args([
             "--interactive",
             "--forward-mode=io",
@@ -49,7 +53,7 @@ impl Testpmd {
         let mut child = Conversation::start(name, &mut command)
             .context("dpdk-testpmd and stdbuf; remedy: apt install dpdk coreutils")?;
         child.wait_for(PROMPT)?;
-        Ok(Self { child })
+        Ok(Self { child, _run: run })
     }
 
     /// Say a command, and hear what comes of it.
@@ -85,7 +89,7 @@ impl Testpmd {
 }
 
 /// A line at a time of its output, which a pipe would hold back by pages otherwise.
-fn command(setup: &Setup, link: &Link, role: Role) -> Command {
+fn command(setup: &Setup, role: Role, run: &RunDirectory) -> Command {
     let (forwarding, other) = match role {
         Role::Server => (setup.device_core, setup.generator_core),
         Role::Client => (setup.generator_core, setup.device_core),
@@ -95,7 +99,7 @@ fn command(setup: &Setup, link: &Link, role: Role) -> Command {
     // Its first core waits for commands only.
     command.arg(format!("--lcores=0@{other},1@{forwarding}"));
     command.args(&setup.eal);
-    command.arg(format!("--file-prefix={}", link.file_prefix(role)));
+    command.arg(format!("--file-prefix={}", run.prefix()));
     command
 }
 

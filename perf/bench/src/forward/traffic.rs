@@ -6,8 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::setup::MAC;
-use crate::dataplane::frames::{Frames, Random};
-use crate::dataplane::plan::Plan;
+use crate::bindings::{Frames, Plan, Random};
 
 /// Octets of the smallest frame: Ethernet, IPv6, UDP and a [`Mark`](super::mark::Mark).
 pub const SMALLEST: u16 = 78;
@@ -128,7 +127,7 @@ impl Traffic {
         let (_, frames) = self.frames.get_mut(place)?;
         let octets = match direction {
             Direction::Downlink => frames.downlink(&self.plan, number),
-            Direction::Uplink => frames.uplink(&self.plan, number),
+            Direction::Uplink => frames.uplink(&self.plan, number, 0),
         };
         Some(Packet {
             octets,

@@ -9,7 +9,7 @@ use dhp_engine::{IdlePolicy, WakeFd, Worker, WorkerConfig};
 use dhp_port_dpdk::{DeviceSettings, DpdkDevice, Eal, Mempool};
 
 use super::setup::pin;
-use crate::dataplane::plan::{ANCHOR, Plan};
+use crate::bindings::{ANCHOR, Plan};
 
 /// What is said once packets are forwarded.
 pub const READY: &str = "forwarding\n";
@@ -49,14 +49,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let pool = Mempool::new(&eal, MBUFS, FRAME_OCTETS, device.numa_node())?;
     let mac = device.info().mac;
     let ports = device.start(&[pool])?;
-    let segment = Plan::new(arguments.bindings, 0).segment(mac)?;
+    let bound = Plan::new(arguments.bindings, 0).bind(1, mac)?;
     let config = WorkerConfig {
         core: Some(arguments.core),
         anchor_addresses: vec![ANCHOR],
         idle: IdlePolicy::Poll,
         ..WorkerConfig::default()
     };
-    let mut worker = Worker::new(config, ports, None, segment.reader(0)?)?;
+    let mut worker = Worker::new(config, ports, None, bound.segment.reader(0)?)?;
     let stop = Arc::new(AtomicBool::new(false));
     let wake = WakeFd::new()?;
     let (stopped, bell) = (Arc::clone(&stop), wake.clone());

@@ -9,6 +9,7 @@ use super::plan::{ANCHOR, CORRESPONDENT, Plan};
 const ETHERNET_AND_IPV6: usize = 14 + 40;
 const UDP: usize = 8;
 const NEXT_HEADER_IPV6: u8 = 41;
+
 /// Xorshift: fast, and the same in each run.
 #[derive(Debug)]
 pub struct Random(u64);
@@ -64,12 +65,18 @@ impl Frames {
         &self.downlink
     }
 
-    /// A packet of the mobile node in its tunnel.
-    pub fn uplink(&mut self, plan: &Plan, number: u32) -> &[u8] {
-        put(&mut self.uplink, 14 + 8, plan.care_of(number));
+    /// A packet of the mobile node in its tunnel, from the care-of address of this generation.
+    pub fn uplink(&mut self, plan: &Plan, number: u32, generation: u32) -> &[u8] {
+        put(&mut self.uplink, 14 + 8, plan.care_of(number, generation));
         put(&mut self.uplink, ETHERNET_AND_IPV6 + 8, plan.home(number));
         &self.uplink
     }
+}
+
+/// Where a frame goes, by its first IPv6 header.
+pub fn destination(frame: &[u8]) -> Option<Ipv6Addr> {
+    let octets = frame.get(ETHERNET_AND_IPV6 - 16..)?.first_chunk::<16>()?;
+    Some(Ipv6Addr::from(*octets))
 }
 
 fn put(frame: &mut [u8], offset: usize, address: Ipv6Addr) {
