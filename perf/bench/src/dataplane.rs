@@ -140,16 +140,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         false => (&arguments.bindings[..], arguments.windows),
     };
     let mut sizes = Vec::new();
-    for bindings in bindings {
+    for (number, bindings) in bindings.iter().enumerate() {
         let plan = Plan::new(*bindings, usize::from(arguments.size));
-        let size = Size::new(
-            &eal,
-            plan,
-            &bindings.to_string(),
-            arguments.workers.into(),
-            writer_core,
-        )
-        .with_context(|| format!("with {bindings} bindings"))?;
+        let size = Size::new(&eal, plan, number, arguments.workers.into(), writer_core)
+            .with_context(|| format!("with {bindings} bindings"))?;
         println!(
             "{bindings} bindings: {:.1} octets each",
             size.octets_per_binding
@@ -278,11 +272,12 @@ fn print(bindings: &[u32], samples: &Samples) {
                 times(&of("times_unchanged")),
             );
         }
+        let changes = match samples.median(&format!("changes.{n}.per_second")) {
+            Some(changes) => format!("{changes:.0} a second"),
+            None => "–".to_owned(),
+        };
         println!(
-            "  changes while forwarding: {:.0} a second; two workers: {} times one",
-            samples
-                .median(&format!("changes.{n}.per_second"))
-                .unwrap_or(f64::NAN),
+            "  changes while forwarding: {changes}; two workers: {} times one",
             times(&format!("workers.2.mixed.{n}.times_one")),
         );
     }

@@ -11,6 +11,7 @@ mod dataplane;
 mod forward;
 mod forward_af_packet;
 mod namespace;
+mod recordings;
 #[cfg(feature = "dpdk")]
 mod results;
 mod routes;
@@ -49,6 +50,9 @@ enum Benchmark {
     ForwardWorker(forward::WorkerArguments),
     /// Time from Binding Update to Binding Acknowledgement inside dhpd, from the punt ring to the inject ring.
     Signalling(signalling::Arguments),
+    /// Recordings for a packet generator, and the configuration to go with them: Binding Updates that bind so many home addresses,
+    /// packets to these, and packets out of their tunnels. See perf/recipes.
+    Recordings(recordings::Arguments),
     /// Lookups and changes of the workers' route table, with 50 routes and with as many as the Internet has.
     Routes(routes::Arguments),
 }
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "dpdk")]
         Benchmark::ForwardWorker(arguments) => forward::run_worker(&arguments),
         Benchmark::Signalling(arguments) => signalling::run(&arguments),
+        Benchmark::Recordings(arguments) => recordings::run(&arguments),
         Benchmark::Routes(arguments) => routes::run(&arguments),
     };
     match done {

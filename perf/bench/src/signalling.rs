@@ -4,15 +4,16 @@
 //! control thread. Every update is a handoff: it names the other one of two care-of addresses, so that each changes the
 //! forwarding tables. What is measured is what `dhpd` itself reports as `dmip_signalling_seconds`.
 
-mod appliance;
+pub mod appliance;
 mod latency;
-mod mobile_nodes;
+pub mod mobile_nodes;
 
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use dhp_wire::mobility::Lifetime;
 use serde::Serialize;
 
 use crate::statistics::Spread;
@@ -21,6 +22,9 @@ use mobile_nodes::MobileNodes;
 
 /// The limit that `--check` holds the median window to, in microseconds.
 const LIMIT_P99_US: f64 = 1_000.0;
+
+/// Ten minutes: no binding ends while it is measured.
+const LIFETIME: Lifetime = Lifetime(150);
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -65,7 +69,7 @@ struct Report {
 /// # Errors
 /// When an update is not acknowledged, or with `--check` when the limit is missed.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut nodes = MobileNodes::new(arguments.mobile_nodes)?;
+    let mut nodes = MobileNodes::new(arguments.mobile_nodes, LIFETIME)?;
     let appliance = Appliance::start(nodes.security_associations())?;
     let window = Duration::from_millis(arguments.window_ms);
 

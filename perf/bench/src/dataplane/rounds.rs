@@ -42,10 +42,11 @@ impl Rounds<'_> {
             Some(limit) => limit.run(&bindings)?,
             None => Vec::new(),
         };
-        if let Some(memory) = self.testpmd
-            && let Some(cycles) = testpmd::run(core, memory)?
-        {
-            samples.push("testpmd.macfwd.cycles", cycles);
+        if let Some(memory) = self.testpmd {
+            match testpmd::run(core, memory)? {
+                Some(cycles) => samples.push("testpmd.macfwd.cycles", cycles),
+                None => println!("testpmd does not tell its cycles, and has failed, perhaps"),
+            }
         }
         if let Some(cycles) = rows.iter().find_map(|row| row.cycles(Work::Swap)) {
             samples.push("limit.swap.cycles", cycles);

@@ -36,16 +36,16 @@ pub struct Window {
 }
 
 impl Size {
-    /// `name`: of the devices, different for each size. `writer_core`: where the writer is.
+    /// `number`: in the names of the devices, different for each size. `writer_core`: where the writer is.
     pub fn new(
         eal: &Eal,
         plan: Plan,
-        name: &str,
+        number: usize,
         workers: u32,
         writer_core: CoreId,
     ) -> anyhow::Result<Self> {
         let rings: Vec<Ring> = (0..workers)
-            .map(|worker| Ring::new(eal, format!("net_ring_{name}_{worker}")))
+            .map(|worker| Ring::new(eal, format!("net_ring_{number}_{worker}")))
             .collect::<anyhow::Result<_>>()?;
         let mac = rings.first().context("no worker")?.mac;
         let bound = plan.bind(workers, mac)?;

@@ -13,10 +13,12 @@ use dhp_wire::packet::{MobilityPacket, compose};
 use super::appliance::{ANCHOR, ETHERNET, home_address};
 
 const FIRST_SPI: u32 = 256;
-const LIFETIME: Lifetime = Lifetime(150);
+const ALGORITHM: Algorithm = Algorithm::HmacSha1_96;
 
 struct MobileNode {
     home_address: Ipv6Addr,
+    care_of: Ipv6Addr,
+    key: Vec<u8>,
     association: SecurityAssociation,
     sequence: u16,
 }
@@ -25,17 +27,16 @@ struct MobileNode {
 pub struct MobileNodes {
     nodes: Vec<MobileNode>,
     turn: usize,
-    mac_len: usize,
+    lifetime: Lifetime,
 }
 
 impl MobileNodes {
-    /// Each with an address and a key of its own.
-    pub fn new(count: u16) -> anyhow::Result<Self> {
-        let algorithm = Algorithm::HmacSha1_96;
+    /// Each with an address and a key of its own. They ask for bindings of this lifetime.
+    pub fn new(count: u16, lifetime: Lifetime) -> anyhow::Result<Self> {
         let nodes = (0..count)
             .map(|number| {
                 let home_address = home_address(number);
-                let mut key = vec![0x5a; algorithm.key_len()];
+                let mut key = vec![0x5a; ALGORITHM.key_len()];
                 key.splice(..2, number.to_be_bytes());
                 let permissions = Permissions {
                     home_addresses: vec![home_address],
@@ -43,13 +44,15 @@ impl MobileNodes {
                 };
                 let association = SecurityAssociation::new(
                     FIRST_SPI + u32::from(number),
-                    MnId::nai(&format!("mn{number}@example.net")),
-                    Key::new(key),
-                    algorithm,
+                    MnId::nai(&identifier(number)),
+                    Key::new(key.clone()),
+                    ALGORITHM,
                     permissions,
                 )?;
                 Ok(MobileNode {
                     home_address,
+                    care_of: home_address,
+                    key,
                     association,
                     sequence: 0,
                 })
@@ -58,7 +61,7 @@ impl MobileNodes {
         Ok(Self {
             nodes,
             turn: 0,
-            mac_len: algorithm.mac_len(),
+            lifetime,
         })
     }
 
@@ -68,6 +71,32 @@ impl MobileNodes {
             .iter()
             .map(|node| node.association.clone())
             .collect()
+    }
+
+    /// The same, as `dhpd` reads it from its configuration.
+    pub fn configuration(&self) -> String {
+        let mut text = String::new();
+        for (number, node) in (0..).zip(&self.nodes) {
+            let key: String = node
+                .key
+                .iter()
+                .map(|octet| format!("{octet:02x}"))
+                .collect();
+            text += &format!(
+                "[[mobile-node]]\nid = \"{}\"\nspi = {}\nalgorithm = \"hmac-sha1-96\"\nkey = \"{key}\"\nhome-address = \"{}\"\n\n",
+                identifier(number),
+                node.association.spi(),
+                node.home_address,
+            );
+        }
+        text
+    }
+
+    /// Home address and care-of address of each, after the updates so far.
+    pub fn addresses(&self) -> impl Iterator<Item = (Ipv6Addr, Ipv6Addr)> {
+        self.nodes
+            .iter()
+            .map(|node| (node.home_address, node.care_of))
     }
 
     /// The frame with which the next one moves to its other care-of address.
@@ -85,13 +114,14 @@ impl MobileNodes {
             0xb
         };
         let care_of = Ipv6Addr::from(care_of);
+        node.care_of = care_of;
         let mh = Builder::binding_update(
             node.sequence,
             BuFlags::ACKNOWLEDGE | BuFlags::HOME,
-            LIFETIME,
+            self.lifetime,
         )
         .option(&MobilityOption::AlternateCareOf(care_of))
-        .auth(node.association.spi(), self.mac_len, |octets| {
+        .auth(node.association.spi(), ALGORITHM.mac_len(), |octets| {
             node.association.mac(&care_of, &node.home_address, octets)
         })
         .finish(&node.home_address, &ANCHOR);
@@ -117,4 +147,8 @@ impl MobileNodes {
             other => anyhow::bail!("not a Binding Acknowledgement: {other:?}"),
         }
     }
+}
+
+fn identifier(number: u16) -> String {
+    format!("mn{number}@example.net")
 }
