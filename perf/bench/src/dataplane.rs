@@ -29,8 +29,8 @@ use dhp_port_dpdk::Eal;
 use serde::Serialize;
 
 use crate::bindings::Plan;
-use crate::run_directory::RunDirectory;
 use crate::results::{Figures, Output, Stamp};
+use crate::run_directory::RunDirectory;
 use crate::statistics::Spread;
 use limit::Limit;
 use rings::{Currency, Work};

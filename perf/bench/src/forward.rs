@@ -121,7 +121,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let mut result = MixResult::new(*mix, flood);
         println!("{result}");
         for subject in device::Subject::BOTH {
-            let measured = measure::paced(subject, &setup, &eal, (&mut traffic, &recording), &effort)?;
+            let measured =
+                measure::paced(subject, &setup, &eal, (&mut traffic, &recording), &effort)?;
             println!("{measured}");
             result.devices.push(measured);
         }

@@ -11,6 +11,7 @@ mod dataplane;
 mod forward;
 mod forward_af_packet;
 mod namespace;
+mod pcap;
 mod recordings;
 #[cfg(feature = "dpdk")]
 mod results;

@@ -57,7 +57,9 @@ fn throughput(report: &Report) -> Panel {
 fn latency(report: &Report) -> Panel {
     let mut series = Vec::new();
     for result in &report.results {
-        let latencies = result.device(Subject::Worker).map(|device| &device.latencies);
+        let latencies = result
+            .device(Subject::Worker)
+            .map(|device| &device.latencies);
         let points = latencies.into_iter().flatten();
         let points = points.map(|latency| (f64::from(latency.percent_of_ndr), latency.p99_us));
         series.push((format!("p99 {}", result.traffic), points.collect()));

@@ -170,10 +170,8 @@ impl Generator {
             }
             // The rest of a payload is what the mbuf has: nobody reads it, and it is copied by the port as it is.
             let start = frame.len().min(Mark::FRAME_START);
-            if let (Some(to), Some(from)) = (
-                mbuf.bytes_mut().get_mut(..start),
-                frame.get(..start),
-            ) {
+            if let (Some(to), Some(from)) = (mbuf.bytes_mut().get_mut(..start), frame.get(..start))
+            {
                 to.copy_from_slice(from);
             }
             let mark = Mark {

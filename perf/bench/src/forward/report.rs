@@ -198,6 +198,10 @@ impl fmt::Display for DeviceResult {
                 latency.percent_of_ndr, latency.p50_us, latency.p99_us, latency.p999_us
             )?;
         }
-        write!(f, "; generator stopped for {:.0} at most", self.longest_pause_us)
+        write!(
+            f,
+            "; generator stopped for {:.0} at most",
+            self.longest_pause_us
+        )
     }
 }
