@@ -3,10 +3,13 @@
 use dhp_svg::{COLOURS, Panel, Plot, document};
 
 use super::device::Subject;
-use super::report::{DeviceResult, Report};
+use super::report::{DeviceResult, Rate, Report};
 use crate::results::Stamp;
 
 const SIZE: (f64, f64) = (760.0, 300.0);
+
+/// One of a device's throughputs.
+type RateOf = fn(&DeviceResult) -> Rate;
 
 /// Throughput of both devices, latency of the worker.
 pub fn draw(report: &Report, stamp: &Stamp) -> String {
@@ -18,16 +21,13 @@ pub fn draw(report: &Report, stamp: &Stamp) -> String {
 }
 
 fn throughput(report: &Report) -> Panel {
-    let rates: [(&str, fn(&DeviceResult) -> Option<f64>); 2] = [
-        ("NDR", |device| device.ndr.mpps),
-        ("PDR", |device| device.pdr.mpps),
-    ];
+    let rates: [(&str, RateOf); 2] = [("NDR", |device| device.ndr), ("PDR", |device| device.pdr)];
     let mut series: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     for subject in Subject::BOTH {
         let name = subject.name();
         for (rate, of) in rates {
             let points = at_each(report, |place| {
-                of(report.results.get(place)?.device(subject)?)
+                of(report.results.get(place)?.device(subject)?).mpps
             });
             series.push((format!("{rate} {name}"), points));
         }

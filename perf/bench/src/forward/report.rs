@@ -194,7 +194,7 @@ impl fmt::Display for DeviceResult {
         for latency in &self.latencies {
             write!(
                 f,
-                "  {} %: {:.0}/{:.0}/{:.0}",
+                "  {} %: {:.1}/{:.1}/{:.1}",
                 latency.percent_of_ndr, latency.p50_us, latency.p99_us, latency.p999_us
             )?;
         }
