@@ -32,6 +32,7 @@ use crate::bindings::Plan;
 use crate::results::{Figures, Output, Stamp};
 use crate::run_directory::RunDirectory;
 use crate::statistics::Spread;
+use conditions::Disturbance;
 use limit::Limit;
 use rings::{Currency, Work};
 use rounds::Rounds;
@@ -91,6 +92,7 @@ struct Report<'a> {
     passes_of_a_repetition: u16,
     rounds: u16,
     core: usize,
+    disturbance: Disturbance,
     limit: Option<String>,
     packets_to_care_of_addresses: u64,
     measured: BTreeMap<&'a str, Summary>,
@@ -165,12 +167,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         changes: !arguments.no_changes,
         workers,
     };
+    let before = Disturbance::so_far(core.id);
     for round in 1..=rounds {
         println!("round {round} of {rounds}");
         all.round(round, &mut samples)?;
     }
+    let disturbance = Disturbance::so_far(core.id).since(before);
 
     print(bindings, &samples);
+    println!("the core was {disturbance}");
     let mut figures = Figures::new();
     samples.put_medians(&mut figures);
     let mut currency = Currency::default();
@@ -204,6 +209,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         passes_of_a_repetition: arguments.passes,
         rounds,
         core: core.id,
+        disturbance,
         limit: limit.map(|limit| limit.source),
         packets_to_care_of_addresses: currency.checked,
         measured: samples.summaries(),

@@ -6,7 +6,7 @@ use dhp_engine::{FramePool, Link, PortInfo, Worker, WorkerConfig, monotonic_ns};
 use dhp_port_memory::{MemoryPort, MemoryWire};
 
 use super::{HandedOver, Ledger, Pace, WriterThread};
-use crate::bindings::{ANCHOR, Frames, Plan, Random, destination};
+use crate::bindings::{ANCHOR, CORRESPONDENT, Frames, Plan, Random, destination};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const FRAMES: usize = 64;
@@ -96,6 +96,7 @@ fn no_packet_leaves_to_a_care_of_address_that_is_not_current() {
             let (_, generation) = plan.read_care_of(care_of).expect("one of the plan's");
             moved += u64::from(generation > 0);
         }
+        assert!(inner.iter().all(|(_, to)| *to == CORRESPONDENT));
         let refused = bench.handed.inner_due() - inner.len();
         assert!(refused <= bench.handed.may_be_refused(&bench.ledger));
         rounds += 1;
