@@ -117,7 +117,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let recording = Recording::of(&mut traffic)?;
         let file = recording.file()?;
         let window = Duration::from_millis(effort.window_ms);
-        let flood = flood::measure(&setup, file.path(), effort.rounds, window)?;
+        let flood = flood::measure(&setup, &file.path(), effort.rounds, window)?;
         let mut result = MixResult::new(*mix, flood);
         println!("{result}");
         for subject in device::Subject::BOTH {
@@ -127,6 +127,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             result.devices.push(measured);
         }
         report.results.push(result);
+    }
+    if let Some(disturbed) = report.disturbed() {
+        println!("{disturbed}");
     }
     let drawing = drawing::draw(&report, &stamp);
     arguments

@@ -1,9 +1,11 @@
 //! Traffic as both generators have it: made beforehand, and sent over and over
 
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 
 use anyhow::Context;
-use tempfile::NamedTempFile;
 
 use super::traffic::Traffic;
 use crate::pcap::Pcap;
@@ -45,18 +47,26 @@ impl Recording {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn file(&self) -> anyhow::Result<NamedTempFile> {
+    pub fn file(&self) -> anyhow::Result<PcapFile> {
         let mut pcap = Pcap::new();
         for frame in &self.frames {
             pcap.push(frame)?;
         }
-        let mut file = tempfile::Builder::new()
-            .prefix("dhp-bench-")
-            .suffix(".pcap")
-            .tempfile()
-            .context("make a file for the recording")?;
+        let mut file = tempfile::tempfile().context("make a file for the recording")?;
         file.write_all(&pcap.into_octets())
             .context("write the recording")?;
-        Ok(file)
+        Ok(PcapFile(file))
+    }
+}
+
+/// A recording in a file without a name, which is gone with this process, whatever way it ends.
+#[derive(Debug)]
+pub struct PcapFile(File);
+
+impl PcapFile {
+    /// Where other processes find it as long as this is there.
+    pub fn path(&self) -> PathBuf {
+        let (process, descriptor) = (std::process::id(), self.0.as_raw_fd());
+        format!("/proc/{process}/fd/{descriptor}").into()
     }
 }

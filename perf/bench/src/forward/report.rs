@@ -12,6 +12,9 @@ use super::setup::Setup;
 use super::traffic::Mix;
 use crate::results::Figures;
 
+/// A generator that stops for longer has lost its core to somebody. Rings of 1,024 places last for a tenth of that at full rate.
+const QUIET_US: f64 = 1_000.0;
+
 /// The whole result.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -99,6 +102,21 @@ impl Report {
             effort: *effort,
             results: Vec::new(),
         }
+    }
+
+    /// What to say if others have computed on the same cores.
+    pub fn disturbed(&self) -> Option<String> {
+        let devices = self.results.iter().flat_map(|result| &result.devices);
+        let longest_us = devices
+            .map(|device| device.longest_pause_us)
+            .fold(0.0, f64::max);
+        (longest_us > QUIET_US).then(|| {
+            format!(
+                "disturbed: the generator did not run for up to {:.1} ms, so that losses and latencies are others' too; remedy: a machine with \
+                 nothing else to do",
+                longest_us / 1e3
+            )
+        })
     }
 
     /// What targets can name.

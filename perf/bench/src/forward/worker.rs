@@ -33,12 +33,12 @@ pub struct Arguments {
     eal: Vec<String>,
 }
 
-/// Forward until the standard input ends.
+/// Forward until the standard input ends. All but the worker stays on the core of whoever has started this, and sleeps there.
 ///
 /// # Errors
 /// DPDK or the worker does not start.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    pin(arguments.core)?;
+    let core = arguments.core;
     let eal = Eal::init(&arguments.eal)?;
     let settings = DeviceSettings {
         device: arguments.device.clone(),
@@ -51,7 +51,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let ports = device.start(&[pool])?;
     let bound = Plan::new(arguments.bindings, 0).bind(1, mac)?;
     let config = WorkerConfig {
-        core: Some(arguments.core),
         anchor_addresses: vec![ANCHOR],
         idle: IdlePolicy::Poll,
         ..WorkerConfig::default()
@@ -62,7 +61,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (stopped, bell) = (Arc::clone(&stop), wake.clone());
     let thread = std::thread::Builder::new()
         .name("worker0".to_owned())
-        .spawn(move || worker.run(&stopped, &bell))
+        .spawn(move || {
+            pin(core)?;
+            Ok(worker.run(&stopped, &bell)?)
+        })
         .context("start the worker")?;
     print!("{READY}");
     std::io::stdin()
@@ -71,7 +73,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     stop.store(true, Ordering::Release);
     wake.wake();
     match thread.join() {
-        Ok(done) => Ok(done?),
+        Ok(done) => done,
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }
