@@ -23,7 +23,7 @@ const BATCHES_AT_ONCE: usize = 4;
 /// Nothing more comes back when nothing has for so long.
 const SILENCE_NS: u64 = 20_000_000;
 const CONNECT: Duration = Duration::from_secs(5);
-/// For a single packet: where others compute, a device may not run for a second.
+/// For a single packet: where others compute, a device may not run for a while.
 const PATIENCE_NS: u64 = 5_000_000_000;
 
 /// The client's end of a memif pair.
@@ -78,9 +78,12 @@ impl Generator {
             waited += pause;
         }
         port.enter_thread();
+        // The other end can send into what the first receive makes room for: without, it loses what it sends before.
+        let mut batch = Batch::new();
+        port.rx_burst(&mut batch);
         Ok(Self {
             port,
-            batch: Batch::new(),
+            batch,
             trial: 0,
             next: 0,
         })

@@ -53,7 +53,7 @@ impl Effort {
         rounds: 1,
         window_ms: 400,
         trial: 0.1,
-        trial_sum: 0.1,
+        trial_sum: 0.3,
         width: 0.02,
         max_trials: 40,
         latency_trial: 0.2,
