@@ -29,6 +29,8 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 pub struct MixResult {
     pub traffic: Mix,
+    /// What a changed cache line takes between generator and device.
+    core_to_core_ns: f64,
     pub flood: Option<Flooded>,
     pub devices: Vec<DeviceResult>,
 }
@@ -78,9 +80,10 @@ impl Rate {
 }
 
 impl MixResult {
-    pub fn new(traffic: Mix, flood: Option<Flooded>) -> Self {
+    pub fn new(traffic: Mix, core_to_core_ns: f64, flood: Option<Flooded>) -> Self {
         Self {
             traffic,
+            core_to_core_ns,
             flood,
             devices: Vec::new(),
         }
@@ -165,7 +168,12 @@ impl DeviceResult {
 
 impl fmt::Display for MixResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>4}  flood ", self.traffic.to_string())?;
+        write!(
+            f,
+            "{:>4}  cores {:.0} ns apart; flood ",
+            self.traffic.to_string(),
+            self.core_to_core_ns
+        )?;
         let Some(flood) = &self.flood else {
             return f.write_str("not measured");
         };
