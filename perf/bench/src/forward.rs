@@ -24,7 +24,7 @@
 //!
 //! With memif both ends copy each packet; neither hugepages nor root are needed. What a network card and its bus would cost is
 //! not in these numbers. How near the two cores are to each other is: a pair of the same machine has passed 12 and 4 Mpps, by the way
-//! in which its host had placed the virtual cores. So that is measured too ([`distance`]), and only numbers of one run compare.
+//! in which its host had placed the virtual cores. So that is measured too ([`distance`]), and rounds of the flood in which it changed do not count.
 
 mod check;
 mod child;
@@ -116,12 +116,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Report::new(&setup, &effort);
     for mix in &arguments.traffic {
         let mut traffic = Traffic::new(*mix, setup.bindings);
-        let core_to_core_ns = distance::nanoseconds(setup.device_core)?;
         let recording = Recording::of(&mut traffic)?;
         let file = recording.file()?;
         let window = Duration::from_millis(effort.window_ms);
         let flood = flood::measure(&setup, &file.path(), effort.rounds, window)?;
-        let mut result = MixResult::new(*mix, core_to_core_ns, flood);
+        let mut result = MixResult::new(*mix, flood);
         println!("{result}");
         for subject in device::Subject::BOTH {
             let measured =

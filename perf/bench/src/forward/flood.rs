@@ -7,19 +7,30 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::device::{Device, Subject};
+use super::distance;
 use super::setup::{Link, Setup};
 use super::testpmd::Testpmd;
 use crate::statistics::Spread;
 
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// What came back in several rounds, the devices taking turns.
+/// Times as many rounds as are wanted, at most.
+const PATIENCE: u16 = 3;
+/// The cores of a round have not moved if their distances differ by less than this factor.
+const SAME_DISTANCE: f64 = 1.6;
+
+/// What came back in several rounds, the devices taking turns. The host of a virtual machine may move its cores, which can make
+/// threefold; so rounds count only if the cores were as far from each other before, between and after both devices.
 #[derive(Debug, Serialize)]
 pub struct Flooded {
     pub worker: Throughput,
     pub testpmd: Throughput,
     /// What the worker sent back of what testpmd did in the same round.
     pub times_testpmd: Spread,
+    /// What a changed cache line takes from core to core.
+    pub core_to_core_ns: Spread,
+    /// Rounds in which the cores moved.
+    pub discarded: u16,
 }
 
 /// Of one device.
@@ -37,17 +48,32 @@ struct Round {
     refused: f64,
 }
 
-/// Measure each device `rounds` times, for `window` each. `None` if that is never.
+/// Measure each device `rounds` times, for `window` each. `None`: in no round the cores stayed where they were.
 pub fn measure(
     setup: &Setup,
     recording: &Path,
     rounds: u16,
     window: Duration,
 ) -> anyhow::Result<Option<Flooded>> {
-    let (mut worker, mut testpmd) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        worker.push(once(Subject::Worker, setup, recording, window)?);
-        testpmd.push(once(Subject::Testpmd, setup, recording, window)?);
+    let (mut worker, mut testpmd, mut distances) = (Vec::new(), Vec::new(), Vec::new());
+    let mut discarded = 0;
+    for _ in 0..rounds.saturating_mul(PATIENCE) {
+        let before = distance::nanoseconds(setup.device_core)?;
+        let ours = once(Subject::Worker, setup, recording, window)?;
+        let between = distance::nanoseconds(setup.device_core)?;
+        let theirs = once(Subject::Testpmd, setup, recording, window)?;
+        let after = distance::nanoseconds(setup.device_core)?;
+        let least = before.min(between).min(after);
+        if before.max(between).max(after) > least * SAME_DISTANCE {
+            discarded += 1;
+            continue;
+        }
+        worker.push(ours);
+        testpmd.push(theirs);
+        distances.push(least);
+        if worker.len() >= rounds.into() {
+            break;
+        }
     }
     let rounds = worker.iter().zip(&testpmd);
     let ratios: Vec<_> = rounds.map(|(ours, theirs)| ours.pps / theirs.pps).collect();
@@ -56,6 +82,8 @@ pub fn measure(
             worker: throughput(&worker)?,
             testpmd: throughput(&testpmd)?,
             times_testpmd: Spread::of(&ratios)?,
+            core_to_core_ns: Spread::of(&distances)?,
+            discarded,
         })
     };
     Ok(flooded())

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::check;
 use super::device::{Device, Subject};
+use super::distance;
 use super::generator::Generator;
 use super::recording::Recording;
 use super::report::{DeviceResult, Latency, Rate};
@@ -89,6 +90,7 @@ pub fn paced(
     (traffic, recording): (&mut Traffic, &Recording),
     effort: &Effort,
 ) -> anyhow::Result<DeviceResult> {
+    let before = distance::nanoseconds(setup.device_core)?;
     let link = Link::new(setup);
     let device = Device::start(subject, setup, &link)?;
     let mut generator = Generator::connect(eal, &link)?;
@@ -120,6 +122,7 @@ pub fn paced(
         pdr,
         complete: search.is_complete(),
         latencies,
+        core_to_core_ns: [before, distance::nanoseconds(setup.device_core)?],
         longest_pause_us,
         trials: search.outcomes().to_vec(),
     })

@@ -29,8 +29,6 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 pub struct MixResult {
     pub traffic: Mix,
-    /// What a changed cache line takes between generator and device.
-    core_to_core_ns: f64,
     pub flood: Option<Flooded>,
     pub devices: Vec<DeviceResult>,
 }
@@ -44,6 +42,8 @@ pub struct DeviceResult {
     /// The search came to its end, and not to its last trial.
     pub complete: bool,
     pub latencies: Vec<Latency>,
+    /// What a changed cache line takes between generator and device, before and after.
+    pub core_to_core_ns: [f64; 2],
     /// For how long the generator did not run at worst, which on a machine of its own is next to nothing.
     pub longest_pause_us: f64,
     pub trials: Vec<Outcome>,
@@ -80,10 +80,9 @@ impl Rate {
 }
 
 impl MixResult {
-    pub fn new(traffic: Mix, core_to_core_ns: f64, flood: Option<Flooded>) -> Self {
+    pub fn new(traffic: Mix, flood: Option<Flooded>) -> Self {
         Self {
             traffic,
-            core_to_core_ns,
             flood,
             devices: Vec::new(),
         }
@@ -168,19 +167,14 @@ impl DeviceResult {
 
 impl fmt::Display for MixResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:>4}  cores {:.0} ns apart; flood ",
-            self.traffic.to_string(),
-            self.core_to_core_ns
-        )?;
+        write!(f, "{:>4}  flood ", self.traffic.to_string(),)?;
         let Some(flood) = &self.flood else {
-            return f.write_str("not measured");
+            return f.write_str("not measured: the cores moved in every round");
         };
         let (ours, theirs, times) = (flood.worker.mpps, flood.testpmd.mpps, flood.times_testpmd);
         write!(
             f,
-            "{:.2} Mpps ({:.2} to {:.2}), testpmd io {:.2} ({:.2} to {:.2}): {:.2} times that ({:.2} to {:.2}); full rings refused {:.0} % and {:.0} %",
+            "{:.2} Mpps ({:.2} to {:.2}), testpmd io {:.2} ({:.2} to {:.2}): {:.2} times that ({:.2} to {:.2}); full rings refused {:.0} % and {:.0} %; cores {:.0} ns apart",
             ours.median,
             ours.min,
             ours.max,
@@ -192,6 +186,7 @@ impl fmt::Display for MixResult {
             times.max,
             flood.worker.refused.median * 100.0,
             flood.testpmd.refused.median * 100.0,
+            flood.core_to_core_ns.median,
         )
     }
 }
@@ -210,6 +205,7 @@ impl fmt::Display for Rate {
 impl fmt::Display for DeviceResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ndr, pdr, .. } = self;
+        let [before, after] = self.core_to_core_ns;
         let short = if self.complete { "" } else { ", out of trials" };
         write!(
             f,
@@ -226,7 +222,7 @@ impl fmt::Display for DeviceResult {
         }
         write!(
             f,
-            "; generator stopped for {:.0} at most",
+            "; generator stopped for {:.0} at most; cores {before:.0} ns apart, then {after:.0}",
             self.longest_pause_us
         )
     }
