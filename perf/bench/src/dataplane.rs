@@ -19,6 +19,7 @@ mod rings;
 mod rounds;
 mod samples;
 mod size;
+mod table;
 mod testpmd;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,6 @@ use serde::Serialize;
 use crate::bindings::Plan;
 use crate::results::{Figures, Output, Stamp};
 use crate::run_directory::RunDirectory;
-use crate::statistics::Spread;
 use conditions::Disturbance;
 use limit::Limit;
 use rings::{Currency, Work};
@@ -122,15 +122,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let run_directory = RunDirectory::new("worker");
     let options = eal_options(&arguments.eal, memory, &run_directory);
     let eal = Eal::init(&options)?;
-    let tsc_hz = eal.tsc_hz();
-    println!(
-        "{}, {} MHz, core {}",
-        Eal::version(),
-        tsc_hz / 1_000_000,
-        core.id
-    );
-    if memory.contains(&"--no-huge") {
-        println!("without hugepages, which costs some cycles: sysctl -w vm.nr_hugepages=128");
+    let (tsc_hz, version) = (eal.tsc_hz(), Eal::version());
+    println!("{version}, {} MHz, core {}", tsc_hz / 1_000_000, core.id);
+    if options.iter().any(|option| option == "--no-huge") {
+        println!(
+            "without hugepages, which costs a worker more than the limit: sysctl -w vm.nr_hugepages=128"
+        );
     }
     let testpmd = testpmd::is_installed().then_some(memory);
     if testpmd.is_none() {
@@ -170,36 +167,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let before = Disturbance::so_far(core.id);
     for round in 1..=rounds {
         println!("round {round} of {rounds}");
-        all.round(round, &mut samples)?;
+        all.round(&mut samples)?;
     }
     let disturbance = Disturbance::so_far(core.id).since(before);
 
-    print(bindings, &samples);
+    table::print(bindings, &samples);
     println!("the core was {disturbance}");
-    let mut figures = Figures::new();
-    samples.put_medians(&mut figures);
-    let mut currency = Currency::default();
-    for size in sizes {
-        let n = size.plan.bindings;
-        if limit.is_none() || !Limit::measures(n) {
-            for work in Work::OF_WORKERS {
-                figures.put(format!("{}.{n}.times_limit", work.name()), None);
-            }
-        }
-        figures.put(
-            format!("memory.{n}.octets_per_binding"),
-            Some(size.octets_per_binding),
-        );
-        let of_size = size.currency();
-        currency.checked += of_size.checked;
-        currency.stale += of_size.stale;
-        size.finish()?;
-    }
+    let (figures, currency) = conclude(sizes, &samples, limit.is_some())?;
     println!(
         "{} packets left to care-of addresses, {} of them to one that was not current when they were handled",
         currency.checked, currency.stale
     );
-    figures.put("changes.stale_packets", Some(currency.stale as f64));
     let drawing = drawing::draw(bindings, &samples, &stamp);
     let report = Report {
         eal: options,
@@ -217,6 +195,33 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments
         .output
         .finish("dataplane", &stamp, &report, &figures, &drawing)
+}
+
+/// What targets can name: the medians, and what the sizes tell of themselves. Ends them.
+fn conclude(
+    sizes: Vec<Size>,
+    samples: &Samples,
+    has_limit: bool,
+) -> anyhow::Result<(Figures, Currency)> {
+    let mut figures = Figures::new();
+    samples.put_medians(&mut figures);
+    let mut currency = Currency::default();
+    for size in sizes {
+        let n = size.plan.bindings;
+        if !has_limit {
+            for work in Work::OF_WORKERS {
+                figures.put(format!("{}.{n}.times_limit", work.name()), None);
+            }
+        }
+        let octets = size.octets_per_binding;
+        figures.put(format!("memory.{n}.octets_per_binding"), Some(octets));
+        let of_size = size.currency();
+        currency.checked += of_size.checked;
+        currency.stale += of_size.stale;
+        size.finish()?;
+    }
+    figures.put("changes.stale_packets", Some(currency.stale as f64));
+    Ok((figures, currency))
 }
 
 /// The program to compare with, if there is a source of it.
@@ -251,40 +256,4 @@ fn eal_options(given: &[String], memory: &[&str], run_directory: &RunDirectory) 
         .chain(&common)
         .map(|option| (*option).to_owned())
         .collect()
-}
-
-/// The table of what was measured.
-fn print(bindings: &[u32], samples: &Samples) {
-    let show = |name: &str| match samples.spread(name) {
-        Some(Spread { min, median, max }) => format!("{median:.1} ({min:.1} to {max:.1})"),
-        None => "–".to_owned(),
-    };
-    let times = |name: &str| match samples.spread(name) {
-        Some(Spread { min, median, max }) => format!("{median:.2} ({min:.2} to {max:.2})"),
-        None => "–".to_owned(),
-    };
-    println!("cycles of a packet, medians, least and greatest of the rounds");
-    println!("testpmd macfwd {}", show("testpmd.macfwd.cycles"));
-    println!("limit, swap    {}", show("limit.swap.cycles"));
-    for n in bindings {
-        println!("{n} bindings: swap {}", show(&format!("swap.{n}.cycles")));
-        for work in Work::OF_WORKERS {
-            let of = |what: &str| format!("{}.{n}.{what}", work.name());
-            println!(
-                "  {:<6} {:<24} times the limit: {}, with changes: {} times",
-                work.name(),
-                show(&of("cycles")),
-                times(&of("times_limit")),
-                times(&of("times_unchanged")),
-            );
-        }
-        let changes = match samples.median(&format!("changes.{n}.per_second")) {
-            Some(changes) => format!("{changes:.0} a second"),
-            None => "–".to_owned(),
-        };
-        println!(
-            "  changes while forwarding: {changes}; two workers: {} times one",
-            times(&format!("workers.2.mixed.{n}.times_one")),
-        );
-    }
 }

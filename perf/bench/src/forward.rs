@@ -14,17 +14,18 @@
 //!
 //! There are two generators, since no single one can do both:
 //!
-//! * `testpmd` sends a recording (pcap) of the packets to the pair as fast as it can, and counts what comes back. It cannot keep to a rate: memif has
-//!   no rate limit. So it *floods*: it finds the most that a device forwards, in rounds in which the devices take turns.
-//!   The ratio of a round is what the target holds. The share of packets that found the ring full is told: if it is 0, not the
-//!   device but the generator was the limit.
-//! * The generator of this process keeps time. It offers a load, writes a number and the time into each packet, and knows again what
-//!   comes back. With it the *search* finds the NDR (no packet lost) and the PDR (at most 0.5 % lost), as [`search`] says, and the latencies at
-//!   10, 50 and 90 % of the NDR are taken. A packet that the ring does not take is lost, as at the port of a switch.
+//! * `testpmd` sends a recording (pcap) of the packets to the pair as fast as it can, and counts what comes back. It cannot keep to
+//!   a rate: memif has no rate limit. So it *floods*: it finds the most that a device forwards, in rounds in which the devices take
+//!   turns. The ratio of a round is what the target holds. The share of packets that found the ring full is told: if it is 0, not
+//!   the device but the generator was the limit.
+//! * The generator of this process keeps time. It offers a load, writes a number and the time into each packet, and knows again
+//!   what comes back. With it the *search* finds the NDR (no packet lost) and the PDR (at most 0.5 % lost), as [`search`] says, and
+//!   the latencies at 10, 50 and 90 % of the NDR are taken. A packet that the ring does not take is lost, as at the port of a switch.
 //!
-//! With memif both ends copy each packet; neither hugepages nor root are needed. What a network card and its bus would cost is
-//! not in these numbers. How near the two cores are to each other is: a pair of the same machine has passed 12 and 4 Mpps, by the way
-//! in which its host had placed the virtual cores. So that is measured too ([`distance`]), and rounds of the flood in which it changed do not count.
+//! With memif both ends copy each packet, and hugepages are not needed. What a network card and its bus would cost is not in these
+//! numbers. How near the two cores are to each other is: a pair on one machine has passed 12 and 4 Mpps, by the way in which the
+//! host had placed the virtual cores. So that is measured too ([`distance`]), and rounds of the flood in which it changed do not
+//! count.
 
 mod check;
 mod child;
@@ -60,7 +61,8 @@ pub use worker::{Arguments as WorkerArguments, run as run_worker};
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Octets of an Ethernet frame outside of the tunnel, without checksum (40 more inside), or `imix` for 7 : 4 : 1 of 78, 512 and 1400.
+    /// Octets of an Ethernet frame outside of the tunnel, without checksum (40 more inside), or `imix` for 7 : 4 : 1 of 78, 512 and
+    /// 1400.
     #[arg(long, value_delimiter = ',', default_values = ["78", "512", "1400", "imix"])]
     traffic: Vec<Mix>,
     /// Bound home addresses; each packet is of one drawn at random.

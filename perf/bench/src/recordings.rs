@@ -126,8 +126,53 @@ fn mac(text: &str) -> anyhow::Result<[u8; 6]> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::signalling::appliance::Appliance;
+    use dhpd::config::LoadedConfig;
     use etherparse::SlicedPacket;
+
+    const NODES: u16 = 50;
+    const CONFIGURATION: &str = r#"
+        [anchor]
+        address = "2001:db8:d::1"
+        roles = ["home-agent"]
+        [[port]]
+        interface = "core0"
+        [[pool]]
+        prefix = "2001:db8:1:1::/64"
+        kind = "home"
+    "#;
+
+    #[test]
+    fn a_home_agent_reads_the_mobile_nodes_and_binds_them() {
+        let mut nodes = MobileNodes::new(NODES, LIFETIME).expect("mobile nodes");
+        let text = CONFIGURATION.to_owned() + &nodes.configuration();
+        let loaded = LoadedConfig::from_text(Path::new("dhpd.toml"), &text);
+        let loaded = loaded.unwrap_or_else(|error| panic!("{}", error.render(false)));
+        let read = loaded.config.mobile_nodes.iter();
+        assert!(
+            read.map(|node| node.home_address)
+                .eq(nodes.addresses().map(|(home, _)| Some(home)))
+        );
+
+        let appliance = Appliance::start(nodes.security_associations()).expect("an appliance");
+        let patience = Instant::now() + Duration::from_secs(30);
+        for _ in 0..NODES {
+            appliance.send(&nodes.next_update()).expect("room");
+        }
+        let mut bound = 0;
+        while bound < u64::from(NODES) {
+            bound += appliance
+                .acknowledgements(&nodes)
+                .expect("all are accepted");
+            assert!(Instant::now() < patience, "{bound} are bound");
+            std::thread::yield_now();
+        }
+        appliance.stop().expect("a quiet end");
+    }
 
     #[test]
     fn frames_have_the_size_that_was_asked_for_and_the_tunnel_around_it() {

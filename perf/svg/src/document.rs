@@ -23,6 +23,8 @@ svg { font: 12px system-ui, sans-serif; --page: #fcfcfb; --soft: #52514e; --mute
 const MARGIN: f64 = 12.0;
 const HEADING: f64 = 44.0;
 const LEGEND: f64 = 24.0;
+/// About as wide as a letter of this size is, and rather more.
+const LETTER: f64 = 7.0;
 
 /// One plot of a document, and what its colours mean: pairs of class and name.
 #[derive(Debug)]
@@ -48,8 +50,7 @@ pub fn document(title: &str, subtitle: &str, panels: Vec<Panel>) -> String {
                 y + 14.0,
                 escape(name)
             );
-            // Letters of this size are about 7 pixels wide.
-            x += 40.0 + 7.0 * name.chars().count() as f64;
+            x += 40.0 + LETTER * name.chars().count() as f64;
         }
         y += LEGEND;
         let ((plot_width, plot_height), drawing) = panel.plot.into_parts();
@@ -60,6 +61,7 @@ pub fn document(title: &str, subtitle: &str, panels: Vec<Panel>) -> String {
         width = width.max(plot_width).max(x - 2.0 * MARGIN);
         y += plot_height + MARGIN;
     }
+    let width = width.max(LETTER * subtitle.chars().count() as f64);
     let (width, height) = (width + 2.0 * MARGIN, y + MARGIN);
     format!(
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0} {height:.0}' width='{width:.0}' height='{height:.0}' \

@@ -57,11 +57,6 @@ impl Limit {
         })
     }
 
-    /// Whether the program has a row for so many bindings.
-    pub fn measures(bindings: u32) -> bool {
-        SIZES.contains(&bindings)
-    }
-
     /// Run it once, up to the largest of these numbers of bindings that it has.
     ///
     /// # Errors

@@ -14,9 +14,6 @@ use crate::bindings::Plan;
 use crate::changes::{Ledger, Pace, WriterThread};
 use crate::statistics::Spread;
 
-/// As often as the limit repeats each of its rows.
-const REPETITIONS: usize = 3;
-
 /// Workers on rings of their own, on one segment.
 pub struct Size {
     pub plan: Plan,
@@ -25,7 +22,7 @@ pub struct Size {
     writer: WriterThread,
 }
 
-/// How a window is measured.
+/// How a repetition is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
     /// Frames of a pass.
@@ -67,22 +64,17 @@ impl Size {
         })
     }
 
-    /// Nanoseconds of a packet of the first worker, on the calling thread: the middle one of so many repetitions, as the limit's.
+    /// Nanoseconds of a packet of the first worker in one repetition, on the calling thread.
     pub fn quiet(&mut self, work: Work, window: Window) -> anyhow::Result<f64> {
         let rig = self.rigs.first_mut().context("no worker")?;
         rig.enter_thread();
-        let mut repetitions = [0.0; REPETITIONS];
-        for repetition in &mut repetitions {
-            let mut total = Duration::ZERO;
-            for _ in 0..window.passes {
-                total += rig.pass(work, window.frames)?;
-            }
-            *repetition = nanoseconds(total, usize::from(window.passes) * window.frames);
+        let mut total = Duration::ZERO;
+        for _ in 0..window.passes {
+            total += rig.pass(work, window.frames)?;
         }
         rig.park();
-        Spread::of(&repetitions)
-            .map(|spread| spread.median)
-            .context("nothing was measured")
+        let packets = usize::from(window.passes) * window.frames;
+        Ok(nanoseconds(total, packets))
     }
 
     /// As [`quiet`](Self::quiet), while the writer changes bindings; and how many a second it did.

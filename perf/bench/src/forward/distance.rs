@@ -11,8 +11,8 @@ const RETURNS: u32 = 200;
 /// The best counts: in the others somebody else had a core.
 const MEASUREMENTS: u32 = 50;
 
-/// Nanoseconds that a changed cache line takes from the calling thread's core to `other`. Some 20 where both share a core's caches, 100 and more
-/// where they do not; the cores of a virtual machine may move from one to the other.
+/// Nanoseconds that a changed cache line takes from the calling thread's core to `other`. Some 30 where both share caches, 100 and
+/// more where they do not; the cores of a virtual machine may move from one to the other.
 ///
 /// # Errors
 /// There is no such core.
