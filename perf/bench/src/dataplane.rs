@@ -17,7 +17,6 @@ mod drawing;
 mod limit;
 mod rings;
 mod rounds;
-mod run_directory;
 mod samples;
 mod size;
 mod table;
@@ -32,11 +31,11 @@ use serde::Serialize;
 
 use crate::bindings::Plan;
 use crate::results::{Figures, Output, Stamp};
+use crate::run_directory::RunDirectory;
 use conditions::Disturbance;
 use limit::Limit;
 use rings::{Currency, Work};
 use rounds::Rounds;
-use run_directory::RunDirectory;
 use samples::{Samples, Summary};
 use size::{Size, Window};
 

@@ -7,12 +7,17 @@ mod bindings;
 mod changes;
 #[cfg(feature = "dpdk")]
 mod dataplane;
+#[cfg(feature = "dpdk")]
+mod forward;
 mod forward_af_packet;
 mod namespace;
+mod pcap;
 mod recordings;
 #[cfg(feature = "dpdk")]
 mod results;
 mod routes;
+#[cfg(feature = "dpdk")]
+mod run_directory;
 mod signalling;
 mod statistics;
 
@@ -37,6 +42,13 @@ enum Benchmark {
     /// does nothing but swap MAC addresses.
     #[cfg(feature = "dpdk")]
     Dataplane(dataplane::Arguments),
+    /// Packets per second and latency of the worker over a memif pair, with DPDK's testpmd beside it as generator and as measure.
+    #[cfg(feature = "dpdk")]
+    Forward(forward::Arguments),
+    /// The device under test of `forward`.
+    #[cfg(feature = "dpdk")]
+    #[command(hide = true)]
+    ForwardWorker(forward::WorkerArguments),
     /// Time from Binding Update to Binding Acknowledgement inside dhpd, from the punt ring to the inject ring.
     Signalling(signalling::Arguments),
     /// Recordings for a packet generator, and the configuration to go with them: Binding Updates that bind so many home addresses,
@@ -51,6 +63,10 @@ fn main() -> ExitCode {
         Benchmark::ForwardAfPacket(arguments) => forward_af_packet::run(&arguments),
         #[cfg(feature = "dpdk")]
         Benchmark::Dataplane(arguments) => dataplane::run(&arguments),
+        #[cfg(feature = "dpdk")]
+        Benchmark::Forward(arguments) => forward::run(&arguments),
+        #[cfg(feature = "dpdk")]
+        Benchmark::ForwardWorker(arguments) => forward::run_worker(&arguments),
         Benchmark::Signalling(arguments) => signalling::run(&arguments),
         Benchmark::Recordings(arguments) => recordings::run(&arguments),
         Benchmark::Routes(arguments) => routes::run(&arguments),

@@ -4,8 +4,6 @@
 //! `dhpd`, the Binding Updates that bind them, the packets of correspondents to their home addresses, and their own out of their
 //! tunnels. Addresses are those of `deploy/dhpd.example.toml`.
 
-mod pcap;
-
 use std::fs;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -14,9 +12,9 @@ use anyhow::{Context, ensure};
 use dhp_wire::mobility::Lifetime;
 use etherparse::PacketBuilder;
 
+use crate::pcap::Pcap;
 use crate::signalling::appliance::ANCHOR;
 use crate::signalling::mobile_nodes::MobileNodes;
-use pcap::Pcap;
 
 /// A host behind the port of the correspondents.
 const CORRESPONDENT: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 1, 0, 0, 0, 0x80);

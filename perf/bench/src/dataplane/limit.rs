@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use tempfile::TempDir;
 
 use super::rings::Work;
-use super::run_directory::RunDirectory;
+use crate::run_directory::RunDirectory;
 
 /// The numbers of bindings that the program measures, in its order.
 const SIZES: [u32; 4] = [1_000, 100_000, 1_000_000, 10_000_000];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::run_directory::RunDirectory;
+use crate::run_directory::RunDirectory;
 
 const PROGRAM: &str = "dpdk-testpmd";
 /// From the start of the program, until it forwards, and until it has told what it did.
