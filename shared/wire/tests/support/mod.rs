@@ -223,8 +223,11 @@ fn read_options(header: &MobilityHeader<'_>, options: &Options<'_>) -> usize {
         match option {
             Ok(MobilityOption::FlowIdentification { sub_options, .. }) => {
                 for sub in FlowSubOptions::new(sub_options).flatten() {
-                    let _ = sub.selector();
+                    let _ = (sub.selector(), sub.ipv4_selector());
                     let _ = format!("{sub:?}");
+                    let mut again = Vec::new();
+                    sub.write(&mut again).expect("what was read can be written");
+                    assert_eq!(FlowSubOptions::new(&again).next(), Some(Ok(sub)));
                 }
             }
             Ok(option) => {
