@@ -5,5 +5,6 @@ use dhp_wire_fuzz::checks;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
+    checks::ethernet_frame(octets);
     checks::ipv6_packet(octets);
 });
