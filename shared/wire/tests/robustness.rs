@@ -37,8 +37,13 @@ fn packet_like() -> impl Strategy<Value = Vec<u8>> {
 
 /// A Mobility Header whose fixed part is sound more often than not.
 fn mobility_like() -> impl Strategy<Value = Vec<u8>> {
-    let kind = prop_oneof![select(vec![0u8, 1, 2, 3, 4, 5, 6, 7, 11, 240]), any::<u8>()];
-    let option = select(vec![0u8, 1, 2, 3, 4, 5, 8, 9, 10, 18, 35, 44, 45, 241]);
+    let kind = prop_oneof![
+        select(vec![0u8, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 16, 240]),
+        any::<u8>()
+    ];
+    let option = select(vec![
+        0u8, 1, 2, 3, 4, 5, 6, 8, 9, 10, 18, 19, 20, 28, 35, 44, 45, 241,
+    ]);
     let options = vec((option, 0u8..44, vec(any::<u8>(), 0..44)), 0..8);
     (kind, any::<[u8; 10]>(), any::<bool>(), options).prop_map(|(kind, fixed, sound, options)| {
         let mut mh = vec![59, 0, kind, 0, 0, 0];
@@ -63,19 +68,19 @@ proptest! {
 
     #[test]
     fn arbitrary_octets(octets in vec(any::<u8>(), 0..300)) {
-        support::every_parser(&octets);
+        support::checks::every_parser(&octets);
     }
 
     #[test]
     fn octets_like_packets(octets in packet_like()) {
-        support::every_parser(&octets);
+        support::checks::every_parser(&octets);
     }
 
     #[test]
     fn octets_like_mobility_headers(octets in mobility_like()) {
-        support::every_parser(&octets);
+        support::checks::every_parser(&octets);
         let any = Ipv6Addr::LOCALHOST;
-        support::every_parser(&compose(&any, &any, Some(&any), Some(&any), &octets));
+        support::checks::every_parser(&compose(&any, &any, Some(&any), Some(&any), &octets));
     }
 }
 
@@ -106,7 +111,7 @@ fn messages() -> Vec<Vec<u8>> {
 fn every_vector_cut_at_every_length() {
     for message in messages() {
         for len in 0..message.len() {
-            support::every_parser(&message[..len]);
+            support::checks::every_parser(&message[..len]);
         }
     }
     // A bare Mobility Header that is cut is never taken for a whole one.
@@ -139,7 +144,7 @@ fn every_vector_with_every_octet_changed() {
                 .chain([message[at] ^ 1, message[at] ^ 0x80])
             {
                 mutated[at] = value;
-                support::every_parser(&mutated);
+                support::checks::every_parser(&mutated);
             }
             mutated[at] = message[at];
         }
@@ -176,6 +181,7 @@ enum Owned {
     Summary(Vec<[u8; 2]>),
     Flow(u16, u16, u8, Vec<u8>),
     Authorization(Vec<u8>),
+    Vendor(u32, u8, Vec<u8>),
     Unknown(u8, Vec<u8>),
 }
 
@@ -198,6 +204,12 @@ impl Owned {
             Self::Authorization(authenticator) => MobilityOption::BindingAuthorizationData {
                 authenticator,
                 mac_input_len: 0,
+                ends_header: false,
+            },
+            Self::Vendor(vendor, sub_type, data) => MobilityOption::VendorSpecific {
+                vendor: *vendor,
+                sub_type: *sub_type,
+                data,
             },
             Self::Unknown(kind, data) => MobilityOption::Unknown { kind: *kind, data },
         }
@@ -227,6 +239,11 @@ fn owned_option() -> impl Strategy<Value = Owned> {
         (any::<u16>(), any::<u16>())
             .prop_map(|(home, care_of)| MobilityOption::NonceIndices { home, care_of }),
         any::<u64>().prop_map(MobilityOption::MesgId),
+        any::<u32>().prop_map(MobilityOption::RestartCounter),
+        Just(MobilityOption::ServiceSelection("déjà-vu")),
+        (0u8..=128, address()).prop_map(|(prefix_len, prefix)| {
+            MobilityOption::MobileNetworkPrefix { prefix_len, prefix }
+        }),
         (1u16.., status(), any::<bool>(), 0u8..128, care_of).prop_map(
             |(bid, status, home_flag, priority, care_of)| {
                 MobilityOption::BindingIdentifier {
@@ -291,6 +308,8 @@ fn owned_option() -> impl Strategy<Value = Owned> {
         1 => (1u16.., any::<u16>(), any::<u8>(), vec(any::<u8>(), 0..60))
             .prop_map(|(fid, priority, status, sub)| Owned::Flow(fid, priority, status, sub)),
         1 => vec(any::<u8>(), 1..20).prop_map(Owned::Authorization),
+        1 => (any::<u32>(), any::<u8>(), vec(any::<u8>(), 0..60))
+            .prop_map(|(vendor, sub_type, data)| Owned::Vendor(vendor, sub_type, data)),
         1 => (46u8.., vec(any::<u8>(), 0..60)).prop_map(|(kind, data)| Owned::Unknown(kind, data)),
     ]
 }
@@ -302,6 +321,7 @@ fn placeless(option: MobilityOption<'_>) -> MobilityOption<'_> {
             MobilityOption::BindingAuthorizationData {
                 authenticator,
                 mac_input_len: 0,
+                ends_header: false,
             }
         }
         MobilityOption::Auth(auth) => MobilityOption::Auth(AuthOption {

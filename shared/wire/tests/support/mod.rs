@@ -1,11 +1,10 @@
-//! What several test files need: the vectors, the MACs of RFC 4285 and of the profile, and every parser at once.
+//! What several test files need: the vectors, the MACs of RFC 4285 and of the profile, and what holds for any octets.
 #![allow(dead_code, reason = "each test binary uses a part")]
+
+pub mod checks;
 
 use std::net::Ipv6Addr;
 
-use dhp_wire::codepoints::CodePoints;
-use dhp_wire::mobility::{FlowSubOptions, Message, MobilityHeader, MobilityOption, Options};
-use dhp_wire::{checksum, ethernet, extension, icmpv6, ipv6, packet, quoted};
 use hmac::{Hmac, KeyInit, Mac};
 
 /// A byte-exact example of a Mobility Header.
@@ -97,106 +96,4 @@ fn run<M: Mac + KeyInit>(
         mac.update(piece);
     }
     mac.finalize().into_bytes()[..len].to_vec()
-}
-
-/// Feeds octets to every parser of the crate, and what each yields to those behind it. Returns how many options it
-/// came across, so that nothing is optimized away. That it returns at all is the test.
-pub fn every_parser(octets: &[u8]) -> usize {
-    let mut seen = 0;
-    let _ = ethernet::EthernetHeader::read(octets);
-    if let Ok(view) = ipv6::Ipv6View::new(octets) {
-        assert_eq!(view.packet().len(), view.total_len());
-        assert!(view.total_len() <= octets.len());
-        let mut out = [0; ipv6::HEADER_LEN];
-        ipv6::Ipv6Header::from(&view).emit(&mut out);
-        assert_eq!(out[..], octets[..ipv6::HEADER_LEN]);
-        assert!(ipv6::flow_label_hash(&view, view.next_header(), 0) < 1 << 20);
-    }
-    if let Ok(chain) = extension::walk(octets) {
-        assert!(chain.upper_offset <= octets.len());
-        let _ = extension::ports(octets, &chain);
-    }
-    let _ = icmpv6::may_relay(octets);
-    if let quoted::Quote::Tunnel(tunnel) = quoted::Quote::read(octets) {
-        assert!(tunnel.inner_offset + 40 <= octets.len());
-        assert!(tunnel.overhead >= 40);
-    }
-    let mut out = [0; 1300];
-    for error in [
-        icmpv6::IcmpError::TimeExceeded,
-        icmpv6::IcmpError::PacketTooBig { mtu: 1280 },
-    ] {
-        let _ = icmpv6::may_answer(octets, error);
-        let any = &Ipv6Addr::LOCALHOST;
-        let len = icmpv6::write_error(&mut out, any, any, error, octets).expect("room");
-        assert!(len <= ipv6::MIN_MTU);
-    }
-    if let Ok(parsed) = packet::MobilityPacket::parse(octets) {
-        let _ = parsed.checksum_is_valid();
-        assert!(parsed.mh_offset + parsed.mh.len() <= octets.len());
-        seen += mobility(parsed.mh);
-    }
-    seen + mobility(octets)
-}
-
-fn mobility(octets: &[u8]) -> usize {
-    let other = CodePoints {
-        mh_type: 240,
-        option: 241,
-    };
-    let Ok(header) = MobilityHeader::parse(octets) else {
-        return 0;
-    };
-    let any = &Ipv6Addr::LOCALHOST;
-    let _ = header.checksum_is_valid(any, any);
-    [CodePoints::default(), other]
-        .iter()
-        .filter_map(|code_points| header.message(code_points).ok())
-        .filter_map(|message| options_of(&message))
-        .map(|options| read_options(&header, &options))
-        .sum()
-}
-
-pub fn options_of<'a>(message: &Message<'a>) -> Option<Options<'a>> {
-    match message {
-        Message::BindingUpdate(update) => Some(update.options),
-        Message::BindingAcknowledgement(ack) => Some(ack.options),
-        Message::Dmip(dmip) => Some(dmip.options),
-        Message::BindingRefreshRequest { options }
-        | Message::HomeTestInit { options, .. }
-        | Message::CareOfTestInit { options, .. }
-        | Message::HomeTest { options, .. }
-        | Message::CareOfTest { options, .. } => Some(*options),
-        Message::BindingError { .. } | Message::Other { .. } => None,
-    }
-}
-
-fn read_options(header: &MobilityHeader<'_>, options: &Options<'_>) -> usize {
-    if let Some(auth) = options.auth() {
-        let covered: usize = header
-            .mac_input(auth.mac_input_len)
-            .iter()
-            .map(|piece| piece.len())
-            .sum();
-        assert_eq!(covered, auth.mac_input_len);
-        assert!(!auth.ends_header || auth.is_last);
-    }
-    let mut seen = 0;
-    for option in options {
-        seen += 1;
-        match option {
-            Ok(MobilityOption::FlowIdentification { sub_options, .. }) => {
-                for sub in FlowSubOptions::new(sub_options).flatten() {
-                    let _ = sub.selector();
-                    let _ = format!("{sub:?}");
-                }
-            }
-            Ok(option) => {
-                let _ = format!("{option:?}");
-            }
-            Err(error) => assert!(error.offset < header.bytes().len()),
-        }
-    }
-    let _ = checksum::fold(checksum::ones_complement(0, header.bytes()));
-    seen
 }
