@@ -34,12 +34,14 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
         .pools
         .iter()
         .map(|pool| PoolConfig {
-            prefix: pool.prefix,
-            kind: match pool.kind {
-                PoolKind::Dhoa => anchor::PoolKind::Dhoa,
-                PoolKind::Home => anchor::PoolKind::Home,
-            },
             quarantine: pool.quarantine,
+            ..PoolConfig::new(
+                pool.prefix,
+                match pool.kind {
+                    PoolKind::Dhoa => anchor::PoolKind::Dhoa,
+                    PoolKind::Home => anchor::PoolKind::Home,
+                },
+            )
         })
         .collect();
     wanted.directory = config

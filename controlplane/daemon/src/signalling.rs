@@ -302,6 +302,11 @@ impl Signalling {
                         }
                     }
                 }
+                // Home links are virtual: no pool is configured with a link of its own.
+                AnchorAction::OnLink { link, action } => {
+                    tracing::warn!(?link, ?action, "no such home link");
+                    true
+                }
                 AnchorAction::Transmit(packet) => {
                     let done = self.transmit(packet, next.worker, next.punted_ns);
                     let now_ns = if done { 0 } else { (self.clock)().mono_ns };

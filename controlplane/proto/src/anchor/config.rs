@@ -7,6 +7,8 @@ use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::Lifetime;
 use ipnet::Ipv6Net;
 
+use super::home_link::LinkId;
+use super::prefix_lifetime::PrefixLifetimes;
 use crate::security_association::SecurityAssociation;
 
 /// Which of its roles an anchor plays.
@@ -39,7 +41,7 @@ pub enum PoolKind {
     Home,
 }
 
-/// A prefix whose addresses are home addresses here: a virtual home link.
+/// A prefix whose addresses are home addresses here: of a virtual home link, or of a real one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
     /// The prefix.
@@ -48,6 +50,10 @@ pub struct PoolConfig {
     pub kind: PoolKind,
     /// How long a released DHoA is kept from other mobile nodes.
     pub quarantine: Duration,
+    /// What was left of the prefix when it was configured.
+    pub lifetimes: PrefixLifetimes,
+    /// The link that a home prefix is on-link of; `None` for a virtual home link, on which nothing but this anchor is.
+    pub link: Option<LinkId>,
 }
 
 impl PoolConfig {
@@ -61,6 +67,8 @@ impl PoolConfig {
             prefix,
             kind,
             quarantine: Self::DEFAULT_QUARANTINE,
+            lifetimes: PrefixLifetimes::default(),
+            link: None,
         }
     }
 }
@@ -142,6 +150,11 @@ pub struct AnchorConfig {
     pub security_associations: Vec<SecurityAssociation>,
     /// The longest lifetime that is granted.
     pub max_lifetime: Lifetime,
+    /// The interval of the Binding Refresh Advice that goes with an acknowledgement of a longer lifetime. RFC 6275 §10.3.1:
+    /// where bindings are kept in non-volatile storage it "MUST be omitted", which is `None`.
+    pub refresh_advice: Option<Lifetime>,
+    /// How long before a binding ends its mobile node is asked to refresh it (RFC 6275 §9.5.5); `None`: never.
+    pub refresh_request: Option<Duration>,
     /// What flows can be promised.
     pub capacity: FlowCapacity,
     /// Hard caps.
@@ -183,6 +196,8 @@ impl AnchorConfig {
             query_lifetime: Lifetime::at_most(Duration::from_secs(300)),
             security_associations: Vec::new(),
             max_lifetime: Lifetime::at_most(Duration::from_secs(600)),
+            refresh_advice: None,
+            refresh_request: None,
             capacity: FlowCapacity::default(),
             limits: Limits::default(),
             route_optimization: false,

@@ -24,6 +24,8 @@ pub enum MessageKind {
     BindingUpdate,
     /// RFC 6275 Binding Acknowledgement.
     BindingAcknowledgement,
+    /// RFC 6275 Binding Refresh Request.
+    BindingRefreshRequest,
     /// RFC 6275 Binding Error.
     BindingError,
     /// ICMPv6 Parameter Problem.
@@ -43,6 +45,7 @@ impl MessageKind {
             Self::DhpBindingConfirmation => "dhp_binding_confirmation",
             Self::BindingUpdate => "binding_update",
             Self::BindingAcknowledgement => "binding_acknowledgement",
+            Self::BindingRefreshRequest => "binding_refresh_request",
             Self::BindingError => "binding_error",
             Self::ParameterProblem => "parameter_problem",
         }

@@ -76,6 +76,8 @@ drop_reasons! {
     Retransmission = "retransmission",
     /// An error message was due, but its rate limit is reached.
     RateLimited = "rate_limited",
+    /// An update that is not newer than the one whose home address is being tested for duplicates.
+    DuplicateDetection = "duplicate_detection",
     /// An answer would have been too long for what caused it.
     Amplification = "amplification",
     /// An answer did not fit a Mobility Header.

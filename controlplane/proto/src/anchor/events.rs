@@ -6,6 +6,8 @@ use std::sync::Arc;
 use ipnet::Ipv6Net;
 
 use super::config::PoolKind;
+use super::home_link::{LinkAction, LinkId};
+use super::prefix_lifetime::PrefixLifetimes;
 use crate::security_association::MnId;
 
 /// Something that the caller has to do, in the order given.
@@ -17,6 +19,13 @@ pub enum AnchorAction {
     Transmit(Vec<u8>),
     /// A binding has changed.
     Event(BindingEvent),
+    /// Do this on a home link.
+    OnLink {
+        /// Which one.
+        link: LinkId,
+        /// What.
+        action: LinkAction,
+    },
 }
 
 /// One change of a binding. Segment writer, journal and replicas consume these in their order.
@@ -71,15 +80,18 @@ pub enum ReleaseReason {
     Replaced,
     /// An administrator's command.
     Administrative,
+    /// The prefix of its home address is no longer valid.
+    PrefixInvalid,
 }
 
 impl ReleaseReason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Expired,
         Self::Deregistered,
         Self::Replaced,
         Self::Administrative,
+        Self::PrefixInvalid,
     ];
 
     /// The name in counters and logs.
@@ -90,6 +102,7 @@ impl ReleaseReason {
             Self::Deregistered => "deregistered",
             Self::Replaced => "replaced",
             Self::Administrative => "administrative",
+            Self::PrefixInvalid => "prefix_invalid",
         }
     }
 }
@@ -104,4 +117,11 @@ pub enum AnchorCommand {
     },
     /// Whether to refuse new DHoAs (status 196) and stay out of answers to DHP Queries.
     SetDraining(bool),
+    /// What is left of the prefix of a pool, as it is now advertised on its link.
+    SetPrefixLifetimes {
+        /// The pool.
+        prefix: Ipv6Net,
+        /// From now on.
+        lifetimes: PrefixLifetimes,
+    },
 }

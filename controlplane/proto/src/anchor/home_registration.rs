@@ -1,7 +1,7 @@
 //! Home registration by an RFC 6275 Binding Update, authenticated as RFC 4285 has it.
 //!
-//! Home prefixes and DHoA pools alike are virtual home links: there is no link on which Duplicate Address Detection
-//! or proxy Neighbor Discovery could happen.
+//! DHoA pools, and home prefixes without a link, are virtual home links: there is no link on which Duplicate Address
+//! Detection or proxy Neighbor Discovery could happen. On a real one they do, see `duplicate_detection` and `home_link`.
 
 use core::net::Ipv6Addr;
 
@@ -36,7 +36,7 @@ impl Anchor {
         if !is_unicast_routable(&home_address) {
             return Err(SignallingDrop::HomeAddressNotRoutable);
         }
-        let options = read_options(update)?;
+        let (options, mn_id) = read_options(update)?;
         let care_of = options.alternate_care_of.unwrap_or(received.source);
         // RFC 6275 §6.1.7: "Binding Updates for a care-of address that is not a unicast routable address MUST be
         // silently discarded."
@@ -68,7 +68,10 @@ impl Anchor {
         let from_home = update.lifetime.is_zero() && !verifies(&care_of) && verifies(&home_address);
         let mac_care_of = if from_home { home_address } else { care_of };
         let proven = from_home || verifies(&care_of);
+        // RFC 4283 §3: the option says who sends; it has to be the owner of the key.
+        let proven = proven && mn_id.is_none_or(|mn_id| names(mn_id, security.mn_id()));
         let update = Update {
+            source: received.source,
             security,
             owner,
             home_address,
@@ -85,23 +88,26 @@ impl Anchor {
         // RFC 4285 §5.1.1: "If authentication fails, the Home Agent MUST send BA with Status Code MIPV6-AUTH-FAIL."
         if !proven {
             let refused = update.acknowledge(status::AUTHENTICATION_FAILED);
-            return self.send_acknowledgement(received, &update, refused, received.unproved());
+            return self.send_acknowledgement(&update, refused, received.unproved());
         }
-        let acknowledgement = self.decide(now, &update)?;
-        self.send_acknowledgement(received, &update, acknowledgement, Proof::Mac)
+        match self.decide(now, &update)? {
+            Some(acknowledgement) => {
+                self.send_acknowledgement(&update, acknowledgement, Proof::Mac)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Validates an authentic Binding Update and carries it out. RFC 6275 §10.3.1: "Regardless of the setting of the
     /// Acknowledge (A) bit in the Binding Update, the home agent MUST return a Binding Acknowledgement".
-    fn decide(&mut self, now: Now, update: &Update<'_>) -> Result<Acknowledgement, SignallingDrop> {
+    /// `None`: not yet.
+    fn decide(
+        &mut self,
+        now: Now,
+        update: &Update,
+    ) -> Result<Option<Acknowledgement>, SignallingDrop> {
+        let refuse = |status| Ok(Some(update.acknowledge(status)));
         let home_address = &update.home_address;
-        if update
-            .options
-            .mn_id
-            .is_some_and(|mn_id| !names(mn_id, update.security.mn_id()))
-        {
-            return Ok(update.acknowledge(status::AUTHENTICATION_FAILED));
-        }
         // RFC 6275 §9.5.1: "If the Home Registration (H) bit is set, the Nonce Indices mobility option MUST NOT be
         // present."
         let home = update.flags.contains(BuFlags::HOME);
@@ -114,63 +120,108 @@ impl Anchor {
         }
         // RFC 6275 §10.3.1: only "the right node can control a particular home address", so nobody else learns of
         // its sequence number either.
-        let served = self.pools.find(home_address).is_some();
-        if served && !self.may_register(update) {
-            return Ok(update.acknowledge(status::PROHIBITED));
+        let pool = self.pools.find(home_address).map(|(_, pool)| pool);
+        let is_on_link = pool.is_some_and(|pool| pool.ends.is_valid(now));
+        if pool.is_some() && !self.may_register(update) {
+            return refuse(status::PROHIBITED);
         }
         if let Some(refused) = self.check_home_sequence(now, update) {
-            return Ok(refused);
+            return Ok(Some(refused));
         }
         // "If a binding already exists for the given home address and the home registration flag has a different
         // value than the Home Registration (H) bit in the Binding Update, then the receiving node MUST send back a
         // Binding Acknowledgement with status code 139". All bindings here are home registrations.
         if !home {
-            return Ok(update.acknowledge(status::REGISTRATION_TYPE_CHANGE));
+            return refuse(status::REGISTRATION_TYPE_CHANGE);
         }
         if !self.config.roles.home_agent && !self.config.roles.dhp {
-            return Ok(update.acknowledge(status::HOME_REGISTRATION_NOT_SUPPORTED));
+            return refuse(status::HOME_REGISTRATION_NOT_SUPPORTED);
         }
-        if !served {
-            return Ok(update.acknowledge(status::NOT_HOME_SUBNET));
+        // "not an on-link IPv6 address with respect to the home agent's current Prefix List"
+        if !is_on_link {
+            return refuse(status::NOT_HOME_SUBNET);
         }
         if update.options.has_binding_identifier {
-            return Ok(update.acknowledge(status::MCOA_PROHIBITED));
+            return refuse(status::MCOA_PROHIBITED);
         }
         if update.deregisters() {
-            return Ok(self.deregister(now, update));
+            return Ok(Some(self.deregister(now, update)));
         }
-        Ok(self.register(now, update))
+        self.register(now, update)
     }
 
-    fn register(&mut self, now: Now, update: &Update<'_>) -> Acknowledgement {
+    fn register(
+        &mut self,
+        now: Now,
+        update: &Update,
+    ) -> Result<Option<Acknowledgement>, SignallingDrop> {
+        let home_address = &update.home_address;
+        if let Some(refused) = self.refusal_of_registration(update) {
+            return Ok(Some(refused));
+        }
+        // RFC 6275 §10.3.1: "Unless this home agent already has a binding for the given home address, the home agent MUST
+        // perform Duplicate Address Detection on the mobile node's home link before returning the Binding Acknowledgement."
+        match self.home_link(home_address) {
+            Some(link) if !self.cache.bindings.contains_key(home_address) => {
+                self.probe_before_binding(now, link, update.clone())
+            }
+            _ => Ok(Some(self.accept_registration(now, update))),
+        }
+    }
+
+    fn refusal_of_registration(&self, update: &Update) -> Option<Acknowledgement> {
         // "A CoA inside a local pool: 174 in both" (routability was checked before the MAC).
-        if self.check_care_of(&update.care_of) == Err(CareOfFault::Local) {
-            return update.acknowledge(status::INVALID_CARE_OF);
+        if self.check_care_of(Some(&update.home_address), &update.care_of)
+            == Err(CareOfFault::Local)
+        {
+            return Some(update.acknowledge(status::INVALID_CARE_OF));
         }
         // RFC 6275 §10.3.1: "A Home Address destination option MUST be present in the message."
         if !update.has_home_address_option {
-            return update.acknowledge(status::UNSPECIFIED);
+            return Some(update.acknowledge(status::UNSPECIFIED));
         }
         if !self.cache.bindings.contains_key(&update.home_address) && !self.has_room_for(update) {
-            return update.acknowledge(status::INSUFFICIENT_RESOURCES);
+            return Some(update.acknowledge(status::INSUFFICIENT_RESOURCES));
         }
-        let lifetime = self.grant(update.lifetime);
+        None
+    }
+
+    /// Binds the home address, which nobody else has.
+    pub(crate) fn accept_registration(&mut self, now: Now, update: &Update) -> Acknowledgement {
+        let lifetime = self.grant(now, &update.home_address, update.lifetime);
+        // The prefix may have ended while its link was asked for duplicates.
+        if lifetime.is_zero() {
+            return update.acknowledge(status::NOT_HOME_SUBNET);
+        }
         let registration = Registration {
             home_address: update.home_address,
             owner: update.owner,
             care_of: update.care_of,
             lifetime,
             order: None,
+            link_local: update.flags.contains(BuFlags::LINK_LOCAL),
         };
         self.bind(now, registration);
         self.remember_home_sequence(update, None);
+        let pool = self.pools.find(&update.home_address).map(|(_, pool)| pool);
+        let status = if pool.is_some_and(|pool| pool.ends.needs_discovery(lifetime, now)) {
+            status::ACCEPTED_PREFIX_DISCOVERY
+        } else {
+            status::ACCEPTED
+        };
         Acknowledgement {
             lifetime,
-            ..update.acknowledge(status::ACCEPTED)
+            // RFC 6275 §10.3.1: "the Refresh Interval field in the option MUST be set to a value less than the Lifetime value
+            // being returned".
+            refresh: self
+                .config
+                .refresh_advice
+                .filter(|advice| *advice < lifetime),
+            ..update.acknowledge(status)
         }
     }
 
-    fn deregister(&mut self, now: Now, update: &Update<'_>) -> Acknowledgement {
+    fn deregister(&mut self, now: Now, update: &Update) -> Acknowledgement {
         let home_address = &update.home_address;
         // RFC 6275 §10.3.2: "The home agent should wait for MAX_DELETE_BCE_TIMEOUT (Section 12) seconds before
         // removing the Binding Cache entry completely." Until then a repeated de-registration finds the entry.
@@ -178,6 +229,7 @@ impl Anchor {
         let was_valid = sequence
             .and_then(|known| known.invalid_until_ns)
             .is_some_and(|until| until > now.mono_ns);
+        self.forget_tentative(home_address);
         let released = self.release(now, home_address, ReleaseReason::Deregistered);
         // "If the receiving node has no entry marked as a home registration in its Binding Cache for this mobile
         // node, then this node MUST reject the Binding Update and SHOULD return … 133".
@@ -191,7 +243,7 @@ impl Anchor {
     }
 
     /// Whether the home address is the mobile node's: by configuration, or as its DHoA.
-    fn may_register(&self, update: &Update<'_>) -> bool {
+    fn may_register(&self, update: &Update) -> bool {
         let owns = update
             .security
             .permissions()
@@ -213,7 +265,7 @@ impl Anchor {
         owns || holds || held
     }
 
-    fn has_room_for(&self, update: &Update<'_>) -> bool {
+    fn has_room_for(&self, update: &Update) -> bool {
         let is_dhoa = self
             .pools
             .find(&update.home_address)
@@ -226,7 +278,7 @@ impl Anchor {
     }
 
     /// RFC 6275 §9.5.1 and RFC 4285 §6; the refusal, if the update is not new.
-    fn check_home_sequence(&self, now: Now, update: &Update<'_>) -> Option<Acknowledgement> {
+    fn check_home_sequence(&self, now: Now, update: &Update) -> Option<Acknowledgement> {
         let known = self.cache.home_sequences.get(&update.home_address);
         if let Some(known) = known {
             let has_entry = self.cache.bindings.contains_key(&update.home_address)
@@ -264,7 +316,7 @@ impl Anchor {
         }
     }
 
-    fn remember_home_sequence(&mut self, update: &Update<'_>, invalid_until_ns: Option<u64>) {
+    fn remember_home_sequence(&mut self, update: &Update, invalid_until_ns: Option<u64>) {
         let known = self.cache.home_sequences.get(&update.home_address);
         let newest_timestamp = update
             .options

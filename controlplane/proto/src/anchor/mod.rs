@@ -14,18 +14,23 @@ mod counters;
 mod dhoa_request;
 mod directory;
 mod drop_reason;
+mod duplicate_detection;
 mod events;
 mod flows;
+mod home_link;
 mod home_registration;
 mod home_update;
 mod inspect;
 mod lifecycle;
 mod mobile_nodes;
 mod pool;
+mod prefix_end;
+mod prefix_lifetime;
 mod query;
 mod rate_limit;
 mod receive;
 mod reconfigure;
+mod refresh_request;
 mod reply;
 mod request;
 mod request_options;
@@ -40,8 +45,9 @@ pub use config_check::ConfigError;
 pub use counters::{AnchorCounters, CounterSample, MessageKind};
 pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
+pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, PoolView};
-
+pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
 
 use crate::random::Random;
@@ -49,6 +55,8 @@ use crate::time::Now;
 use crate::timer_wheel::TimerWheel;
 use binding_cache::BindingCache;
 use directory::Directory;
+use duplicate_detection::TentativeRegistrations;
+use home_link::Proxies;
 use lifecycle::Timer;
 use mobile_nodes::MobileNodes;
 use pool::Pools;
@@ -63,6 +71,10 @@ pub struct Anchor {
     random: Random,
     nodes: MobileNodes,
     cache: BindingCache,
+    /// Registrations that wait for their address to be found free on its link.
+    tentative: TentativeRegistrations,
+    /// The addresses that are defended on home links.
+    proxies: Proxies,
     pools: Pools,
     /// What this anchor covers itself.
     coverage: Directory,
@@ -88,13 +100,15 @@ impl Anchor {
         let coverage = Directory::of_own_coverage(&config);
         let directory = Directory::of_others(&config);
         let errors_per_second = config.limits.errors_per_second;
-        Ok(Self {
+        let mut anchor = Self {
             started: now,
             draining: false,
             random: Random::new(seed),
             nodes: MobileNodes::new(core::mem::take(&mut config.security_associations)),
             cache: BindingCache::default(),
-            pools: Pools::new(&config.pools),
+            tentative: TentativeRegistrations::default(),
+            proxies: Proxies::default(),
+            pools: Pools::new(&config.pools, now),
             coverage,
             directory,
             timers: TimerWheel::new(now.mono_ns),
@@ -104,7 +118,9 @@ impl Anchor {
             events: 0,
             actions: VecDeque::new(),
             config,
-        })
+        };
+        anchor.schedule_prefix_ends();
+        Ok(anchor)
     }
 
     /// Takes an IPv6 packet with a Mobility Header that is addressed to the anchor, or to the home-agents anycast
@@ -133,6 +149,9 @@ impl Anchor {
                 self.release(now, &home_address, ReleaseReason::Administrative);
             }
             AnchorCommand::SetDraining(draining) => self.draining = draining,
+            AnchorCommand::SetPrefixLifetimes { prefix, lifetimes } => {
+                self.set_prefix_lifetimes(now, prefix, lifetimes);
+            }
         }
     }
 

@@ -204,6 +204,7 @@ impl World {
         while let Some(action) = self.anchor.poll_action() {
             match action {
                 AnchorAction::Transmit(packet) => packets.push(packet),
+                AnchorAction::OnLink { .. } => panic!("no home link is real here"),
                 AnchorAction::Event(event) => {
                     assert!(
                         packets.is_empty(),
