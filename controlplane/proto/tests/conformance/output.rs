@@ -1,0 +1,138 @@
+//! What comes of an input, as the lines that begin with `<` have it.
+
+use std::collections::BTreeMap;
+
+use dhp_proto::anchor::{AnchorAction, LinkAction};
+use dhp_wire::codepoints::{CodePoints, next_header};
+use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption, Options};
+use dhp_wire::packet::MobilityPacket;
+
+use crate::address;
+use crate::words::Words;
+
+/// A message or an action: its kind and what can be said about it.
+#[derive(Debug)]
+pub struct Output {
+    pub kind: String,
+    pub fields: BTreeMap<&'static str, String>,
+}
+
+impl Output {
+    fn new(kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            fields: BTreeMap::new(),
+        }
+    }
+
+    fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.fields.insert(key, value.to_string());
+        self
+    }
+
+    /// Whether a line describes this: each of its pairs stands here, `key=none` means that there is no such field.
+    pub fn is(&self, expected: &Words) -> bool {
+        self.kind == expected.kind()
+            && expected.pairs().all(|(key, value)| {
+                let field = self.fields.get(key).map_or("none", String::as_str);
+                field == value
+            })
+    }
+
+    /// Reads an action; nothing of a binding event, which `bound` and `unbound` ask for.
+    pub fn read(action: &AnchorAction) -> Option<Self> {
+        match action {
+            AnchorAction::Transmit(packet) => Some(read_packet(packet)),
+            AnchorAction::Event(_) => None,
+            AnchorAction::OnLink { action, .. } => Some(read_link_action(action)),
+        }
+    }
+}
+
+fn read_link_action(action: &LinkAction) -> Output {
+    match action {
+        LinkAction::Probe { target } => Output::new("probe").with("target", address::name(*target)),
+        LinkAction::StartProxy { address } => {
+            Output::new("start-proxy").with("address", address::name(*address))
+        }
+        LinkAction::StopProxy { address } => {
+            Output::new("stop-proxy").with("address", address::name(*address))
+        }
+        LinkAction::Advertise {
+            target,
+            destination,
+            solicited,
+            override_flag,
+        } => Output::new("advertise")
+            .with("target", address::name(*target))
+            .with("dst", address::name(*destination))
+            .with("s", u8::from(*solicited))
+            .with("o", u8::from(*override_flag)),
+        LinkAction::Send(packet) => read_packet(packet).with("on", "link"),
+    }
+}
+
+/// Reads a packet, which has to be sound in every respect.
+fn read_packet(packet: &[u8]) -> Output {
+    if packet[6] == next_header::ICMPV6 {
+        let pointer = u32::from_be_bytes(packet[44..48].try_into().unwrap());
+        return Output::new("icmp")
+            .with("type", packet[40])
+            .with("code", packet[41])
+            .with("pointer", pointer)
+            .with("dst", name_at(packet, 24))
+            .with("src", name_at(packet, 8));
+    }
+    let parsed = MobilityPacket::parse(packet).expect("a Mobility Header");
+    assert!(parsed.checksum_is_valid());
+    let header = MobilityHeader::parse(parsed.mh).expect("a sound header");
+    let message = header.message(&CodePoints::default()).expect("a message");
+    let mut output = read_message(&message)
+        .with("src", address::name(parsed.source))
+        .with("dst", address::name(parsed.destination));
+    if let Some(home) = parsed.type2_home {
+        output = output.with("rh2", address::name(home));
+    }
+    if let Some(home) = parsed.home_address {
+        output = output.with("hao", address::name(home));
+    }
+    output
+}
+
+fn read_message(message: &Message<'_>) -> Output {
+    match message {
+        Message::BindingAcknowledgement(ack) => {
+            let output = Output::new("ba")
+                .with("status", ack.status.0)
+                .with("seq", ack.sequence)
+                .with("life", ack.lifetime.0)
+                .with("flags", ack.flags);
+            read_options(output, &ack.options)
+        }
+        Message::BindingError {
+            status,
+            home_address,
+        } => Output::new("be")
+            .with("status", status)
+            .with("home", address::name(*home_address)),
+        Message::BindingRefreshRequest { options } => read_options(Output::new("brr"), options),
+        other => panic!("an anchor sends no {other:?}"),
+    }
+}
+
+fn read_options(mut output: Output, options: &Options<'_>) -> Output {
+    for option in options {
+        output = match option.expect("a sound option") {
+            MobilityOption::BindingRefreshAdvice(interval) => output.with("refresh", interval.0),
+            MobilityOption::MesgId(timestamp) => output.with("mesgid", format!("{timestamp:#x}")),
+            MobilityOption::Auth(auth) => output.with("auth", auth.spi),
+            other => panic!("unexpected {other:?}"),
+        };
+    }
+    output
+}
+
+fn name_at(packet: &[u8], at: usize) -> String {
+    let octets: [u8; 16] = packet[at..at + 16].try_into().unwrap();
+    address::name(octets.into())
+}
