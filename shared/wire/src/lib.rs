@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod addresses;
 pub mod checksum;
 pub mod codepoints;
 pub mod ethernet;
@@ -21,3 +22,5 @@ pub mod ipv6;
 pub mod mobility;
 pub mod packet;
 pub mod quoted;
+
+pub use addresses::Addresses;

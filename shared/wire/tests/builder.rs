@@ -47,6 +47,7 @@ fn every_option_is_aligned_from_every_place() {
             MobilityOption::BindingAuthorizationData {
                 authenticator: &[1; 12],
                 mac_input_len: 0,
+                ends_header: false,
             },
             8,
             2,

@@ -73,17 +73,14 @@ fn read_all(name: &str, checksums: bool) -> Vec<(MobilityPacketOwned, u8)> {
         assert_eq!(header.checksum_is_valid(&src, &dst), checksums);
         let message = header.message(&CodePoints::default()).expect(name);
         if checksums {
-            for option in support::options_of(&message)
-                .iter()
-                .flat_map(|options| options.iter())
-            {
+            for option in message.options().iter().flat_map(|options| options.iter()) {
                 option.expect(name);
             }
         }
         let owned = MobilityPacketOwned {
             home_address: parsed.home_address.is_some(),
             type2: parsed.type2_home.is_some(),
-            alternate: support::options_of(&message).is_some_and(|options| {
+            alternate: message.options().is_some_and(|options| {
                 options
                     .iter()
                     .any(|option| matches!(option, Ok(MobilityOption::AlternateCareOf(_))))

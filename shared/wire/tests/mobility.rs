@@ -100,7 +100,7 @@ fn payload_proto() {
     let message = MobilityHeader::parse(&unknown)
         .unwrap()
         .message(&CodePoints::default());
-    assert!(matches!(message, Ok(Message::Other { mh_type: 200 })));
+    assert!(matches!(message, Ok(Message::Other { mh_type: 200, .. })));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn dmip_version_type_and_code_points() {
     };
     let mh = header(11, 16, &[]);
     let message = MobilityHeader::parse(&mh).unwrap().message(&elsewhere);
-    assert!(matches!(message, Ok(Message::Other { mh_type: 11 })));
+    assert!(matches!(message, Ok(Message::Other { mh_type: 11, .. })));
 }
 
 #[test]

@@ -198,6 +198,7 @@ impl Owned {
             Self::Authorization(authenticator) => MobilityOption::BindingAuthorizationData {
                 authenticator,
                 mac_input_len: 0,
+                ends_header: false,
             },
             Self::Unknown(kind, data) => MobilityOption::Unknown { kind: *kind, data },
         }
@@ -302,6 +303,7 @@ fn placeless(option: MobilityOption<'_>) -> MobilityOption<'_> {
             MobilityOption::BindingAuthorizationData {
                 authenticator,
                 mac_input_len: 0,
+                ends_header: false,
             }
         }
         MobilityOption::Auth(auth) => MobilityOption::Auth(AuthOption {

@@ -89,6 +89,7 @@ impl Answer {
             Message::BindingError {
                 status,
                 home_address,
+                ..
             } => {
                 answer.status = status;
                 answer.type2_home = Some(home_address);

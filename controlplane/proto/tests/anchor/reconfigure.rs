@@ -180,7 +180,7 @@ fn what_cannot_change_is_refused() {
     );
     assert_eq!(
         refused(|c| c.code_points = CodePoints {
-            mh_type: 13,
+            mh_type: 14,
             option: 18
         }),
         ReconfigureError::Fixed("code points")

@@ -30,19 +30,27 @@ impl CodePoints {
         self.mh_type == mh_type::EXPERIMENTAL || self.option == mobility_option::EXPERIMENTAL
     }
 
-    /// Whether a number is one that this crate reads as something else: a message of RFC 6275, or an option of the
-    /// RFCs that [`mobility_option`] lists. Such a table cannot work.
+    /// Whether a number is one that this crate reads as something else: a message or an option of the RFCs that
+    /// [`mh_type`] and [`mobility_option`] list. Such a table cannot work.
     #[must_use]
     pub const fn collides(&self) -> bool {
         let option_taken = matches!(
             self.option,
-            mobility_option::PAD1..=mobility_option::BINDING_AUTHORIZATION_DATA
+            mobility_option::PAD1..=mobility_option::MOBILE_NETWORK_PREFIX
                 | mobility_option::MN_ID..=mobility_option::MESG_ID
+                | mobility_option::VENDOR_SPECIFIC..=mobility_option::SERVICE_SELECTION
+                | mobility_option::RESTART_COUNTER
                 | mobility_option::BINDING_IDENTIFIER
                 | mobility_option::FLOW_SUMMARY
                 | mobility_option::FLOW_IDENTIFICATION
         );
-        self.mh_type <= mh_type::BINDING_ERROR || option_taken
+        let message_taken = matches!(
+            self.mh_type,
+            mh_type::BINDING_REFRESH_REQUEST..=mh_type::BINDING_ERROR
+                | mh_type::HOME_AGENT_SWITCH..=mh_type::HEARTBEAT
+                | mh_type::BINDING_REVOCATION
+        );
+        message_taken || option_taken
     }
 }
 
@@ -182,20 +190,19 @@ mod tests {
             }
             .is_experimental()
         );
-        for option in [0, 1, 3, 5, 8, 9, 10, 35, 44, 45] {
+        for option in [0, 1, 3, 5, 6, 8, 9, 10, 19, 20, 28, 35, 44, 45] {
             assert!(CodePoints { option, ..default }.collides(), "{option}");
         }
-        assert!(
-            CodePoints {
-                mh_type: 7,
-                ..default
-            }
-            .collides()
-        );
+        for mh_type in [0, 7, 12, 13, 16] {
+            assert!(
+                CodePoints { mh_type, ..default }.collides(),
+                "type {mh_type}"
+            );
+        }
         assert!(
             !CodePoints {
                 mh_type: 8,
-                option: 19
+                option: 21
             }
             .collides()
         );

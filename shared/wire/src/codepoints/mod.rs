@@ -7,7 +7,7 @@ mod dmip;
 mod status_code;
 
 pub use dmip::{CodePoints, DmipType, dmip_flag, dmip_option, dmip_type};
-pub use status_code::{Status, binding_error_status, flow_status, status};
+pub use status_code::{Status, binding_error_status, flow_status, revocation_status, status};
 
 /// IPv6 Next Header values (Protocol Numbers).
 pub mod next_header {
@@ -85,6 +85,12 @@ pub mod mh_type {
     pub const BINDING_ERROR: u8 = 7;
     /// Experimental (RFC 5096).
     pub const EXPERIMENTAL: u8 = 11;
+    /// Home Agent Switch (RFC 5142).
+    pub const HOME_AGENT_SWITCH: u8 = 12;
+    /// Heartbeat (RFC 5847).
+    pub const HEARTBEAT: u8 = 13;
+    /// Binding Revocation (RFC 5846).
+    pub const BINDING_REVOCATION: u8 = 16;
 }
 
 /// Mobility options.
@@ -101,6 +107,8 @@ pub mod mobility_option {
     pub const NONCE_INDICES: u8 = 4;
     /// Binding Authorization Data (RFC 6275 §6.2.7).
     pub const BINDING_AUTHORIZATION_DATA: u8 = 5;
+    /// Mobile Network Prefix (RFC 3963 §4.3).
+    pub const MOBILE_NETWORK_PREFIX: u8 = 6;
     /// Mobile Node Identifier (RFC 4283).
     pub const MN_ID: u8 = 8;
     /// Mobility message authentication (RFC 4285 §5).
@@ -109,6 +117,12 @@ pub mod mobility_option {
     pub const MESG_ID: u8 = 10;
     /// Experimental (RFC 5096).
     pub const EXPERIMENTAL: u8 = 18;
+    /// Vendor Specific (RFC 5094).
+    pub const VENDOR_SPECIFIC: u8 = 19;
+    /// Service Selection (RFC 5149).
+    pub const SERVICE_SELECTION: u8 = 20;
+    /// Restart Counter (RFC 5847 §3.4).
+    pub const RESTART_COUNTER: u8 = 28;
     /// Binding Identifier (RFC 5648 §4.3).
     pub const BINDING_IDENTIFIER: u8 = 35;
     /// Flow Summary. RFC 6089 §4.2 and its §8 give 44 and 45 the other way round from each other; the registry
@@ -122,6 +136,30 @@ pub mod mobility_option {
 pub mod mn_id_subtype {
     /// Network Access Identifier (RFC 4283 §3).
     pub const NAI: u8 = 1;
+}
+
+/// B.R. Type of a Binding Revocation message (RFC 5846 §5).
+pub mod revocation_type {
+    /// Binding Revocation Indication.
+    pub const INDICATION: u8 = 1;
+    /// Binding Revocation Acknowledgement.
+    pub const ACKNOWLEDGEMENT: u8 = 2;
+}
+
+/// Revocation Trigger of a Binding Revocation Indication (RFC 5846 §5.1): below 128 for bindings of one mobile node.
+pub mod revocation_trigger {
+    /// Unspecified.
+    pub const UNSPECIFIED: u8 = 0;
+    /// Administrative reason.
+    pub const ADMINISTRATIVE: u8 = 1;
+    /// User-initiated session termination.
+    pub const USER_TERMINATED: u8 = 5;
+    /// Access network session termination.
+    pub const ACCESS_NETWORK_TERMINATED: u8 = 6;
+    /// Binding cache entries are possibly out of step.
+    pub const OUT_OF_SYNC: u8 = 7;
+    /// All bindings of a peer, by policy.
+    pub const PER_PEER_POLICY: u8 = 128;
 }
 
 /// Subtypes of the message authentication option (RFC 4285 §5).

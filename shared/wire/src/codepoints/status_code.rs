@@ -45,6 +45,7 @@ impl Status {
             status::ID_MISMATCH => "message identifier mismatch",
             status::MESG_ID_REQUIRED => "message identifier required",
             status::AUTHENTICATION_FAILED => "authentication failed",
+            status::SERVICE_AUTHORIZATION_FAILED => "service authorization failed",
             status::MCOA_MALFORMED => "malformed binding identifier option",
             status::MCOA_NON_MCOA_BINDING_EXISTS => "a binding without identifier exists",
             status::MCOA_PROHIBITED => "multiple care-of addresses prohibited",
@@ -135,6 +136,8 @@ pub mod status {
     pub const MESG_ID_REQUIRED: u8 = 145;
     /// Authentication failed (RFC 4285).
     pub const AUTHENTICATION_FAILED: u8 = 146;
+    /// Service authorization failed (RFC 5149).
+    pub const SERVICE_AUTHORIZATION_FAILED: u8 = 151;
     /// Malformed binding identifier option (RFC 5648).
     pub const MCOA_MALFORMED: u8 = 164;
     /// A binding without identifier exists (RFC 5648).
@@ -167,6 +170,30 @@ pub mod binding_error_status {
     pub const UNKNOWN_BINDING: u8 = 1;
     /// Mobility Header type not recognized.
     pub const UNRECOGNIZED_MH_TYPE: u8 = 2;
+}
+
+/// Status of a Binding Revocation Acknowledgement (RFC 5846 §5.2), a registry of its own. Below 128 it was done.
+pub mod revocation_status {
+    /// Success.
+    pub const SUCCESS: u8 = 0;
+    /// Partial success.
+    pub const PARTIAL_SUCCESS: u8 = 1;
+    /// Binding does not exist.
+    pub const NO_BINDING: u8 = 128;
+    /// IPv4 Home Address option required.
+    pub const IPV4_HOME_ADDRESS_REQUIRED: u8 = 129;
+    /// Global revocation not authorized.
+    pub const GLOBAL_NOT_AUTHORIZED: u8 = 130;
+    /// Revoked mobile nodes' identity required.
+    pub const IDENTITY_REQUIRED: u8 = 131;
+    /// The mobile node is attached.
+    pub const MOBILE_NODE_ATTACHED: u8 = 132;
+    /// Revocation trigger not supported.
+    pub const TRIGGER_NOT_SUPPORTED: u8 = 133;
+    /// Revocation function not supported.
+    pub const FUNCTION_NOT_SUPPORTED: u8 = 134;
+    /// Proxy binding revocation not supported.
+    pub const PROXY_NOT_SUPPORTED: u8 = 135;
 }
 
 /// Status of a Flow Identification option (RFC 6089 §4.2), a registry of its own.

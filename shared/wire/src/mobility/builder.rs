@@ -1,20 +1,19 @@
 //! Mobility Headers to octets.
 
+mod authenticator;
+mod message;
+
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 
 use super::emit::Alignment;
-use super::fields::{BuFlags, Lifetime};
 use super::header;
-use super::message::{DMIP_VERSION, DmipHeader};
 use super::option::MobilityOption;
 use crate::checksum;
-use crate::codepoints::{CodePoints, Status, auth_subtype, mh_type, mobility_option, next_header};
+use crate::codepoints::{CodePoints, mobility_option, next_header};
 
 /// Octets of the longest Mobility Header that Header Len can describe.
 pub const MAX_LEN: usize = 2048;
-/// Octets of an authentication option before its Authentication Data.
-const AUTH_FIXED_LEN: usize = 7;
 
 /// A Mobility Header in the making. Options are padded to their alignment with Pad1 and PadN, the whole to a multiple
 /// of 8 octets.
@@ -51,50 +50,6 @@ impl Builder {
         self
     }
 
-    /// A Binding Refresh Request (RFC 6275 §6.1.2).
-    pub fn binding_refresh_request() -> Self {
-        Self::rfc(mh_type::BINDING_REFRESH_REQUEST).field([0, 0])
-    }
-
-    /// A Binding Update (RFC 6275 §6.1.7).
-    pub fn binding_update(sequence: u16, flags: BuFlags, lifetime: Lifetime) -> Self {
-        Self::rfc(mh_type::BINDING_UPDATE)
-            .field(sequence.to_be_bytes())
-            .field(flags.to_wire().to_be_bytes())
-            .field(lifetime.0.to_be_bytes())
-    }
-
-    /// A Binding Acknowledgement (RFC 6275 §6.1.8).
-    pub fn binding_acknowledgement(
-        status: Status,
-        flags: u8,
-        sequence: u16,
-        lifetime: Lifetime,
-    ) -> Self {
-        Self::rfc(mh_type::BINDING_ACKNOWLEDGEMENT)
-            .field([status.0, flags])
-            .field(sequence.to_be_bytes())
-            .field(lifetime.0.to_be_bytes())
-    }
-
-    /// A Binding Error (RFC 6275 §6.1.9); see [`crate::codepoints::binding_error_status`]. `home` is that of the
-    /// Home Address option, or `::`.
-    pub fn binding_error(status: u8, home: &Ipv6Addr) -> Self {
-        Self::rfc(mh_type::BINDING_ERROR)
-            .field([status, 0])
-            .field(home.octets())
-    }
-
-    /// A DMIPv6 message.
-    pub fn dmip(code_points: &CodePoints, message: DmipHeader) -> Self {
-        Self::new(code_points.mh_type, code_points.option)
-            .field([message.kind as u8, DMIP_VERSION << 4])
-            .field(message.sequence.to_be_bytes())
-            .field(message.lifetime.0.to_be_bytes())
-            .field(message.flags.to_be_bytes())
-            .field([message.status.0, 0])
-    }
-
     /// Appends an option, padded to its alignment. DMIPv6 options take the number of the code points that
     /// [`Self::dmip`] was given, and the default one in other messages.
     pub fn option(mut self, option: &MobilityOption<'_>) -> Self {
@@ -113,53 +68,6 @@ impl Builder {
         } else {
             self.pad(len);
         }
-        self
-    }
-
-    /// Appends the MN-HA authentication option (RFC 4285 §5.1) such that it ends the header, sets Header Len and has
-    /// `mac` compute the Authentication Data from the header's first octet through the SPI, the checksum being 0. To
-    /// that the caller prepends the two addresses. Of what `mac` returns the first `mac_len` octets count, as in
-    /// HMAC-SHA1-96's "First (96, ...)".
-    ///
-    /// `mac_len` is a multiple of 4 in both algorithms, which makes the place that ends the header a place that the
-    /// alignment of 4n+1 allows. No option can follow.
-    pub fn auth<M: AsRef<[u8]>>(
-        mut self,
-        spi: u32,
-        mac_len: usize,
-        mac: impl FnOnce(&[u8]) -> M,
-    ) -> Self {
-        let size = AUTH_FIXED_LEN.saturating_add(mac_len);
-        let (true, Ok(len)) = (mac_len > 0, u8::try_from(size.saturating_sub(2))) else {
-            self.complete = false;
-            return self;
-        };
-        let alignment = Alignment {
-            modulus: 8,
-            remainder: (8 - size % 8) % 8,
-        };
-        let padding = alignment.padding(self.bytes.len());
-        let total = self.bytes.len() + padding + size;
-        if self.sealed || total > MAX_LEN {
-            self.complete = false;
-            return self;
-        }
-        self.pad(padding);
-        self.set_header_len(total);
-        self.bytes
-            .extend([mobility_option::AUTH, len, auth_subtype::MN_HA]);
-        self.bytes.extend(spi.to_be_bytes());
-        let computed = mac(&self.bytes);
-        let computed = computed.as_ref();
-        // A MAC shorter than announced must not go out: filled up, it would be one that is easier to guess.
-        match computed.get(..mac_len) {
-            Some(data) => self.bytes.extend(data),
-            None => {
-                self.complete = false;
-                self.bytes.resize(total, 0);
-            }
-        }
-        self.sealed = true;
         self
     }
 
@@ -185,7 +93,7 @@ impl Builder {
         let auth = if mac_len == 0 {
             0
         } else {
-            AUTH_FIXED_LEN.checked_add(mac_len)?
+            authenticator::AUTH_FIXED_LEN.checked_add(mac_len)?
         };
         before_auth
             .checked_add(auth)?

@@ -67,6 +67,18 @@ fn decode_rfc<'a>(raw: &RawOption<'a>) -> Result<MobilityOption<'a>, OptionError
             Ok(MobilityOption::BindingAuthorizationData {
                 authenticator: data,
                 mac_input_len: raw.offset + 2,
+                ends_header: false,
+            })
+        }
+        mobility_option::MOBILE_NETWORK_PREFIX => {
+            exactly(18)?;
+            let prefix_len = u8_at(data, 1).ok_or(Length)?;
+            if prefix_len > 128 {
+                return Err(Value);
+            }
+            Ok(MobilityOption::MobileNetworkPrefix {
+                prefix_len,
+                prefix: address_at(data, 2).ok_or(Length)?,
             })
         }
         mobility_option::MN_ID => match data {
@@ -95,6 +107,24 @@ fn decode_rfc<'a>(raw: &RawOption<'a>) -> Result<MobilityOption<'a>, OptionError
                 octets(data, 0).ok_or(Length)?,
             )))
         }
+        mobility_option::VENDOR_SPECIFIC => match data {
+            [v0, v1, v2, v3, sub_type, data @ ..] => Ok(MobilityOption::VendorSpecific {
+                vendor: u32::from_be_bytes([*v0, *v1, *v2, *v3]),
+                sub_type: *sub_type,
+                data,
+            }),
+            _ => Err(Length),
+        },
+        // RFC 5149 §3: "a variable-length encoded service identifier string", in UTF-8.
+        mobility_option::SERVICE_SELECTION if !data.is_empty() => core::str::from_utf8(data)
+            .map(MobilityOption::ServiceSelection)
+            .map_err(|_| Value),
+        mobility_option::RESTART_COUNTER => {
+            exactly(4)?;
+            Ok(MobilityOption::RestartCounter(
+                u32_at(data, 0).ok_or(Length)?,
+            ))
+        }
         mobility_option::BINDING_IDENTIFIER => decode_binding_identifier(data),
         mobility_option::FLOW_SUMMARY => {
             let (fids, rest) = data.as_chunks::<2>();
@@ -118,7 +148,9 @@ fn decode_rfc<'a>(raw: &RawOption<'a>) -> Result<MobilityOption<'a>, OptionError
             }
             _ => Err(Length),
         },
-        mobility_option::BINDING_AUTHORIZATION_DATA => Err(Length),
+        mobility_option::BINDING_AUTHORIZATION_DATA | mobility_option::SERVICE_SELECTION => {
+            Err(Length)
+        }
         kind => Ok(MobilityOption::Unknown { kind, data }),
     }
 }

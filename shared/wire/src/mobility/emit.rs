@@ -37,6 +37,10 @@ impl MobilityOption<'_> {
             Self::AlternateCareOf(_) => Alignment::new(8, 6),
             // RFC 6275 §6.2.7: "8n+2".
             Self::BindingAuthorizationData { .. } => Alignment::new(8, 2),
+            // RFC 3963 §4.3: "8n+4".
+            Self::MobileNetworkPrefix { .. } => Alignment::new(8, 4),
+            // RFC 5094 §3, RFC 5847 §3.4: "4n+2".
+            Self::VendorSpecific { .. } | Self::RestartCounter(_) => Alignment::new(4, 2),
             // RFC 4285 §5: "4n + 1"; §6: "8n + 2".
             Self::Auth(_) => Alignment::new(4, 1),
             Self::MesgId(_) => Alignment::new(8, 2),
@@ -50,7 +54,7 @@ impl MobilityOption<'_> {
             }
             Self::FlowRequirements { .. } => Alignment::new(4, 2),
             // RFC 4283 §3: "This option does not have any alignment requirements."
-            Self::MnId { .. } => Alignment::NONE,
+            Self::MnId { .. } | Self::ServiceSelection(_) => Alignment::NONE,
             Self::CommunicationMode { .. } | Self::Cookie(_) | Self::Unknown { .. } => {
                 Alignment::NONE
             }
@@ -74,6 +78,10 @@ impl MobilityOption<'_> {
             Self::AlternateCareOf(_) => mobility_option::ALTERNATE_CARE_OF,
             Self::NonceIndices { .. } => mobility_option::NONCE_INDICES,
             Self::BindingAuthorizationData { .. } => mobility_option::BINDING_AUTHORIZATION_DATA,
+            Self::MobileNetworkPrefix { .. } => mobility_option::MOBILE_NETWORK_PREFIX,
+            Self::VendorSpecific { .. } => mobility_option::VENDOR_SPECIFIC,
+            Self::ServiceSelection(_) => mobility_option::SERVICE_SELECTION,
+            Self::RestartCounter(_) => mobility_option::RESTART_COUNTER,
             Self::MnId { .. } => mobility_option::MN_ID,
             Self::Auth(_) => mobility_option::AUTH,
             Self::MesgId(_) => mobility_option::MESG_ID,
@@ -101,6 +109,24 @@ impl MobilityOption<'_> {
             Self::BindingAuthorizationData { authenticator, .. } => {
                 out.extend(non_empty(authenticator)?)
             }
+            Self::MobileNetworkPrefix {
+                prefix_len,
+                prefix: network,
+            } => {
+                out.extend([0, prefix(prefix_len)?]);
+                out.extend(network.octets());
+            }
+            Self::VendorSpecific {
+                vendor,
+                sub_type,
+                data,
+            } => {
+                out.extend(vendor.to_be_bytes());
+                out.push(sub_type);
+                out.extend(data);
+            }
+            Self::ServiceSelection(service) => out.extend(non_empty(service.as_bytes())?),
+            Self::RestartCounter(count) => out.extend(count.to_be_bytes()),
             Self::MnId {
                 subtype,
                 identifier,

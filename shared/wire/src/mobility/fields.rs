@@ -74,6 +74,10 @@ impl BuFlags {
     pub const TLV_HEADER: Self = Self(0x0080);
     /// `O` Overwrite (RFC 5648), also `B` Bulk (RFC 6602); see [`Self::overwrites`].
     pub const OVERWRITE: Self = Self(0x0040);
+    /// `S` (RFC 7161).
+    pub const MULTICAST_SUBSCRIPTION: Self = Self(0x0020);
+    /// `D` (RFC 8885).
+    pub const DISTRIBUTED: Self = Self(0x0010);
     /// Every bit that has a meaning.
     const ASSIGNED: u16 = 0xfff0;
 
@@ -121,6 +125,10 @@ impl core::ops::BitOr for BuFlags {
 pub mod ba_flag {
     /// `K` Key Management Mobility Capability (RFC 6275).
     pub const KEY_MANAGEMENT: u8 = 0x80;
+    /// `R` Mobile Router (RFC 3963 §4.2).
+    pub const ROUTER: u8 = 0x40;
+    /// `P` Proxy Registration (RFC 5213).
+    pub const PROXY: u8 = 0x20;
 }
 
 /// What a flow needs, in RFC 8653's words; the session types that never ask a DHP have no value here.

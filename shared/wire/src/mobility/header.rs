@@ -13,6 +13,8 @@ pub(super) const PAYLOAD_PROTO: usize = 0;
 pub(super) const HEADER_LEN: usize = 1;
 /// Offset of the Checksum field.
 pub(super) const CHECKSUM: usize = 4;
+/// Offset of the Message Data.
+pub(super) const DATA: usize = 6;
 
 /// Why octets are not a Mobility Header. Pointers are offsets from its first octet; RFC 6275 §9.2 has the node send
 /// "ICMP Parameter Problem, Code 0, directly to the Source Address of the packet" for these two.
@@ -55,7 +57,7 @@ pub struct MobilityHeader<'a> {
 }
 
 impl<'a> MobilityHeader<'a> {
-    /// Checks lengths and, for the types of RFC 6275 (0 to 7), Payload Proto and the minimum Header Len. A type that
+    /// Checks lengths and, for the types of RFC 6275 and those of RFCs 5142, 5846 and 5847, Payload Proto and the minimum Header Len. A type that
     /// is not known is for [`Self::message`] to tell, since RFC 6275 §9.2 answers an unknown type before it looks at
     /// those two. Octets behind the header are left out.
     ///
@@ -127,13 +129,14 @@ pub(crate) const fn total_len(header_len: u8) -> usize {
     (header_len as usize + 1) * 8
 }
 
-/// Smallest Header Len of the messages of RFC 6275 §6.1.2 to §6.1.9; an update and its acknowledgement end at octet
-/// 12 and are padded.
+/// Smallest Header Len of the messages of RFC 6275 §6.1.2 to §6.1.9, RFC 5142 §4 (without addresses), RFC 5847 §3.3 and
+/// RFC 5846 §5; those that end at octet 12 are padded.
 const fn minimum_header_len(kind: u8) -> Option<u8> {
     Some(match kind {
-        mh_type::BINDING_REFRESH_REQUEST => 0,
+        mh_type::BINDING_REFRESH_REQUEST | mh_type::HOME_AGENT_SWITCH => 0,
         mh_type::HOME_TEST_INIT | mh_type::CARE_OF_TEST_INIT => 1,
         mh_type::BINDING_UPDATE | mh_type::BINDING_ACKNOWLEDGEMENT => 1,
+        mh_type::HEARTBEAT | mh_type::BINDING_REVOCATION => 1,
         mh_type::HOME_TEST | mh_type::CARE_OF_TEST | mh_type::BINDING_ERROR => 2,
         _ => return None,
     })

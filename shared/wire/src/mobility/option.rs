@@ -43,6 +43,16 @@ pub enum MobilityOption<'a> {
         authenticator: &'a [u8],
         /// Octets of the Mobility Header that it covers: up to itself. Not used to write the option.
         mac_input_len: usize,
+        /// The header ends with the authenticator's last octet; RFC 6275 §9.5.1: "MUST be the last option and MUST
+        /// NOT have trailing padding". Not used to write the option.
+        ends_header: bool,
+    },
+    /// Mobile Network Prefix (RFC 3963 §4.3).
+    MobileNetworkPrefix {
+        /// At most 128.
+        prefix_len: u8,
+        /// The prefix; bits behind its length mean nothing.
+        prefix: Ipv6Addr,
     },
     /// Mobile Node Identifier (RFC 4283 §3).
     MnId {
@@ -55,6 +65,19 @@ pub enum MobilityOption<'a> {
     Auth(AuthOption<'a>),
     /// Replay protection: a 64-bit NTP timestamp (RFC 4285 §6).
     MesgId(u64),
+    /// Vendor Specific (RFC 5094 §3).
+    VendorSpecific {
+        /// Private Enterprise Number.
+        vendor: u32,
+        /// The vendor's own.
+        sub_type: u8,
+        /// The vendor's own.
+        data: &'a [u8],
+    },
+    /// Service Selection (RFC 5149 §3): which service the binding is for, 1 to 255 octets of UTF-8.
+    ServiceSelection(&'a str),
+    /// How often the sender has lost its state (RFC 5847 §3.4).
+    RestartCounter(u32),
     /// Binding Identifier (RFC 5648 §4.3, RFC 6089 §4.1).
     BindingIdentifier {
         /// BID, not 0.
@@ -137,7 +160,8 @@ pub enum MobilityOption<'a> {
     /// DMIPv6: opaque, 8 to 32 octets, to be echoed.
     Cookie(&'a [u8]),
     /// An option that is not known here: "Implementations MUST silently ignore any mobility options that they do not
-    /// understand." (RFC 6275 §6.2.1)
+    /// understand." (RFC 6275 §6.2.1) RFC 5096's option is one of them where DMIPv6 has another number: what it says is
+    /// known to its experiment alone.
     Unknown {
         /// Option type.
         kind: u8,

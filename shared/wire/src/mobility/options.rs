@@ -143,9 +143,16 @@ impl<'a> Iterator for OptionIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let raw = self.next_raw()?;
         let mut decoded = MobilityOption::decode(&raw, self.options.dmip_option);
-        if let Ok(MobilityOption::Auth(auth)) = &mut decoded {
-            auth.ends_header = raw.end == self.options.header.len();
-            auth.is_last = self.options.only_padding_from(raw.end);
+        let is_end = raw.end == self.options.header.len();
+        match &mut decoded {
+            Ok(MobilityOption::Auth(auth)) => {
+                auth.ends_header = is_end;
+                auth.is_last = self.options.only_padding_from(raw.end);
+            }
+            Ok(MobilityOption::BindingAuthorizationData { ends_header, .. }) => {
+                *ends_header = is_end;
+            }
+            _ => {}
         }
         Some(decoded)
     }

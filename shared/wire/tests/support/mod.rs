@@ -4,7 +4,7 @@
 use std::net::Ipv6Addr;
 
 use dhp_wire::codepoints::CodePoints;
-use dhp_wire::mobility::{FlowSubOptions, Message, MobilityHeader, MobilityOption, Options};
+use dhp_wire::mobility::{FlowSubOptions, MobilityHeader, MobilityOption, Options};
 use dhp_wire::{checksum, ethernet, extension, icmpv6, ipv6, packet, quoted};
 use hmac::{Hmac, KeyInit, Mac};
 
@@ -152,23 +152,9 @@ fn mobility(octets: &[u8]) -> usize {
     [CodePoints::default(), other]
         .iter()
         .filter_map(|code_points| header.message(code_points).ok())
-        .filter_map(|message| options_of(&message))
+        .filter_map(|message| message.options())
         .map(|options| read_options(&header, &options))
         .sum()
-}
-
-pub fn options_of<'a>(message: &Message<'a>) -> Option<Options<'a>> {
-    match message {
-        Message::BindingUpdate(update) => Some(update.options),
-        Message::BindingAcknowledgement(ack) => Some(ack.options),
-        Message::Dmip(dmip) => Some(dmip.options),
-        Message::BindingRefreshRequest { options }
-        | Message::HomeTestInit { options, .. }
-        | Message::CareOfTestInit { options, .. }
-        | Message::HomeTest { options, .. }
-        | Message::CareOfTest { options, .. } => Some(*options),
-        Message::BindingError { .. } | Message::Other { .. } => None,
-    }
 }
 
 fn read_options(header: &MobilityHeader<'_>, options: &Options<'_>) -> usize {
