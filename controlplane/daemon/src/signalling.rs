@@ -302,9 +302,9 @@ impl Signalling {
                         }
                     }
                 }
-                // Home links are virtual: no pool is configured with a link of its own.
-                AnchorAction::OnLink { link, action } => {
-                    tracing::warn!(?link, ?action, "no such home link");
+                // The configuration makes no correspondent of the anchor, and no home link a real one.
+                action @ (AnchorAction::OnLink { .. } | AnchorAction::Route(_)) => {
+                    tracing::warn!(?action, "nothing of that is configured");
                     true
                 }
                 AnchorAction::Transmit(packet) => {

@@ -8,6 +8,7 @@ pub mod anchor;
 pub mod auth;
 pub mod mobile_node;
 pub mod random;
+pub mod return_routability;
 pub mod security_association;
 pub mod time;
 pub mod timer_wheel;

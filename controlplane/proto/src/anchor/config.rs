@@ -114,6 +114,8 @@ impl Default for FlowCapacity {
 pub struct Limits {
     /// Home addresses that are bound or in quarantine.
     pub max_home_addresses: usize,
+    /// Mobile nodes that this anchor is a correspondent of.
+    pub max_correspondents: usize,
     /// Binding Errors a second, and ICMPv6 errors a second.
     pub errors_per_second: u32,
 }
@@ -122,6 +124,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_home_addresses: 1_000_000,
+            max_correspondents: 100_000,
             errors_per_second: 1000,
         }
     }
@@ -159,6 +162,8 @@ pub struct AnchorConfig {
     pub capacity: FlowCapacity,
     /// Hard caps.
     pub limits: Limits,
+    /// Whether this anchor itself is a correspondent node that optimizes routes (RFC 6275 §9).
+    pub is_correspondent: bool,
     /// Whether this anchor permits route optimization to those whose security association permits it.
     pub route_optimization: bool,
     /// The sequence numbers of DMIPv6 messages that were used before this start are not known. Of each security
@@ -200,6 +205,7 @@ impl AnchorConfig {
             refresh_request: None,
             capacity: FlowCapacity::default(),
             limits: Limits::default(),
+            is_correspondent: false,
             route_optimization: false,
             sequence_state_lost: false,
             home_sequence_state_lost: false,

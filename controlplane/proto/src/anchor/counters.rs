@@ -20,6 +20,14 @@ pub enum MessageKind {
     DhpBindingUpdate,
     /// DMIP type 6.
     DhpBindingConfirmation,
+    /// RFC 6275 Home Test Init.
+    HomeTestInit,
+    /// RFC 6275 Care-of Test Init.
+    CareOfTestInit,
+    /// RFC 6275 Home Test.
+    HomeTest,
+    /// RFC 6275 Care-of Test.
+    CareOfTest,
     /// RFC 6275 Binding Update.
     BindingUpdate,
     /// RFC 6275 Binding Acknowledgement.
@@ -43,6 +51,10 @@ impl MessageKind {
             Self::DhoaResponse => "dhoa_response",
             Self::DhpBindingUpdate => "dhp_binding_update",
             Self::DhpBindingConfirmation => "dhp_binding_confirmation",
+            Self::HomeTestInit => "home_test_init",
+            Self::CareOfTestInit => "care_of_test_init",
+            Self::HomeTest => "home_test",
+            Self::CareOfTest => "care_of_test",
             Self::BindingUpdate => "binding_update",
             Self::BindingAcknowledgement => "binding_acknowledgement",
             Self::BindingRefreshRequest => "binding_refresh_request",

@@ -70,8 +70,14 @@ drop_reasons! {
     Malformed = "malformed",
     /// Nonce Indices in a home registration.
     NonceIndices = "nonce_indices",
-    /// A registration with a correspondent, which an anchor is not.
+    /// A registration with a correspondent, which this anchor is not.
     CorrespondentRegistration = "correspondent_registration",
+    /// A registration with a correspondent that lacks the Nonce Indices.
+    NoNonceIndices = "no_nonce_indices",
+    /// The authenticator of a registration with a correspondent is wrong.
+    Authenticator = "authenticator",
+    /// Route optimization is not enabled here.
+    RouteOptimizationOff = "route_optimization_off",
     /// A retransmission whose stored answer is that there is none.
     Retransmission = "retransmission",
     /// An error message was due, but its rate limit is reached.

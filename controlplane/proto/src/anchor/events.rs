@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::Ipv6Net;
 
 use super::config::PoolKind;
+use super::correspondent::RouteOptimization;
 use super::home_link::{LinkAction, LinkId};
 use super::prefix_lifetime::PrefixLifetimes;
 use crate::security_association::MnId;
@@ -19,6 +20,8 @@ pub enum AnchorAction {
     Transmit(Vec<u8>),
     /// A binding has changed.
     Event(BindingEvent),
+    /// The way to a mobile node that this anchor is a correspondent of has changed.
+    Route(RouteOptimization),
     /// Do this on a home link.
     OnLink {
         /// Which one.
@@ -117,6 +120,11 @@ pub enum AnchorCommand {
     },
     /// Whether to refuse new DHoAs (status 196) and stay out of answers to DHP Queries.
     SetDraining(bool),
+    /// The anchor itself is sending packets to this home address as a correspondent: it may ask for a refresh in time.
+    NoteUse {
+        /// The home address.
+        home_address: Ipv6Addr,
+    },
     /// What is left of the prefix of a pool, as it is now advertised on its link.
     SetPrefixLifetimes {
         /// The pool.

@@ -130,8 +130,9 @@ impl Anchor {
         }
         // "If a binding already exists for the given home address and the home registration flag has a different
         // value than the Home Registration (H) bit in the Binding Update, then the receiving node MUST send back a
-        // Binding Acknowledgement with status code 139". All bindings here are home registrations.
-        if !home {
+        // Binding Acknowledgement with status code 139".
+        let is_correspondents = self.correspondents.care_of(home_address).is_some();
+        if !home || (is_correspondents && !is_bound) {
             return refuse(status::REGISTRATION_TYPE_CHANGE);
         }
         if !self.config.roles.home_agent && !self.config.roles.dhp {

@@ -27,6 +27,10 @@ pub(crate) enum Timer {
     AddressIsFree(Ipv6Addr),
     /// The prefix of a pool gets invalid.
     PrefixEnds(ipnet::Ipv6Net),
+    /// The binding of a correspondent ends, or its number can be forgotten.
+    CorrespondentEnds(Ipv6Addr),
+    /// The binding of a correspondent ends soon.
+    CorrespondentRefreshDue(Ipv6Addr),
     /// The binding of a home address ends soon.
     RefreshRequestDue(Ipv6Addr),
 }
@@ -247,6 +251,10 @@ impl Anchor {
             }
             Timer::AdvertiseAgain(address) => self.advertise_again(now, address),
             Timer::AddressIsFree(home_address) => self.address_is_free(now, &home_address),
+            Timer::CorrespondentEnds(home_address) => self.correspondent_ends(now, home_address),
+            Timer::CorrespondentRefreshDue(home_address) => {
+                self.request_correspondent_refresh(&home_address);
+            }
             Timer::PrefixEnds(prefix) => self.end_prefix(now, prefix),
             Timer::RefreshRequestDue(home_address) => {
                 self.request_refresh(now, &home_address);

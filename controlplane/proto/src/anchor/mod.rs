@@ -10,6 +10,7 @@ mod binding_cache;
 mod binding_update;
 mod config;
 mod config_check;
+mod correspondent;
 mod counters;
 mod dhoa_request;
 mod directory;
@@ -42,6 +43,7 @@ use std::collections::VecDeque;
 pub use binding_cache::FlowMode;
 pub use config::{AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, Roles};
 pub use config_check::ConfigError;
+pub use correspondent::RouteOptimization;
 pub use counters::{AnchorCounters, CounterSample, MessageKind};
 pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
@@ -54,6 +56,7 @@ use crate::random::Random;
 use crate::time::Now;
 use crate::timer_wheel::TimerWheel;
 use binding_cache::BindingCache;
+use correspondent::{CorrespondentCache, Nonces};
 use directory::Directory;
 use duplicate_detection::TentativeRegistrations;
 use home_link::Proxies;
@@ -76,6 +79,9 @@ pub struct Anchor {
     /// The addresses that are defended on home links.
     proxies: Proxies,
     pools: Pools,
+    /// The bindings of mobile nodes that this anchor is a correspondent of.
+    correspondents: CorrespondentCache,
+    nonces: Nonces,
     /// What this anchor covers itself.
     coverage: Directory,
     /// What others cover.
@@ -100,10 +106,15 @@ impl Anchor {
         let coverage = Directory::of_own_coverage(&config);
         let directory = Directory::of_others(&config);
         let errors_per_second = config.limits.errors_per_second;
+        // Independent of the other numbers that are made of the seed: tokens go to everybody.
+        let mut random = Random::new(seed);
+        let nonces = Nonces::new(random.next_block());
         let mut anchor = Self {
+            correspondents: CorrespondentCache::default(),
+            nonces,
             started: now,
             draining: false,
-            random: Random::new(seed),
+            random,
             nodes: MobileNodes::new(core::mem::take(&mut config.security_associations)),
             cache: BindingCache::default(),
             tentative: TentativeRegistrations::default(),
@@ -149,6 +160,9 @@ impl Anchor {
                 self.release(now, &home_address, ReleaseReason::Administrative);
             }
             AnchorCommand::SetDraining(draining) => self.draining = draining,
+            AnchorCommand::NoteUse { home_address } => {
+                self.correspondent_is_used(now, &home_address);
+            }
             AnchorCommand::SetPrefixLifetimes { prefix, lifetimes } => {
                 self.set_prefix_lifetimes(now, prefix, lifetimes);
             }

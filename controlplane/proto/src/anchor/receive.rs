@@ -6,7 +6,7 @@ use dhp_wire::codepoints::{DmipType, binding_error_status, icmpv6};
 use dhp_wire::extension;
 use dhp_wire::icmpv6::{IcmpError, may_answer, write_error};
 use dhp_wire::ipv6::{Ipv6View, MIN_MTU, home_agents_anycast, is_unicast_routable};
-use dhp_wire::mobility::{Builder, Dmip, Message, MessageError, MhError, MobilityHeader};
+use dhp_wire::mobility::{BuFlags, Builder, Dmip, Message, MessageError, MhError, MobilityHeader};
 use dhp_wire::packet::{MobilityPacket, compose};
 use ipnet::Ipv6Net;
 
@@ -14,6 +14,7 @@ use super::Anchor;
 use super::counters::MessageKind;
 use super::drop_reason::SignallingDrop;
 use super::reply::Proof;
+use crate::return_routability::TokenFor;
 use crate::time::Now;
 
 /// A Mobility Header whose checksum is right, and what its packet says about it.
@@ -128,9 +129,25 @@ impl Anchor {
                 }
             }
             _ if anycast => Err(SignallingDrop::NotForUs),
+            Message::HomeTestInit { cookie, .. } => {
+                self.counters.count_received(MessageKind::HomeTestInit);
+                self.test_init(now, received, TokenFor::HomeAddress, cookie)
+            }
+            Message::CareOfTestInit { cookie, .. } => {
+                self.counters.count_received(MessageKind::CareOfTestInit);
+                self.test_init(now, received, TokenFor::CareOfAddress, cookie)
+            }
             Message::BindingUpdate(update) => {
                 self.counters.count_received(MessageKind::BindingUpdate);
-                self.home_registration(now, received, &update)
+                // RFC 6275 §9.5.1: without the H bit a Nonce Indices option has to be there. What has an authentication
+                // option for a home agent in its place is the home agent's to refuse.
+                let is_home =
+                    update.flags.contains(BuFlags::HOME) || update.options.auth().is_some();
+                if self.config.is_correspondent && !is_home {
+                    self.correspondent_update(now, received, &update)
+                } else {
+                    self.home_registration(now, received, &update)
+                }
             }
             // RFC 6275 §9.2: "The MH Type field MUST have a known value (Section 6.1.1). Otherwise, the node MUST
             // discard the message and issue a Binding Error message".

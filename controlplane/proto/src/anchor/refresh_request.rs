@@ -50,6 +50,10 @@ impl Anchor {
             let timer = Timer::RefreshRequestDue(*home_address);
             self.timers.schedule(now.deadline_ns(left / 2), timer)
         });
+        self.send_refresh_request(home_address);
+    }
+
+    pub(crate) fn send_refresh_request(&mut self, home_address: &Ipv6Addr) {
         let anchor = self.config.address;
         let mh = Builder::binding_refresh_request().finish(&anchor, home_address);
         let packet = compose(&anchor, home_address, None, None, &mh);

@@ -204,7 +204,6 @@ impl World {
         while let Some(action) = self.anchor.poll_action() {
             match action {
                 AnchorAction::Transmit(packet) => packets.push(packet),
-                AnchorAction::OnLink { .. } => panic!("no home link is real here"),
                 AnchorAction::Event(event) => {
                     assert!(
                         packets.is_empty(),
@@ -212,6 +211,7 @@ impl World {
                     );
                     self.apply(event);
                 }
+                other => panic!("neither home links nor correspondents here: {other:?}"),
             }
         }
         self.check();

@@ -5,22 +5,32 @@ use dhp_proto::anchor::{AnchorAction, AnchorCommand, NeighborMessage, PrefixLife
 use crate::address;
 use crate::mobile_node::binding_update;
 use crate::packet::{Way, wrap};
+use crate::return_routability::test_init;
 use crate::words::{Words, octets};
 use crate::world::{HOME_LINK, World};
 
 /// Carries out a line and gives what comes of it.
 ///
 /// - `bu …`, see `mobile_node`.
+/// - `hoti …`, `coti …`, `cnbu …`, see `return_routability`.
 /// - `mh type= data= [proto=] [len=]`: any Mobility Header.
 /// - `data hao= [from=] [to=]`: a UDP packet with a Home Address option that no binding is known of.
 /// - `wait seconds`.
 /// - `ns [from=] target=`, `na target=`: Neighbor Discovery on the home link.
-/// - `release home=`, `drain`, `undrain`, `prefix [valid=] [preferred=]`: commands.
+/// - `release home=`, `used home=`, `drain`, `undrain`, `prefix [valid=] [preferred=]`: commands.
 pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
     let now = world.now;
     match words.kind() {
         "bu" => {
             let packet = binding_update(words, now.ntp);
+            world.anchor.handle_packet(now, &packet);
+        }
+        "hoti" | "coti" => {
+            let packet = test_init(words);
+            world.anchor.handle_packet(now, &packet);
+        }
+        "cnbu" => {
+            let packet = world.tokens.binding_update(words);
             world.anchor.handle_packet(now, &packet);
         }
         "mh" => world.anchor.handle_packet(now, &mobility_header(words)),
@@ -53,6 +63,9 @@ fn command(kind: &str, words: &Words) -> Option<AnchorCommand> {
     let seconds = |key| words.number(key).map(std::time::Duration::from_secs);
     Some(match kind {
         "release" => AnchorCommand::Release {
+            home_address: words.address("home").unwrap_or(address::read("HOME")),
+        },
+        "used" => AnchorCommand::NoteUse {
             home_address: words.address("home").unwrap_or(address::read("HOME")),
         },
         "drain" => AnchorCommand::SetDraining(true),

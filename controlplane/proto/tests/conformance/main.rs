@@ -9,6 +9,7 @@ mod input;
 mod mobile_node;
 mod output;
 mod packet;
+mod return_routability;
 mod run;
 mod script;
 mod words;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use dhp_proto::anchor::{AnchorAction, LinkAction};
+use dhp_proto::anchor::{AnchorAction, LinkAction, RouteOptimization};
 use dhp_wire::codepoints::{CodePoints, next_header};
 use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption, Options};
 use dhp_wire::packet::MobilityPacket;
 
 use crate::address;
+use crate::return_routability::Tokens;
 use crate::words::Words;
 
 /// A message or an action: its kind and what can be said about it.
@@ -40,16 +41,32 @@ impl Output {
     }
 
     /// Reads an action; nothing of a binding event, which `bound` and `unbound` ask for.
-    pub fn read(action: &AnchorAction) -> Option<Self> {
+    pub fn read(action: &AnchorAction, tokens: &Tokens) -> Option<Self> {
         match action {
-            AnchorAction::Transmit(packet) => Some(read_packet(packet)),
+            AnchorAction::Transmit(packet) => Some(read_packet(packet, tokens)),
             AnchorAction::Event(_) => None,
-            AnchorAction::OnLink { action, .. } => Some(read_link_action(action)),
+            AnchorAction::OnLink { action, .. } => Some(read_link_action(action, tokens)),
+            AnchorAction::Route(change) => Some(read_route(*change)),
         }
     }
 }
 
-fn read_link_action(action: &LinkAction) -> Output {
+fn read_route(change: RouteOptimization) -> Output {
+    match change {
+        RouteOptimization::Begins {
+            home_address,
+            care_of,
+            ..
+        } => Output::new("route")
+            .with("home", address::name(home_address))
+            .with("at", address::name(care_of)),
+        RouteOptimization::Ends { home_address } => {
+            Output::new("no-route").with("home", address::name(home_address))
+        }
+    }
+}
+
+fn read_link_action(action: &LinkAction, tokens: &Tokens) -> Output {
     match action {
         LinkAction::Probe { target } => Output::new("probe").with("target", address::name(*target)),
         LinkAction::StartProxy { address } => {
@@ -68,12 +85,12 @@ fn read_link_action(action: &LinkAction) -> Output {
             .with("dst", address::name(*destination))
             .with("s", u8::from(*solicited))
             .with("o", u8::from(*override_flag)),
-        LinkAction::Send(packet) => read_packet(packet).with("on", "link"),
+        LinkAction::Send(packet) => read_packet(packet, tokens).with("on", "link"),
     }
 }
 
 /// Reads a packet, which has to be sound in every respect.
-fn read_packet(packet: &[u8]) -> Output {
+fn read_packet(packet: &[u8], tokens: &Tokens) -> Output {
     if packet[6] == next_header::ICMPV6 {
         let pointer = u32::from_be_bytes(packet[44..48].try_into().unwrap());
         return Output::new("icmp")
@@ -90,6 +107,19 @@ fn read_packet(packet: &[u8]) -> Output {
     let mut output = read_message(&message)
         .with("src", address::name(parsed.source))
         .with("dst", address::name(parsed.destination));
+    let authorization = message.options().and_then(|options| {
+        options.iter().find_map(|option| match option {
+            Ok(MobilityOption::BindingAuthorizationData {
+                authenticator,
+                mac_input_len,
+                ..
+            }) => Some(tokens.verdict(&parsed.mh[..mac_input_len], authenticator)),
+            _ => None,
+        })
+    });
+    if let Some(verdict) = authorization {
+        output = output.with("bad", verdict);
+    }
     if let Some(home) = parsed.type2_home {
         output = output.with("rh2", address::name(home));
     }
@@ -112,9 +142,12 @@ fn read_message(message: &Message<'_>) -> Output {
         Message::BindingError {
             status,
             home_address,
+            ..
         } => Output::new("be")
             .with("status", status)
             .with("home", address::name(*home_address)),
+        Message::HomeTest { cookie, .. } => Output::new("hot").with("cookie", hex(cookie)),
+        Message::CareOfTest { cookie, .. } => Output::new("cot").with("cookie", hex(cookie)),
         Message::BindingRefreshRequest { options } => read_options(Output::new("brr"), options),
         other => panic!("an anchor sends no {other:?}"),
     }
@@ -125,11 +158,19 @@ fn read_options(mut output: Output, options: &Options<'_>) -> Output {
         output = match option.expect("a sound option") {
             MobilityOption::BindingRefreshAdvice(interval) => output.with("refresh", interval.0),
             MobilityOption::MesgId(timestamp) => output.with("mesgid", format!("{timestamp:#x}")),
+            MobilityOption::BindingAuthorizationData { ends_header, .. } => {
+                assert!(ends_header);
+                output
+            }
             MobilityOption::Auth(auth) => output.with("auth", auth.spi),
             other => panic!("unexpected {other:?}"),
         };
     }
     output
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn name_at(packet: &[u8], at: usize) -> String {

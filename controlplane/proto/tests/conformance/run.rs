@@ -25,6 +25,7 @@ pub fn run(case: &Case, link: Link) -> Result<(), String> {
         if !about_link && actions.iter().any(is_probe) {
             actions.extend(world.wait(1.0));
         }
+        world.tokens.learn(&actions);
         check(&world, step, &actions, about_link).map_err(|wrong| {
             let prose = case.prose.join(" ");
             let (file, line) = (&case.file, step.line);
@@ -40,7 +41,8 @@ fn check(
     actions: &[AnchorAction],
     about_link: bool,
 ) -> Result<(), String> {
-    let outputs = actions.iter().filter_map(Output::read);
+    let read = |action| Output::read(action, &world.tokens);
+    let outputs = actions.iter().filter_map(read);
     let mut outputs = outputs.filter(|output| about_link || !LINK_WORDS.contains(&&*output.kind));
     for line in &step.expected {
         match line.kind() {

@@ -73,8 +73,11 @@ pub fn number(text: &str) -> u64 {
     read.unwrap_or_else(|_| panic!("{text} is no number"))
 }
 
-/// Octets in hexadecimal.
+/// Octets in hexadecimal; `00*250` is 250 times the same.
 pub fn octets(text: &str) -> Vec<u8> {
+    if let Some((octet, times)) = text.split_once('*') {
+        return octets(octet).repeat(number(times) as usize);
+    }
     (0..text.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap_or_else(|_| panic!("{text}")))

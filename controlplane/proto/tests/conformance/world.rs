@@ -11,6 +11,7 @@ use dhp_wire::mobility::Lifetime;
 
 use crate::address;
 use crate::mobile_node::association;
+use crate::return_routability::Tokens;
 use crate::script::Link;
 use crate::words::Words;
 
@@ -26,6 +27,7 @@ const START: Now = Now {
 pub struct World {
     pub anchor: Anchor,
     pub now: Now,
+    pub tokens: Tokens,
     /// Drops of each reason before the last input.
     dropped: Vec<u64>,
 }
@@ -33,7 +35,7 @@ pub struct World {
 impl World {
     /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
-    /// `numbers-lost`; `route-optimization`, `max-correspondents=`.
+    /// `numbers-lost`; `correspondent`, `max-correspondents=`.
     pub fn new(given: &Words, link: Link) -> Self {
         let seconds = |key| given.number(key).map(Duration::from_secs);
         let home = PoolConfig {
@@ -57,6 +59,7 @@ impl World {
             security_associations: vec![association(1), association(2)],
             limits: Limits {
                 max_home_addresses: given.number_or("max-home", 1000) as usize,
+                max_correspondents: given.number_or("max-correspondents", 1000) as usize,
                 errors_per_second: given.number_or("errors", 1000) as u32,
                 ..plain.limits
             },
@@ -65,12 +68,14 @@ impl World {
                 .number("refresh-advice")
                 .map(|units| Lifetime(units as u16)),
             refresh_request: seconds("refresh-request"),
+            is_correspondent: given.has("correspondent"),
             home_sequence_state_lost: given.has("numbers-lost"),
             ..plain
         };
         let mut world = Self {
             anchor: Anchor::new(config, START, [7; 32]).unwrap(),
             now: START,
+            tokens: Tokens::default(),
             dropped: Vec::new(),
         };
         world.remember_drops();
