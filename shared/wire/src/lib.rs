@@ -2,7 +2,8 @@
 //!
 //! Everything here is checked once and then read through accessors that cannot fail; nothing panics on any
 //! input, and nothing on the packet path ([`ethernet`], [`ipv6`], [`extension`], [`checksum`], [`icmpv6`])
-//! allocates. Only [`mobility::Builder`] and [`packet::compose`], which make signalling messages, do.
+//! allocates. Only what makes signalling messages ([`mobility::Builder`], [`icmpv6::Builder`], [`packet::compose`]) and what
+//! keeps them ([`mobility::OwnedMessage`], [`icmpv6::OwnedMessage`]) does.
 //!
 //! DMIPv6 profile 1 is this project's own profile: the published DMIPv6 drafts do not lay out their messages.
 

@@ -346,9 +346,7 @@ fn packets_that_give_no_mobility_header() {
     };
     assert_eq!(
         error(&[], nh::UDP),
-        PacketError::NotMobility {
-            upper_protocol: nh::UDP
-        }
+        PacketError::UpperLayer { protocol: nh::UDP }
     );
     assert_eq!(
         error(&[fragment_header(1)], nh::MOBILITY),

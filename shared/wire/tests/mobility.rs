@@ -4,8 +4,9 @@ use std::net::Ipv6Addr;
 
 use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::{
-    BuFlags, Builder, FlowSubOption, FlowSubOptions, Lifetime, Message, MessageError, MhError,
-    MobilityHeader, MobilityOption, Mode, OptionErrorReason,
+    Answer, Bids, BuFlags, Builder, FlowSubOption, FlowSubOptions, Ipv4TrafficSelector, Lifetime,
+    Message, MessageError, MhError, MobilityHeader, MobilityOption, Mode, OptionErrorReason,
+    SelectorRange,
 };
 
 const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
@@ -392,4 +393,94 @@ fn authentication_options_that_do_not_end_the_header() {
         update.options.auth().map(|auth| (auth.spi, auth.data)),
         Some((256, &[2][..]))
     );
+}
+
+#[test]
+fn flow_sub_options_that_are_written() {
+    let bids = [[0, 7], [0, 9]];
+    let reference = FlowSubOption::BindingReference(Bids::new(&bids).unwrap());
+    let selector = Ipv4TrafficSelector {
+        protocol: Some(SelectorRange::one(17)),
+        ..Ipv4TrafficSelector::default()
+    };
+    let octets = selector.to_octets();
+    let selecting = FlowSubOption::TrafficSelector {
+        format: Ipv4TrafficSelector::FORMAT,
+        selector: &octets,
+    };
+    let mut written = Vec::new();
+    assert_eq!(reference.write(&mut written), Some(()));
+    assert_eq!(selecting.write(&mut written), Some(()));
+    assert_eq!(
+        written,
+        [2, 4, 0, 7, 0, 9, 3, 7, 1, 0, 0, 8, 0, 0, 17],
+        "no padding"
+    );
+    let read: Vec<_> = FlowSubOptions::new(&written).map(Result::unwrap).collect();
+    assert_eq!(read, [reference, selecting]);
+    assert_eq!(selecting.ipv4_selector(), Some(Ok(selector)));
+    assert_eq!(selecting.selector(), None);
+    let before = written.clone();
+    for unwritable in [
+        FlowSubOption::Unknown { kind: 1, data: &[] },
+        FlowSubOption::Unknown {
+            kind: 200,
+            data: &[0; 256],
+        },
+        FlowSubOption::TrafficSelector {
+            format: 0,
+            selector: &[],
+        },
+    ] {
+        assert_eq!(unwritable.write(&mut written), None);
+    }
+    assert_eq!(written, before);
+    assert_eq!((Bids::new(&[]), Bids::new(&[[0, 1]; 128])), (None, None));
+}
+
+// ---- answers ----
+
+/// RFC 6275 §9.2: what is wrong with a header is answered with a Parameter Problem that points at it, an unknown type with a
+/// Binding Error, and what is only cut short with nothing.
+#[test]
+fn errors_carry_their_answers() {
+    let problem = |pointer| Some(Answer::ParameterProblem { code: 0, pointer });
+    let of_header = |mh: &[u8]| MobilityHeader::parse(mh).unwrap_err().answer();
+    assert_eq!(of_header(&[6, 0, 0, 0, 0, 0, 0, 0]), problem(0));
+    assert_eq!(of_header(&[59, 0, 5, 0, 0, 0, 0, 0]), problem(1));
+    assert_eq!(of_header(&[59, 1, 5, 0, 0, 0, 0, 0]), None);
+    assert_eq!(of_header(&[59]), None);
+    let of_message = |mh: &[u8]| message_error(mh).unwrap().answer();
+    assert_eq!(of_message(&[59, 0, 12, 0, 0, 0, 1, 0]), problem(1));
+    assert_eq!(of_message(&[59, 0, 11, 0, 0, 0, 1, 0x10]), problem(1));
+    assert_eq!(of_message(&header(0, 8, &[9, 200])), None);
+    let answer = |mh: &[u8]| {
+        let header = MobilityHeader::parse(mh).unwrap();
+        header.message(&CodePoints::default()).unwrap().answer()
+    };
+    let unknown = Answer::BindingError { status: 2 };
+    assert_eq!(answer(&[6, 0, 200, 0, 0, 0, 0, 0]), Some(unknown));
+    assert_eq!(answer(&[59, 0, 0, 0, 0, 0, 0, 0]), None);
+}
+
+/// The status that a Binding Acknowledgement, or a flow's own option, says of each malformed option.
+#[test]
+fn malformed_options_carry_their_status() {
+    let of = |kind: u8, data: &[u8]| {
+        let mut option = vec![kind, data.len().try_into().unwrap()];
+        option.extend(data);
+        let mh = header(5, 12, &option);
+        let header = MobilityHeader::parse(&mh).unwrap();
+        let message = header.message(&CodePoints::default()).unwrap();
+        let first = message.options().unwrap().iter().next().unwrap();
+        let error = first.expect_err("a malformed option");
+        (error.status().map(|status| status.0), error.flow_status())
+    };
+    assert_eq!(of(3, &[1, 2]), (Some(128), None));
+    assert_eq!(of(6, &[0, 200]), (Some(141), None));
+    assert_eq!(of(20, &[0xff]), (Some(151), None));
+    assert_eq!(of(35, &[0, 1, 2]), (Some(164), None));
+    assert_eq!(of(18, &[3, 1]), (Some(195), None));
+    assert_eq!(of(44, &[0]), (None, Some(130)));
+    assert_eq!(of(45, &[0, 1]), (None, Some(130)));
 }

@@ -37,8 +37,13 @@ fn packet_like() -> impl Strategy<Value = Vec<u8>> {
 
 /// A Mobility Header whose fixed part is sound more often than not.
 fn mobility_like() -> impl Strategy<Value = Vec<u8>> {
-    let kind = prop_oneof![select(vec![0u8, 1, 2, 3, 4, 5, 6, 7, 11, 240]), any::<u8>()];
-    let option = select(vec![0u8, 1, 2, 3, 4, 5, 8, 9, 10, 18, 35, 44, 45, 241]);
+    let kind = prop_oneof![
+        select(vec![0u8, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 16, 240]),
+        any::<u8>()
+    ];
+    let option = select(vec![
+        0u8, 1, 2, 3, 4, 5, 6, 8, 9, 10, 18, 19, 20, 28, 35, 44, 45, 241,
+    ]);
     let options = vec((option, 0u8..44, vec(any::<u8>(), 0..44)), 0..8);
     (kind, any::<[u8; 10]>(), any::<bool>(), options).prop_map(|(kind, fixed, sound, options)| {
         let mut mh = vec![59, 0, kind, 0, 0, 0];
@@ -176,6 +181,7 @@ enum Owned {
     Summary(Vec<[u8; 2]>),
     Flow(u16, u16, u8, Vec<u8>),
     Authorization(Vec<u8>),
+    Vendor(u32, u8, Vec<u8>),
     Unknown(u8, Vec<u8>),
 }
 
@@ -199,6 +205,11 @@ impl Owned {
                 authenticator,
                 mac_input_len: 0,
                 ends_header: false,
+            },
+            Self::Vendor(vendor, sub_type, data) => MobilityOption::VendorSpecific {
+                vendor: *vendor,
+                sub_type: *sub_type,
+                data,
             },
             Self::Unknown(kind, data) => MobilityOption::Unknown { kind: *kind, data },
         }
@@ -228,6 +239,11 @@ fn owned_option() -> impl Strategy<Value = Owned> {
         (any::<u16>(), any::<u16>())
             .prop_map(|(home, care_of)| MobilityOption::NonceIndices { home, care_of }),
         any::<u64>().prop_map(MobilityOption::MesgId),
+        any::<u32>().prop_map(MobilityOption::RestartCounter),
+        Just(MobilityOption::ServiceSelection("déjà-vu")),
+        (0u8..=128, address()).prop_map(|(prefix_len, prefix)| {
+            MobilityOption::MobileNetworkPrefix { prefix_len, prefix }
+        }),
         (1u16.., status(), any::<bool>(), 0u8..128, care_of).prop_map(
             |(bid, status, home_flag, priority, care_of)| {
                 MobilityOption::BindingIdentifier {
@@ -292,6 +308,8 @@ fn owned_option() -> impl Strategy<Value = Owned> {
         1 => (1u16.., any::<u16>(), any::<u8>(), vec(any::<u8>(), 0..60))
             .prop_map(|(fid, priority, status, sub)| Owned::Flow(fid, priority, status, sub)),
         1 => vec(any::<u8>(), 1..20).prop_map(Owned::Authorization),
+        1 => (any::<u32>(), any::<u8>(), vec(any::<u8>(), 0..60))
+            .prop_map(|(vendor, sub_type, data)| Owned::Vendor(vendor, sub_type, data)),
         1 => (46u8.., vec(any::<u8>(), 0..60)).prop_map(|(kind, data)| Owned::Unknown(kind, data)),
     ]
 }

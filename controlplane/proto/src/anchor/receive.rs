@@ -14,7 +14,7 @@ use super::Anchor;
 use super::counters::MessageKind;
 use super::drop_reason::SignallingDrop;
 use super::reply::Proof;
-use crate::return_routability::TokenFor;
+use crate::return_routability::TokenKind;
 use crate::time::Now;
 
 /// A Mobility Header whose checksum is right, and what its packet says about it.
@@ -131,11 +131,11 @@ impl Anchor {
             _ if anycast => Err(SignallingDrop::NotForUs),
             Message::HomeTestInit { cookie, .. } => {
                 self.counters.count_received(MessageKind::HomeTestInit);
-                self.test_init(now, received, TokenFor::HomeAddress, cookie)
+                self.test_init(now, received, TokenKind::Home, cookie)
             }
             Message::CareOfTestInit { cookie, .. } => {
                 self.counters.count_received(MessageKind::CareOfTestInit);
-                self.test_init(now, received, TokenFor::CareOfAddress, cookie)
+                self.test_init(now, received, TokenKind::CareOf, cookie)
             }
             Message::BindingUpdate(update) => {
                 self.counters.count_received(MessageKind::BindingUpdate);

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use dhp_proto::anchor::AnchorAction;
-use dhp_proto::return_routability::{BindingManagementKey, KeygenToken};
+use dhp_proto::auth::Key;
+use dhp_proto::return_routability::{
+    KeygenToken, authenticator, management_key, verify_authenticator,
+};
 use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::{Builder, Lifetime, Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
@@ -17,10 +20,10 @@ use crate::words::{Words, octets};
 /// What a mobile node has learned: nonce index and token by address, of home and of care-of tests.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    home: HashMap<Ipv6Addr, (u16, KeygenToken)>,
-    care_of: HashMap<Ipv6Addr, (u16, KeygenToken)>,
+    home: HashMap<Ipv6Addr, (u16, [u8; 8])>,
+    care_of: HashMap<Ipv6Addr, (u16, [u8; 8])>,
     /// The key of the last update, and the address that its authenticators take.
-    last: Option<(BindingManagementKey, Ipv6Addr)>,
+    last: Option<(Key, Ipv6Addr)>,
 }
 
 impl Tokens {
@@ -49,9 +52,9 @@ impl Tokens {
     }
 
     /// `good` or `wrong`: the authenticator of an answer, by the key of the last update.
-    pub fn verdict(&self, mh: &[u8], authenticator: &[u8]) -> &'static str {
+    pub fn verdict(&self, mh: &[u8], received: &[u8]) -> &'static str {
         let is_good = self.last.as_ref().is_some_and(|(key, care_of)| {
-            key.verify(care_of, &address::read("ANCHOR"), mh, authenticator)
+            verify_authenticator(key, care_of, &address::read("ANCHOR"), mh, received)
         });
         if is_good { "good" } else { "wrong" }
     }
@@ -82,8 +85,9 @@ impl Tokens {
         let (home_index, home_token) = self.home.get(&home_of).copied().unwrap_or_default();
         let care_of_test = self.care_of.get(&care_of_of).copied();
         let (care_of_index, care_of_token) = care_of_test.unwrap_or_default();
+        let care_of_token = KeygenToken::from_octets(care_of_token);
         let with_care_of = (!deletes && !words.has("home-key")).then_some(&care_of_token);
-        let key = BindingManagementKey::new(&home_token, with_care_of);
+        let key = management_key(&KeygenToken::from_octets(home_token), with_care_of);
         let mac_address = if deletes { home } else { care_of };
 
         let flags = flags(words.get("flags").unwrap_or("A"));
@@ -104,7 +108,7 @@ impl Tokens {
             builder = builder.binding_authorization(|mh| {
                 let mut mh = mh.to_vec();
                 damage(&mut mh, words);
-                let mac = key.authenticator(&mac_address, &address::read("ANCHOR"), &mh);
+                let mac = authenticator(&key, &mac_address, &address::read("ANCHOR"), &mh);
                 let mut mac = mac.as_ref().to_vec();
                 mac[0] ^= forged;
                 mac

@@ -219,6 +219,12 @@ pub mod icmpv6 {
     /// Mobile Prefix Advertisement.
     pub const MOBILE_PREFIX_ADVERTISEMENT: u8 = 147;
 
+    /// Whether RFC 4861 has the type, whose messages never go through a router.
+    #[must_use]
+    pub const fn is_neighbor_discovery(kind: u8) -> bool {
+        matches!(kind, ROUTER_SOLICITATION..=REDIRECT)
+    }
+
     /// Destination Unreachable: no route to destination.
     pub const NO_ROUTE: u8 = 0;
     /// Destination Unreachable: communication with the destination administratively prohibited.
@@ -231,6 +237,22 @@ pub mod icmpv6 {
     pub const UNRECOGNIZED_NEXT_HEADER: u8 = 1;
     /// Parameter Problem: unrecognized IPv6 option.
     pub const UNRECOGNIZED_OPTION: u8 = 2;
+}
+
+/// Neighbor Discovery options (RFC 4861 §4.6, RFC 6275 §7.3, §7.4).
+pub mod nd_option {
+    /// Source Link-Layer Address.
+    pub const SOURCE_LINK_LAYER: u8 = 1;
+    /// Target Link-Layer Address.
+    pub const TARGET_LINK_LAYER: u8 = 2;
+    /// Prefix Information.
+    pub const PREFIX_INFORMATION: u8 = 3;
+    /// MTU.
+    pub const MTU: u8 = 5;
+    /// Advertisement Interval.
+    pub const ADVERTISEMENT_INTERVAL: u8 = 7;
+    /// Home Agent Information.
+    pub const HOME_AGENT: u8 = 8;
 }
 
 /// Protocol constants of RFC 6275 §12.

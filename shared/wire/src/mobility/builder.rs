@@ -45,6 +45,12 @@ impl Builder {
         Self::new(mh_type, CodePoints::default().option)
     }
 
+    /// Gives DMIPv6 options the number that these code points have for them.
+    pub(super) const fn numbered(mut self, code_points: &CodePoints) -> Self {
+        self.dmip_option = code_points.option;
+        self
+    }
+
     fn field<const N: usize>(mut self, octets: [u8; N]) -> Self {
         self.bytes.extend(octets);
         self

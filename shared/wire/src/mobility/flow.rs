@@ -1,9 +1,12 @@
 //! Sub-options of Flow Identification (RFC 6089 §4.2.1).
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::options::OptionErrorReason;
-use super::selector::{SelectorError, TrafficSelector};
+use super::selector::TrafficSelector;
+use super::selector_fields::SelectorError;
+use super::selector_ipv4::Ipv4TrafficSelector;
 use crate::codepoints::flow_sub_option;
 use crate::field::u8_at;
 
@@ -12,7 +15,8 @@ use crate::field::u8_at;
 pub enum FlowSubOption<'a> {
     /// The bindings that the flow goes to (RFC 6089 §4.2.1.3).
     BindingReference(Bids<'a>),
-    /// Which packets are the flow's (RFC 6089 §4.2.1.4). Format 2 is RFC 6088's for IPv6; [`Self::selector`] reads it.
+    /// Which packets are the flow's (RFC 6089 §4.2.1.4). Formats 1 and 2 are RFC 6088's for IPv4 and
+    /// IPv6; [`Self::ipv4_selector`] and [`Self::selector`] read them.
     TrafficSelector {
         /// TS Format, not 0.
         format: u8,
@@ -43,6 +47,49 @@ impl FlowSubOption<'_> {
             _ => None,
         }
     }
+
+    /// The traffic selector, if this is one for IPv4.
+    ///
+    /// # Errors
+    /// [`SelectorError`] if it is one that cannot be read.
+    #[must_use]
+    pub fn ipv4_selector(&self) -> Option<Result<Ipv4TrafficSelector, SelectorError>> {
+        match self {
+            Self::TrafficSelector {
+                format: Ipv4TrafficSelector::FORMAT,
+                selector,
+            } => Some(Ipv4TrafficSelector::parse(selector)),
+            _ => None,
+        }
+    }
+
+    /// Appends the sub-option to those of a Flow Identification option. Without padding: a reader finds a sub-option by the
+    /// length of the one before. Nothing is appended, and nothing returned, where the reader would call it malformed.
+    #[must_use]
+    pub fn write(&self, sub_options: &mut Vec<u8>) -> Option<()> {
+        let (kind, format, data) = match self {
+            Self::BindingReference(bids) => (
+                flow_sub_option::BINDING_REFERENCE,
+                None,
+                bids.0.as_flattened(),
+            ),
+            Self::TrafficSelector { format: 0, .. } => return None,
+            Self::TrafficSelector { format, selector } => (
+                flow_sub_option::TRAFFIC_SELECTOR,
+                Some([*format, 0]),
+                *selector,
+            ),
+            Self::Unknown { kind, data } => (*kind, None, *data),
+        };
+        if matches!(kind, flow_sub_option::PAD1 | flow_sub_option::PADN) {
+            return None;
+        }
+        let len = u8::try_from(format.map_or(0, |head| head.len()) + data.len()).ok()?;
+        sub_options.extend([kind, len]);
+        sub_options.extend(format.into_iter().flatten());
+        sub_options.extend(data);
+        Some(())
+    }
 }
 
 /// The binding identifiers of a Binding Reference, at least one.
@@ -50,6 +97,12 @@ impl FlowSubOption<'_> {
 pub struct Bids<'a>(&'a [[u8; 2]]);
 
 impl<'a> Bids<'a> {
+    /// Identifiers in network byte order; nothing if there are none, or more than a sub-option holds.
+    #[must_use]
+    pub fn new(bids: &'a [[u8; 2]]) -> Option<Self> {
+        (1..=127).contains(&bids.len()).then_some(Self(bids))
+    }
+
     /// The identifiers in their order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + 'a {
         self.0.iter().map(|bid| u16::from_be_bytes(*bid))

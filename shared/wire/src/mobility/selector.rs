@@ -1,56 +1,9 @@
 //! The binary traffic selector for IPv6 (RFC 6088 §3.2).
 
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::Ipv6Addr;
 
-use crate::field::octets;
-
-/// Why a selector cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SelectorError {
-    /// Its length does not fit its flags.
-    Length,
-    /// The end of a range is there and its start is not.
-    EndWithoutStart,
-}
-
-impl fmt::Display for SelectorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Length => "traffic selector of a length that does not fit its flags",
-            Self::EndWithoutStart => "traffic selector with the end of a range without its start",
-        })
-    }
-}
-
-impl core::error::Error for SelectorError {}
-
-/// A value, or the range from one to another "inclusive of" both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SelectorRange<T> {
-    /// The first value.
-    pub start: T,
-    /// The last value, where it is another field of the selector.
-    pub end: Option<T>,
-}
-
-impl<T: Copy + PartialOrd> SelectorRange<T> {
-    /// One value alone.
-    #[must_use]
-    pub const fn one(value: T) -> Self {
-        Self {
-            start: value,
-            end: None,
-        }
-    }
-
-    /// Whether the value lies in the range.
-    #[must_use]
-    pub fn contains(&self, value: T) -> bool {
-        self.start <= value && value <= self.end.unwrap_or(self.start)
-    }
-}
+use super::selector_fields::{Reader, SelectorError, SelectorRange, Writer};
 
 /// Which packets from correspondent to mobile node, as the anchor sees them, are of a flow. A field that is not there
 /// matches all.
@@ -87,12 +40,7 @@ impl TrafficSelector {
     /// # Errors
     /// [`SelectorError`], with RFC 6089's flow status 130 for an answer.
     pub fn parse(selector: &[u8]) -> Result<Self, SelectorError> {
-        let flags = u16::from_be_bytes(octets(selector, 0).ok_or(SelectorError::Length)?);
-        // Behind the flags stand two reserved octets.
-        let mut reader = Reader {
-            flags,
-            rest: selector.get(4..).ok_or(SelectorError::Length)?,
-        };
+        let mut reader = Reader::new(selector)?;
         let parsed = Self {
             source: reader.range(<Ipv6Addr as From<[u8; 16]>>::from)?,
             destination: reader.range(<Ipv6Addr as From<[u8; 16]>>::from)?,
@@ -103,20 +51,14 @@ impl TrafficSelector {
             dscp: reader.range(|[field]: [u8; 1]| field >> 2)?,
             next_header: reader.range(|[field]: [u8; 1]| field)?,
         };
-        if reader.rest.is_empty() {
-            Ok(parsed)
-        } else {
-            Err(SelectorError::Length)
-        }
+        reader.end()?;
+        Ok(parsed)
     }
 
     /// The selector as it follows TS Format and its reserved octet.
     #[must_use]
     pub fn to_octets(&self) -> Vec<u8> {
-        let mut writer = Writer {
-            flags: 0,
-            fields: Vec::with_capacity(88),
-        };
+        let mut writer = Writer::default();
         writer.range(self.source, |address| address.octets());
         writer.range(self.destination, |address| address.octets());
         writer.range(self.spi, u32::to_be_bytes);
@@ -125,69 +67,7 @@ impl TrafficSelector {
         writer.range(self.destination_port, u16::to_be_bytes);
         writer.range(self.dscp, |dscp| [dscp << 2]);
         writer.range(self.next_header, |kind| [kind]);
-        let mut out = Vec::with_capacity(4 + writer.fields.len());
-        out.extend(writer.flags.to_be_bytes());
-        out.extend([0, 0]);
-        out.extend(writer.fields);
-        out
-    }
-}
-
-/// Takes fields in letter order, one flag for each.
-struct Reader<'a> {
-    flags: u16,
-    rest: &'a [u8],
-}
-
-impl Reader<'_> {
-    fn range<T, const N: usize>(
-        &mut self,
-        read: impl Fn([u8; N]) -> T,
-    ) -> Result<Option<SelectorRange<T>>, SelectorError> {
-        let start = self.field::<N>()?.map(&read);
-        let end = self.field::<N>()?.map(&read);
-        match (start, end) {
-            (Some(start), end) => Ok(Some(SelectorRange { start, end })),
-            (None, None) => Ok(None),
-            // "This field MUST NOT be included unless the Start ... field is included."
-            (None, Some(_)) => Err(SelectorError::EndWithoutStart),
-        }
-    }
-
-    fn field<const N: usize>(&mut self) -> Result<Option<[u8; N]>, SelectorError> {
-        let present = self.flags & 0x8000 != 0;
-        self.flags <<= 1;
-        if !present {
-            return Ok(None);
-        }
-        let (field, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(SelectorError::Length)?;
-        self.rest = rest;
-        Ok(Some(*field))
-    }
-}
-
-/// Puts fields in letter order.
-struct Writer {
-    flags: u16,
-    fields: Vec<u8>,
-}
-
-impl Writer {
-    fn range<T: Copy, const N: usize>(
-        &mut self,
-        range: Option<SelectorRange<T>>,
-        write: impl Fn(T) -> [u8; N],
-    ) {
-        for field in [
-            range.map(|range| range.start),
-            range.and_then(|range| range.end),
-        ] {
-            self.flags = self.flags << 1 | u16::from(field.is_some());
-            self.fields.extend(field.map(&write).into_iter().flatten());
-        }
+        writer.into_octets()
     }
 }
 
@@ -255,18 +135,5 @@ mod tests {
         assert_eq!(label.flow_label, Some(SelectorRange::one(0xabcde)));
         let class = TrafficSelector::parse(&[0, 0x08, 0, 0, 0xbb]).unwrap();
         assert!(class.dscp.unwrap().contains(46));
-    }
-
-    #[test]
-    fn ranges_are_inclusive() {
-        let range = SelectorRange {
-            start: 10u16,
-            end: Some(12),
-        };
-        assert_eq!(
-            [9, 10, 12, 13].map(|port| range.contains(port)),
-            [false, true, true, false]
-        );
-        assert!(SelectorRange::one(5).contains(5) && !SelectorRange::one(5).contains(6));
     }
 }

@@ -4,7 +4,7 @@
 use std::net::Ipv6Addr;
 
 use dhp_wire::codepoints::CodePoints;
-use dhp_wire::mobility::{FlowSubOptions, MobilityHeader, MobilityOption, Options};
+use dhp_wire::mobility::{FlowSubOptions, MobilityHeader, MobilityOption, Options, OwnedMessage};
 use dhp_wire::{checksum, ethernet, extension, icmpv6, ipv6, packet, quoted};
 use hmac::{Hmac, KeyInit, Mac};
 
@@ -136,6 +136,20 @@ pub fn every_parser(octets: &[u8]) -> usize {
         assert!(parsed.mh_offset + parsed.mh.len() <= octets.len());
         seen += mobility(parsed.mh);
     }
+    if let Ok(parsed) = packet::IcmpPacket::parse(octets) {
+        let _ = parsed.checksum_is_valid();
+        if let Ok(message) = parsed.read() {
+            icmp_round_trip(&message, &parsed.envelope());
+        }
+    }
+    let on_link = icmpv6::Envelope {
+        source: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+        destination: Ipv6Addr::LOCALHOST,
+        hop_limit: icmpv6::ND_HOP_LIMIT,
+    };
+    if let Ok(message) = icmpv6::Message::parse(octets, &on_link) {
+        icmp_round_trip(&message, &on_link);
+    }
     seen + mobility(octets)
 }
 
@@ -149,12 +163,48 @@ fn mobility(octets: &[u8]) -> usize {
     };
     let any = &Ipv6Addr::LOCALHOST;
     let _ = header.checksum_is_valid(any, any);
-    [CodePoints::default(), other]
-        .iter()
-        .filter_map(|code_points| header.message(code_points).ok())
-        .filter_map(|message| message.options())
-        .map(|options| read_options(&header, &options))
-        .sum()
+    let mut seen = 0;
+    for code_points in [CodePoints::default(), other] {
+        let Ok(message) = header.message(&code_points) else {
+            continue;
+        };
+        if let Some(options) = message.options() {
+            seen += read_options(&header, &options);
+        }
+        if let Ok(owned) = OwnedMessage::keep(&message, &code_points) {
+            mobility_round_trip(&owned, &code_points);
+        }
+    }
+    seen
+}
+
+/// What is kept of a message is all that it says: written and read again, it is the same.
+fn mobility_round_trip(owned: &OwnedMessage, code_points: &CodePoints) {
+    let builder = owned.builder(code_points);
+    // Padding may make it longer than a header can be.
+    if builder.is_complete() {
+        let any = &Ipv6Addr::LOCALHOST;
+        let mh = builder.finish(any, any);
+        let header = MobilityHeader::parse(&mh).expect("a Mobility Header");
+        let message = header.message(code_points).expect("a message");
+        let again = OwnedMessage::keep(&message, code_points).expect("sound options");
+        assert_eq!(again, *owned);
+    }
+}
+
+/// As [`mobility_round_trip`], of ICMPv6.
+fn icmp_round_trip(message: &icmpv6::Message<'_>, envelope: &icmpv6::Envelope) {
+    let Ok(owned) = icmpv6::OwnedMessage::keep(message) else {
+        return;
+    };
+    let builder = owned.builder();
+    // Longer than the smallest MTU, or a home agent's lifetime of 0, is read and not written.
+    if builder.is_complete() {
+        let octets = builder.finish(&envelope.source, &envelope.destination);
+        assert!(icmpv6::checksum_is_valid(&octets, envelope));
+        let again = icmpv6::Message::parse(&octets, envelope).expect("a message");
+        assert_eq!(icmpv6::OwnedMessage::keep(&again), Ok(owned));
+    }
 }
 
 fn read_options(header: &MobilityHeader<'_>, options: &Options<'_>) -> usize {
@@ -173,8 +223,11 @@ fn read_options(header: &MobilityHeader<'_>, options: &Options<'_>) -> usize {
         match option {
             Ok(MobilityOption::FlowIdentification { sub_options, .. }) => {
                 for sub in FlowSubOptions::new(sub_options).flatten() {
-                    let _ = sub.selector();
+                    let _ = (sub.selector(), sub.ipv4_selector());
                     let _ = format!("{sub:?}");
+                    let mut again = Vec::new();
+                    sub.write(&mut again).expect("what was read can be written");
+                    assert_eq!(FlowSubOptions::new(&again).next(), Some(Ok(sub)));
                 }
             }
             Ok(option) => {

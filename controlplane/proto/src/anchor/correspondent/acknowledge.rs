@@ -12,7 +12,8 @@ use super::super::drop_reason::SignallingDrop;
 use super::super::lifecycle::Timer;
 use super::super::reply::Proof;
 use super::update::CorrespondentUpdate;
-use crate::return_routability::BindingManagementKey;
+use crate::auth::Key;
+use crate::return_routability::authenticator;
 use crate::time::Now;
 
 impl Anchor {
@@ -33,7 +34,7 @@ impl Anchor {
     pub(super) fn acknowledge_correspondent(
         &mut self,
         update: &CorrespondentUpdate,
-        key: &BindingManagementKey,
+        key: &Key,
         status: u8,
         lifetime: Lifetime,
     ) -> Result<(), SignallingDrop> {
@@ -51,7 +52,7 @@ impl Anchor {
         let own = self.config.address;
         let address = update.mac_address();
         let builder = Builder::binding_acknowledgement(Status(status), 0, sequence, lifetime)
-            .binding_authorization(|mh| key.authenticator(&address, &own, mh));
+            .binding_authorization(|mh| authenticator(key, &address, &own, mh));
         self.send_to_mobile_node(update, builder, status, Proof::Mac);
         Ok(())
     }

@@ -21,7 +21,7 @@ use super::Anchor;
 use super::counters::MessageKind;
 use super::drop_reason::SignallingDrop;
 use super::receive::Received;
-use crate::return_routability::TokenFor;
+use crate::return_routability::TokenKind;
 use crate::time::Now;
 
 /// A change of a correspondent's binding: what the anchor itself sends to the home address goes to the care-of address
@@ -51,7 +51,7 @@ impl Anchor {
         &mut self,
         now: Now,
         received: &Received<'_>,
-        purpose: TokenFor,
+        purpose: TokenKind,
         cookie: [u8; 8],
     ) -> Result<(), SignallingDrop> {
         // RFC 6275 §8.2: "the node … MUST allow route optimization to be administratively enabled or disabled."
@@ -69,13 +69,13 @@ impl Anchor {
         }
         let (index, token) = self.nonces.token(now, source, purpose);
         let (kind, builder) = match purpose {
-            TokenFor::HomeAddress => (
+            TokenKind::Home => (
                 MessageKind::HomeTest,
-                Builder::home_test(index, cookie, token),
+                Builder::home_test(index, cookie, token.octets()),
             ),
-            TokenFor::CareOfAddress => (
+            TokenKind::CareOf => (
                 MessageKind::CareOfTest,
-                Builder::care_of_test(index, cookie, token),
+                Builder::care_of_test(index, cookie, token.octets()),
             ),
         };
         let own = &self.config.address;

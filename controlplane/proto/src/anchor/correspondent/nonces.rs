@@ -4,7 +4,7 @@ use core::net::Ipv6Addr;
 use std::collections::VecDeque;
 
 use crate::random::Random;
-use crate::return_routability::{KeygenToken, NodeKey, TokenFor, keygen_token};
+use crate::return_routability::{KeygenToken, NodeKey, Nonce, TokenKind};
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// RFC 6275 §5.2.7: "a convenient way to enforce the above lifetimes is to generate a new nonce every 30 seconds".
@@ -12,22 +12,22 @@ const NONCE_PERIOD_NS: u64 = 30 * NANOS_PER_SECOND;
 /// "The node can then continue to accept tokens that have been based on the last 8 (MAX_NONCE_LIFETIME / 30) nonces."
 const ACCEPTED: u64 = 8;
 
-/// A nonce and the node key of its time: "An update of Kcn SHOULD be done at the same time as an update of a nonce, so
+/// The nonce and the node key of 30 s: "An update of Kcn SHOULD be done at the same time as an update of a nonce, so
 /// that nonce indices can identify both the nonce and the key."
 #[derive(Clone)]
-struct Nonce {
+struct Period {
     index: u16,
     /// The period of 30 s that it was made in.
     period: u64,
     node_key: NodeKey,
-    nonce: [u8; 8],
+    nonce: Nonce,
 }
 
 /// The nonces that are good; none is made while nobody asks.
 pub(crate) struct Nonces {
     random: Random,
     last_index: u16,
-    newest_last: VecDeque<Nonce>,
+    newest_last: VecDeque<Period>,
 }
 
 impl core::fmt::Debug for Nonces {
@@ -55,7 +55,7 @@ impl Nonces {
         &mut self,
         now: Now,
         address: &Ipv6Addr,
-        purpose: TokenFor,
+        purpose: TokenKind,
     ) -> (u16, KeygenToken) {
         self.forget_old(now);
         let period = now.mono_ns / NONCE_PERIOD_NS;
@@ -68,9 +68,9 @@ impl Nonces {
             self.newest_last.push_back(nonce);
         }
         let Some(newest) = self.newest_last.back() else {
-            return (self.last_index, KeygenToken::default());
+            return (self.last_index, KeygenToken::from_octets([0; 8]));
         };
-        let token = keygen_token(&newest.node_key, address, &newest.nonce, purpose);
+        let token = KeygenToken::derive(&newest.node_key, address, &newest.nonce, purpose);
         (newest.index, token)
     }
 
@@ -80,11 +80,11 @@ impl Nonces {
         now: Now,
         index: u16,
         address: &Ipv6Addr,
-        purpose: TokenFor,
+        purpose: TokenKind,
     ) -> Option<KeygenToken> {
         self.forget_old(now);
         let nonce = self.newest_last.iter().find(|nonce| nonce.index == index)?;
-        Some(keygen_token(
+        Some(KeygenToken::derive(
             &nonce.node_key,
             address,
             &nonce.nonce,
@@ -103,16 +103,16 @@ impl Nonces {
         )
     }
 
-    fn make(&mut self, period: u64) -> Nonce {
+    fn make(&mut self, period: u64) -> Period {
         self.last_index = self.last_index.wrapping_add(1);
-        let mut node_key = NodeKey::default();
+        let mut node_key = [0; 20];
         for (to, from) in node_key.iter_mut().zip(self.random.next_block()) {
             *to = from;
         }
-        Nonce {
+        Period {
             index: self.last_index,
             period,
-            node_key,
+            node_key: NodeKey::new(node_key),
             nonce: self.random.next_u64().to_be_bytes(),
         }
     }
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn a_nonce_serves_for_thirty_seconds() {
         let mut nonces = Nonces::new([1; 32]);
-        let first = nonces.token(at(0), &HOME, TokenFor::HomeAddress);
-        assert_eq!(nonces.token(at(29), &HOME, TokenFor::HomeAddress), first);
-        let second = nonces.token(at(30), &HOME, TokenFor::HomeAddress);
+        let first = nonces.token(at(0), &HOME, TokenKind::Home);
+        assert_eq!(nonces.token(at(29), &HOME, TokenKind::Home), first);
+        let second = nonces.token(at(30), &HOME, TokenKind::Home);
         assert_eq!(second.0, first.0.wrapping_add(1));
         assert_ne!(second.1, first.1);
     }
@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn a_token_is_good_for_210_to_240_seconds() {
         let mut nonces = Nonces::new([1; 32]);
-        let early = nonces.token(at(300), &HOME, TokenFor::HomeAddress);
+        let early = nonces.token(at(300), &HOME, TokenKind::Home);
         let again = |nonces: &mut Nonces, seconds| {
-            nonces.token_again(at(seconds), early.0, &HOME, TokenFor::HomeAddress)
+            nonces.token_again(at(seconds), early.0, &HOME, TokenKind::Home)
         };
         assert_eq!(nonces.good_until_ns(early.0), Some(540 * NANOS_PER_SECOND));
         assert_eq!(again(&mut nonces, 539), Some(early.1));
@@ -162,13 +162,11 @@ mod tests {
     #[test]
     fn tokens_differ_by_address_and_purpose() {
         let mut nonces = Nonces::new([1; 32]);
-        let home = nonces.token(at(0), &HOME, TokenFor::HomeAddress).1;
-        assert_ne!(home, nonces.token(at(0), &HOME, TokenFor::CareOfAddress).1);
+        let home = nonces.token(at(0), &HOME, TokenKind::Home).1;
+        assert_ne!(home, nonces.token(at(0), &HOME, TokenKind::CareOf).1);
         assert_ne!(
             home,
-            nonces
-                .token(at(0), &Ipv6Addr::LOCALHOST, TokenFor::HomeAddress)
-                .1
+            nonces.token(at(0), &Ipv6Addr::LOCALHOST, TokenKind::Home).1
         );
     }
 
@@ -176,7 +174,7 @@ mod tests {
     fn no_more_than_eight_nonces_are_kept() {
         let mut nonces = Nonces::new([1; 32]);
         for period in 0..100 {
-            nonces.token(at(period * 30), &HOME, TokenFor::HomeAddress);
+            nonces.token(at(period * 30), &HOME, TokenKind::Home);
             assert!(nonces.newest_last.len() <= 8);
         }
     }

@@ -10,7 +10,8 @@ use super::super::Anchor;
 use super::super::drop_reason::SignallingDrop;
 use super::super::receive::Received;
 use super::super::sequence::is_greater;
-use crate::return_routability::{BindingManagementKey, TokenFor};
+use crate::auth::Key;
+use crate::return_routability::{TokenKind, management_key, verify_authenticator};
 use crate::time::Now;
 
 /// A Binding Update as a correspondent looks at it.
@@ -102,7 +103,7 @@ impl Anchor {
         let mh = received.header.bytes();
         let mh = mh.get(..covered).unwrap_or(mh);
         let own = self.config.address;
-        if !key.verify(&update.mac_address(), &own, mh, authenticator) {
+        if !verify_authenticator(&key, &update.mac_address(), &own, mh, authenticator) {
             return Err(SignallingDrop::Authenticator);
         }
         let (status, lifetime) = self.decide_correspondent(now, &update);
@@ -111,27 +112,23 @@ impl Anchor {
 
     /// "The correspondent node MUST re-generate the home keygen token and the care-of keygen token from the information
     /// contained in the packet." The error is the status of what it does not recognize.
-    fn management_key(
-        &mut self,
-        now: Now,
-        update: &CorrespondentUpdate,
-    ) -> Result<BindingManagementKey, u8> {
+    fn management_key(&mut self, now: Now, update: &CorrespondentUpdate) -> Result<Key, u8> {
         let (home_index, care_of_index) = update.nonces;
         let address = &update.home_address;
-        let purpose = TokenFor::HomeAddress;
+        let purpose = TokenKind::Home;
         let home = self.nonces.token_again(now, home_index, address, purpose);
         // "Care-of Nonce Index values are not inspected for requests to delete a binding."
         if update.deletes() {
             let home = home.ok_or(status::EXPIRED_HOME_NONCE)?;
-            return Ok(BindingManagementKey::new(&home, None));
+            return Ok(management_key(&home, None));
         }
         let address = &update.care_of;
-        let purpose = TokenFor::CareOfAddress;
+        let purpose = TokenKind::CareOf;
         let care_of = self
             .nonces
             .token_again(now, care_of_index, address, purpose);
         match (home, care_of) {
-            (Some(home), Some(care_of)) => Ok(BindingManagementKey::new(&home, Some(&care_of))),
+            (Some(home), Some(care_of)) => Ok(management_key(&home, Some(&care_of))),
             (None, Some(_)) => Err(status::EXPIRED_HOME_NONCE),
             (Some(_), None) => Err(status::EXPIRED_CARE_OF_NONCE),
             (None, None) => Err(status::EXPIRED_NONCES),
