@@ -302,8 +302,10 @@ impl Signalling {
                         }
                     }
                 }
-                // The configuration makes no correspondent of the anchor, and no home link a real one.
-                action @ (AnchorAction::OnLink { .. } | AnchorAction::Route(_)) => {
+                // The configuration names neither real home links nor other anchors, and makes no correspondent of this one.
+                action @ (AnchorAction::OnLink { .. }
+                | AnchorAction::Route(_)
+                | AnchorAction::Peer { .. }) => {
                     tracing::warn!(?action, "nothing of that is configured");
                     true
                 }

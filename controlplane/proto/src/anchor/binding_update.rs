@@ -162,6 +162,10 @@ impl Anchor {
                 }
             }
         }
+        // It has been asked to leave.
+        if self.departures.contains(&home_address) {
+            return Verdict::refused(status::PROHIBITED);
+        }
         // The prefix is at its end.
         if lifetime.is_zero() {
             return Verdict::refused(status::NOT_HOME_SUBNET);

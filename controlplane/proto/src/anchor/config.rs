@@ -7,6 +7,7 @@ use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::Lifetime;
 use ipnet::Ipv6Net;
 
+use super::heartbeat::HeartbeatConfig;
 use super::home_link::LinkId;
 use super::prefix_lifetime::PrefixLifetimes;
 use crate::security_association::SecurityAssociation;
@@ -153,6 +154,10 @@ pub struct AnchorConfig {
     pub security_associations: Vec<SecurityAssociation>,
     /// The longest lifetime that is granted.
     pub max_lifetime: Lifetime,
+    /// What this anchor is worth in the list of its home link's home agents (RFC 6275 §7.4).
+    pub home_agent_preference: u16,
+    /// Whether mobile nodes are told unasked when their home prefix changes (RFC 6275 §10.6.2).
+    pub advertise_prefixes: bool,
     /// The interval of the Binding Refresh Advice that goes with an acknowledgement of a longer lifetime. RFC 6275 §10.3.1:
     /// where bindings are kept in non-volatile storage it "MUST be omitted", which is `None`.
     pub refresh_advice: Option<Lifetime>,
@@ -160,6 +165,8 @@ pub struct AnchorConfig {
     pub refresh_request: Option<Duration>,
     /// What flows can be promised.
     pub capacity: FlowCapacity,
+    /// Other anchors whose life is watched.
+    pub heartbeat: HeartbeatConfig,
     /// Hard caps.
     pub limits: Limits,
     /// Whether this anchor itself is a correspondent node that optimizes routes (RFC 6275 §9).
@@ -201,9 +208,12 @@ impl AnchorConfig {
             query_lifetime: Lifetime::at_most(Duration::from_secs(300)),
             security_associations: Vec::new(),
             max_lifetime: Lifetime::at_most(Duration::from_secs(600)),
+            home_agent_preference: 0,
+            advertise_prefixes: false,
             refresh_advice: None,
             refresh_request: None,
             capacity: FlowCapacity::default(),
+            heartbeat: HeartbeatConfig::default(),
             limits: Limits::default(),
             is_correspondent: false,
             route_optimization: false,

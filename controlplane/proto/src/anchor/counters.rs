@@ -34,6 +34,18 @@ pub enum MessageKind {
     BindingAcknowledgement,
     /// RFC 6275 Binding Refresh Request.
     BindingRefreshRequest,
+    /// ICMPv6 Home Agent Address Discovery Reply.
+    HomeAgentDiscoveryReply,
+    /// ICMPv6 Mobile Prefix Advertisement.
+    MobilePrefixAdvertisement,
+    /// RFC 5846 Binding Revocation Indication.
+    BindingRevocationIndication,
+    /// RFC 5846 Binding Revocation Acknowledgement.
+    BindingRevocationAcknowledgement,
+    /// RFC 5142 Home Agent Switch.
+    HomeAgentSwitch,
+    /// RFC 5847 Heartbeat.
+    Heartbeat,
     /// RFC 6275 Binding Error.
     BindingError,
     /// ICMPv6 Parameter Problem.
@@ -58,6 +70,12 @@ impl MessageKind {
             Self::BindingUpdate => "binding_update",
             Self::BindingAcknowledgement => "binding_acknowledgement",
             Self::BindingRefreshRequest => "binding_refresh_request",
+            Self::HomeAgentDiscoveryReply => "home_agent_discovery_reply",
+            Self::MobilePrefixAdvertisement => "mobile_prefix_advertisement",
+            Self::BindingRevocationIndication => "binding_revocation_indication",
+            Self::BindingRevocationAcknowledgement => "binding_revocation_acknowledgement",
+            Self::HomeAgentSwitch => "home_agent_switch",
+            Self::Heartbeat => "heartbeat",
             Self::BindingError => "binding_error",
             Self::ParameterProblem => "parameter_problem",
         }

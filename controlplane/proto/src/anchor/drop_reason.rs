@@ -76,6 +76,14 @@ drop_reasons! {
     NoNonceIndices = "no_nonce_indices",
     /// The authenticator of a registration with a correspondent is wrong.
     Authenticator = "authenticator",
+    /// A solicitation of prefixes from who is not bound, or not there.
+    NoBinding = "no_binding",
+    /// The acknowledgement of a revocation that is not outstanding.
+    NoRevocation = "no_revocation",
+    /// A heartbeat from an anchor that is not configured.
+    NotAPeer = "not_a_peer",
+    /// A response to a heartbeat that was not sent, or is answered already.
+    UnexpectedHeartbeat = "unexpected_heartbeat",
     /// Route optimization is not enabled here.
     RouteOptimizationOff = "route_optimization_off",
     /// A retransmission whose stored answer is that there is none.

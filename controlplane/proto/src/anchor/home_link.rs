@@ -98,6 +98,10 @@ impl Anchor {
     /// Takes a Neighbor Discovery message from a home link.
     pub fn handle_neighbor(&mut self, now: Now, link: LinkId, message: NeighborMessage) {
         self.handle_timeout(now);
+        self.hear_neighbor(link, message);
+    }
+
+    pub(crate) fn hear_neighbor(&mut self, link: LinkId, message: NeighborMessage) {
         match message {
             NeighborMessage::Solicitation { source, target } => {
                 // RFC 4862 §5.4.3: "If the source address of the Neighbor Solicitation is the unspecified address, the

@@ -157,6 +157,11 @@ impl Anchor {
         update: &Update,
     ) -> Result<Option<Acknowledgement>, SignallingDrop> {
         let home_address = &update.home_address;
+        // RFC 5142 §5.3: "Attempts by the mobile node to extend the binding lifetime with a Binding Update message SHOULD be
+        // rejected … 129". The same of a binding that is being revoked (RFC 5846 §7 leaves it to local policy).
+        if self.departures.contains(home_address) {
+            return Ok(Some(update.acknowledge(status::PROHIBITED)));
+        }
         if let Some(refused) = self.refusal_of_registration(update) {
             return Ok(Some(refused));
         }

@@ -27,6 +27,12 @@ pub(crate) enum Timer {
     AddressIsFree(Ipv6Addr),
     /// The prefix of a pool gets invalid.
     PrefixEnds(ipnet::Ipv6Net),
+    /// A mobile node is told of its prefixes.
+    PrefixDeliveryDue(Ipv6Addr),
+    /// A mobile node is asked to leave again.
+    DepartureDue(Ipv6Addr),
+    /// Another anchor is asked whether it lives.
+    HeartbeatDue(Ipv6Addr),
     /// The binding of a correspondent ends, or its number can be forgotten.
     CorrespondentEnds(Ipv6Addr),
     /// The binding of a correspondent ends soon.
@@ -207,6 +213,8 @@ impl Anchor {
         let Some(binding) = self.cache.bindings.remove(home_address) else {
             return false;
         };
+        self.forget_departure(home_address);
+        self.forget_delivery(home_address);
         for timer in [binding.timer, binding.refresh_timer].into_iter().flatten() {
             self.timers.cancel(timer);
         }
@@ -251,6 +259,9 @@ impl Anchor {
             }
             Timer::AdvertiseAgain(address) => self.advertise_again(now, address),
             Timer::AddressIsFree(home_address) => self.address_is_free(now, &home_address),
+            Timer::PrefixDeliveryDue(home_address) => self.deliver_prefixes(now, &home_address),
+            Timer::DepartureDue(home_address) => self.ask_again(now, &home_address),
+            Timer::HeartbeatDue(address) => self.ask_peer(now, address),
             Timer::CorrespondentEnds(home_address) => self.correspondent_ends(now, home_address),
             Timer::CorrespondentRefreshDue(home_address) => {
                 self.request_correspondent_refresh(&home_address);

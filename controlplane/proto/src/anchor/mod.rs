@@ -12,12 +12,15 @@ mod config;
 mod config_check;
 mod correspondent;
 mod counters;
+mod departure;
 mod dhoa_request;
 mod directory;
+mod discovery;
 mod drop_reason;
 mod duplicate_detection;
 mod events;
 mod flows;
+mod heartbeat;
 mod home_link;
 mod home_registration;
 mod home_update;
@@ -47,6 +50,7 @@ pub use correspondent::RouteOptimization;
 pub use counters::{AnchorCounters, CounterSample, MessageKind};
 pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
+pub use heartbeat::{HeartbeatConfig, PeerChange};
 pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, PoolView};
 pub use prefix_lifetime::PrefixLifetimes;
@@ -57,8 +61,11 @@ use crate::time::Now;
 use crate::timer_wheel::TimerWheel;
 use binding_cache::BindingCache;
 use correspondent::{CorrespondentCache, Nonces};
+use departure::Departures;
 use directory::Directory;
+use discovery::{HomeAgents, PrefixDeliveries};
 use duplicate_detection::TentativeRegistrations;
+use heartbeat::Peers;
 use home_link::Proxies;
 use lifecycle::Timer;
 use mobile_nodes::MobileNodes;
@@ -82,6 +89,11 @@ pub struct Anchor {
     /// The bindings of mobile nodes that this anchor is a correspondent of.
     correspondents: CorrespondentCache,
     nonces: Nonces,
+    /// The other home agents of each home link.
+    home_agents: HomeAgents,
+    deliveries: PrefixDeliveries,
+    departures: Departures,
+    peers: Peers,
     /// What this anchor covers itself.
     coverage: Directory,
     /// What others cover.
@@ -112,6 +124,10 @@ impl Anchor {
         let mut anchor = Self {
             correspondents: CorrespondentCache::default(),
             nonces,
+            home_agents: HomeAgents::default(),
+            deliveries: PrefixDeliveries::default(),
+            departures: Departures::default(),
+            peers: Peers::default(),
             started: now,
             draining: false,
             random,
@@ -131,6 +147,7 @@ impl Anchor {
             config,
         };
         anchor.schedule_prefix_ends();
+        anchor.start_heartbeats(now);
         Ok(anchor)
     }
 
@@ -160,6 +177,15 @@ impl Anchor {
                 self.release(now, &home_address, ReleaseReason::Administrative);
             }
             AnchorCommand::SetDraining(draining) => self.draining = draining,
+            AnchorCommand::Revoke {
+                home_address,
+                trigger,
+            } => self.revoke(now, home_address, trigger),
+            AnchorCommand::SwitchHomeAgent {
+                home_address,
+                home_agents,
+                remaining,
+            } => self.switch_home_agent(now, home_address, &home_agents, remaining),
             AnchorCommand::NoteUse { home_address } => {
                 self.correspondent_is_used(now, &home_address);
             }

@@ -22,6 +22,7 @@ impl Anchor {
             pool.ends = PrefixEnds::of(lifetimes, now);
         }
         self.schedule_prefix_ends();
+        self.plan_prefix_deliveries(now, prefix);
     }
 
     /// Has each prefix end in its time.

@@ -6,7 +6,10 @@ use dhp_wire::codepoints::{DmipType, binding_error_status, icmpv6};
 use dhp_wire::extension;
 use dhp_wire::icmpv6::{IcmpError, may_answer, write_error};
 use dhp_wire::ipv6::{Ipv6View, MIN_MTU, home_agents_anycast, is_unicast_routable};
-use dhp_wire::mobility::{BuFlags, Builder, Dmip, Message, MessageError, MhError, MobilityHeader};
+use dhp_wire::mobility::{
+    BuFlags, Builder, Dmip, Message, MessageError, MhError, MobilityHeader, RevocationHeader,
+    RevocationKind,
+};
 use dhp_wire::packet::{MobilityPacket, compose};
 use ipnet::Ipv6Net;
 
@@ -149,6 +152,29 @@ impl Anchor {
                     self.home_registration(now, received, &update)
                 }
             }
+            Message::Heartbeat { header, options } if received.home_address.is_none() => {
+                self.counters.count_received(MessageKind::Heartbeat);
+                self.heartbeat(received, header, &options)
+            }
+            Message::BindingRevocation {
+                header:
+                    RevocationHeader {
+                        kind: RevocationKind::Acknowledgement { .. },
+                        sequence,
+                        ..
+                    },
+                options,
+            } => {
+                let kind = MessageKind::BindingRevocationAcknowledgement;
+                self.counters.count_received(kind);
+                self.revocation_acknowledged(now, received, sequence, &options)
+            }
+            Message::BindingError { status, .. }
+                if status == binding_error_status::UNRECOGNIZED_MH_TYPE =>
+            {
+                self.counters.count_received(MessageKind::BindingError);
+                self.peer_knows_no_heartbeat(received)
+            }
             // RFC 6275 §9.2: "The MH Type field MUST have a known value (Section 6.1.1). Otherwise, the node MUST
             // discard the message and issue a Binding Error message".
             Message::Other { .. } => {
@@ -193,7 +219,7 @@ impl Anchor {
 
     /// RFC 6275 §9.3.3: "A Binding Error message is sent directly to the address that appeared in the IPv6 Source
     /// Address field of the offending packet."
-    fn binding_error(
+    pub(crate) fn binding_error(
         &mut self,
         now: Now,
         source: Ipv6Addr,

@@ -95,6 +95,7 @@ impl Anchor {
             ("address", config.address == self.config.address),
             ("code points", config.code_points == self.config.code_points),
             ("roles", config.roles == self.config.roles),
+            ("peers", config.heartbeat == self.config.heartbeat),
         ];
         match fixed.into_iter().find(|(_, same)| !same) {
             Some((what, _)) => Err(ReconfigureError::Fixed(what)),

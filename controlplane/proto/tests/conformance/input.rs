@@ -1,8 +1,11 @@
 //! What an anchor is sent, or told: the lines that begin with `>`.
 
 use dhp_proto::anchor::{AnchorAction, AnchorCommand, NeighborMessage, PrefixLifetimes};
+use dhp_wire::mobility::Lifetime;
 
 use crate::address;
+use crate::departure;
+use crate::discovery;
 use crate::mobile_node::binding_update;
 use crate::packet::{Way, wrap};
 use crate::return_routability::test_init;
@@ -13,11 +16,12 @@ use crate::world::{HOME_LINK, World};
 ///
 /// - `bu …`, see `mobile_node`.
 /// - `hoti …`, `coti …`, `cnbu …`, see `return_routability`.
+/// - `bra …`, `heartbeat …`, `be …`, see `departure`; `ra …`, `dhaad …`, `mps …`, `nd …`, see `discovery`.
 /// - `mh type= data= [proto=] [len=]`: any Mobility Header.
 /// - `data hao= [from=] [to=]`: a UDP packet with a Home Address option that no binding is known of.
 /// - `wait seconds`.
 /// - `ns [from=] target=`, `na target=`: Neighbor Discovery on the home link.
-/// - `release home=`, `used home=`, `drain`, `undrain`, `prefix [valid=] [preferred=]`: commands.
+/// - `revoke [home=] [trigger=]`, `switch [home=] [to=…,…] [remaining=]`, `release home=`, `used home=`, `drain`, `undrain`, `prefix [valid=] [preferred=]`: commands.
 pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
     let now = world.now;
     match words.kind() {
@@ -32,6 +36,14 @@ pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
         "cnbu" => {
             let packet = world.tokens.binding_update(words);
             world.anchor.handle_packet(now, &packet);
+        }
+        "bra" | "heartbeat" | "be" => {
+            let packet = departure::message(words);
+            world.anchor.handle_packet(now, &packet);
+        }
+        "ra" | "dhaad" | "mps" | "nd" => {
+            let (link, packet) = discovery::message(words);
+            world.anchor.handle_icmpv6(now, link, &packet);
         }
         "mh" => world.anchor.handle_packet(now, &mobility_header(words)),
         "data" => {
@@ -64,6 +76,20 @@ fn command(kind: &str, words: &Words) -> Option<AnchorCommand> {
     Some(match kind {
         "release" => AnchorCommand::Release {
             home_address: words.address("home").unwrap_or(address::read("HOME")),
+        },
+        "revoke" => AnchorCommand::Revoke {
+            home_address: words.address("home").unwrap_or(address::read("HOME")),
+            trigger: words.number_or("trigger", 1) as u8,
+        },
+        "switch" => AnchorCommand::SwitchHomeAgent {
+            home_address: words.address("home").unwrap_or(address::read("HOME")),
+            home_agents: words
+                .get("to")
+                .map(|names| names.split(',').map(address::read).collect())
+                .unwrap_or_default(),
+            remaining: words
+                .number("remaining")
+                .map(|units| Lifetime(units as u16)),
         },
         "used" => AnchorCommand::NoteUse {
             home_address: words.address("home").unwrap_or(address::read("HOME")),

@@ -4,6 +4,8 @@
 //! unless it says on which. `script` describes the format, `duties` keeps the page of duties in step with the cases.
 
 mod address;
+mod departure;
+mod discovery;
 mod duties;
 mod input;
 mod mobile_node;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use dhp_proto::anchor::{AnchorAction, LinkAction, RouteOptimization};
 use dhp_wire::codepoints::{CodePoints, next_header};
-use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption, Options};
+use dhp_wire::mobility::{
+    HeartbeatKind, Message, MobilityHeader, MobilityOption, Options, RevocationKind,
+};
 use dhp_wire::packet::MobilityPacket;
 
 use crate::address;
+use crate::discovery;
 use crate::return_routability::Tokens;
 use crate::words::Words;
 
@@ -19,14 +22,14 @@ pub struct Output {
 }
 
 impl Output {
-    fn new(kind: &str) -> Self {
+    pub fn new(kind: &str) -> Self {
         Self {
             kind: kind.to_owned(),
             fields: BTreeMap::new(),
         }
     }
 
-    fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
         self.fields.insert(key, value.to_string());
         self
     }
@@ -46,6 +49,11 @@ impl Output {
             AnchorAction::Transmit(packet) => Some(read_packet(packet, tokens)),
             AnchorAction::Event(_) => None,
             AnchorAction::OnLink { action, .. } => Some(read_link_action(action, tokens)),
+            AnchorAction::Peer { address, change } => Some(
+                Output::new("peer")
+                    .with("at", address::name(*address))
+                    .with("is", format!("{change:?}").to_lowercase()),
+            ),
             AnchorAction::Route(change) => Some(read_route(*change)),
         }
     }
@@ -91,6 +99,9 @@ fn read_link_action(action: &LinkAction, tokens: &Tokens) -> Output {
 
 /// Reads a packet, which has to be sound in every respect.
 fn read_packet(packet: &[u8], tokens: &Tokens) -> Output {
+    if let Some(output) = discovery::read(packet) {
+        return output;
+    }
     if packet[6] == next_header::ICMPV6 {
         let pointer = u32::from_be_bytes(packet[44..48].try_into().unwrap());
         return Output::new("icmp")
@@ -146,6 +157,33 @@ fn read_message(message: &Message<'_>) -> Output {
         } => Output::new("be")
             .with("status", status)
             .with("home", address::name(*home_address)),
+        Message::BindingRevocation { header, options } => {
+            let (kind, value) = match header.kind {
+                RevocationKind::Indication { trigger } => ("bri", trigger),
+                other => panic!("an anchor sends no {other:?}"),
+            };
+            let output = Output::new(kind)
+                .with("trigger", value)
+                .with("seq", header.sequence)
+                .with("flags", header.flags.to_wire());
+            read_options(output, options)
+        }
+        Message::HomeAgentSwitch(switch) => {
+            let names: Vec<String> = switch.addresses.iter().map(address::name).collect();
+            let output = Output::new("has").with("to", names.join(","));
+            read_options(output, &switch.options)
+        }
+        Message::Heartbeat { header, options } => {
+            let kind = match header.kind {
+                HeartbeatKind::Request => "request",
+                HeartbeatKind::Response => "response",
+                HeartbeatKind::UnsolicitedResponse => "unsolicited",
+            };
+            let output = Output::new("heartbeat")
+                .with("kind", kind)
+                .with("seq", header.sequence);
+            read_options(output, options)
+        }
         Message::HomeTest { cookie, .. } => Output::new("hot").with("cookie", hex(cookie)),
         Message::CareOfTest { cookie, .. } => Output::new("cot").with("cookie", hex(cookie)),
         Message::BindingRefreshRequest { options } => read_options(Output::new("brr"), options),
@@ -162,6 +200,7 @@ fn read_options(mut output: Output, options: &Options<'_>) -> Output {
                 assert!(ends_header);
                 output
             }
+            MobilityOption::RestartCounter(counter) => output.with("restarts", counter),
             MobilityOption::Auth(auth) => output.with("auth", auth.spi),
             other => panic!("unexpected {other:?}"),
         };

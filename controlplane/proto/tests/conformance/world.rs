@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, Limits, LinkAction, LinkId, PoolConfig, PoolKind,
-    PrefixLifetimes, Roles, SignallingDrop,
+    Anchor, AnchorAction, AnchorConfig, HeartbeatConfig, Limits, LinkAction, LinkId, PoolConfig,
+    PoolKind, PrefixLifetimes, Roles, SignallingDrop,
 };
 use dhp_proto::time::Now;
 use dhp_wire::mobility::Lifetime;
@@ -35,7 +35,8 @@ pub struct World {
 impl World {
     /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
-    /// `numbers-lost`; `correspondent`, `max-correspondents=`.
+    /// `numbers-lost`; `correspondent`, `max-correspondents=`;
+    /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent, `advertise-prefixes`.
     pub fn new(given: &Words, link: Link) -> Self {
         let seconds = |key| given.number(key).map(Duration::from_secs);
         let home = PoolConfig {
@@ -68,6 +69,13 @@ impl World {
                 .number("refresh-advice")
                 .map(|units| Lifetime(units as u16)),
             refresh_request: seconds("refresh-request"),
+            home_agent_preference: given.number_or("preference", 0) as u16,
+            advertise_prefixes: given.has("advertise-prefixes"),
+            heartbeat: HeartbeatConfig {
+                peers: given.address("peer").into_iter().collect(),
+                restart_counter: given.number_or("restarts", 0) as u32,
+                ..HeartbeatConfig::default()
+            },
             is_correspondent: given.has("correspondent"),
             home_sequence_state_lost: given.has("numbers-lost"),
             ..plain
