@@ -15,7 +15,7 @@ use super::sequence::is_greater;
 use crate::time::Now;
 use crate::timer_wheel::TimerKey;
 
-use super::lifecycle::Timer;
+use super::timers::Timer;
 
 /// A registration that waits for its address to be found free.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use super::correspondent::RouteOptimization;
 use super::heartbeat::PeerChange;
 use super::home_link::{LinkAction, LinkId};
 use super::prefix_lifetime::PrefixLifetimes;
+use super::used_number::UsedNumber;
 use crate::security_association::MnId;
 
 /// Something that the caller has to do, in the order given.
@@ -22,6 +23,8 @@ pub enum AnchorAction {
     Transmit(Vec<u8>),
     /// A binding has changed.
     Event(BindingEvent),
+    /// Keep this number beyond a restart, before the packets that follow leave.
+    KeepNumber(UsedNumber),
     /// The way to a mobile node that this anchor is a correspondent of has changed.
     Route(RouteOptimization),
     /// Another anchor has come or gone.

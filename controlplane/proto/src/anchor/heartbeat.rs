@@ -11,9 +11,9 @@ use super::Anchor;
 use super::counters::MessageKind;
 use super::drop_reason::SignallingDrop;
 use super::events::AnchorAction;
-use super::lifecycle::Timer;
 use super::receive::Received;
 use super::reply::Proof;
+use super::timers::Timer;
 use crate::time::Now;
 
 /// Heartbeats, as configured.

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::Anchor;
 use super::events::AnchorAction;
-use super::lifecycle::Timer;
+use super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
 use crate::timer_wheel::TimerKey;
 

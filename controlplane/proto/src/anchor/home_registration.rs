@@ -10,17 +10,11 @@ use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::{BindingUpdate, BuFlags};
 
 use super::Anchor;
-use super::binding_cache::HomeSequence;
-use super::config::PoolKind;
 use super::drop_reason::SignallingDrop;
-use super::events::ReleaseReason;
 use super::home_update::{Acknowledgement, Update, read_options};
-use super::lifecycle::{CareOfFault, MAX_DELETE_BCE_NS, Registration};
 use super::receive::Received;
 use super::reply::Proof;
 use super::request::names;
-use super::sequence::{continues, is_greater};
-use super::timestamp::{Freshness, NotFresh};
 use crate::time::Now;
 
 impl Anchor {
@@ -175,79 +169,6 @@ impl Anchor {
         }
     }
 
-    fn refusal_of_registration(&self, update: &Update) -> Option<Acknowledgement> {
-        // "A CoA inside a local pool: 174 in both" (routability was checked before the MAC).
-        if self.check_care_of(Some(&update.home_address), &update.care_of)
-            == Err(CareOfFault::Local)
-        {
-            return Some(update.acknowledge(status::INVALID_CARE_OF));
-        }
-        // RFC 6275 §10.3.1: "A Home Address destination option MUST be present in the message."
-        if !update.has_home_address_option {
-            return Some(update.acknowledge(status::UNSPECIFIED));
-        }
-        if !self.cache.bindings.contains_key(&update.home_address) && !self.has_room_for(update) {
-            return Some(update.acknowledge(status::INSUFFICIENT_RESOURCES));
-        }
-        None
-    }
-
-    /// Binds the home address, which nobody else has.
-    pub(crate) fn accept_registration(&mut self, now: Now, update: &Update) -> Acknowledgement {
-        let lifetime = self.grant(now, &update.home_address, update.lifetime);
-        // The prefix may have ended while its link was asked for duplicates.
-        if lifetime.is_zero() {
-            return update.acknowledge(status::NOT_HOME_SUBNET);
-        }
-        let registration = Registration {
-            home_address: update.home_address,
-            owner: update.owner,
-            care_of: update.care_of,
-            lifetime,
-            order: None,
-            link_local: update.flags.contains(BuFlags::LINK_LOCAL),
-        };
-        self.bind(now, registration);
-        self.remember_home_sequence(update, None);
-        let pool = self.pools.find(&update.home_address).map(|(_, pool)| pool);
-        let status = if pool.is_some_and(|pool| pool.ends.needs_discovery(lifetime, now)) {
-            status::ACCEPTED_PREFIX_DISCOVERY
-        } else {
-            status::ACCEPTED
-        };
-        Acknowledgement {
-            lifetime,
-            // RFC 6275 §10.3.1: "the Refresh Interval field in the option MUST be set to a value less than the Lifetime value
-            // being returned".
-            refresh: self
-                .config
-                .refresh_advice
-                .filter(|advice| *advice < lifetime),
-            ..update.acknowledge(status)
-        }
-    }
-
-    fn deregister(&mut self, now: Now, update: &Update) -> Acknowledgement {
-        let home_address = &update.home_address;
-        // RFC 6275 §10.3.2: "The home agent should wait for MAX_DELETE_BCE_TIMEOUT (Section 12) seconds before
-        // removing the Binding Cache entry completely." Until then a repeated de-registration finds the entry.
-        let sequence = self.cache.home_sequences.get(home_address);
-        let was_valid = sequence
-            .and_then(|known| known.invalid_until_ns)
-            .is_some_and(|until| until > now.mono_ns);
-        self.forget_tentative(home_address);
-        let released = self.release(now, home_address, ReleaseReason::Deregistered);
-        // "If the receiving node has no entry marked as a home registration in its Binding Cache for this mobile
-        // node, then this node MUST reject the Binding Update and SHOULD return … 133".
-        if !released && !was_valid {
-            return update.acknowledge(status::NOT_HOME_AGENT);
-        }
-        let invalid_until_ns = now.deadline_ns(MAX_DELETE_BCE_NS);
-        self.remember_home_sequence(update, Some(invalid_until_ns));
-        // "The Status field MUST be set to a value 0, indicating success." "The Lifetime field MUST be set to zero."
-        update.acknowledge(status::ACCEPTED)
-    }
-
     /// Whether the home address is the mobile node's: by configuration, or as its DHoA.
     fn may_register(&self, update: &Update) -> bool {
         let owns = update
@@ -269,72 +190,5 @@ impl Anchor {
                 entry.owner == update.owner && update.deregisters()
             });
         owns || holds || held
-    }
-
-    fn has_room_for(&self, update: &Update) -> bool {
-        let is_dhoa = self
-            .pools
-            .find(&update.home_address)
-            .is_some_and(|(_, pool)| pool.kind == PoolKind::Dhoa);
-        let held = self
-            .nodes
-            .node(update.owner)
-            .map_or(0, |node| node.dhoas.len());
-        self.has_room() && !(is_dhoa && held >= update.security.permissions().max_dhoas)
-    }
-
-    /// RFC 6275 §9.5.1 and RFC 4285 §6; the refusal, if the update is not new.
-    fn check_home_sequence(&self, now: Now, update: &Update) -> Option<Acknowledgement> {
-        let known = self.cache.home_sequences.get(&update.home_address);
-        if let Some(known) = known {
-            let has_entry = self.cache.bindings.contains_key(&update.home_address)
-                || known
-                    .invalid_until_ns
-                    .is_some_and(|until| until > now.mono_ns);
-            // "If the receiving node has no Binding Cache entry for the indicated home address, it MUST accept any
-            // Sequence Number value": here from who proves by a timestamp that the update is new. Without that, the
-            // last number stands for the entry, or a recorded update would bring an old care-of address back.
-            let any_number = !has_entry && update.options.mesg_id.is_some();
-            // "then the receiving node MUST send back a Binding Acknowledgement with status code 135, and the last
-            // accepted sequence number in the Sequence Number field"
-            if !any_number && !is_greater(update.sequence, known.last) {
-                let refused = update.acknowledge(status::SEQUENCE_OUT_OF_WINDOW);
-                return Some(Acknowledgement {
-                    sequence: known.last,
-                    ..refused
-                });
-            }
-        }
-        // Section 6.3: "MESG-ID where no state exists", which a fresh update begins anew.
-        let is_known = !self.config.home_sequence_state_lost
-            || known.is_some_and(|known| continues(update.sequence, known.last));
-        let freshness = Freshness {
-            newer_than: known.and_then(|known| known.newest_timestamp),
-            state_lost_at: (!is_known).then_some(self.started.ntp),
-        };
-        match freshness.check(update.options.mesg_id, now) {
-            Ok(()) => None,
-            Err(NotFresh::Required) => Some(update.acknowledge(status::MESG_ID_REQUIRED)),
-            Err(NotFresh::Mismatch { answer }) => Some(Acknowledgement {
-                mesg_id: Some(answer),
-                ..update.acknowledge(status::ID_MISMATCH)
-            }),
-        }
-    }
-
-    fn remember_home_sequence(&mut self, update: &Update, invalid_until_ns: Option<u64>) {
-        let known = self.cache.home_sequences.get(&update.home_address);
-        let newest_timestamp = update
-            .options
-            .mesg_id
-            .or(known.and_then(|known| known.newest_timestamp));
-        let sequence = HomeSequence {
-            last: update.sequence,
-            newest_timestamp,
-            invalid_until_ns,
-        };
-        self.cache
-            .home_sequences
-            .insert(update.home_address, sequence);
     }
 }

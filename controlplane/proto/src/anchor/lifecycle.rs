@@ -11,35 +11,8 @@ use super::config::PoolKind;
 use super::events::{AnchorAction, BindingChange, BindingEvent, ReleaseReason};
 use super::home_link::link_local_of;
 use super::mobile_nodes::MnIndex;
-use super::pool::Quarantine;
+use super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
-
-/// What happens later.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Timer {
-    BindingExpires(Ipv6Addr),
-    QuarantineEnds(Ipv6Addr),
-    /// Answers of the security association with this SPI get old.
-    AnswersGetOld(u32),
-    /// An unsolicited advertisement of a proxied address is repeated.
-    AdvertiseAgain(Ipv6Addr),
-    /// Nobody on the home link has claimed the address.
-    AddressIsFree(Ipv6Addr),
-    /// The prefix of a pool gets invalid.
-    PrefixEnds(ipnet::Ipv6Net),
-    /// A mobile node is told of its prefixes.
-    PrefixDeliveryDue(Ipv6Addr),
-    /// A mobile node is asked to leave again.
-    DepartureDue(Ipv6Addr),
-    /// Another anchor is asked whether it lives.
-    HeartbeatDue(Ipv6Addr),
-    /// The binding of a correspondent ends, or its number can be forgotten.
-    CorrespondentEnds(Ipv6Addr),
-    /// The binding of a correspondent ends soon.
-    CorrespondentRefreshDue(Ipv6Addr),
-    /// The binding of a home address ends soon.
-    RefreshRequestDue(Ipv6Addr),
-}
 
 /// A binding to be made or changed.
 #[derive(Debug, Clone, Copy)]
@@ -246,81 +219,6 @@ impl Anchor {
             },
         );
         true
-    }
-
-    /// Does what was to happen now.
-    pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
-        match timer {
-            Timer::BindingExpires(home_address) => {
-                self.release(now, &home_address, ReleaseReason::Expired);
-            }
-            Timer::QuarantineEnds(home_address) => {
-                self.forget_quarantine(&home_address);
-            }
-            Timer::AdvertiseAgain(address) => self.advertise_again(now, address),
-            Timer::AddressIsFree(home_address) => self.address_is_free(now, &home_address),
-            Timer::PrefixDeliveryDue(home_address) => self.deliver_prefixes(now, &home_address),
-            Timer::DepartureDue(home_address) => self.ask_again(now, &home_address),
-            Timer::HeartbeatDue(address) => self.ask_peer(now, address),
-            Timer::CorrespondentEnds(home_address) => self.correspondent_ends(now, home_address),
-            Timer::CorrespondentRefreshDue(home_address) => {
-                self.request_correspondent_refresh(&home_address);
-            }
-            Timer::PrefixEnds(prefix) => self.end_prefix(now, prefix),
-            Timer::RefreshRequestDue(home_address) => {
-                self.request_refresh(now, &home_address);
-            }
-            Timer::AnswersGetOld(spi) => {
-                let Some(association) = self.nodes.association_mut(spi) else {
-                    return;
-                };
-                let next = association.answers.forget_old(now.mono_ns);
-                association.answers_timer = next.is_some();
-                if let Some(at) = next {
-                    self.timers.schedule(at, Timer::AnswersGetOld(spi));
-                }
-            }
-        }
-    }
-
-    fn enter_quarantine(&mut self, now: Now, binding: &Binding, quarantine: core::time::Duration) {
-        let home_address = binding.home_address;
-        let nanos = u64::try_from(quarantine.as_nanos()).unwrap_or(u64::MAX);
-        let timer = self
-            .timers
-            .schedule(now.deadline_ns(nanos), Timer::QuarantineEnds(home_address));
-        let entry = Quarantine {
-            owner: binding.owner,
-            pool: binding.pool,
-            timer,
-        };
-        self.pools.quarantine.insert(home_address, entry);
-        if let Some(pool) = self.pools.get_mut(binding.pool) {
-            pool.quarantined = pool.quarantined.saturating_add(1);
-        }
-        if let Some(node) = self.nodes.node_mut(binding.owner) {
-            node.quarantined.push_back(home_address);
-        }
-    }
-
-    /// Ends a quarantine, after which the address is nobody's.
-    pub(crate) fn forget_quarantine(&mut self, home_address: &Ipv6Addr) {
-        self.leave_quarantine(home_address);
-        // Whoever gets the address next begins with numbers of its own.
-        self.cache.home_sequences.remove(home_address);
-    }
-
-    fn leave_quarantine(&mut self, home_address: &Ipv6Addr) {
-        let Some(entry) = self.pools.quarantine.remove(home_address) else {
-            return;
-        };
-        self.timers.cancel(entry.timer);
-        if let Some(pool) = self.pools.get_mut(entry.pool) {
-            pool.quarantined = pool.quarantined.saturating_sub(1);
-        }
-        if let Some(node) = self.nodes.node_mut(entry.owner) {
-            node.quarantined.retain(|address| address != home_address);
-        }
     }
 
     fn emit(&mut self, pool: ipnet::Ipv6Net, change: BindingChange) {

@@ -18,11 +18,14 @@ mod directory;
 mod discovery;
 mod drop_reason;
 mod duplicate_detection;
+mod error_messages;
 mod events;
 mod flows;
 mod heartbeat;
+mod home_binding;
 mod home_link;
 mod home_registration;
+mod home_sequence;
 mod home_update;
 mod inspect;
 mod lifecycle;
@@ -30,6 +33,7 @@ mod mobile_nodes;
 mod pool;
 mod prefix_end;
 mod prefix_lifetime;
+mod quarantine;
 mod query;
 mod rate_limit;
 mod receive;
@@ -39,7 +43,9 @@ mod reply;
 mod request;
 mod request_options;
 mod sequence;
+mod timers;
 mod timestamp;
+mod used_number;
 
 use std::collections::VecDeque;
 
@@ -55,6 +61,7 @@ pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, PoolView};
 pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
+pub use used_number::UsedNumber;
 
 use crate::random::Random;
 use crate::time::Now;
@@ -67,10 +74,10 @@ use discovery::{HomeAgents, PrefixDeliveries};
 use duplicate_detection::TentativeRegistrations;
 use heartbeat::Peers;
 use home_link::Proxies;
-use lifecycle::Timer;
 use mobile_nodes::MobileNodes;
 use pool::Pools;
 use rate_limit::TokenBucket;
+use timers::Timer;
 
 /// Home agent, DHP and locator at one address.
 #[derive(Debug)]

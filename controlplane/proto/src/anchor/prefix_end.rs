@@ -6,8 +6,8 @@ use ipnet::Ipv6Net;
 
 use super::Anchor;
 use super::events::ReleaseReason;
-use super::lifecycle::Timer;
 use super::prefix_lifetime::{PrefixEnds, PrefixLifetimes};
+use super::timers::Timer;
 use crate::time::Now;
 
 impl Anchor {

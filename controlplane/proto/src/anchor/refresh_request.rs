@@ -7,8 +7,8 @@ use dhp_wire::packet::compose;
 
 use super::Anchor;
 use super::counters::MessageKind;
-use super::lifecycle::Timer;
 use super::reply::Proof;
+use super::timers::Timer;
 use crate::time::Now;
 
 impl Anchor {

@@ -19,7 +19,7 @@ use crate::world::{HOME_LINK, World};
 /// - `bra …`, `heartbeat …`, `be …`, see `departure`; `ra …`, `dhaad …`, `mps …`, `nd …`, see `discovery`.
 /// - `mh type= data= [proto=] [len=]`: any Mobility Header.
 /// - `data hao= [from=] [to=]`: a UDP packet with a Home Address option that no binding is known of.
-/// - `wait seconds`.
+/// - `wait seconds`; `restart` with the kept numbers alone.
 /// - `ns [from=] target=`, `na target=`: Neighbor Discovery on the home link.
 /// - `revoke [home=] [trigger=]`, `switch [home=] [to=…,…] [remaining=]`, `release home=`, `used home=`, `drain`, `undrain`, `prefix [valid=] [preferred=]`: commands.
 pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
@@ -50,6 +50,7 @@ pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
             let packet = data(words);
             world.anchor.handle_unbound_home_address(now, &packet);
         }
+        "restart" => world.restart(),
         "wait" => return world.wait(words.subject().parse().unwrap()),
         "ns" => {
             let message = NeighborMessage::Solicitation {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dhp_proto::anchor::{
     Anchor, AnchorAction, AnchorConfig, HeartbeatConfig, Limits, LinkAction, LinkId, PoolConfig,
-    PoolKind, PrefixLifetimes, Roles, SignallingDrop,
+    PoolKind, PrefixLifetimes, Roles, SignallingDrop, UsedNumber,
 };
 use dhp_proto::time::Now;
 use dhp_wire::mobility::Lifetime;
@@ -28,6 +28,11 @@ pub struct World {
     pub anchor: Anchor,
     pub now: Now,
     pub tokens: Tokens,
+    /// How it was configured.
+    given: Words,
+    link: Link,
+    /// The numbers that it had kept.
+    kept: Vec<UsedNumber>,
     /// Drops of each reason before the last input.
     dropped: Vec<u64>,
 }
@@ -84,6 +89,9 @@ impl World {
             anchor: Anchor::new(config, START, [7; 32]).unwrap(),
             now: START,
             tokens: Tokens::default(),
+            given: given.clone(),
+            link,
+            kept: Vec::new(),
             dropped: Vec::new(),
         };
         world.remember_drops();
@@ -111,9 +119,27 @@ impl World {
             .collect()
     }
 
-    /// What the anchor wants done.
+    /// What the anchor wants done; the numbers that it wants kept are.
     pub fn take_actions(&mut self) -> Vec<AnchorAction> {
-        std::iter::from_fn(|| self.anchor.poll_action()).collect()
+        let actions: Vec<_> = std::iter::from_fn(|| self.anchor.poll_action()).collect();
+        let kept = actions.iter().filter_map(|action| match action {
+            AnchorAction::KeepNumber(number) => Some(*number),
+            _ => None,
+        });
+        self.kept.extend(kept);
+        actions
+    }
+
+    /// Another start of the anchor, which has lost everything but the numbers that were kept.
+    pub fn restart(&mut self) {
+        let mut fresh = Self::new(&self.given, self.link);
+        for number in &self.kept {
+            fresh.anchor.restore_number(*number);
+        }
+        fresh.kept = std::mem::take(&mut self.kept);
+        fresh.wait((self.now.mono_ns - fresh.now.mono_ns) as f64 / 1e9);
+        *self = fresh;
+        self.remember_drops();
     }
 
     /// Lets time pass, waking the anchor as it asks to be.

@@ -7,7 +7,7 @@ use dhp_wire::mobility::Lifetime;
 
 use super::super::Anchor;
 use super::super::events::AnchorAction;
-use super::super::lifecycle::Timer;
+use super::super::timers::Timer;
 use super::RouteOptimization;
 use super::cache::Entry;
 use super::update::CorrespondentUpdate;

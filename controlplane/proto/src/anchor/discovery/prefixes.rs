@@ -14,8 +14,8 @@ use super::super::Anchor;
 use super::super::config::PoolKind;
 use super::super::counters::MessageKind;
 use super::super::drop_reason::SignallingDrop;
-use super::super::lifecycle::Timer;
 use super::super::reply::Proof;
+use super::super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
 use crate::timer_wheel::TimerKey;
 
