@@ -64,8 +64,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
         .mobile_nodes
         .iter()
         .any(|node| node.route_optimization);
-    // Sequence numbers are kept in memory only: after a start, a timestamp tells the new from the recorded. Not so for
-    // classic updates, whose mobile nodes need not know of timestamps: RFC 6275 §15.3 knows of the replays that this allows.
+    // Unless a journal says otherwise, sequence numbers of the time before are not known: then a timestamp tells the new from
+    // the recorded. Not so for classic updates, whose mobile nodes need not know of timestamps: RFC 6275 §15.3 knows of the replays that this allows.
     wanted.sequence_state_lost = true;
     // Seconds of the clock rise from start to start, which is all that an epoch has to do.
     let since_epoch = SystemTime::now()

@@ -22,6 +22,7 @@ use prometheus::Histogram;
 
 use crate::clock::Clock;
 use crate::forwarding::{Forwarding, ForwardingError, TunnelLimits};
+use crate::journal::{Journal, Restored};
 use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
 
@@ -89,6 +90,8 @@ pub struct Signalling {
     outgoing: VecDeque<Outgoing>,
     counters: SignallingCounters,
     traces: PacketTraces,
+    /// Where used sequence numbers are kept; `None`: nowhere.
+    journal: Option<Journal>,
     /// What of the plan does not fit the segment, until it does.
     network_error: Option<String>,
 }
@@ -121,6 +124,7 @@ impl Signalling {
             outgoing: VecDeque::new(),
             counters: SignallingCounters::default(),
             traces: PacketTraces::default(),
+            journal: None,
             network_error: None,
         })
     }
@@ -128,6 +132,14 @@ impl Signalling {
     /// Limit the tunnels of bindings to come.
     pub fn limit_tunnels(&mut self, limits: TunnelLimits) {
         self.forwarding.limit_tunnels(limits);
+    }
+
+    /// Keep sequence numbers in a journal, and take those that it has from before. Before the first turn.
+    pub fn keep_numbers(&mut self, journal: Journal, restored: Restored) {
+        for number in restored.numbers {
+            self.anchor.restore_number(number);
+        }
+        self.journal = Some(journal);
     }
 
     /// The protocol engine, to look at.
@@ -307,6 +319,12 @@ impl Signalling {
                 | AnchorAction::Route(_)
                 | AnchorAction::Peer { .. }) => {
                     tracing::warn!(?action, "nothing of that is configured");
+                    true
+                }
+                AnchorAction::KeepNumber(number) => {
+                    if let Some(journal) = &self.journal {
+                        journal.keep(*number);
+                    }
                     true
                 }
                 AnchorAction::Transmit(packet) => {

@@ -41,6 +41,7 @@ impl Config {
                 Signalling {
                     code_points: _,
                     max_lifetime: _,
+                    journal: _,
                 },
             api: _,
             log: Log {
@@ -70,6 +71,10 @@ impl Config {
             (
                 "[signalling] mh-type or option-type",
                 self.signalling.code_points == new.signalling.code_points,
+            ),
+            (
+                "[signalling] journal",
+                self.signalling.journal == new.signalling.journal,
             ),
             ("[api]", self.api == new.api),
             ("[log] format", self.log.format == new.log.format),

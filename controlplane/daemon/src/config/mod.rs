@@ -260,12 +260,14 @@ pub struct Rates {
 }
 
 /// `[signalling]`
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Signalling {
     /// The configured code points.
     pub code_points: CodePoints,
     /// The longest lifetime that a binding is granted.
     pub max_lifetime: Duration,
+    /// Where sequence numbers are kept beyond a restart; `None`: nowhere.
+    pub journal: Option<PathBuf>,
 }
 
 /// `[api]`

@@ -323,9 +323,17 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
             Err("4s to 262136s are possible")
         }
     });
+    let journal = string(
+        &section,
+        "journal",
+        "a path such as \"/var/lib/dhpd/numbers\", or \"off\"",
+    );
     section.finish();
     let value = Signalling {
         code_points,
+        journal: journal
+            .filter(|path| path.value != "off")
+            .map(|path| PathBuf::from(path.value)),
         max_lifetime: longest.map_or(Duration::from_secs(600), |time| time.value),
     };
     Located { value, span }

@@ -46,6 +46,7 @@ impl Daemon {
                 path_mtu: 1500,
                 ..TunnelLimits::default()
             },
+            None,
         )
         .expect("a control plane");
         let (ports, [core, _, _]) = ports();
