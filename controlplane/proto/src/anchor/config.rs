@@ -152,6 +152,9 @@ pub struct AnchorConfig {
     pub query_lifetime: Lifetime,
     /// What each SPI stands for.
     pub security_associations: Vec<SecurityAssociation>,
+    /// Whether a classic Binding Update without authentication is taken for its home address's owner's: for laboratories, and
+    /// for mobile nodes that IPsec protects on their way here. Anyone can then bind any configured home address.
+    pub allow_unauthenticated: bool,
     /// The longest lifetime that is granted.
     pub max_lifetime: Lifetime,
     /// What this anchor is worth in the list of its home link's home agents (RFC 6275 §7.4).
@@ -207,6 +210,7 @@ impl AnchorConfig {
             directory: Vec::new(),
             query_lifetime: Lifetime::at_most(Duration::from_secs(300)),
             security_associations: Vec::new(),
+            allow_unauthenticated: false,
             max_lifetime: Lifetime::at_most(Duration::from_secs(600)),
             home_agent_preference: 0,
             advertise_prefixes: false,

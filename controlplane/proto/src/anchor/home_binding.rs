@@ -35,9 +35,12 @@ impl Anchor {
         if lifetime.is_zero() {
             return update.acknowledge(status::NOT_HOME_SUBNET);
         }
+        let Some(owner) = update.owner else {
+            return update.acknowledge(status::PROHIBITED);
+        };
         let registration = Registration {
             home_address: update.home_address,
-            owner: update.owner,
+            owner,
             care_of: update.care_of,
             lifetime,
             order: None,
@@ -89,10 +92,10 @@ impl Anchor {
             .pools
             .find(&update.home_address)
             .is_some_and(|(_, pool)| pool.kind == PoolKind::Dhoa);
-        let held = self
-            .nodes
-            .node(update.owner)
-            .map_or(0, |node| node.dhoas.len());
-        self.has_room() && !(is_dhoa && held >= update.security.permissions().max_dhoas)
+        let held = update.owner.and_then(|owner| self.nodes.node(owner));
+        let held = held.map_or(0, |node| node.dhoas.len());
+        let security = update.security.as_ref();
+        let most = security.map_or(usize::MAX, |security| security.permissions().max_dhoas);
+        self.has_room() && !(is_dhoa && held >= most)
     }
 }

@@ -3,8 +3,6 @@
 //! DHoA pools, and home prefixes without a link, are virtual home links: there is no link on which Duplicate Address
 //! Detection or proxy Neighbor Discovery could happen. On a real one they do, see `duplicate_detection` and `home_link`.
 
-use core::net::Ipv6Addr;
-
 use dhp_wire::codepoints::status;
 use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::{BindingUpdate, BuFlags};
@@ -14,7 +12,6 @@ use super::drop_reason::SignallingDrop;
 use super::home_update::{Acknowledgement, Update, read_options};
 use super::receive::Received;
 use super::reply::Proof;
-use super::request::names;
 use crate::time::Now;
 
 impl Anchor {
@@ -37,40 +34,14 @@ impl Anchor {
         if !is_unicast_routable(&care_of) {
             return Err(SignallingDrop::CareOfNotRoutable);
         }
-        let auth = update
-            .options
-            .auth()
-            .ok_or(SignallingDrop::NoAuthentication)?;
-        // RFC 4285 §5.1: "MUST be the last option in a message with a mobility header if it is the only mobility
-        // message authentication option".
-        if !auth.is_last {
-            return Err(SignallingDrop::BehindAuthentication);
-        }
-        // RFC 4285 §5.1.1: "If the Home Agent does not have shared-key-based mobility SA, Home Agent MUST discard
-        // the BU."
-        let association = self
-            .nodes
-            .association(auth.spi)
-            .ok_or(SignallingDrop::UnknownSpi)?;
-        let (security, owner) = (association.security.clone(), association.owner);
-        let mh = received.header.bytes();
-        let mh_through_spi = mh.get(..auth.mac_input_len).unwrap_or(mh);
-        let verifies =
-            |care_of: &Ipv6Addr| security.verify(care_of, &home_address, mh_through_spi, auth.data);
-        // Which care-of address a de-registration's MAC takes is not spelled out; RFC 6275 §5.2.6 has the home
-        // address in the analogous place.
-        let from_home = update.lifetime.is_zero() && !verifies(&care_of) && verifies(&home_address);
-        let mac_care_of = if from_home { home_address } else { care_of };
-        let proven = from_home || verifies(&care_of);
-        // RFC 4283 §3: the option says who sends; it has to be the owner of the key.
-        let proven = proven && mn_id.is_none_or(|mn_id| names(mn_id, security.mn_id()));
+        let sender = self.sender_of(received, update, &home_address, care_of, mn_id)?;
         let update = Update {
             source: received.source,
-            security,
-            owner,
+            security: sender.security,
+            owner: sender.owner,
             home_address,
             care_of,
-            mac_care_of,
+            mac_care_of: sender.mac_care_of,
             has_home_address_option: received
                 .home_address
                 .is_some_and(|home| home != received.source),
@@ -80,7 +51,7 @@ impl Anchor {
             options,
         };
         // RFC 4285 §5.1.1: "If authentication fails, the Home Agent MUST send BA with Status Code MIPV6-AUTH-FAIL."
-        if !proven {
+        if !sender.is_proven {
             let refused = update.acknowledge(status::AUTHENTICATION_FAILED);
             return self.send_acknowledgement(&update, refused, received.unproved());
         }
@@ -171,23 +142,22 @@ impl Anchor {
 
     /// Whether the home address is the mobile node's: by configuration, or as its DHoA.
     fn may_register(&self, update: &Update) -> bool {
-        let owns = update
-            .security
-            .permissions()
-            .home_addresses
-            .contains(&update.home_address);
+        let Some(owner) = update.owner else {
+            return false;
+        };
+        let owns = self.nodes.owner(&update.home_address) == Some(owner);
         let holds = self
             .cache
             .bindings
             .get(&update.home_address)
-            .is_some_and(|binding| binding.owner == update.owner);
+            .is_some_and(|binding| binding.owner == owner);
         let held = self
             .pools
             .quarantine
             .get(&update.home_address)
             .is_some_and(|entry| {
                 // A repeated de-registration, which gets its answer but no binding.
-                entry.owner == update.owner && update.deregisters()
+                entry.owner == owner && update.deregisters()
             });
         owns || holds || held
     }

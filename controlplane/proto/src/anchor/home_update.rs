@@ -25,13 +25,15 @@ pub(crate) struct UpdateOptions {
     pub(crate) has_binding_identifier: bool,
 }
 
-/// A Binding Update whose MAC has verified.
+/// A Binding Update and who has sent it.
 #[derive(Debug, Clone)]
 pub(crate) struct Update {
     /// The IPv6 source, to which the answer goes.
     pub(crate) source: Ipv6Addr,
-    pub(crate) security: Arc<SecurityAssociation>,
-    pub(crate) owner: MnIndex,
+    /// `None`: it is not authenticated, nor is its answer.
+    pub(crate) security: Option<Arc<SecurityAssociation>>,
+    /// `None`: nobody who is known here.
+    pub(crate) owner: Option<MnIndex>,
     pub(crate) home_address: Ipv6Addr,
     pub(crate) care_of: Ipv6Addr,
     /// The care-of address that its MAC, and that of the answer, is computed with.
@@ -98,9 +100,10 @@ impl Anchor {
         if let Some(timestamp) = mesg_id {
             builder = builder.option(&MobilityOption::MesgId(timestamp));
         }
-        let security = &update.security;
-        let mac = |mh: &[u8]| security.mac(&update.mac_care_of, &update.home_address, mh);
-        builder = builder.auth(security.spi(), security.algorithm().mac_len(), mac);
+        if let Some(security) = &update.security {
+            let mac = |mh: &[u8]| security.mac(&update.mac_care_of, &update.home_address, mh);
+            builder = builder.auth(security.spi(), security.algorithm().mac_len(), mac);
+        }
         if !builder.is_complete() {
             return Err(SignallingDrop::AnswerTooLong);
         }
@@ -129,10 +132,13 @@ impl Anchor {
     }
 }
 
+/// Subtype and identifier of a Mobile Node Identifier option (RFC 4283), if there is one.
+pub(crate) type MnIdOption<'a> = Option<(u8, &'a [u8])>;
+
 /// Reads what matters, and who the mobile node says it is; RFC 6275 §6.2.1 has unknown options skipped.
 pub(crate) fn read_options<'a>(
     update: &BindingUpdate<'a>,
-) -> Result<(UpdateOptions, Option<(u8, &'a [u8])>), SignallingDrop> {
+) -> Result<(UpdateOptions, MnIdOption<'a>), SignallingDrop> {
     let mut read = UpdateOptions::default();
     let mut mn_id = None;
     for option in &update.options {

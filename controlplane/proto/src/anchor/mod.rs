@@ -22,6 +22,7 @@ mod error_messages;
 mod events;
 mod flows;
 mod heartbeat;
+mod home_authentication;
 mod home_binding;
 mod home_link;
 mod home_registration;

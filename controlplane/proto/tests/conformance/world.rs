@@ -40,7 +40,7 @@ pub struct World {
 impl World {
     /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
-    /// `numbers-lost`; `correspondent`, `max-correspondents=`;
+    /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
     /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent, `advertise-prefixes`.
     pub fn new(given: &Words, link: Link) -> Self {
         let seconds = |key| given.number(key).map(Duration::from_secs);
@@ -67,7 +67,6 @@ impl World {
                 max_home_addresses: given.number_or("max-home", 1000) as usize,
                 max_correspondents: given.number_or("max-correspondents", 1000) as usize,
                 errors_per_second: given.number_or("errors", 1000) as u32,
-                ..plain.limits
             },
             max_lifetime: Lifetime(given.number_or("max-life", 900) as u16),
             refresh_advice: given
@@ -81,6 +80,7 @@ impl World {
                 restart_counter: given.number_or("restarts", 0) as u32,
                 ..HeartbeatConfig::default()
             },
+            allow_unauthenticated: given.has("unauthenticated"),
             is_correspondent: given.has("correspondent"),
             home_sequence_state_lost: given.has("numbers-lost"),
             ..plain
