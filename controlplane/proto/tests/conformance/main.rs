@@ -14,6 +14,7 @@ mod packet;
 mod return_routability;
 mod run;
 mod script;
+mod storm;
 mod words;
 mod world;
 
@@ -36,6 +37,11 @@ fn main() -> ExitCode {
     let mut trials = vec![Trial::test("the_page_of_duties_is_in_step", move || {
         page.map_err(Failed::from)
     })];
+    let all = cases.clone();
+    trials.push(Trial::test(
+        "in_any_order_nothing_is_left_behind",
+        move || storm::run(&all).map_err(Failed::from),
+    ));
     for case in cases {
         for link in case.links.clone() {
             let name = format!("{}::{}::{}::{link}", case.file, case.duty, case.slug());
