@@ -1,7 +1,7 @@
 //! The raw socket that Router Solicitations leave by and Router Advertisements come in.
 
 use std::io::{self, IoSliceMut};
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::SocketAddrV6;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
@@ -11,11 +11,9 @@ use nix::sys::socket::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::neighbor_discovery::{self, Received};
+use crate::neighbor_discovery::{self, ALL_ROUTERS, Received};
 use crate::readiness::watch;
 
-/// "All-routers" (RFC 4291 §2.7.1).
-const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 /// "Hop Limit 255" (RFC 4861 §4.1).
 const HOP_LIMIT: i32 = 255;
 /// The longest message that is looked at; advertisements are shorter than the smallest MTU.

@@ -3,18 +3,15 @@
 use std::net::Ipv6Addr;
 
 use dhp_wire::codepoints::{icmpv6, next_header};
+use dhp_wire::icmpv6::{
+    Body, Builder, Envelope, Message, NdOption, PrefixInformation, prefix_flag,
+};
 use ipnet::Ipv6Net;
 
-/// Option types of RFC 4861 §4.6.
-const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
-const PREFIX_INFORMATION: u8 = 3;
-/// Prefix Information: flag A, "autonomous address-configuration flag" (RFC 4861 §4.6.2).
-const AUTONOMOUS: u8 = 0x40;
-/// Octets of a Router Advertisement before its options, of an ICMPv6 error before what it quotes.
-const ADVERTISEMENT_LEN: usize = 16;
+/// Octets of an ICMPv6 error before what it quotes.
 const ERROR_LEN: usize = 8;
-/// RFC 4861 §4.1, §4.2: "Hop Limit 255", so that it cannot have been forwarded.
-const HOP_LIMIT: u8 = 255;
+/// "All-routers" (RFC 4291 §2.7.1).
+pub const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,15 +38,14 @@ pub struct Advertisement {
     pub prefixes: Vec<Ipv6Net>,
 }
 
-/// A Router Solicitation; the kernel fills in the checksum. The link-layer address must be left out when the source
+/// A Router Solicitation; the kernel sets the checksum anew. The link-layer address must be left out when the source
 /// address is unspecified (RFC 4861 §4.1).
 pub fn router_solicitation(link_layer_address: Option<[u8; 6]>) -> Vec<u8> {
-    let mut message = vec![icmpv6::ROUTER_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
+    let mut builder = Builder::new(&Body::RouterSolicitation);
     if let Some(address) = link_layer_address {
-        message.extend([SOURCE_LINK_LAYER_ADDRESS, 1]);
-        message.extend(address);
+        builder = builder.option(&NdOption::<&[u8]>::SourceLinkLayer(address));
     }
-    message
+    builder.finish(&Ipv6Addr::UNSPECIFIED, &ALL_ROUTERS)
 }
 
 /// Reads an ICMPv6 message; `None` if it is not for us to know. The kernel has checked the checksum.
@@ -62,42 +58,35 @@ pub fn read(message: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Received>
 }
 
 fn advertisement(message: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Received> {
-    // RFC 4861 §6.1.2: "IP Source Address is a link-local address", "The IP Hop Limit field has a value of 255", "ICMP
-    // Code is 0", "ICMP length … is 16 or more octets", "All included options have a length that is greater than zero".
-    let sound =
-        source.is_unicast_link_local() && hop_limit == HOP_LIMIT && message.get(1) == Some(&0);
-    let lifetime = u16::from_be_bytes(*message.get(6..8)?.first_chunk()?);
-    let mut rest = message.get(ADVERTISEMENT_LEN..).filter(|_| sound)?;
-    let mut prefixes = Vec::new();
-    while let [kind, units, ..] = *rest {
-        if units == 0 {
-            return None;
-        }
-        let (option, behind) = rest.split_at_checked(usize::from(units) * 8)?;
-        if kind == PREFIX_INFORMATION {
-            prefixes.extend(prefix(option));
-        }
-        rest = behind;
-    }
-    if !rest.is_empty() {
+    let envelope = Envelope {
+        source,
+        // Of an advertisement the destination does not matter.
+        destination: Ipv6Addr::UNSPECIFIED,
+        hop_limit,
+    };
+    let message = Message::parse(message, &envelope).ok()?;
+    let Body::RouterAdvertisement(advertisement) = message.body else {
         return None;
-    }
+    };
+    let prefixes = message.options.iter().filter_map(|option| match option {
+        Ok(NdOption::Prefix(information)) => prefix(&information),
+        _ => None,
+    });
     Some(Received::Advertisement(Advertisement {
         router: source,
-        is_default: lifetime > 0,
-        prefixes,
+        is_default: advertisement.lifetime_s > 0,
+        prefixes: prefixes.collect(),
     }))
 }
 
-fn prefix(option: &[u8]) -> Option<Ipv6Net> {
-    let (length, flags) = (*option.get(2)?, *option.get(3)?);
-    let valid_lifetime = u32::from_be_bytes(*option.get(4..8)?.first_chunk()?);
-    let address = Ipv6Addr::from(*option.get(16..32)?.first_chunk::<16>()?);
-    if flags & AUTONOMOUS == 0 || valid_lifetime == 0 || address.is_unicast_link_local() {
-        return None;
-    }
-    Ipv6Net::new(address, length)
+/// A prefix to make an address of.
+fn prefix(information: &PrefixInformation) -> Option<Ipv6Net> {
+    let makes_addresses = information.flags & prefix_flag::AUTONOMOUS != 0
+        && information.valid_lifetime_s != 0
+        && !information.prefix.is_unicast_link_local();
+    Ipv6Net::new(information.prefix, information.prefix_len)
         .ok()
+        .filter(|_| makes_addresses)
         .map(|prefix| prefix.trunc())
 }
 

@@ -1,14 +1,16 @@
 //! ICMPv6: error messages (RFC 4443), and the messages of home links and home agents (RFC 4861, RFC 6275 §6.5 to §7.4).
 
+mod body;
 mod builder;
 mod message;
 mod option;
 mod owned;
 
+pub use body::{Body, RouterAdvertisement, mobile_prefix_flag, neighbor_flag, router_flag};
 pub use builder::{Builder, MAX_MESSAGE_LEN};
 pub use message::{
-    Body, Envelope, Message, MessageError, ND_HOP_LIMIT, RouterAdvertisement, checksum_is_valid,
-    is_solicited_node, mobile_prefix_flag, neighbor_flag, router_flag, solicited_node,
+    Envelope, Message, MessageError, ND_HOP_LIMIT, checksum_is_valid, is_solicited_node,
+    solicited_node,
 };
 pub use option::{
     NdOption, NdOptionError, NdOptionIter, NdOptions, PrefixInformation, prefix_flag,

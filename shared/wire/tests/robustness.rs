@@ -68,19 +68,19 @@ proptest! {
 
     #[test]
     fn arbitrary_octets(octets in vec(any::<u8>(), 0..300)) {
-        support::every_parser(&octets);
+        support::checks::every_parser(&octets);
     }
 
     #[test]
     fn octets_like_packets(octets in packet_like()) {
-        support::every_parser(&octets);
+        support::checks::every_parser(&octets);
     }
 
     #[test]
     fn octets_like_mobility_headers(octets in mobility_like()) {
-        support::every_parser(&octets);
+        support::checks::every_parser(&octets);
         let any = Ipv6Addr::LOCALHOST;
-        support::every_parser(&compose(&any, &any, Some(&any), Some(&any), &octets));
+        support::checks::every_parser(&compose(&any, &any, Some(&any), Some(&any), &octets));
     }
 }
 
@@ -111,7 +111,7 @@ fn messages() -> Vec<Vec<u8>> {
 fn every_vector_cut_at_every_length() {
     for message in messages() {
         for len in 0..message.len() {
-            support::every_parser(&message[..len]);
+            support::checks::every_parser(&message[..len]);
         }
     }
     // A bare Mobility Header that is cut is never taken for a whole one.
@@ -144,7 +144,7 @@ fn every_vector_with_every_octet_changed() {
                 .chain([message[at] ^ 1, message[at] ^ 0x80])
             {
                 mutated[at] = value;
-                support::every_parser(&mutated);
+                support::checks::every_parser(&mutated);
             }
             mutated[at] = message[at];
         }

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 
-use super::message::{Body, mobile_prefix_flag, neighbor_flag};
+use super::body::{Body, mobile_prefix_flag, neighbor_flag};
 use super::option::NdOption;
 use crate::checksum;
-use crate::codepoints::{icmpv6, next_header};
+use crate::codepoints::next_header;
 use crate::ipv6::{HEADER_LEN, MIN_MTU};
 
 /// Octets of the longest message: with its IPv6 header it goes over every link. RFC 6275 §10.5.1 has a Home Agent Address
@@ -102,23 +102,6 @@ impl Builder {
             self.complete = false;
         } else {
             self.bytes.extend(octets);
-        }
-    }
-}
-
-impl Body {
-    /// ICMPv6 type.
-    #[must_use]
-    pub const fn kind(&self) -> u8 {
-        match self {
-            Self::RouterSolicitation => icmpv6::ROUTER_SOLICITATION,
-            Self::RouterAdvertisement(_) => icmpv6::ROUTER_ADVERTISEMENT,
-            Self::NeighborSolicitation { .. } => icmpv6::NEIGHBOR_SOLICITATION,
-            Self::NeighborAdvertisement { .. } => icmpv6::NEIGHBOR_ADVERTISEMENT,
-            Self::HomeAgentDiscoveryRequest { .. } => icmpv6::HOME_AGENT_DISCOVERY_REQUEST,
-            Self::HomeAgentDiscoveryReply { .. } => icmpv6::HOME_AGENT_DISCOVERY_REPLY,
-            Self::MobilePrefixSolicitation { .. } => icmpv6::MOBILE_PREFIX_SOLICITATION,
-            Self::MobilePrefixAdvertisement { .. } => icmpv6::MOBILE_PREFIX_ADVERTISEMENT,
         }
     }
 }

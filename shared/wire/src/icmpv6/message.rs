@@ -4,103 +4,16 @@
 use core::fmt;
 use core::net::Ipv6Addr;
 
+use super::body::{Body, neighbor_flag};
 use super::option::{NdOption, NdOptions};
 use crate::addresses::Addresses;
 use crate::checksum;
 use crate::codepoints::{icmpv6, next_header};
-use crate::field::{address_at, u8_at, u16_at, u32_at};
+use crate::field::u8_at;
 
 /// RFC 4861 §6.1.1: "The IP Hop Limit field has a value of 255, i.e., the packet could not possibly have been forwarded by
 /// a router."
 pub const ND_HOP_LIMIT: u8 = 255;
-
-/// Bits of a Router Advertisement. Others have meanings elsewhere (RFC 5175) and are passed on.
-pub mod router_flag {
-    /// `M` managed address configuration.
-    pub const MANAGED: u8 = 0x80;
-    /// `O` other configuration.
-    pub const OTHER: u8 = 0x40;
-    /// `H` home agent (RFC 6275 §7.1).
-    pub const HOME_AGENT: u8 = 0x20;
-}
-
-/// Bits of a Neighbor Advertisement.
-pub mod neighbor_flag {
-    /// `R` router.
-    pub const ROUTER: u8 = 0x80;
-    /// `S` solicited.
-    pub const SOLICITED: u8 = 0x40;
-    /// `O` override.
-    pub const OVERRIDE: u8 = 0x20;
-    pub(in crate::icmpv6) const ASSIGNED: u8 = 0xe0;
-}
-
-/// Bits of a Mobile Prefix Advertisement.
-pub mod mobile_prefix_flag {
-    /// `M` managed address configuration.
-    pub const MANAGED: u8 = 0x80;
-    /// `O` other stateful configuration.
-    pub const OTHER: u8 = 0x40;
-    pub(in crate::icmpv6) const ASSIGNED: u8 = 0xc0;
-}
-
-/// What a message says before its options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// RFC 4861 §4.1.
-    RouterSolicitation,
-    /// RFC 4861 §4.2.
-    RouterAdvertisement(RouterAdvertisement),
-    /// RFC 4861 §4.3.
-    NeighborSolicitation {
-        /// Whose link-layer address is asked for; not multicast.
-        target: Ipv6Addr,
-    },
-    /// RFC 4861 §4.4.
-    NeighborAdvertisement {
-        /// See [`neighbor_flag`].
-        flags: u8,
-        /// Whose link-layer address it tells; not multicast.
-        target: Ipv6Addr,
-    },
-    /// RFC 6275 §6.5.
-    HomeAgentDiscoveryRequest {
-        /// Matches the reply to it.
-        identifier: u16,
-    },
-    /// RFC 6275 §6.6; the home agents are [`Message::addresses`].
-    HomeAgentDiscoveryReply {
-        /// Of the request.
-        identifier: u16,
-    },
-    /// RFC 6275 §6.7.
-    MobilePrefixSolicitation {
-        /// Matches the advertisement to it.
-        identifier: u16,
-    },
-    /// RFC 6275 §6.8.
-    MobilePrefixAdvertisement {
-        /// Of the solicitation.
-        identifier: u16,
-        /// See [`mobile_prefix_flag`].
-        flags: u8,
-    },
-}
-
-/// The fixed part of a Router Advertisement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RouterAdvertisement {
-    /// Cur Hop Limit, 0 for none.
-    pub hop_limit: u8,
-    /// See [`router_flag`].
-    pub flags: u8,
-    /// Router Lifetime in seconds, 0 for no default router.
-    pub lifetime_s: u16,
-    /// Reachable Time in milliseconds, 0 for none.
-    pub reachable_ms: u32,
-    /// Retrans Timer in milliseconds, 0 for none.
-    pub retransmit_ms: u32,
-}
 
 /// What the IPv6 header said of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +100,7 @@ impl<'a> Message<'a> {
         let (Some(kind), Some(code)) = (u8_at(message, 0), u8_at(message, 1)) else {
             return Err(MessageError::TooShort);
         };
-        let (body, options_at) = body(kind, message)?;
+        let (body, options_at) = Body::read(kind, message)?;
         // RFC 4861 §6.1, §7.1; RFC 6275 §6.5 to §6.8 give no other code.
         if code != 0 {
             return Err(MessageError::Code(code));
@@ -278,48 +191,4 @@ pub fn solicited_node(address: &Ipv6Addr) -> Ipv6Addr {
     let [.., a, b, c] = address.octets();
     let low = u16::from_be_bytes([b, c]);
     Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), low)
-}
-
-/// The fixed part, and where the options or addresses begin.
-fn body(kind: u8, message: &[u8]) -> Result<(Body, usize), MessageError> {
-    let too_short = MessageError::TooShort;
-    let identifier = u16_at(message, 4).ok_or(too_short);
-    let target = address_at(message, 8).ok_or(too_short);
-    Ok(match kind {
-        icmpv6::ROUTER_SOLICITATION => (Body::RouterSolicitation, 8),
-        icmpv6::ROUTER_ADVERTISEMENT => (
-            Body::RouterAdvertisement(RouterAdvertisement {
-                hop_limit: u8_at(message, 4).ok_or(too_short)?,
-                flags: u8_at(message, 5).ok_or(too_short)?,
-                lifetime_s: u16_at(message, 6).ok_or(too_short)?,
-                reachable_ms: u32_at(message, 8).ok_or(too_short)?,
-                retransmit_ms: u32_at(message, 12).ok_or(too_short)?,
-            }),
-            16,
-        ),
-        icmpv6::NEIGHBOR_SOLICITATION => (Body::NeighborSolicitation { target: target? }, 24),
-        icmpv6::NEIGHBOR_ADVERTISEMENT => {
-            let flags = u8_at(message, 4).ok_or(too_short)? & neighbor_flag::ASSIGNED;
-            let target = target?;
-            (Body::NeighborAdvertisement { flags, target }, 24)
-        }
-        icmpv6::HOME_AGENT_DISCOVERY_REQUEST => {
-            let identifier = identifier?;
-            (Body::HomeAgentDiscoveryRequest { identifier }, 8)
-        }
-        icmpv6::HOME_AGENT_DISCOVERY_REPLY => {
-            let identifier = identifier?;
-            (Body::HomeAgentDiscoveryReply { identifier }, 8)
-        }
-        icmpv6::MOBILE_PREFIX_SOLICITATION => {
-            let identifier = identifier?;
-            (Body::MobilePrefixSolicitation { identifier }, 8)
-        }
-        icmpv6::MOBILE_PREFIX_ADVERTISEMENT => {
-            let identifier = identifier?;
-            let flags = u8_at(message, 6).ok_or(too_short)? & mobile_prefix_flag::ASSIGNED;
-            (Body::MobilePrefixAdvertisement { identifier, flags }, 8)
-        }
-        other => return Err(MessageError::Type(other)),
-    })
 }

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 
+use super::body::Body;
 use super::builder::Builder;
-use super::message::{Body, Message};
+use super::message::Message;
 use super::option::{NdOption, NdOptionError};
 
 /// A message that owns all it says.
