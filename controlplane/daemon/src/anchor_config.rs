@@ -29,6 +29,7 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.code_points = config.signalling.code_points;
     wanted.preference = config.anchor.preference;
     wanted.max_lifetime = Lifetime::at_most(config.signalling.max_lifetime);
+    wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);
     wanted.pools = config
         .pools

@@ -167,6 +167,11 @@ fn warn_of_what_stands(config: &Config) {
             "experimental code points are in use: RFC 5096 forbids to deploy them beyond experiments; [signalling] sets others"
         );
     }
+    if config.signalling.allow_unauthenticated {
+        tracing::warn!(
+            "Binding Updates without authentication are accepted: anyone can bind the home addresses of [[mobile-node]]; this is for laboratories"
+        );
+    }
     if !kernel_forwards() {
         tracing::warn!(
             "the kernel does not forward IPv6, so that it does not find neighbours for forwarded packets; remedy: sysctl -w \

@@ -16,6 +16,7 @@ use dhp_segment::{
     Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
     TraceRequest,
 };
+use dhp_wire::codepoints::revocation_trigger;
 use dhp_wire::extension;
 use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
@@ -210,10 +211,38 @@ impl Signalling {
 
     /// End a binding; `false` if there is none.
     pub fn release(&mut self, home_address: Ipv6Addr) -> bool {
+        self.command(home_address, AnchorCommand::Release { home_address })
+    }
+
+    /// End a binding by Binding Revocation, so that its mobile node learns of it; `false` if there is none.
+    pub fn revoke(&mut self, home_address: Ipv6Addr) -> bool {
+        let trigger = revocation_trigger::ADMINISTRATIVE;
+        let command = AnchorCommand::Revoke {
+            home_address,
+            trigger,
+        };
+        self.command(home_address, command)
+    }
+
+    /// Have a mobile node find another home agent; `false` if it is not bound.
+    pub fn switch_home_agent(
+        &mut self,
+        home_address: Ipv6Addr,
+        home_agent: Option<Ipv6Addr>,
+    ) -> bool {
+        let command = AnchorCommand::SwitchHomeAgent {
+            home_address,
+            home_agents: home_agent.into_iter().collect(),
+            remaining: None,
+        };
+        self.command(home_address, command)
+    }
+
+    /// Whether the home address was bound.
+    fn command(&mut self, home_address: Ipv6Addr, command: AnchorCommand) -> bool {
         let bound = self.forwarding.bound(home_address).is_some();
         let now = self.now();
-        self.anchor
-            .handle_command(now, AnchorCommand::Release { home_address });
+        self.anchor.handle_command(now, command);
         self.collect(0, None);
         self.carry_out();
         bound

@@ -41,6 +41,7 @@ impl Config {
                 Signalling {
                     code_points: _,
                     max_lifetime: _,
+                    allow_unauthenticated: _,
                     journal: _,
                 },
             api: _,
@@ -94,6 +95,10 @@ impl Config {
             (
                 "[signalling] max-lifetime",
                 self.signalling.max_lifetime == new.signalling.max_lifetime,
+            ),
+            (
+                "[signalling] allow-unauthenticated",
+                self.signalling.allow_unauthenticated == new.signalling.allow_unauthenticated,
             ),
             ("[log] level", self.log.level == new.log.level),
         ];

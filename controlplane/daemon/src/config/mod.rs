@@ -266,6 +266,8 @@ pub struct Signalling {
     pub code_points: CodePoints,
     /// The longest lifetime that a binding is granted.
     pub max_lifetime: Duration,
+    /// Whether Binding Updates without authentication are accepted.
+    pub allow_unauthenticated: bool,
     /// Where sequence numbers are kept beyond a restart; `None`: nowhere.
     pub journal: Option<PathBuf>,
 }

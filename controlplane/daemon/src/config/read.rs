@@ -323,6 +323,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
             Err("4s to 262136s are possible")
         }
     });
+    let allow_unauthenticated = section.boolean("allow-unauthenticated").unwrap_or(false);
     let journal = string(
         &section,
         "journal",
@@ -331,6 +332,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     section.finish();
     let value = Signalling {
         code_points,
+        allow_unauthenticated,
         journal: journal
             .filter(|path| path.value != "off")
             .map(|path| PathBuf::from(path.value)),

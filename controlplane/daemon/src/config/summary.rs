@@ -71,6 +71,7 @@ impl Config {
                 "mh-type": self.signalling.code_points.mh_type,
                 "option-type": self.signalling.code_points.option,
                 "max-lifetime_seconds": self.signalling.max_lifetime.as_secs(),
+                "allow-unauthenticated": self.signalling.allow_unauthenticated,
                 "journal": self.signalling.journal,
             },
             "api": {
