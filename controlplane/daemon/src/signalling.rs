@@ -16,7 +16,7 @@ use dhp_segment::{
     Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
     TraceRequest,
 };
-use dhp_wire::codepoints::revocation_trigger;
+use dhp_wire::codepoints::{next_header, revocation_trigger};
 use dhp_wire::extension;
 use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
@@ -305,6 +305,9 @@ impl Signalling {
                 PuntKind::HomeAddressOption => {
                     self.anchor.handle_unbound_home_address(now, packet);
                 }
+                PuntKind::Mobility | PuntKind::QueryAnycast if is_icmp(packet) => {
+                    self.anchor.handle_icmpv6(now, None, packet);
+                }
                 PuntKind::Mobility | PuntKind::QueryAnycast => {
                     self.anchor.handle_packet(now, packet);
                 }
@@ -418,6 +421,11 @@ impl Signalling {
             }
         }
     }
+}
+
+/// Whether a punted packet is one of the ICMPv6 messages that the anchor answers, and no Mobility Header.
+fn is_icmp(packet: &[u8]) -> bool {
+    extension::walk(packet).is_ok_and(|chain| chain.upper_protocol == next_header::ICMPV6)
 }
 
 /// Has a tunnel follow a Packet Too Big message from inside it, which the worker has found to be about a packet of ours.

@@ -5,5 +5,6 @@ mod traces;
 
 mod answers;
 mod api;
+mod discovery;
 mod mutations;
 mod network;
