@@ -29,6 +29,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.code_points = config.signalling.code_points;
     wanted.preference = config.anchor.preference;
     wanted.max_lifetime = Lifetime::at_most(config.signalling.max_lifetime);
+    wanted.refresh_request = config.signalling.refresh_request;
+    wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);
     wanted.pools = config
@@ -73,6 +75,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     wanted.epoch = since_epoch.as_secs();
+    // RFC 5847 §3.2: bindings are lost with each start, so the counter has to differ from that of the start before.
+    wanted.heartbeat.restart_counter = u32::try_from(wanted.epoch).unwrap_or(u32::MAX);
     Ok(wanted)
 }
 

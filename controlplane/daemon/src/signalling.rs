@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorCommand, AnchorConfig, ConfigError, ReconfigureError,
+    Anchor, AnchorAction, AnchorCommand, AnchorConfig, ConfigError, PeerChange, ReconfigureError,
 };
 use dhp_proto::time::Now;
 use dhp_segment::{
@@ -346,10 +346,12 @@ impl Signalling {
                         }
                     }
                 }
-                // The configuration names neither real home links nor other anchors, and makes no correspondent of this one.
-                action @ (AnchorAction::OnLink { .. }
-                | AnchorAction::Route(_)
-                | AnchorAction::Peer { .. }) => {
+                AnchorAction::Peer { address, change } => {
+                    tell_of_peer(*address, *change);
+                    true
+                }
+                // The configuration names no real home links, and makes no correspondent of the anchor.
+                action @ (AnchorAction::OnLink { .. } | AnchorAction::Route(_)) => {
                     tracing::warn!(?action, "nothing of that is configured");
                     true
                 }
@@ -419,6 +421,20 @@ impl Signalling {
                 // What does fit may still be on its way.
                 false
             }
+        }
+    }
+}
+
+/// Tells the log what has become of another anchor.
+fn tell_of_peer(anchor: Ipv6Addr, change: PeerChange) {
+    match change {
+        PeerChange::Up => tracing::info!(%anchor, "another anchor answers"),
+        PeerChange::Down => tracing::warn!(%anchor, "another anchor does not answer"),
+        PeerChange::Restarted => {
+            tracing::warn!(%anchor, "another anchor has started anew, without its bindings");
+        }
+        PeerChange::Unsupported => {
+            tracing::warn!(%anchor, "another anchor knows no heartbeats (RFC 5847): it is not asked again");
         }
     }
 }

@@ -41,6 +41,8 @@ impl Config {
                 Signalling {
                     code_points: _,
                     max_lifetime: _,
+                    refresh_request: _,
+                    peers: _,
                     allow_unauthenticated: _,
                     journal: _,
                 },
@@ -74,6 +76,10 @@ impl Config {
                 self.signalling.code_points == new.signalling.code_points,
             ),
             (
+                "[signalling] peers",
+                self.signalling.peers == new.signalling.peers,
+            ),
+            (
                 "[signalling] journal",
                 self.signalling.journal == new.signalling.journal,
             ),
@@ -95,6 +101,10 @@ impl Config {
             (
                 "[signalling] max-lifetime",
                 self.signalling.max_lifetime == new.signalling.max_lifetime,
+            ),
+            (
+                "[signalling] refresh-request",
+                self.signalling.refresh_request == new.signalling.refresh_request,
             ),
             (
                 "[signalling] allow-unauthenticated",

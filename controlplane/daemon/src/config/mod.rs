@@ -266,6 +266,10 @@ pub struct Signalling {
     pub code_points: CodePoints,
     /// The longest lifetime that a binding is granted.
     pub max_lifetime: Duration,
+    /// How long before its binding ends a mobile node is asked to refresh it; `None`: never.
+    pub refresh_request: Option<Duration>,
+    /// Other anchors, asked once a minute whether they live.
+    pub peers: Vec<Ipv6Addr>,
     /// Whether Binding Updates without authentication are accepted.
     pub allow_unauthenticated: bool,
     /// Where sequence numbers are kept beyond a restart; `None`: nowhere.

@@ -323,6 +323,19 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
             Err("4s to 262136s are possible")
         }
     });
+    let refresh_request = section.text(
+        "refresh-request",
+        "a time such as \"30s\", or \"off\"",
+        |text| match text {
+            "off" => Ok(None),
+            _ => duration::parse(text).map(Some),
+        },
+    );
+    let peers = section.texts(
+        "peers",
+        "IPv6 addresses such as \"2001:db8:e::1\"",
+        str::parse,
+    );
     let allow_unauthenticated = section.boolean("allow-unauthenticated").unwrap_or(false);
     let journal = string(
         &section,
@@ -332,6 +345,12 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     section.finish();
     let value = Signalling {
         code_points,
+        refresh_request: refresh_request.and_then(|time| time.value),
+        peers: peers
+            .unwrap_or_default()
+            .into_iter()
+            .map(|peer| peer.value)
+            .collect(),
         allow_unauthenticated,
         journal: journal
             .filter(|path| path.value != "off")

@@ -6,6 +6,7 @@ use ipnet::Ipv6Net;
 
 use super::Anchor;
 use super::events::ReleaseReason;
+use super::pool::Pool;
 use super::prefix_lifetime::{PrefixEnds, PrefixLifetimes};
 use super::timers::Timer;
 use crate::time::Now;
@@ -42,6 +43,11 @@ impl Anchor {
     /// RFC 6275 §10.3.1: "The home agent MUST remove a binding when the valid lifetime of the prefix associated with it
     /// expires."
     pub(crate) fn end_prefix(&mut self, now: Now, prefix: Ipv6Net) {
+        // The pool may have been prolonged, or taken away, since this was planned.
+        let has_ended = |pool: &Pool| pool.prefix == prefix && !pool.ends.is_valid(now);
+        if !self.pools.iter().any(has_ended) {
+            return;
+        }
         let bound = self.cache.bindings.keys();
         let mut ended: Vec<Ipv6Addr> = bound
             .filter(|home_address| prefix.contains(*home_address))

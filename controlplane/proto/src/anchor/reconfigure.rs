@@ -42,8 +42,8 @@ pub enum ReconfigureError {
 }
 
 impl Anchor {
-    /// Goes on with another configuration. Its [`epoch`](AnchorConfig::epoch) and what it says about lost sequence state
-    /// are of the start, and are ignored. Gives the home addresses whose bindings have ended:
+    /// Goes on with another configuration. Its [`epoch`](AnchorConfig::epoch), its restart counter and what it says about lost
+    /// sequence state are of the start, and are ignored. Gives the home addresses whose bindings have ended:
     ///
     /// - those of mobile nodes without any security association left,
     /// - home addresses that belong to somebody else now,
@@ -73,6 +73,7 @@ impl Anchor {
             self.parameter_problems = TokenBucket::new(errors_per_second, now.mono_ns);
         }
         config.epoch = self.config.epoch;
+        config.heartbeat.restart_counter = self.config.heartbeat.restart_counter;
         config.sequence_state_lost = self.config.sequence_state_lost;
         config.home_sequence_state_lost = self.config.home_sequence_state_lost;
         self.config = config;
@@ -95,7 +96,10 @@ impl Anchor {
             ("address", config.address == self.config.address),
             ("code points", config.code_points == self.config.code_points),
             ("roles", config.roles == self.config.roles),
-            ("peers", config.heartbeat == self.config.heartbeat),
+            (
+                "peers",
+                config.heartbeat.peers == self.config.heartbeat.peers,
+            ),
         ];
         match fixed.into_iter().find(|(_, same)| !same) {
             Some((what, _)) => Err(ReconfigureError::Fixed(what)),
