@@ -4,6 +4,10 @@
 //! none. A packet runs through `receive` (RFC 6275 §9.2) to its message: `query`, `request` (what DHoA Requests and
 //! DHP Binding Updates have in common) with `dhoa_request` and `binding_update`, or `home_registration`. All of them
 //! change bindings through `lifecycle` only, which keeps pools, timers and the event stream in step.
+//!
+//! Beside them: `duplicate_detection` and `home_link` for real home links, `correspondent` for mobile nodes whose home is
+//! elsewhere, `discovery` for what is asked by ICMPv6, `departure` for those that are asked to leave, `heartbeat` for other
+//! anchors. What of RFC 6275 each meets, and by which tests, stands in `DUTIES.md`.
 
 mod answers;
 mod binding_cache;
