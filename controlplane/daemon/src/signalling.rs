@@ -4,19 +4,19 @@
 //! call [`turn`](Signalling::turn) whenever a worker has punted, a command has been given or time has passed. The daemon
 //! does so on the control thread ([`crate::control`]), tests and benchmarks wherever they like.
 
+mod commands;
+
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
-use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorCommand, AnchorConfig, ConfigError, PeerChange, ReconfigureError,
-};
+use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, ConfigError, PeerChange};
 use dhp_proto::time::Now;
 use dhp_segment::{
     Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
     TraceRequest,
 };
-use dhp_wire::codepoints::{next_header, revocation_trigger};
+use dhp_wire::codepoints::next_header;
 use dhp_wire::extension;
 use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
@@ -182,70 +182,6 @@ impl Signalling {
     pub fn take_traces(&mut self, request: TraceRequest) -> Vec<TracedBy> {
         let now = self.now();
         self.traces.take(&mut self.control, request, now.mono_ns)
-    }
-
-    /// Refuse new mobile nodes, or take them again.
-    pub fn set_draining(&mut self, draining: bool) {
-        let now = self.now();
-        self.anchor
-            .handle_command(now, AnchorCommand::SetDraining(draining));
-        self.collect(0, None);
-    }
-
-    /// Go on with another configuration. Gives the home addresses whose bindings have ended by it.
-    ///
-    /// # Errors
-    /// [`ReconfigureError`]; nothing has changed then.
-    pub fn reconfigure(
-        &mut self,
-        mut config: AnchorConfig,
-    ) -> Result<Vec<Ipv6Addr>, ReconfigureError> {
-        // What fits the segment was decided when it was made.
-        config.limits.max_home_addresses = self.anchor.config().limits.max_home_addresses;
-        let now = self.now();
-        let ended = self.anchor.reconfigure(now, config)?;
-        self.collect(0, None);
-        self.carry_out();
-        Ok(ended)
-    }
-
-    /// End a binding; `false` if there is none.
-    pub fn release(&mut self, home_address: Ipv6Addr) -> bool {
-        self.command(home_address, AnchorCommand::Release { home_address })
-    }
-
-    /// End a binding by Binding Revocation, so that its mobile node learns of it; `false` if there is none.
-    pub fn revoke(&mut self, home_address: Ipv6Addr) -> bool {
-        let trigger = revocation_trigger::ADMINISTRATIVE;
-        let command = AnchorCommand::Revoke {
-            home_address,
-            trigger,
-        };
-        self.command(home_address, command)
-    }
-
-    /// Have a mobile node find another home agent; `false` if it is not bound.
-    pub fn switch_home_agent(
-        &mut self,
-        home_address: Ipv6Addr,
-        home_agent: Option<Ipv6Addr>,
-    ) -> bool {
-        let command = AnchorCommand::SwitchHomeAgent {
-            home_address,
-            home_agents: home_agent.into_iter().collect(),
-            remaining: None,
-        };
-        self.command(home_address, command)
-    }
-
-    /// Whether the home address was bound.
-    fn command(&mut self, home_address: Ipv6Addr, command: AnchorCommand) -> bool {
-        let bound = self.forwarding.bound(home_address).is_some();
-        let now = self.now();
-        self.anchor.handle_command(now, command);
-        self.collect(0, None);
-        self.carry_out();
-        bound
     }
 
     /// Follow the network, by a plan of all of it.
