@@ -8,3 +8,4 @@ mod api;
 mod discovery;
 mod mutations;
 mod network;
+mod restart;
