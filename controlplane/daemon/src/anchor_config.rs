@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dhp_proto::anchor::{self, AnchorConfig, PoolConfig};
+use dhp_proto::anchor::{self, AnchorConfig, PoolConfig, PrefixLifetimes};
 use dhp_proto::security_association::{
     MnId, Permissions, SecurityAssociation, SecurityAssociationError,
 };
@@ -38,6 +38,10 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
         .iter()
         .map(|pool| PoolConfig {
             quarantine: pool.quarantine,
+            lifetimes: PrefixLifetimes {
+                valid: pool.valid_lifetime,
+                preferred: pool.preferred_lifetime,
+            },
             ..PoolConfig::new(
                 pool.prefix,
                 match pool.kind {

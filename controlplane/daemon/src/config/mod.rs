@@ -180,6 +180,10 @@ pub struct Pool {
     pub kind: PoolKind,
     /// How long a released address rests before another mobile node can get it.
     pub quarantine: Duration,
+    /// How long the prefix is valid from the start, or the reload that changes this; `None`: for ever.
+    pub valid_lifetime: Option<Duration>,
+    /// How long it is preferred.
+    pub preferred_lifetime: Option<Duration>,
 }
 
 /// `[[directory]]`: a DHP that this locator knows.

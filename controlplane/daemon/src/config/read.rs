@@ -242,6 +242,16 @@ fn pool(section: Section<'_>) -> Option<Located<Pool>> {
     });
     let kind = section.require("kind", kind, "\"dhoa\" or \"home\"");
     let quarantine = section.text("quarantine", DURATION, duration::parse);
+    let lifetime = |key| {
+        let expected = "a time such as \"30h\", or \"infinite\"";
+        let read = section.text(key, expected, |text| match text {
+            "infinite" => Ok(None),
+            _ => duration::parse(text).map(Some),
+        });
+        read.and_then(|time| time.value)
+    };
+    let valid_lifetime = lifetime("valid-lifetime");
+    let preferred_lifetime = lifetime("preferred-lifetime");
     section.finish();
     let prefix = prefix?;
     Some(Located {
@@ -249,6 +259,8 @@ fn pool(section: Section<'_>) -> Option<Located<Pool>> {
             prefix: prefix.value,
             kind: kind?.value,
             quarantine: quarantine.map_or(Duration::from_secs(240), |time| time.value),
+            valid_lifetime,
+            preferred_lifetime,
         },
         span: prefix.span,
     })

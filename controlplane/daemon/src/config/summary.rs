@@ -32,6 +32,8 @@ impl Config {
                 "prefix": pool.prefix,
                 "kind": pool.kind.name(),
                 "quarantine_seconds": pool.quarantine.as_secs(),
+                "valid-lifetime_seconds": pool.valid_lifetime.map(|time| time.as_secs()),
+                "preferred-lifetime_seconds": pool.preferred_lifetime.map(|time| time.as_secs()),
             })).collect::<Vec<_>>(),
             "coverage": self.coverage.iter().map(|prefix| json!({"prefix": prefix})).collect::<Vec<_>>(),
             "directory": self.directory.iter().map(|entry| json!({
