@@ -29,6 +29,7 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.code_points = config.signalling.code_points;
     wanted.preference = config.anchor.preference;
     wanted.max_lifetime = Lifetime::at_most(config.signalling.max_lifetime);
+    wanted.refresh_advice = config.signalling.refresh_advice.map(Lifetime::at_most);
     wanted.refresh_request = config.signalling.refresh_request;
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;

@@ -41,6 +41,7 @@ impl Config {
                 Signalling {
                     code_points: _,
                     max_lifetime: _,
+                    refresh_advice: _,
                     refresh_request: _,
                     peers: _,
                     allow_unauthenticated: _,
@@ -101,6 +102,10 @@ impl Config {
             (
                 "[signalling] max-lifetime",
                 self.signalling.max_lifetime == new.signalling.max_lifetime,
+            ),
+            (
+                "[signalling] refresh-advice",
+                self.signalling.refresh_advice == new.signalling.refresh_advice,
             ),
             (
                 "[signalling] refresh-request",

@@ -270,6 +270,8 @@ pub struct Signalling {
     pub code_points: CodePoints,
     /// The longest lifetime that a binding is granted.
     pub max_lifetime: Duration,
+    /// The interval of refreshes that mobile nodes are advised of; `None`: none.
+    pub refresh_advice: Option<Duration>,
     /// How long before its binding ends a mobile node is asked to refresh it; `None`: never.
     pub refresh_request: Option<Duration>,
     /// Other anchors, asked once a minute whether they live.

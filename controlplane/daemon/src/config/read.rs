@@ -335,14 +335,19 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
             Err("4s to 262136s are possible")
         }
     });
-    let refresh_request = section.text(
-        "refresh-request",
-        "a time such as \"30s\", or \"off\"",
-        |text| match text {
-            "off" => Ok(None),
-            _ => duration::parse(text).map(Some),
-        },
-    );
+    let time_or_off = |key| {
+        let read = section.text(
+            key,
+            "a time such as \"30s\", or \"off\"",
+            |text| match text {
+                "off" => Ok(None),
+                _ => duration::parse(text).map(Some),
+            },
+        );
+        read.and_then(|time| time.value)
+    };
+    let refresh_advice = time_or_off("refresh-advice");
+    let refresh_request = time_or_off("refresh-request");
     let peers = section.texts(
         "peers",
         "IPv6 addresses such as \"2001:db8:e::1\"",
@@ -357,7 +362,8 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     section.finish();
     let value = Signalling {
         code_points,
-        refresh_request: refresh_request.and_then(|time| time.value),
+        refresh_advice,
+        refresh_request,
         peers: peers
             .unwrap_or_default()
             .into_iter()

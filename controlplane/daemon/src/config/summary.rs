@@ -73,6 +73,7 @@ impl Config {
                 "mh-type": self.signalling.code_points.mh_type,
                 "option-type": self.signalling.code_points.option,
                 "max-lifetime_seconds": self.signalling.max_lifetime.as_secs(),
+                "refresh-advice_seconds": self.signalling.refresh_advice.map(|time| time.as_secs()),
                 "refresh-request_seconds": self.signalling.refresh_request.map(|time| time.as_secs()),
                 "peers": self.signalling.peers,
                 "allow-unauthenticated": self.signalling.allow_unauthenticated,
