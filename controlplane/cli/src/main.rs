@@ -67,6 +67,21 @@ enum Command {
         #[arg(value_name = "HOME_ADDRESS")]
         home_address: Ipv6Addr,
     },
+    /// End the binding of a home address by Binding Revocation (RFC 5846): the mobile node is told first
+    Revoke {
+        /// The home address, or distributed home address
+        #[arg(value_name = "HOME_ADDRESS")]
+        home_address: Ipv6Addr,
+    },
+    /// Have a mobile node find another home agent (RFC 5142); this one serves it until then
+    Switch {
+        /// The home address, or distributed home address
+        #[arg(value_name = "HOME_ADDRESS")]
+        home_address: Ipv6Addr,
+        /// The other home agent; without one the mobile node has to search
+        #[arg(value_name = "HOME_AGENT")]
+        home_agent: Option<Ipv6Addr>,
+    },
     /// Take no new mobile nodes and withdraw the routes of the DHoA pools (on), or undo that (off); those that are bound
     /// stay, and are served as far as their packets still come here
     Drain {
@@ -126,6 +141,16 @@ fn request(command: &Command) -> Request {
         Command::Reload => Request::Reload,
         Command::Release { home_address } => Request::Release {
             home_address: *home_address,
+        },
+        Command::Revoke { home_address } => Request::Revoke {
+            home_address: *home_address,
+        },
+        Command::Switch {
+            home_address,
+            home_agent,
+        } => Request::Switch {
+            home_address: *home_address,
+            home_agent: *home_agent,
         },
         Command::Drain { switch } => Request::Drain {
             on: matches!(switch, Switch::On),

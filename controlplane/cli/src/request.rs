@@ -57,6 +57,20 @@ pub enum Request {
         /// Whose.
         home_address: Ipv6Addr,
     },
+    /// End a binding by Binding Revocation (RFC 5846): its mobile node is told, and the binding ends once it has answered, or
+    /// does not.
+    Revoke {
+        /// Whose.
+        home_address: Ipv6Addr,
+    },
+    /// Have a mobile node find another home agent (RFC 5142). Its binding is served until then, and no longer refreshed.
+    Switch {
+        /// Whose.
+        home_address: Ipv6Addr,
+        /// The other home agent; without one it has to search.
+        #[serde(default)]
+        home_agent: Option<Ipv6Addr>,
+    },
     /// Read the configuration again.
     Reload,
     /// Take no new mobile nodes and withdraw the routes of the DHoA pools, or undo that.

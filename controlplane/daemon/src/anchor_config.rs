@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dhp_proto::anchor::{self, AnchorConfig, PoolConfig};
+use dhp_proto::anchor::{self, AnchorConfig, PoolConfig, PrefixLifetimes};
 use dhp_proto::security_association::{
     MnId, Permissions, SecurityAssociation, SecurityAssociationError,
 };
@@ -29,17 +29,27 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.code_points = config.signalling.code_points;
     wanted.preference = config.anchor.preference;
     wanted.max_lifetime = Lifetime::at_most(config.signalling.max_lifetime);
+    wanted.refresh_advice = config.signalling.refresh_advice.map(Lifetime::at_most);
+    wanted.refresh_request = config.signalling.refresh_request;
+    wanted.heartbeat.peers.clone_from(&config.signalling.peers);
+    wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);
     wanted.pools = config
         .pools
         .iter()
         .map(|pool| PoolConfig {
-            prefix: pool.prefix,
-            kind: match pool.kind {
-                PoolKind::Dhoa => anchor::PoolKind::Dhoa,
-                PoolKind::Home => anchor::PoolKind::Home,
-            },
             quarantine: pool.quarantine,
+            lifetimes: PrefixLifetimes {
+                valid: pool.valid_lifetime,
+                preferred: pool.preferred_lifetime,
+            },
+            ..PoolConfig::new(
+                pool.prefix,
+                match pool.kind {
+                    PoolKind::Dhoa => anchor::PoolKind::Dhoa,
+                    PoolKind::Home => anchor::PoolKind::Home,
+                },
+            )
         })
         .collect();
     wanted.directory = config
@@ -62,14 +72,16 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
         .mobile_nodes
         .iter()
         .any(|node| node.route_optimization);
-    // Sequence numbers are kept in memory only: after a start, a timestamp tells the new from the recorded. Not so for
-    // classic updates, whose mobile nodes need not know of timestamps: RFC 6275 §15.3 knows of the replays that this allows.
+    // Unless a journal says otherwise, sequence numbers of the time before are not known: then a timestamp tells the new from
+    // the recorded. Not so for classic updates, whose mobile nodes need not know of timestamps: RFC 6275 §15.3 knows of the replays that this allows.
     wanted.sequence_state_lost = true;
     // Seconds of the clock rise from start to start, which is all that an epoch has to do.
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     wanted.epoch = since_epoch.as_secs();
+    // RFC 5847 §3.2: bindings are lost with each start, so the counter has to differ from that of the start before.
+    wanted.heartbeat.restart_counter = u32::try_from(wanted.epoch).unwrap_or(u32::MAX);
     Ok(wanted)
 }
 

@@ -12,6 +12,7 @@ use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::control::{self, ControlHandle};
 use crate::forwarding::TunnelLimits;
+use crate::journal::{Journal, Restored};
 use crate::mirror::Plan;
 use crate::signalling::{Signalling, SignallingError};
 
@@ -58,7 +59,7 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Start one in private memory. Workers that join find the routes of `plan`. `seconds` counts the time from the punt
-    /// of a message to the inject of its answer.
+    /// of a message to the inject of its answer; `journal` keeps sequence numbers.
     ///
     /// # Errors
     /// [`StartError`].
@@ -69,6 +70,7 @@ impl ControlPlane {
         plan: &Plan,
         seconds: Histogram,
         limits: TunnelLimits,
+        journal: Option<(Journal, Restored)>,
     ) -> Result<Self, StartError> {
         let segment = Segment::anonymous(geometry)?;
         let bell = Bell::new()?;
@@ -82,6 +84,9 @@ impl ControlPlane {
         let mut signalling =
             Signalling::new(&segment, anchor, clock, wakes.clone(), seed, seconds)?;
         signalling.limit_tunnels(limits);
+        if let Some((journal, restored)) = journal {
+            signalling.keep_numbers(journal, restored);
+        }
         signalling.follow_network(plan);
         let (handle, thread) = control::spawn(signalling, bell.clone())?;
         Ok(Self {

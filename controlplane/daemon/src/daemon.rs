@@ -17,6 +17,7 @@ use crate::control_plane::ControlPlane;
 use crate::forwarding::TunnelLimits;
 use crate::health::HealthMonitor;
 use crate::inspector::Inspector;
+use crate::journal::{Journal, Restored};
 use crate::metrics::Metrics;
 use crate::mirror::{Territory, Watcher, plan};
 use crate::operator::Operator;
@@ -45,9 +46,15 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     // The workers start with the kernel's routes, not without any.
     let territory = Territory::of(config);
     let watcher = Watcher::start().await?;
+    let mut anchor = anchor_config(config)?;
+    let journal = open_journal(config)?;
+    // Where no number of the time before is known, timestamps tell the new from the recorded.
+    anchor.sequence_state_lost = journal
+        .as_ref()
+        .is_none_or(|(_, restored)| !restored.is_known);
     let control = ControlPlane::start(
         &geometry(config),
-        anchor_config(config)?,
+        anchor,
         system_clock(),
         &plan(watcher.state(), &territory),
         metrics.signalling_seconds(),
@@ -55,6 +62,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
             path_mtu: config.anchor.path_mtu,
             rate_cap: config.rates.binding,
         },
+        journal,
     )?;
 
     let socket = ControlSocket::bind(&config.api.socket)?;
@@ -159,12 +167,26 @@ fn warn_of_what_stands(config: &Config) {
             "experimental code points are in use: RFC 5096 forbids to deploy them beyond experiments; [signalling] sets others"
         );
     }
+    if config.signalling.allow_unauthenticated {
+        tracing::warn!(
+            "Binding Updates without authentication are accepted: anyone can bind the home addresses of [[mobile-node]]; this is for laboratories"
+        );
+    }
     if !kernel_forwards() {
         tracing::warn!(
             "the kernel does not forward IPv6, so that it does not find neighbours for forwarded packets; remedy: sysctl -w \
              net.ipv6.conf.all.forwarding=1"
         );
     }
+}
+
+fn open_journal(config: &Config) -> anyhow::Result<Option<(Journal, Restored)>> {
+    let Some(path) = &config.signalling.journal else {
+        return Ok(None);
+    };
+    let opened = Journal::open(path)
+        .with_context(|| format!("cannot open the journal {}", path.display()))?;
+    Ok(Some(opened))
 }
 
 fn geometry(config: &Config) -> Geometry {

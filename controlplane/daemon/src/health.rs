@@ -46,6 +46,12 @@ impl HealthMonitor {
                 code_points.mh_type, code_points.option
             ));
         }
+        if config.signalling.allow_unauthenticated {
+            standing.push(
+                "Binding Updates without authentication are accepted: anyone can bind the home addresses of [[mobile-node]]"
+                    .to_owned(),
+            );
+        }
         if config.mobile_nodes.is_empty()
             && (config.anchor.roles.dhp || config.anchor.roles.home_agent)
         {

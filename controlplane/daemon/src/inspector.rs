@@ -118,6 +118,11 @@ impl Inspector {
             } => self.trace(address, drops_only).await.map(Reply::Trace),
             Request::Config => Ok(Reply::Config(self.operator.config().summary())),
             Request::Release { home_address } => return self.release(home_address).await,
+            Request::Revoke { home_address } => return self.revoke(home_address).await,
+            Request::Switch {
+                home_address,
+                home_agent,
+            } => return self.switch(home_address, home_agent).await,
             Request::Drain { on } => return self.drain(on).await,
             Request::Reload => {
                 return match self.reload().await {
@@ -318,11 +323,32 @@ impl Inspector {
     }
 
     async fn release(&self, home_address: Ipv6Addr) -> Answer {
-        match self.operator.release(home_address).await {
-            Ok(true) => Answer::Ok(Reply::Done(format!("released {home_address}"))),
-            Ok(false) => Answer::Error(format!("{home_address} is not bound")),
-            Err(stopped) => Answer::Error(stopped.to_string()),
-        }
+        let sentence = format!("released {home_address}");
+        told(
+            home_address,
+            sentence,
+            self.operator.release(home_address).await,
+        )
+    }
+
+    async fn revoke(&self, home_address: Ipv6Addr) -> Answer {
+        let sentence = format!(
+            "{home_address} is asked to leave: its binding ends when it has answered, or in 3 s"
+        );
+        told(
+            home_address,
+            sentence,
+            self.operator.revoke(home_address).await,
+        )
+    }
+
+    async fn switch(&self, home_address: Ipv6Addr, home_agent: Option<Ipv6Addr>) -> Answer {
+        let sentence = match home_agent {
+            Some(home_agent) => format!("{home_address} is asked to go to {home_agent}"),
+            None => format!("{home_address} is asked to find another home agent"),
+        };
+        let asked = self.operator.switch(home_address, home_agent).await;
+        told(home_address, sentence, asked)
     }
 
     async fn drain(&self, on: bool) -> Answer {
@@ -406,5 +432,14 @@ fn counters(snapshot: &Snapshot) -> Counters {
     Counters {
         workers: workers.collect(),
         engine,
+    }
+}
+
+/// The answer to a command for one mobile node.
+fn told(home_address: Ipv6Addr, sentence: String, was_bound: Result<bool, Stopped>) -> Answer {
+    match was_bound {
+        Ok(true) => Answer::Ok(Reply::Done(sentence)),
+        Ok(false) => Answer::Error(format!("{home_address} is not bound")),
+        Err(stopped) => Answer::Error(stopped.to_string()),
     }
 }

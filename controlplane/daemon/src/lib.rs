@@ -6,6 +6,7 @@
 //! | [`mirror`] | follows the kernel's routes and neighbours, and plans what the workers shall do |
 //! | [`forwarding`] | writes bindings, routes and next hops into the segment |
 //! | [`signalling`] | takes punted packets through the protocol engine, and injects its answers |
+//! | [`journal`] | keeps sequence numbers beyond a restart |
 //! | [`control`] | the thread that does so, and how others talk to it |
 //! | [`control_plane`] | segment and control thread together; workers on any ports join it |
 //! | [`workers`] | the forwarding threads on Linux interfaces |
@@ -28,6 +29,7 @@ pub mod forwarding;
 pub mod health;
 pub mod http;
 pub mod inspector;
+pub mod journal;
 pub mod logging;
 pub mod metrics;
 pub mod mirror;

@@ -117,6 +117,30 @@ impl Operator {
             .await
     }
 
+    /// End a binding by Binding Revocation; `false` if there is none.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn revoke(&self, home_address: Ipv6Addr) -> Result<bool, Stopped> {
+        self.control
+            .ask(move |signalling| signalling.revoke(home_address))
+            .await
+    }
+
+    /// Have a mobile node find another home agent; `false` if it is not bound.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn switch(
+        &self,
+        home_address: Ipv6Addr,
+        home_agent: Option<Ipv6Addr>,
+    ) -> Result<bool, Stopped> {
+        self.control
+            .ask(move |signalling| signalling.switch_home_agent(home_address, home_agent))
+            .await
+    }
+
     /// Refuse new mobile nodes and withdraw the routes of the DHoA pools, or undo both.
     ///
     /// # Errors

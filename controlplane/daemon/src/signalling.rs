@@ -4,24 +4,26 @@
 //! call [`turn`](Signalling::turn) whenever a worker has punted, a command has been given or time has passed. The daemon
 //! does so on the control thread ([`crate::control`]), tests and benchmarks wherever they like.
 
+mod commands;
+
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
-use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorCommand, AnchorConfig, ConfigError, ReconfigureError,
-};
+use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, ConfigError, PeerChange};
 use dhp_proto::time::Now;
 use dhp_segment::{
     Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
     TraceRequest,
 };
+use dhp_wire::codepoints::next_header;
 use dhp_wire::extension;
 use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
 
 use crate::clock::Clock;
 use crate::forwarding::{Forwarding, ForwardingError, TunnelLimits};
+use crate::journal::{Journal, Restored};
 use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
 
@@ -89,6 +91,8 @@ pub struct Signalling {
     outgoing: VecDeque<Outgoing>,
     counters: SignallingCounters,
     traces: PacketTraces,
+    /// Where used sequence numbers are kept; `None`: nowhere.
+    journal: Option<Journal>,
     /// What of the plan does not fit the segment, until it does.
     network_error: Option<String>,
 }
@@ -121,6 +125,7 @@ impl Signalling {
             outgoing: VecDeque::new(),
             counters: SignallingCounters::default(),
             traces: PacketTraces::default(),
+            journal: None,
             network_error: None,
         })
     }
@@ -128,6 +133,14 @@ impl Signalling {
     /// Limit the tunnels of bindings to come.
     pub fn limit_tunnels(&mut self, limits: TunnelLimits) {
         self.forwarding.limit_tunnels(limits);
+    }
+
+    /// Keep sequence numbers in a journal, and take those that it has from before. Before the first turn.
+    pub fn keep_numbers(&mut self, journal: Journal, restored: Restored) {
+        for number in restored.numbers {
+            self.anchor.restore_number(number);
+        }
+        self.journal = Some(journal);
     }
 
     /// The protocol engine, to look at.
@@ -169,42 +182,6 @@ impl Signalling {
     pub fn take_traces(&mut self, request: TraceRequest) -> Vec<TracedBy> {
         let now = self.now();
         self.traces.take(&mut self.control, request, now.mono_ns)
-    }
-
-    /// Refuse new mobile nodes, or take them again.
-    pub fn set_draining(&mut self, draining: bool) {
-        let now = self.now();
-        self.anchor
-            .handle_command(now, AnchorCommand::SetDraining(draining));
-        self.collect(0, None);
-    }
-
-    /// Go on with another configuration. Gives the home addresses whose bindings have ended by it.
-    ///
-    /// # Errors
-    /// [`ReconfigureError`]; nothing has changed then.
-    pub fn reconfigure(
-        &mut self,
-        mut config: AnchorConfig,
-    ) -> Result<Vec<Ipv6Addr>, ReconfigureError> {
-        // What fits the segment was decided when it was made.
-        config.limits.max_home_addresses = self.anchor.config().limits.max_home_addresses;
-        let now = self.now();
-        let ended = self.anchor.reconfigure(now, config)?;
-        self.collect(0, None);
-        self.carry_out();
-        Ok(ended)
-    }
-
-    /// End a binding; `false` if there is none.
-    pub fn release(&mut self, home_address: Ipv6Addr) -> bool {
-        let bound = self.forwarding.bound(home_address).is_some();
-        let now = self.now();
-        self.anchor
-            .handle_command(now, AnchorCommand::Release { home_address });
-        self.collect(0, None);
-        self.carry_out();
-        bound
     }
 
     /// Follow the network, by a plan of all of it.
@@ -264,6 +241,9 @@ impl Signalling {
                 PuntKind::HomeAddressOption => {
                     self.anchor.handle_unbound_home_address(now, packet);
                 }
+                PuntKind::Mobility | PuntKind::QueryAnycast if is_icmp(packet) => {
+                    self.anchor.handle_icmpv6(now, None, packet);
+                }
                 PuntKind::Mobility | PuntKind::QueryAnycast => {
                     self.anchor.handle_packet(now, packet);
                 }
@@ -301,6 +281,21 @@ impl Signalling {
                             true
                         }
                     }
+                }
+                AnchorAction::Peer { address, change } => {
+                    tell_of_peer(*address, *change);
+                    true
+                }
+                // The configuration names no real home links, and makes no correspondent of the anchor.
+                action @ (AnchorAction::OnLink { .. } | AnchorAction::Route(_)) => {
+                    tracing::warn!(?action, "nothing of that is configured");
+                    true
+                }
+                AnchorAction::KeepNumber(number) => {
+                    if let Some(journal) = &self.journal {
+                        journal.keep(*number);
+                    }
+                    true
                 }
                 AnchorAction::Transmit(packet) => {
                     let done = self.transmit(packet, next.worker, next.punted_ns);
@@ -364,6 +359,25 @@ impl Signalling {
             }
         }
     }
+}
+
+/// Tells the log what has become of another anchor.
+fn tell_of_peer(anchor: Ipv6Addr, change: PeerChange) {
+    match change {
+        PeerChange::Up => tracing::info!(%anchor, "another anchor answers"),
+        PeerChange::Down => tracing::warn!(%anchor, "another anchor does not answer"),
+        PeerChange::Restarted => {
+            tracing::warn!(%anchor, "another anchor has started anew, without its bindings");
+        }
+        PeerChange::Unsupported => {
+            tracing::warn!(%anchor, "another anchor knows no heartbeats (RFC 5847): it is not asked again");
+        }
+    }
+}
+
+/// Whether a punted packet is one of the ICMPv6 messages that the anchor answers, and no Mobility Header.
+fn is_icmp(packet: &[u8]) -> bool {
+    extension::walk(packet).is_ok_and(|chain| chain.upper_protocol == next_header::ICMPV6)
 }
 
 /// Has a tunnel follow a Packet Too Big message from inside it, which the worker has found to be about a packet of ours.

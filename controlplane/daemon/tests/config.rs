@@ -330,7 +330,7 @@ error: unknown key `prefx` in [[pool]]
  --> dhpd.toml:7:1
   |
 7 | prefx = \"2001:db8::/64\"
-  | ^^^^^ known here: kind, prefix, quarantine
+  | ^^^^^ known here: kind, preferred-lifetime, prefix, quarantine, valid-lifetime
   |
   = help: did you mean `prefix`?
 

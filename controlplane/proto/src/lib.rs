@@ -1,4 +1,4 @@
-//! Sans-IO protocol engines: the anchor (home agent, DHP and locator) and the mobile node.
+//! Sans-IO protocol engines: the anchor (home agent, DHP, locator and correspondent) and the mobile node.
 //!
 //! An engine has neither a clock nor a socket: it is given packets, commands and [`time::Now`], and gives back
 //! actions. The daemon, the mobile node's agent, simulators and fuzzers all run the same code.

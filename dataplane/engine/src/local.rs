@@ -1,7 +1,9 @@
 //! Packets to the anchor's own addresses and to the home-agents anycast addresses of what it covers
 
 use dhp_segment::{Counter, DropReason, PuntKind, PuntMeta, Reader, RingError, RouteAction};
-use dhp_wire::codepoints::icmpv6::{ERRONEOUS_FIELD, HOME_AGENT_DISCOVERY_REQUEST};
+use dhp_wire::codepoints::icmpv6::{
+    ERRONEOUS_FIELD, HOME_AGENT_DISCOVERY_REQUEST, MOBILE_PREFIX_SOLICITATION,
+};
 use dhp_wire::codepoints::{ipv6_option, next_header, routing_type};
 use dhp_wire::extension::{self, HeaderChain};
 use dhp_wire::icmpv6::IcmpError;
@@ -83,6 +85,9 @@ impl<P: Port> Path<P> {
             if is_partial(&chain) {
                 return self.discard(packet, DropReason::Fragment);
             }
+            return self.punt(packet, PuntKind::Mobility, origin);
+        }
+        if is_prefix_solicitation(packet.bytes(), &chain) {
             return self.punt(packet, PuntKind::Mobility, origin);
         }
         let Some((home_address, option)) = chain.home_address else {
@@ -184,6 +189,13 @@ impl<P: Port> Path<P> {
             .lookup_home(home_address)
             .is_some_and(|home| self.template_from(home, view.source_octets()).is_some())
     }
+}
+
+/// Whether a packet to the anchor is a Mobile Prefix Solicitation (RFC 6275 §6.7), which the control plane answers.
+fn is_prefix_solicitation(packet: &[u8], chain: &HeaderChain) -> bool {
+    chain.upper_protocol == next_header::ICMPV6
+        && !is_partial(chain)
+        && packet.get(chain.upper_offset) == Some(&MOBILE_PREFIX_SOLICITATION)
 }
 
 /// What the control plane answers at an anycast address: Mobility Headers, and Home Agent Address Discovery (RFC 6275 §10.5).

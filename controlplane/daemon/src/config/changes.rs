@@ -41,6 +41,11 @@ impl Config {
                 Signalling {
                     code_points: _,
                     max_lifetime: _,
+                    refresh_advice: _,
+                    refresh_request: _,
+                    peers: _,
+                    allow_unauthenticated: _,
+                    journal: _,
                 },
             api: _,
             log: Log {
@@ -71,6 +76,14 @@ impl Config {
                 "[signalling] mh-type or option-type",
                 self.signalling.code_points == new.signalling.code_points,
             ),
+            (
+                "[signalling] peers",
+                self.signalling.peers == new.signalling.peers,
+            ),
+            (
+                "[signalling] journal",
+                self.signalling.journal == new.signalling.journal,
+            ),
             ("[api]", self.api == new.api),
             ("[log] format", self.log.format == new.log.format),
         ];
@@ -89,6 +102,18 @@ impl Config {
             (
                 "[signalling] max-lifetime",
                 self.signalling.max_lifetime == new.signalling.max_lifetime,
+            ),
+            (
+                "[signalling] refresh-advice",
+                self.signalling.refresh_advice == new.signalling.refresh_advice,
+            ),
+            (
+                "[signalling] refresh-request",
+                self.signalling.refresh_request == new.signalling.refresh_request,
+            ),
+            (
+                "[signalling] allow-unauthenticated",
+                self.signalling.allow_unauthenticated == new.signalling.allow_unauthenticated,
             ),
             ("[log] level", self.log.level == new.log.level),
         ];

@@ -180,6 +180,10 @@ pub struct Pool {
     pub kind: PoolKind,
     /// How long a released address rests before another mobile node can get it.
     pub quarantine: Duration,
+    /// How long the prefix is valid from the start, or the reload that changes this; `None`: for ever.
+    pub valid_lifetime: Option<Duration>,
+    /// How long it is preferred.
+    pub preferred_lifetime: Option<Duration>,
 }
 
 /// `[[directory]]`: a DHP that this locator knows.
@@ -260,12 +264,22 @@ pub struct Rates {
 }
 
 /// `[signalling]`
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Signalling {
     /// The configured code points.
     pub code_points: CodePoints,
     /// The longest lifetime that a binding is granted.
     pub max_lifetime: Duration,
+    /// The interval of refreshes that mobile nodes are advised of; `None`: none.
+    pub refresh_advice: Option<Duration>,
+    /// How long before its binding ends a mobile node is asked to refresh it; `None`: never.
+    pub refresh_request: Option<Duration>,
+    /// Other anchors, asked once a minute whether they live.
+    pub peers: Vec<Ipv6Addr>,
+    /// Whether Binding Updates without authentication are accepted.
+    pub allow_unauthenticated: bool,
+    /// Where sequence numbers are kept beyond a restart; `None`: nowhere.
+    pub journal: Option<PathBuf>,
 }
 
 /// `[api]`

@@ -242,6 +242,16 @@ fn pool(section: Section<'_>) -> Option<Located<Pool>> {
     });
     let kind = section.require("kind", kind, "\"dhoa\" or \"home\"");
     let quarantine = section.text("quarantine", DURATION, duration::parse);
+    let lifetime = |key| {
+        let expected = "a time such as \"30h\", or \"infinite\"";
+        let read = section.text(key, expected, |text| match text {
+            "infinite" => Ok(None),
+            _ => duration::parse(text).map(Some),
+        });
+        read.and_then(|time| time.value)
+    };
+    let valid_lifetime = lifetime("valid-lifetime");
+    let preferred_lifetime = lifetime("preferred-lifetime");
     section.finish();
     let prefix = prefix?;
     Some(Located {
@@ -249,6 +259,8 @@ fn pool(section: Section<'_>) -> Option<Located<Pool>> {
             prefix: prefix.value,
             kind: kind?.value,
             quarantine: quarantine.map_or(Duration::from_secs(240), |time| time.value),
+            valid_lifetime,
+            preferred_lifetime,
         },
         span: prefix.span,
     })
@@ -323,9 +335,44 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
             Err("4s to 262136s are possible")
         }
     });
+    let time_or_off = |key| {
+        let read = section.text(
+            key,
+            "a time such as \"30s\", or \"off\"",
+            |text| match text {
+                "off" => Ok(None),
+                _ => duration::parse(text).map(Some),
+            },
+        );
+        read.and_then(|time| time.value)
+    };
+    let refresh_advice = time_or_off("refresh-advice");
+    let refresh_request = time_or_off("refresh-request");
+    let peers = section.texts(
+        "peers",
+        "IPv6 addresses such as \"2001:db8:e::1\"",
+        str::parse,
+    );
+    let allow_unauthenticated = section.boolean("allow-unauthenticated").unwrap_or(false);
+    let journal = string(
+        &section,
+        "journal",
+        "a path such as \"/var/lib/dhpd/numbers\", or \"off\"",
+    );
     section.finish();
     let value = Signalling {
         code_points,
+        refresh_advice,
+        refresh_request,
+        peers: peers
+            .unwrap_or_default()
+            .into_iter()
+            .map(|peer| peer.value)
+            .collect(),
+        allow_unauthenticated,
+        journal: journal
+            .filter(|path| path.value != "off")
+            .map(|path| PathBuf::from(path.value)),
         max_lifetime: longest.map_or(Duration::from_secs(600), |time| time.value),
     };
     Located { value, span }

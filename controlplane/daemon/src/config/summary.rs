@@ -32,6 +32,8 @@ impl Config {
                 "prefix": pool.prefix,
                 "kind": pool.kind.name(),
                 "quarantine_seconds": pool.quarantine.as_secs(),
+                "valid-lifetime_seconds": pool.valid_lifetime.map(|time| time.as_secs()),
+                "preferred-lifetime_seconds": pool.preferred_lifetime.map(|time| time.as_secs()),
             })).collect::<Vec<_>>(),
             "coverage": self.coverage.iter().map(|prefix| json!({"prefix": prefix})).collect::<Vec<_>>(),
             "directory": self.directory.iter().map(|entry| json!({
@@ -71,6 +73,11 @@ impl Config {
                 "mh-type": self.signalling.code_points.mh_type,
                 "option-type": self.signalling.code_points.option,
                 "max-lifetime_seconds": self.signalling.max_lifetime.as_secs(),
+                "refresh-advice_seconds": self.signalling.refresh_advice.map(|time| time.as_secs()),
+                "refresh-request_seconds": self.signalling.refresh_request.map(|time| time.as_secs()),
+                "peers": self.signalling.peers,
+                "allow-unauthenticated": self.signalling.allow_unauthenticated,
+                "journal": self.signalling.journal,
             },
             "api": {
                 "socket": self.api.socket,

@@ -7,7 +7,7 @@ use ipnet::Ipv6Net;
 
 use super::kernel::{KernelRoute, Link, RouteKind, Touched};
 use super::state::KernelState;
-use crate::config::Config;
+use crate::config::{Config, PoolKind};
 
 /// What of the configuration decides over addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub struct Territory {
     pub anchors: Vec<Ipv6Addr>,
     /// Address pools.
     pub pools: Vec<Ipv6Net>,
-    /// Prefixes of correspondents that this DHP covers.
+    /// Prefixes whose home-agents anycast addresses are answered for: those of correspondents that this DHP covers, and home
+    /// prefixes of a home agent.
     pub coverage: Vec<Ipv6Net>,
 }
 
@@ -26,14 +27,18 @@ impl Territory {
     /// What the configuration says.
     pub fn of(config: &Config) -> Self {
         let ports = config.ports.iter();
+        let roles = config.anchor.roles;
+        let covered = config.coverage.iter().filter(|_| roles.dhp).copied();
+        let homes = config.pools.iter().filter(|pool| {
+            // RFC 6275 §10.5: mobile nodes look for home agents there.
+            roles.home_agent && pool.kind == PoolKind::Home
+        });
+        let homes = homes.map(|pool| pool.prefix);
         Self {
             ports: ports.map(|port| port.interface.clone()).collect(),
             anchors: vec![config.anchor.address],
             pools: config.pools.iter().map(|pool| pool.prefix).collect(),
-            coverage: match config.anchor.roles.dhp {
-                true => config.coverage.clone(),
-                false => Vec::new(),
-            },
+            coverage: covered.chain(homes).collect(),
         }
     }
 }

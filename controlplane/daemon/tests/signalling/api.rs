@@ -46,6 +46,7 @@ impl Daemon {
                 path_mtu: 1500,
                 ..TunnelLimits::default()
             },
+            None,
         )
         .expect("a control plane");
         let (ports, [core, _, _]) = ports();
@@ -211,6 +212,32 @@ async fn every_question_has_its_answer() {
             .and_then(|value| value.as_str()),
         Some("2001:db8:d::1")
     );
+}
+
+/// A mobile node that is asked to leave keeps its binding until it has answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mobile_node_is_asked_to_leave() {
+    let mut daemon = Daemon::start().await;
+    let home_agent = Some("2001:db8:e::1".parse().expect("an address"));
+    let home_address = HOME;
+    let switch = Request::Switch {
+        home_address,
+        home_agent,
+    };
+    assert!(matches!(daemon.ask(&switch).await, Reply::Done(_)));
+    let revoke = Request::Revoke { home_address };
+    assert!(matches!(daemon.ask(&revoke).await, Reply::Done(_)));
+    let nobody = daemon
+        .line(r#"{"command":"revoke","home_address":"2001:db8:1:1::101"}"#)
+        .await;
+    assert_eq!(
+        nobody,
+        Answer::Error("2001:db8:1:1::101 is not bound".to_owned())
+    );
+    let Reply::Status(status) = daemon.ask(&Request::Status).await else {
+        panic!("no status")
+    };
+    assert_eq!(status.bindings.get("home"), Some(&1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

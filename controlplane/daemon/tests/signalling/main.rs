@@ -5,5 +5,7 @@ mod traces;
 
 mod answers;
 mod api;
+mod discovery;
 mod mutations;
 mod network;
+mod restart;

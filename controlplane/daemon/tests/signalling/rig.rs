@@ -96,7 +96,7 @@ pub fn territory() -> Territory {
         ports: vec!["core0".to_owned(), "cn0".to_owned()],
         anchors: vec![ANCHOR],
         pools: vec![net("2001:db8:1:1::/64"), net("2001:db8:d:1::/64")],
-        coverage: vec![net("2001:db8:c::/48")],
+        coverage: vec![net("2001:db8:c::/48"), net("2001:db8:1:1::/64")],
     }
 }
 

@@ -51,6 +51,10 @@ pub(crate) struct Binding {
     pub(crate) timer: Option<TimerKey>,
     /// The DMIP message that last changed the binding.
     pub(crate) order: Option<Order>,
+    /// Fires when the mobile node should be asked for a refresh.
+    pub(crate) refresh_timer: Option<TimerKey>,
+    /// Whether the link-local address with the same interface identifier is the mobile node's too (L bit).
+    pub(crate) link_local: bool,
     /// The flow that a dedicated DHoA is for.
     pub(crate) dedicated: Option<u16>,
     pub(crate) flows: Vec<FlowMode>,

@@ -93,7 +93,7 @@ impl Anchor {
             return Some(status::MCOA_PROHIBITED);
         }
         // "nor in a de-registration"
-        if !release && self.check_care_of(&proven.care_of).is_err() {
+        if !release && self.check_care_of(None, &proven.care_of).is_err() {
             return Some(status::INVALID_CARE_OF);
         }
         None
@@ -120,7 +120,8 @@ impl Anchor {
             .dhoas
             .iter()
             .filter(|other| other.address == home_address);
-        let lifetime = self.grant(same.map(asked).max().unwrap_or(proven.header.lifetime));
+        let longest = same.map(asked).max().unwrap_or(proven.header.lifetime);
+        let lifetime = self.grant(now, &home_address, longest);
         match self.cache.bindings.get(&home_address) {
             Some(binding) if binding.owner != proven.owner || binding.kind != PoolKind::Dhoa => {
                 return Verdict::refused(status::NOT_ASSIGNED);
@@ -161,17 +162,26 @@ impl Anchor {
                 }
             }
         }
+        // It has been asked to leave.
+        if self.departures.contains(&home_address) {
+            return Verdict::refused(status::PROHIBITED);
+        }
+        // The prefix is at its end.
+        if lifetime.is_zero() {
+            return Verdict::refused(status::NOT_HOME_SUBNET);
+        }
         let registration = Registration {
             home_address,
             owner: proven.owner,
             care_of: proven.care_of,
             lifetime,
             order: Some(proven.order),
+            link_local: false,
         };
         self.bind(now, registration);
         Verdict {
             status: status::ACCEPTED,
-            lifetime: lifetime.min(self.grant(asked(dhoa))),
+            lifetime: lifetime.min(asked(dhoa)),
         }
     }
 

@@ -7,6 +7,9 @@ use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::Lifetime;
 use ipnet::Ipv6Net;
 
+use super::heartbeat::HeartbeatConfig;
+use super::home_link::LinkId;
+use super::prefix_lifetime::PrefixLifetimes;
 use crate::security_association::SecurityAssociation;
 
 /// Which of its roles an anchor plays.
@@ -39,7 +42,7 @@ pub enum PoolKind {
     Home,
 }
 
-/// A prefix whose addresses are home addresses here: a virtual home link.
+/// A prefix whose addresses are home addresses here: of a virtual home link, or of a real one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
     /// The prefix.
@@ -48,6 +51,10 @@ pub struct PoolConfig {
     pub kind: PoolKind,
     /// How long a released DHoA is kept from other mobile nodes.
     pub quarantine: Duration,
+    /// What was left of the prefix when it was configured.
+    pub lifetimes: PrefixLifetimes,
+    /// The link that a home prefix is on-link of; `None` for a virtual home link, on which nothing but this anchor is.
+    pub link: Option<LinkId>,
 }
 
 impl PoolConfig {
@@ -61,6 +68,8 @@ impl PoolConfig {
             prefix,
             kind,
             quarantine: Self::DEFAULT_QUARANTINE,
+            lifetimes: PrefixLifetimes::default(),
+            link: None,
         }
     }
 }
@@ -106,6 +115,8 @@ impl Default for FlowCapacity {
 pub struct Limits {
     /// Home addresses that are bound or in quarantine.
     pub max_home_addresses: usize,
+    /// Mobile nodes that this anchor is a correspondent of.
+    pub max_correspondents: usize,
     /// Binding Errors a second, and ICMPv6 errors a second.
     pub errors_per_second: u32,
 }
@@ -114,6 +125,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_home_addresses: 1_000_000,
+            max_correspondents: 100_000,
             errors_per_second: 1000,
         }
     }
@@ -140,12 +152,28 @@ pub struct AnchorConfig {
     pub query_lifetime: Lifetime,
     /// What each SPI stands for.
     pub security_associations: Vec<SecurityAssociation>,
+    /// Whether a classic Binding Update without authentication is taken for its home address's owner's: for laboratories, and
+    /// for mobile nodes that IPsec protects on their way here. Anyone can then bind any configured home address.
+    pub allow_unauthenticated: bool,
     /// The longest lifetime that is granted.
     pub max_lifetime: Lifetime,
+    /// What this anchor is worth in the list of its home link's home agents (RFC 6275 §7.4).
+    pub home_agent_preference: u16,
+    /// Whether mobile nodes are told unasked when their home prefix changes (RFC 6275 §10.6.2).
+    pub advertise_prefixes: bool,
+    /// The interval of the Binding Refresh Advice that goes with an acknowledgement of a longer lifetime. RFC 6275 §10.3.1:
+    /// where bindings are kept in non-volatile storage it "MUST be omitted", which is `None`.
+    pub refresh_advice: Option<Lifetime>,
+    /// How long before a binding ends its mobile node is asked to refresh it (RFC 6275 §9.5.5); `None`: never.
+    pub refresh_request: Option<Duration>,
     /// What flows can be promised.
     pub capacity: FlowCapacity,
+    /// Other anchors whose life is watched.
+    pub heartbeat: HeartbeatConfig,
     /// Hard caps.
     pub limits: Limits,
+    /// Whether this anchor itself is a correspondent node that optimizes routes (RFC 6275 §9).
+    pub is_correspondent: bool,
     /// Whether this anchor permits route optimization to those whose security association permits it.
     pub route_optimization: bool,
     /// The sequence numbers of DMIPv6 messages that were used before this start are not known. Of each security
@@ -182,9 +210,16 @@ impl AnchorConfig {
             directory: Vec::new(),
             query_lifetime: Lifetime::at_most(Duration::from_secs(300)),
             security_associations: Vec::new(),
+            allow_unauthenticated: false,
             max_lifetime: Lifetime::at_most(Duration::from_secs(600)),
+            home_agent_preference: 0,
+            advertise_prefixes: false,
+            refresh_advice: None,
+            refresh_request: None,
             capacity: FlowCapacity::default(),
+            heartbeat: HeartbeatConfig::default(),
             limits: Limits::default(),
+            is_correspondent: false,
             route_optimization: false,
             sequence_state_lost: false,
             home_sequence_state_lost: false,

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use ipnet::Ipv6Net;
 use thiserror::Error;
 
-use super::config::{AnchorConfig, PoolConfig};
+use super::config::{AnchorConfig, PoolConfig, PoolKind};
 
 impl AnchorConfig {
     /// Finds what cannot work, before anything is started with it.
@@ -33,6 +33,10 @@ impl AnchorConfig {
         for (index, pool) in self.pools.iter().enumerate() {
             if pool.prefix.prefix_len() == 0 || !is_unicast_routable(&pool.prefix.network()) {
                 return Err(ConfigError::PoolPrefix(pool.prefix));
+            }
+            // RFC 6275 §10.3.1 has each new address tested for duplicates, which an answer to a DHoA Request cannot wait for.
+            if pool.kind == PoolKind::Dhoa && pool.link.is_some() {
+                return Err(ConfigError::LinkOfDhoas(pool.prefix));
             }
             let overlaps = |other: &&PoolConfig| {
                 other.prefix.contains(&pool.prefix) || pool.prefix.contains(&other.prefix)
@@ -89,6 +93,9 @@ pub enum ConfigError {
     /// A pool that cannot hold home addresses.
     #[error("pool {0} is not a prefix of unicast routable addresses")]
     PoolPrefix(Ipv6Net),
+    /// DHoAs are addresses of a virtual home link.
+    #[error("pool {0} of DHoAs has a home link, which only a home prefix can have")]
+    LinkOfDhoas(Ipv6Net),
     /// An address would be in two pools.
     #[error("pools {0} and {1} overlap")]
     PoolsOverlap(Ipv6Net, Ipv6Net),

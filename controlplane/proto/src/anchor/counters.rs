@@ -20,10 +20,32 @@ pub enum MessageKind {
     DhpBindingUpdate,
     /// DMIP type 6.
     DhpBindingConfirmation,
+    /// RFC 6275 Home Test Init.
+    HomeTestInit,
+    /// RFC 6275 Care-of Test Init.
+    CareOfTestInit,
+    /// RFC 6275 Home Test.
+    HomeTest,
+    /// RFC 6275 Care-of Test.
+    CareOfTest,
     /// RFC 6275 Binding Update.
     BindingUpdate,
     /// RFC 6275 Binding Acknowledgement.
     BindingAcknowledgement,
+    /// RFC 6275 Binding Refresh Request.
+    BindingRefreshRequest,
+    /// ICMPv6 Home Agent Address Discovery Reply.
+    HomeAgentDiscoveryReply,
+    /// ICMPv6 Mobile Prefix Advertisement.
+    MobilePrefixAdvertisement,
+    /// RFC 5846 Binding Revocation Indication.
+    BindingRevocationIndication,
+    /// RFC 5846 Binding Revocation Acknowledgement.
+    BindingRevocationAcknowledgement,
+    /// RFC 5142 Home Agent Switch.
+    HomeAgentSwitch,
+    /// RFC 5847 Heartbeat.
+    Heartbeat,
     /// RFC 6275 Binding Error.
     BindingError,
     /// ICMPv6 Parameter Problem.
@@ -41,8 +63,19 @@ impl MessageKind {
             Self::DhoaResponse => "dhoa_response",
             Self::DhpBindingUpdate => "dhp_binding_update",
             Self::DhpBindingConfirmation => "dhp_binding_confirmation",
+            Self::HomeTestInit => "home_test_init",
+            Self::CareOfTestInit => "care_of_test_init",
+            Self::HomeTest => "home_test",
+            Self::CareOfTest => "care_of_test",
             Self::BindingUpdate => "binding_update",
             Self::BindingAcknowledgement => "binding_acknowledgement",
+            Self::BindingRefreshRequest => "binding_refresh_request",
+            Self::HomeAgentDiscoveryReply => "home_agent_discovery_reply",
+            Self::MobilePrefixAdvertisement => "mobile_prefix_advertisement",
+            Self::BindingRevocationIndication => "binding_revocation_indication",
+            Self::BindingRevocationAcknowledgement => "binding_revocation_acknowledgement",
+            Self::HomeAgentSwitch => "home_agent_switch",
+            Self::Heartbeat => "heartbeat",
             Self::BindingError => "binding_error",
             Self::ParameterProblem => "parameter_problem",
         }

@@ -60,7 +60,7 @@ impl Anchor {
                 .extend(self.alternative(&correspondent).as_ref().map(information));
             return Err(refused);
         }
-        if self.check_care_of(&proven.care_of).is_err() {
+        if self.check_care_of(None, &proven.care_of).is_err() {
             return refuse(status::INVALID_CARE_OF);
         }
         // "coverage must contain it"
@@ -77,7 +77,7 @@ impl Anchor {
         let home_address = match self.held_dhoa(proven.owner, asked) {
             Some(home_address) => home_address,
             None => self
-                .choose_dhoa(proven.owner, &proven.security, asked.wish)
+                .choose_dhoa(now, proven.owner, &proven.security, asked.wish)
                 .ok_or_else(|| Outcome::refused(status::INSUFFICIENT_RESOURCES))?,
         };
         self.bind_dhoa(now, proven, home_address, asked)
@@ -91,11 +91,15 @@ impl Anchor {
         home_address: Ipv6Addr,
         asked: Asked,
     ) -> Result<Outcome, Outcome> {
-        let mut lifetime = self.grant(proven.header.lifetime);
+        let mut lifetime = self.grant(now, &home_address, proven.header.lifetime);
         let known = self.cache.bindings.get(&home_address);
         let overtaken = known.is_some_and(|binding| binding.is_newer_than(proven.order));
         if known.is_some_and(|binding| !overtaken && !binding.has_room_for(asked.fid)) {
             return Err(Outcome::refused(status::INSUFFICIENT_RESOURCES));
+        }
+        // The prefix is at its end.
+        if lifetime.is_zero() {
+            return Err(Outcome::refused(status::NOT_HOME_SUBNET));
         }
         if !overtaken {
             let registration = Registration {
@@ -104,6 +108,7 @@ impl Anchor {
                 care_of: proven.care_of,
                 lifetime,
                 order: Some(proven.order),
+                link_local: false,
             };
             self.bind(now, registration);
         }
@@ -170,6 +175,7 @@ impl Anchor {
     /// A DHoA for a mobile node that has none for this yet.
     fn choose_dhoa(
         &mut self,
+        now: Now,
         owner: MnIndex,
         security: &SecurityAssociation,
         wish: Option<Ipv6Addr>,
@@ -192,7 +198,7 @@ impl Anchor {
         let (bindings, quarantine, nodes) =
             (&self.cache.bindings, &self.pools.quarantine, &self.nodes);
         let anchor = self.config.address;
-        self.pools.draw(&mut self.random, |address| {
+        self.pools.draw(now, &mut self.random, |address| {
             *address != anchor
                 && !bindings.contains_key(address)
                 && !quarantine.contains_key(address)

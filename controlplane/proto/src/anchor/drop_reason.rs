@@ -70,12 +70,28 @@ drop_reasons! {
     Malformed = "malformed",
     /// Nonce Indices in a home registration.
     NonceIndices = "nonce_indices",
-    /// A registration with a correspondent, which an anchor is not.
+    /// A registration with a correspondent, which this anchor is not.
     CorrespondentRegistration = "correspondent_registration",
+    /// A registration with a correspondent that lacks the Nonce Indices.
+    NoNonceIndices = "no_nonce_indices",
+    /// The authenticator of a registration with a correspondent is wrong.
+    Authenticator = "authenticator",
+    /// A solicitation of prefixes from who is not bound, or not there.
+    NoBinding = "no_binding",
+    /// The acknowledgement of a revocation that is not outstanding.
+    NoRevocation = "no_revocation",
+    /// A heartbeat from an anchor that is not configured.
+    NotAPeer = "not_a_peer",
+    /// A response to a heartbeat that was not sent, or is answered already.
+    UnexpectedHeartbeat = "unexpected_heartbeat",
+    /// Route optimization is not enabled here.
+    RouteOptimizationOff = "route_optimization_off",
     /// A retransmission whose stored answer is that there is none.
     Retransmission = "retransmission",
     /// An error message was due, but its rate limit is reached.
     RateLimited = "rate_limited",
+    /// An update that is not newer than the one whose home address is being tested for duplicates.
+    DuplicateDetection = "duplicate_detection",
     /// An answer would have been too long for what caused it.
     Amplification = "amplification",
     /// An answer did not fit a Mobility Header.

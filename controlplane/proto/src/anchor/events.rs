@@ -3,9 +3,15 @@
 use core::net::Ipv6Addr;
 use std::sync::Arc;
 
+use dhp_wire::mobility::Lifetime;
 use ipnet::Ipv6Net;
 
 use super::config::PoolKind;
+use super::correspondent::RouteOptimization;
+use super::heartbeat::PeerChange;
+use super::home_link::{LinkAction, LinkId};
+use super::prefix_lifetime::PrefixLifetimes;
+use super::used_number::UsedNumber;
 use crate::security_association::MnId;
 
 /// Something that the caller has to do, in the order given.
@@ -17,6 +23,24 @@ pub enum AnchorAction {
     Transmit(Vec<u8>),
     /// A binding has changed.
     Event(BindingEvent),
+    /// Keep this number beyond a restart, before the packets that follow leave.
+    KeepNumber(UsedNumber),
+    /// The way to a mobile node that this anchor is a correspondent of has changed.
+    Route(RouteOptimization),
+    /// Another anchor has come or gone.
+    Peer {
+        /// Its address.
+        address: Ipv6Addr,
+        /// What is new.
+        change: PeerChange,
+    },
+    /// Do this on a home link.
+    OnLink {
+        /// Which one.
+        link: LinkId,
+        /// What.
+        action: LinkAction,
+    },
 }
 
 /// One change of a binding. Segment writer, journal and replicas consume these in their order.
@@ -71,15 +95,21 @@ pub enum ReleaseReason {
     Replaced,
     /// An administrator's command.
     Administrative,
+    /// By Binding Revocation.
+    Revoked,
+    /// The prefix of its home address is no longer valid.
+    PrefixInvalid,
 }
 
 impl ReleaseReason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Expired,
         Self::Deregistered,
         Self::Replaced,
         Self::Administrative,
+        Self::Revoked,
+        Self::PrefixInvalid,
     ];
 
     /// The name in counters and logs.
@@ -90,18 +120,49 @@ impl ReleaseReason {
             Self::Deregistered => "deregistered",
             Self::Replaced => "replaced",
             Self::Administrative => "administrative",
+            Self::Revoked => "revoked",
+            Self::PrefixInvalid => "prefix_invalid",
         }
     }
 }
 
 /// What an operator may ask of an anchor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnchorCommand {
     /// End the binding of a home address.
     Release {
         /// The home address.
         home_address: Ipv6Addr,
     },
+    /// End the binding of a home address by Binding Revocation (RFC 5846): the mobile node is told, and the binding ends when
+    /// it has answered or does not.
+    Revoke {
+        /// The home address.
+        home_address: Ipv6Addr,
+        /// Why; see [`dhp_wire::codepoints::revocation_trigger`].
+        trigger: u8,
+    },
+    /// Have the mobile node find another home agent (RFC 5142). Until it has left, its binding is served but not refreshed.
+    SwitchHomeAgent {
+        /// The home address.
+        home_address: Ipv6Addr,
+        /// Other home agents, best first; of none, it has to search.
+        home_agents: Vec<Ipv6Addr>,
+        /// For how long this one will still serve it.
+        remaining: Option<Lifetime>,
+    },
     /// Whether to refuse new DHoAs (status 196) and stay out of answers to DHP Queries.
     SetDraining(bool),
+    /// The anchor itself is sending packets to this home address as a correspondent: it may ask for a refresh in time.
+    NoteUse {
+        /// The home address.
+        home_address: Ipv6Addr,
+    },
+    /// What is left of the prefix of a pool, as it is now advertised on its link.
+    SetPrefixLifetimes {
+        /// The pool.
+        prefix: Ipv6Net,
+        /// From now on.
+        lifetimes: PrefixLifetimes,
+    },
 }

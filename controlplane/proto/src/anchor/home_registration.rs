@@ -1,26 +1,17 @@
 //! Home registration by an RFC 6275 Binding Update, authenticated as RFC 4285 has it.
 //!
-//! Home prefixes and DHoA pools alike are virtual home links: there is no link on which Duplicate Address Detection
-//! or proxy Neighbor Discovery could happen.
-
-use core::net::Ipv6Addr;
+//! DHoA pools, and home prefixes without a link, are virtual home links: there is no link on which Duplicate Address
+//! Detection or proxy Neighbor Discovery could happen. On a real one they do, see `duplicate_detection` and `home_link`.
 
 use dhp_wire::codepoints::status;
 use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::{BindingUpdate, BuFlags};
 
 use super::Anchor;
-use super::binding_cache::HomeSequence;
-use super::config::PoolKind;
 use super::drop_reason::SignallingDrop;
-use super::events::ReleaseReason;
 use super::home_update::{Acknowledgement, Update, read_options};
-use super::lifecycle::{CareOfFault, MAX_DELETE_BCE_NS, Registration};
 use super::receive::Received;
 use super::reply::Proof;
-use super::request::names;
-use super::sequence::{continues, is_greater};
-use super::timestamp::{Freshness, NotFresh};
 use crate::time::Now;
 
 impl Anchor {
@@ -36,44 +27,21 @@ impl Anchor {
         if !is_unicast_routable(&home_address) {
             return Err(SignallingDrop::HomeAddressNotRoutable);
         }
-        let options = read_options(update)?;
+        let (options, mn_id) = read_options(update)?;
         let care_of = options.alternate_care_of.unwrap_or(received.source);
         // RFC 6275 §6.1.7: "Binding Updates for a care-of address that is not a unicast routable address MUST be
         // silently discarded."
         if !is_unicast_routable(&care_of) {
             return Err(SignallingDrop::CareOfNotRoutable);
         }
-        let auth = update
-            .options
-            .auth()
-            .ok_or(SignallingDrop::NoAuthentication)?;
-        // RFC 4285 §5.1: "MUST be the last option in a message with a mobility header if it is the only mobility
-        // message authentication option".
-        if !auth.is_last {
-            return Err(SignallingDrop::BehindAuthentication);
-        }
-        // RFC 4285 §5.1.1: "If the Home Agent does not have shared-key-based mobility SA, Home Agent MUST discard
-        // the BU."
-        let association = self
-            .nodes
-            .association(auth.spi)
-            .ok_or(SignallingDrop::UnknownSpi)?;
-        let (security, owner) = (association.security.clone(), association.owner);
-        let mh = received.header.bytes();
-        let mh_through_spi = mh.get(..auth.mac_input_len).unwrap_or(mh);
-        let verifies =
-            |care_of: &Ipv6Addr| security.verify(care_of, &home_address, mh_through_spi, auth.data);
-        // Which care-of address a de-registration's MAC takes is not spelled out; RFC 6275 §5.2.6 has the home
-        // address in the analogous place.
-        let from_home = update.lifetime.is_zero() && !verifies(&care_of) && verifies(&home_address);
-        let mac_care_of = if from_home { home_address } else { care_of };
-        let proven = from_home || verifies(&care_of);
+        let sender = self.sender_of(received, update, &home_address, care_of, mn_id)?;
         let update = Update {
-            security,
-            owner,
+            source: received.source,
+            security: sender.security,
+            owner: sender.owner,
             home_address,
             care_of,
-            mac_care_of,
+            mac_care_of: sender.mac_care_of,
             has_home_address_option: received
                 .home_address
                 .is_some_and(|home| home != received.source),
@@ -83,25 +51,28 @@ impl Anchor {
             options,
         };
         // RFC 4285 §5.1.1: "If authentication fails, the Home Agent MUST send BA with Status Code MIPV6-AUTH-FAIL."
-        if !proven {
+        if !sender.is_proven {
             let refused = update.acknowledge(status::AUTHENTICATION_FAILED);
-            return self.send_acknowledgement(received, &update, refused, received.unproved());
+            return self.send_acknowledgement(&update, refused, received.unproved());
         }
-        let acknowledgement = self.decide(now, &update)?;
-        self.send_acknowledgement(received, &update, acknowledgement, Proof::Mac)
+        match self.decide(now, &update)? {
+            Some(acknowledgement) => {
+                self.send_acknowledgement(&update, acknowledgement, Proof::Mac)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Validates an authentic Binding Update and carries it out. RFC 6275 §10.3.1: "Regardless of the setting of the
     /// Acknowledge (A) bit in the Binding Update, the home agent MUST return a Binding Acknowledgement".
-    fn decide(&mut self, now: Now, update: &Update<'_>) -> Result<Acknowledgement, SignallingDrop> {
+    /// `None`: not yet.
+    fn decide(
+        &mut self,
+        now: Now,
+        update: &Update,
+    ) -> Result<Option<Acknowledgement>, SignallingDrop> {
+        let refuse = |status| Ok(Some(update.acknowledge(status)));
         let home_address = &update.home_address;
-        if update
-            .options
-            .mn_id
-            .is_some_and(|mn_id| !names(mn_id, update.security.mn_id()))
-        {
-            return Ok(update.acknowledge(status::AUTHENTICATION_FAILED));
-        }
         // RFC 6275 §9.5.1: "If the Home Registration (H) bit is set, the Nonce Indices mobility option MUST NOT be
         // present."
         let home = update.flags.contains(BuFlags::HOME);
@@ -114,169 +85,80 @@ impl Anchor {
         }
         // RFC 6275 §10.3.1: only "the right node can control a particular home address", so nobody else learns of
         // its sequence number either.
-        let served = self.pools.find(home_address).is_some();
-        if served && !self.may_register(update) {
-            return Ok(update.acknowledge(status::PROHIBITED));
+        let pool = self.pools.find(home_address).map(|(_, pool)| pool);
+        let is_on_link = pool.is_some_and(|pool| pool.ends.is_valid(now));
+        if pool.is_some() && !self.may_register(update) {
+            return refuse(status::PROHIBITED);
         }
         if let Some(refused) = self.check_home_sequence(now, update) {
-            return Ok(refused);
+            return Ok(Some(refused));
         }
         // "If a binding already exists for the given home address and the home registration flag has a different
         // value than the Home Registration (H) bit in the Binding Update, then the receiving node MUST send back a
-        // Binding Acknowledgement with status code 139". All bindings here are home registrations.
-        if !home {
-            return Ok(update.acknowledge(status::REGISTRATION_TYPE_CHANGE));
+        // Binding Acknowledgement with status code 139".
+        let is_correspondents = self.correspondents.care_of(home_address).is_some();
+        if !home || (is_correspondents && !is_bound) {
+            return refuse(status::REGISTRATION_TYPE_CHANGE);
         }
         if !self.config.roles.home_agent && !self.config.roles.dhp {
-            return Ok(update.acknowledge(status::HOME_REGISTRATION_NOT_SUPPORTED));
+            return refuse(status::HOME_REGISTRATION_NOT_SUPPORTED);
         }
-        if !served {
-            return Ok(update.acknowledge(status::NOT_HOME_SUBNET));
+        // "not an on-link IPv6 address with respect to the home agent's current Prefix List"
+        if !is_on_link {
+            return refuse(status::NOT_HOME_SUBNET);
         }
         if update.options.has_binding_identifier {
-            return Ok(update.acknowledge(status::MCOA_PROHIBITED));
+            return refuse(status::MCOA_PROHIBITED);
         }
         if update.deregisters() {
-            return Ok(self.deregister(now, update));
+            return Ok(Some(self.deregister(now, update)));
         }
-        Ok(self.register(now, update))
+        self.register(now, update)
     }
 
-    fn register(&mut self, now: Now, update: &Update<'_>) -> Acknowledgement {
-        // "A CoA inside a local pool: 174 in both" (routability was checked before the MAC).
-        if self.check_care_of(&update.care_of) == Err(CareOfFault::Local) {
-            return update.acknowledge(status::INVALID_CARE_OF);
-        }
-        // RFC 6275 §10.3.1: "A Home Address destination option MUST be present in the message."
-        if !update.has_home_address_option {
-            return update.acknowledge(status::UNSPECIFIED);
-        }
-        if !self.cache.bindings.contains_key(&update.home_address) && !self.has_room_for(update) {
-            return update.acknowledge(status::INSUFFICIENT_RESOURCES);
-        }
-        let lifetime = self.grant(update.lifetime);
-        let registration = Registration {
-            home_address: update.home_address,
-            owner: update.owner,
-            care_of: update.care_of,
-            lifetime,
-            order: None,
-        };
-        self.bind(now, registration);
-        self.remember_home_sequence(update, None);
-        Acknowledgement {
-            lifetime,
-            ..update.acknowledge(status::ACCEPTED)
-        }
-    }
-
-    fn deregister(&mut self, now: Now, update: &Update<'_>) -> Acknowledgement {
+    fn register(
+        &mut self,
+        now: Now,
+        update: &Update,
+    ) -> Result<Option<Acknowledgement>, SignallingDrop> {
         let home_address = &update.home_address;
-        // RFC 6275 §10.3.2: "The home agent should wait for MAX_DELETE_BCE_TIMEOUT (Section 12) seconds before
-        // removing the Binding Cache entry completely." Until then a repeated de-registration finds the entry.
-        let sequence = self.cache.home_sequences.get(home_address);
-        let was_valid = sequence
-            .and_then(|known| known.invalid_until_ns)
-            .is_some_and(|until| until > now.mono_ns);
-        let released = self.release(now, home_address, ReleaseReason::Deregistered);
-        // "If the receiving node has no entry marked as a home registration in its Binding Cache for this mobile
-        // node, then this node MUST reject the Binding Update and SHOULD return … 133".
-        if !released && !was_valid {
-            return update.acknowledge(status::NOT_HOME_AGENT);
+        // RFC 5142 §5.3: "Attempts by the mobile node to extend the binding lifetime with a Binding Update message SHOULD be
+        // rejected … 129". The same of a binding that is being revoked (RFC 5846 §7 leaves it to local policy).
+        if self.departures.contains(home_address) {
+            return Ok(Some(update.acknowledge(status::PROHIBITED)));
         }
-        let invalid_until_ns = now.deadline_ns(MAX_DELETE_BCE_NS);
-        self.remember_home_sequence(update, Some(invalid_until_ns));
-        // "The Status field MUST be set to a value 0, indicating success." "The Lifetime field MUST be set to zero."
-        update.acknowledge(status::ACCEPTED)
+        if let Some(refused) = self.refusal_of_registration(update) {
+            return Ok(Some(refused));
+        }
+        // RFC 6275 §10.3.1: "Unless this home agent already has a binding for the given home address, the home agent MUST
+        // perform Duplicate Address Detection on the mobile node's home link before returning the Binding Acknowledgement."
+        match self.home_link(home_address) {
+            Some(link) if !self.cache.bindings.contains_key(home_address) => {
+                self.probe_before_binding(now, link, update.clone())
+            }
+            _ => Ok(Some(self.accept_registration(now, update))),
+        }
     }
 
     /// Whether the home address is the mobile node's: by configuration, or as its DHoA.
-    fn may_register(&self, update: &Update<'_>) -> bool {
-        let owns = update
-            .security
-            .permissions()
-            .home_addresses
-            .contains(&update.home_address);
+    fn may_register(&self, update: &Update) -> bool {
+        let Some(owner) = update.owner else {
+            return false;
+        };
+        let owns = self.nodes.owner(&update.home_address) == Some(owner);
         let holds = self
             .cache
             .bindings
             .get(&update.home_address)
-            .is_some_and(|binding| binding.owner == update.owner);
+            .is_some_and(|binding| binding.owner == owner);
         let held = self
             .pools
             .quarantine
             .get(&update.home_address)
             .is_some_and(|entry| {
                 // A repeated de-registration, which gets its answer but no binding.
-                entry.owner == update.owner && update.deregisters()
+                entry.owner == owner && update.deregisters()
             });
         owns || holds || held
-    }
-
-    fn has_room_for(&self, update: &Update<'_>) -> bool {
-        let is_dhoa = self
-            .pools
-            .find(&update.home_address)
-            .is_some_and(|(_, pool)| pool.kind == PoolKind::Dhoa);
-        let held = self
-            .nodes
-            .node(update.owner)
-            .map_or(0, |node| node.dhoas.len());
-        self.has_room() && !(is_dhoa && held >= update.security.permissions().max_dhoas)
-    }
-
-    /// RFC 6275 §9.5.1 and RFC 4285 §6; the refusal, if the update is not new.
-    fn check_home_sequence(&self, now: Now, update: &Update<'_>) -> Option<Acknowledgement> {
-        let known = self.cache.home_sequences.get(&update.home_address);
-        if let Some(known) = known {
-            let has_entry = self.cache.bindings.contains_key(&update.home_address)
-                || known
-                    .invalid_until_ns
-                    .is_some_and(|until| until > now.mono_ns);
-            // "If the receiving node has no Binding Cache entry for the indicated home address, it MUST accept any
-            // Sequence Number value": here from who proves by a timestamp that the update is new. Without that, the
-            // last number stands for the entry, or a recorded update would bring an old care-of address back.
-            let any_number = !has_entry && update.options.mesg_id.is_some();
-            // "then the receiving node MUST send back a Binding Acknowledgement with status code 135, and the last
-            // accepted sequence number in the Sequence Number field"
-            if !any_number && !is_greater(update.sequence, known.last) {
-                let refused = update.acknowledge(status::SEQUENCE_OUT_OF_WINDOW);
-                return Some(Acknowledgement {
-                    sequence: known.last,
-                    ..refused
-                });
-            }
-        }
-        // Section 6.3: "MESG-ID where no state exists", which a fresh update begins anew.
-        let is_known = !self.config.home_sequence_state_lost
-            || known.is_some_and(|known| continues(update.sequence, known.last));
-        let freshness = Freshness {
-            newer_than: known.and_then(|known| known.newest_timestamp),
-            state_lost_at: (!is_known).then_some(self.started.ntp),
-        };
-        match freshness.check(update.options.mesg_id, now) {
-            Ok(()) => None,
-            Err(NotFresh::Required) => Some(update.acknowledge(status::MESG_ID_REQUIRED)),
-            Err(NotFresh::Mismatch { answer }) => Some(Acknowledgement {
-                mesg_id: Some(answer),
-                ..update.acknowledge(status::ID_MISMATCH)
-            }),
-        }
-    }
-
-    fn remember_home_sequence(&mut self, update: &Update<'_>, invalid_until_ns: Option<u64>) {
-        let known = self.cache.home_sequences.get(&update.home_address);
-        let newest_timestamp = update
-            .options
-            .mesg_id
-            .or(known.and_then(|known| known.newest_timestamp));
-        let sequence = HomeSequence {
-            last: update.sequence,
-            newest_timestamp,
-            invalid_until_ns,
-        };
-        self.cache
-            .home_sequences
-            .insert(update.home_address, sequence);
     }
 }

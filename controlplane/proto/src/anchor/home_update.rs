@@ -10,26 +10,30 @@ use dhp_wire::packet::compose;
 use super::Anchor;
 use super::counters::MessageKind;
 use super::drop_reason::SignallingDrop;
+use super::events::AnchorAction;
+use super::home_link::LinkAction;
 use super::mobile_nodes::MnIndex;
-use super::receive::Received;
 use super::reply::Proof;
 use crate::security_association::SecurityAssociation;
 
 /// What the options of a Binding Update say.
-#[derive(Debug, Default)]
-pub(crate) struct UpdateOptions<'a> {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UpdateOptions {
     pub(crate) alternate_care_of: Option<Ipv6Addr>,
-    pub(crate) mn_id: Option<(u8, &'a [u8])>,
     pub(crate) mesg_id: Option<u64>,
     pub(crate) has_nonce_indices: bool,
     pub(crate) has_binding_identifier: bool,
 }
 
-/// A Binding Update whose MAC has verified.
-#[derive(Debug)]
-pub(crate) struct Update<'a> {
-    pub(crate) security: Arc<SecurityAssociation>,
-    pub(crate) owner: MnIndex,
+/// A Binding Update and who has sent it.
+#[derive(Debug, Clone)]
+pub(crate) struct Update {
+    /// The IPv6 source, to which the answer goes.
+    pub(crate) source: Ipv6Addr,
+    /// `None`: it is not authenticated, nor is its answer.
+    pub(crate) security: Option<Arc<SecurityAssociation>>,
+    /// `None`: nobody who is known here.
+    pub(crate) owner: Option<MnIndex>,
     pub(crate) home_address: Ipv6Addr,
     pub(crate) care_of: Ipv6Addr,
     /// The care-of address that its MAC, and that of the answer, is computed with.
@@ -38,7 +42,7 @@ pub(crate) struct Update<'a> {
     pub(crate) sequence: u16,
     pub(crate) flags: BuFlags,
     pub(crate) lifetime: Lifetime,
-    pub(crate) options: UpdateOptions<'a>,
+    pub(crate) options: UpdateOptions,
 }
 
 /// A Binding Acknowledgement in the making.
@@ -48,9 +52,11 @@ pub(crate) struct Acknowledgement {
     pub(crate) sequence: u16,
     pub(crate) lifetime: Lifetime,
     pub(crate) mesg_id: Option<u64>,
+    /// The interval of the Binding Refresh Advice, if there is one.
+    pub(crate) refresh: Option<Lifetime>,
 }
 
-impl Update<'_> {
+impl Update {
     /// The acknowledgement with a status, which grants nothing.
     pub(crate) fn acknowledge(&self, status: u8) -> Acknowledgement {
         // RFC 6275 §10.3.1: "The Sequence Number field MUST be copied from the Sequence Number given in the Binding
@@ -60,6 +66,7 @@ impl Update<'_> {
             sequence: self.sequence,
             lifetime: Lifetime::ZERO,
             mesg_id: self.options.mesg_id,
+            refresh: None,
         }
     }
 
@@ -73,8 +80,7 @@ impl Anchor {
     /// RFC 6275 §9.5.4: "the acknowledgement MUST be sent to the Source Address".
     pub(crate) fn send_acknowledgement(
         &mut self,
-        received: &Received<'_>,
-        update: &Update<'_>,
+        update: &Update,
         acknowledgement: Acknowledgement,
         proof: Proof,
     ) -> Result<(), SignallingDrop> {
@@ -83,16 +89,21 @@ impl Anchor {
             sequence,
             lifetime,
             mesg_id,
+            refresh,
         } = acknowledgement;
-        // "If the home agent stores the Binding Cache entry in nonvolatile storage, then the Binding Refresh Advice
-        // mobility option MUST be omitted." (RFC 6275 §10.3.1)
+        // RFC 6275 §10.3.1: the K bit is set where "the IPsec security associations between the mobile node and the home agent
+        // have been established dynamically". There are none here.
         let mut builder = Builder::binding_acknowledgement(Status(status), 0, sequence, lifetime);
+        if let Some(interval) = refresh {
+            builder = builder.option(&MobilityOption::BindingRefreshAdvice(interval));
+        }
         if let Some(timestamp) = mesg_id {
             builder = builder.option(&MobilityOption::MesgId(timestamp));
         }
-        let security = &update.security;
-        let mac = |mh: &[u8]| security.mac(&update.mac_care_of, &update.home_address, mh);
-        builder = builder.auth(security.spi(), security.algorithm().mac_len(), mac);
+        if let Some(security) = &update.security {
+            let mac = |mh: &[u8]| security.mac(&update.mac_care_of, &update.home_address, mh);
+            builder = builder.auth(security.spi(), security.algorithm().mac_len(), mac);
+        }
         if !builder.is_complete() {
             return Err(SignallingDrop::AnswerTooLong);
         }
@@ -103,18 +114,33 @@ impl Anchor {
             .has_home_address_option
             .then_some(&update.home_address);
         let anchor = &self.config.address;
-        let mh = builder.finish(anchor, home.unwrap_or(&received.source));
-        let packet = compose(anchor, &received.source, None, home, &mh);
-        self.transmit(MessageKind::BindingAcknowledgement, status, packet, proof);
+        let mh = builder.finish(anchor, home.unwrap_or(&update.source));
+        let packet = compose(anchor, &update.source, None, home, &mh);
+        let kind = MessageKind::BindingAcknowledgement;
+        // RFC 6275 §10.3.2: to a mobile node on its home link "the home agent MUST send it to the mobile node's link-layer
+        // address", since packets to the home address may still be intercepted.
+        match self.home_link(&update.source) {
+            Some(link) if update.source == update.home_address => {
+                self.counters.count_sent(kind, status);
+                let action = LinkAction::Send(packet);
+                self.actions
+                    .push_back(AnchorAction::OnLink { link, action });
+            }
+            _ => self.transmit(kind, status, packet, proof),
+        }
         Ok(())
     }
 }
 
-/// Reads what matters; RFC 6275 §6.2.1 has unknown options skipped.
+/// Subtype and identifier of a Mobile Node Identifier option (RFC 4283), if there is one.
+pub(crate) type MnIdOption<'a> = Option<(u8, &'a [u8])>;
+
+/// Reads what matters, and who the mobile node says it is; RFC 6275 §6.2.1 has unknown options skipped.
 pub(crate) fn read_options<'a>(
     update: &BindingUpdate<'a>,
-) -> Result<UpdateOptions<'a>, SignallingDrop> {
+) -> Result<(UpdateOptions, MnIdOption<'a>), SignallingDrop> {
     let mut read = UpdateOptions::default();
+    let mut mn_id = None;
     for option in &update.options {
         match option.map_err(|_| SignallingDrop::Malformed)? {
             MobilityOption::AlternateCareOf(address) => {
@@ -124,7 +150,7 @@ pub(crate) fn read_options<'a>(
                 subtype,
                 identifier,
             } => {
-                read.mn_id.get_or_insert((subtype, identifier));
+                mn_id.get_or_insert((subtype, identifier));
             }
             MobilityOption::MesgId(timestamp) => {
                 read.mesg_id.get_or_insert(timestamp);
@@ -134,5 +160,5 @@ pub(crate) fn read_options<'a>(
             _ => {}
         }
     }
-    Ok(read)
+    Ok((read, mn_id))
 }

@@ -9,18 +9,10 @@ use super::Anchor;
 use super::binding_cache::{Binding, Order, expiry};
 use super::config::PoolKind;
 use super::events::{AnchorAction, BindingChange, BindingEvent, ReleaseReason};
+use super::home_link::link_local_of;
 use super::mobile_nodes::MnIndex;
-use super::pool::Quarantine;
+use super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
-
-/// What happens later.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Timer {
-    BindingExpires(Ipv6Addr),
-    QuarantineEnds(Ipv6Addr),
-    /// Answers of the security association with this SPI get old.
-    AnswersGetOld(u32),
-}
 
 /// A binding to be made or changed.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +24,8 @@ pub(crate) struct Registration {
     pub(crate) lifetime: Lifetime,
     /// `None` for a classic Binding Update, which "does not touch the remembered number".
     pub(crate) order: Option<Order>,
+    /// Whether the link-local address with the same interface identifier is the mobile node's too (L bit).
+    pub(crate) link_local: bool,
 }
 
 /// What is wrong with a care-of address.
@@ -43,22 +37,47 @@ pub(crate) enum CareOfFault {
 }
 
 impl Anchor {
-    /// The lifetime that is granted to who asks for `asked`.
-    pub(crate) fn grant(&self, asked: Lifetime) -> Lifetime {
+    /// The lifetime that is granted to who asks for `asked`; zero where the prefix is at its end.
+    pub(crate) fn grant(&self, now: Now, home_address: &Ipv6Addr, asked: Lifetime) -> Lifetime {
         // RFC 6275 §10.3.1: "The home agent MAY further decrease the specified lifetime for the binding, for
         // example, based on a local policy."
-        asked.min(self.config.max_lifetime)
+        let granted = asked.min(self.config.max_lifetime);
+        match self.pools.find(home_address) {
+            Some((_, pool)) => pool.ends.limit(granted, now),
+            None => Lifetime::ZERO,
+        }
     }
 
-    /// Whether packets can be tunnelled to a care-of address.
-    pub(crate) fn check_care_of(&self, care_of: &Ipv6Addr) -> Result<(), CareOfFault> {
+    /// Whether packets for a home address can be tunnelled to a care-of address.
+    pub(crate) fn check_care_of(
+        &self,
+        home_address: Option<&Ipv6Addr>,
+        care_of: &Ipv6Addr,
+    ) -> Result<(), CareOfFault> {
         if !is_unicast_routable(care_of) {
             return Err(CareOfFault::NotRoutable);
         }
-        if *care_of == self.config.address || self.pools.find(care_of).is_some() {
-            return Err(CareOfFault::Local);
+        let Some((pool, at)) = self.pools.find(care_of) else {
+            let is_own = *care_of == self.config.address;
+            return if is_own {
+                Err(CareOfFault::Local)
+            } else {
+                Ok(())
+            };
+        };
+        // "not on that prefix's own home link": an address that a node has there beside its home address is none that
+        // would lead back here, unless it is a home address itself.
+        let same_pool = home_address
+            .and_then(|home_address| self.pools.find(home_address))
+            .is_some_and(|(of_home, _)| of_home == pool);
+        let is_home = self.cache.bindings.contains_key(care_of)
+            || self.nodes.owner(care_of).is_some()
+            || *care_of == self.config.address;
+        if at.link.is_some() && same_pool && !is_home {
+            Ok(())
+        } else {
+            Err(CareOfFault::Local)
         }
-        Ok(())
     }
 
     /// Whether the caps permit one more home address.
@@ -67,7 +86,8 @@ impl Anchor {
             .cache
             .bindings
             .len()
-            .saturating_add(self.pools.quarantine.len());
+            .saturating_add(self.pools.quarantine.len())
+            .saturating_add(self.tentative.len());
         held < self.config.limits.max_home_addresses
     }
 
@@ -80,11 +100,12 @@ impl Anchor {
             care_of,
             lifetime,
             order,
+            link_local,
         } = registration;
         let Some((pool_index, pool)) = self.pools.find(&home_address) else {
             return false;
         };
-        let (prefix, kind) = (pool.prefix, pool.kind);
+        let (prefix, kind, link) = (pool.prefix, pool.kind, pool.link);
         let expires_ns = expiry(lifetime, now);
         let timer = expires_ns.map(|at| {
             self.timers
@@ -101,6 +122,7 @@ impl Anchor {
             }
             binding.expires_ns = expires_ns;
             binding.order = order.or(binding.order);
+            binding.link_local = link_local;
         } else {
             self.leave_quarantine(&home_address);
             let binding = Binding {
@@ -111,7 +133,9 @@ impl Anchor {
                 care_of,
                 expires_ns,
                 timer,
+                refresh_timer: None,
                 order,
+                link_local,
                 dedicated: None,
                 flows: Vec::new(),
             };
@@ -138,6 +162,16 @@ impl Anchor {
             };
             self.emit(prefix, change);
         }
+        self.schedule_refresh_request(now, &home_address);
+        if let Some(link) = link {
+            self.start_proxy(now, link, home_address);
+            let derived = link_local_of(&home_address);
+            if link_local {
+                self.start_proxy(now, link, derived);
+            } else {
+                self.stop_proxy(derived);
+            }
+        }
         true
     }
 
@@ -152,14 +186,16 @@ impl Anchor {
         let Some(binding) = self.cache.bindings.remove(home_address) else {
             return false;
         };
-        if let Some(timer) = binding.timer {
+        self.forget_departure(home_address);
+        self.forget_delivery(home_address);
+        for timer in [binding.timer, binding.refresh_timer].into_iter().flatten() {
             self.timers.cancel(timer);
         }
         let Some(pool) = self.pools.get_mut(binding.pool) else {
             return false;
         };
         pool.used = pool.used.saturating_sub(1);
-        let (prefix, quarantine) = (pool.prefix, pool.quarantine);
+        let (prefix, quarantine, pool_link) = (pool.prefix, pool.quarantine, pool.link);
         if binding.kind == PoolKind::Dhoa {
             if let Some(node) = self.nodes.node_mut(binding.owner) {
                 node.dhoas.retain(|dhoa| dhoa != home_address);
@@ -168,6 +204,11 @@ impl Anchor {
             if self.nodes.owner(home_address).is_none() {
                 self.enter_quarantine(now, &binding, quarantine);
             }
+        }
+        // RFC 6275 §10.3.2: the home agent "MUST stop intercepting packets on the mobile node's home link".
+        if pool_link.is_some() {
+            self.stop_proxy(*home_address);
+            self.stop_proxy(link_local_of(home_address));
         }
         self.counters.count_released(reason);
         self.emit(
@@ -178,68 +219,6 @@ impl Anchor {
             },
         );
         true
-    }
-
-    /// Does what was to happen now.
-    pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
-        match timer {
-            Timer::BindingExpires(home_address) => {
-                self.release(now, &home_address, ReleaseReason::Expired);
-            }
-            Timer::QuarantineEnds(home_address) => {
-                self.forget_quarantine(&home_address);
-            }
-            Timer::AnswersGetOld(spi) => {
-                let Some(association) = self.nodes.association_mut(spi) else {
-                    return;
-                };
-                let next = association.answers.forget_old(now.mono_ns);
-                association.answers_timer = next.is_some();
-                if let Some(at) = next {
-                    self.timers.schedule(at, Timer::AnswersGetOld(spi));
-                }
-            }
-        }
-    }
-
-    fn enter_quarantine(&mut self, now: Now, binding: &Binding, quarantine: core::time::Duration) {
-        let home_address = binding.home_address;
-        let nanos = u64::try_from(quarantine.as_nanos()).unwrap_or(u64::MAX);
-        let timer = self
-            .timers
-            .schedule(now.deadline_ns(nanos), Timer::QuarantineEnds(home_address));
-        let entry = Quarantine {
-            owner: binding.owner,
-            pool: binding.pool,
-            timer,
-        };
-        self.pools.quarantine.insert(home_address, entry);
-        if let Some(pool) = self.pools.get_mut(binding.pool) {
-            pool.quarantined = pool.quarantined.saturating_add(1);
-        }
-        if let Some(node) = self.nodes.node_mut(binding.owner) {
-            node.quarantined.push_back(home_address);
-        }
-    }
-
-    /// Ends a quarantine, after which the address is nobody's.
-    pub(crate) fn forget_quarantine(&mut self, home_address: &Ipv6Addr) {
-        self.leave_quarantine(home_address);
-        // Whoever gets the address next begins with numbers of its own.
-        self.cache.home_sequences.remove(home_address);
-    }
-
-    fn leave_quarantine(&mut self, home_address: &Ipv6Addr) {
-        let Some(entry) = self.pools.quarantine.remove(home_address) else {
-            return;
-        };
-        self.timers.cancel(entry.timer);
-        if let Some(pool) = self.pools.get_mut(entry.pool) {
-            pool.quarantined = pool.quarantined.saturating_sub(1);
-        }
-        if let Some(node) = self.nodes.node_mut(entry.owner) {
-            node.quarantined.retain(|address| address != home_address);
-        }
     }
 
     fn emit(&mut self, pool: ipnet::Ipv6Net, change: BindingChange) {

@@ -4,55 +4,85 @@
 //! none. A packet runs through `receive` (RFC 6275 §9.2) to its message: `query`, `request` (what DHoA Requests and
 //! DHP Binding Updates have in common) with `dhoa_request` and `binding_update`, or `home_registration`. All of them
 //! change bindings through `lifecycle` only, which keeps pools, timers and the event stream in step.
+//!
+//! Beside them: `duplicate_detection` and `home_link` for real home links, `correspondent` for mobile nodes whose home is
+//! elsewhere, `discovery` for what is asked by ICMPv6, `departure` for those that are asked to leave, `heartbeat` for other
+//! anchors. What of RFC 6275 each meets, and by which tests, stands in `DUTIES.md`.
 
 mod answers;
 mod binding_cache;
 mod binding_update;
 mod config;
 mod config_check;
+mod correspondent;
 mod counters;
+mod departure;
 mod dhoa_request;
 mod directory;
+mod discovery;
 mod drop_reason;
+mod duplicate_detection;
+mod error_messages;
 mod events;
 mod flows;
+mod heartbeat;
+mod home_authentication;
+mod home_binding;
+mod home_link;
 mod home_registration;
+mod home_sequence;
 mod home_update;
 mod inspect;
 mod lifecycle;
 mod mobile_nodes;
 mod pool;
+mod prefix_end;
+mod prefix_lifetime;
+mod quarantine;
 mod query;
 mod rate_limit;
 mod receive;
 mod reconfigure;
+mod refresh_request;
 mod reply;
 mod request;
 mod request_options;
 mod sequence;
+mod timers;
 mod timestamp;
+mod used_number;
 
 use std::collections::VecDeque;
 
 pub use binding_cache::FlowMode;
 pub use config::{AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, Roles};
 pub use config_check::ConfigError;
+pub use correspondent::RouteOptimization;
 pub use counters::{AnchorCounters, CounterSample, MessageKind};
 pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
+pub use heartbeat::{HeartbeatConfig, PeerChange};
+pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, PoolView};
-
+pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
+pub use used_number::UsedNumber;
 
 use crate::random::Random;
 use crate::time::Now;
 use crate::timer_wheel::TimerWheel;
 use binding_cache::BindingCache;
+use correspondent::{CorrespondentCache, Nonces};
+use departure::Departures;
 use directory::Directory;
-use lifecycle::Timer;
+use discovery::{HomeAgents, PrefixDeliveries};
+use duplicate_detection::TentativeRegistrations;
+use heartbeat::Peers;
+use home_link::Proxies;
 use mobile_nodes::MobileNodes;
 use pool::Pools;
 use rate_limit::TokenBucket;
+use timers::Timer;
 
 /// Home agent, DHP and locator at one address.
 #[derive(Debug)]
@@ -63,7 +93,19 @@ pub struct Anchor {
     random: Random,
     nodes: MobileNodes,
     cache: BindingCache,
+    /// Registrations that wait for their address to be found free on its link.
+    tentative: TentativeRegistrations,
+    /// The addresses that are defended on home links.
+    proxies: Proxies,
     pools: Pools,
+    /// The bindings of mobile nodes that this anchor is a correspondent of.
+    correspondents: CorrespondentCache,
+    nonces: Nonces,
+    /// The other home agents of each home link.
+    home_agents: HomeAgents,
+    deliveries: PrefixDeliveries,
+    departures: Departures,
+    peers: Peers,
     /// What this anchor covers itself.
     coverage: Directory,
     /// What others cover.
@@ -88,13 +130,24 @@ impl Anchor {
         let coverage = Directory::of_own_coverage(&config);
         let directory = Directory::of_others(&config);
         let errors_per_second = config.limits.errors_per_second;
-        Ok(Self {
+        // Independent of the other numbers that are made of the seed: tokens go to everybody.
+        let mut random = Random::new(seed);
+        let nonces = Nonces::new(random.next_block());
+        let mut anchor = Self {
+            correspondents: CorrespondentCache::default(),
+            nonces,
+            home_agents: HomeAgents::default(),
+            deliveries: PrefixDeliveries::default(),
+            departures: Departures::default(),
+            peers: Peers::default(),
             started: now,
             draining: false,
-            random: Random::new(seed),
+            random,
             nodes: MobileNodes::new(core::mem::take(&mut config.security_associations)),
             cache: BindingCache::default(),
-            pools: Pools::new(&config.pools),
+            tentative: TentativeRegistrations::default(),
+            proxies: Proxies::default(),
+            pools: Pools::new(&config.pools, now),
             coverage,
             directory,
             timers: TimerWheel::new(now.mono_ns),
@@ -104,7 +157,10 @@ impl Anchor {
             events: 0,
             actions: VecDeque::new(),
             config,
-        })
+        };
+        anchor.schedule_prefix_ends();
+        anchor.start_heartbeats(now);
+        Ok(anchor)
     }
 
     /// Takes an IPv6 packet with a Mobility Header that is addressed to the anchor, or to the home-agents anycast
@@ -133,6 +189,21 @@ impl Anchor {
                 self.release(now, &home_address, ReleaseReason::Administrative);
             }
             AnchorCommand::SetDraining(draining) => self.draining = draining,
+            AnchorCommand::Revoke {
+                home_address,
+                trigger,
+            } => self.revoke(now, home_address, trigger),
+            AnchorCommand::SwitchHomeAgent {
+                home_address,
+                home_agents,
+                remaining,
+            } => self.switch_home_agent(now, home_address, &home_agents, remaining),
+            AnchorCommand::NoteUse { home_address } => {
+                self.correspondent_is_used(now, &home_address);
+            }
+            AnchorCommand::SetPrefixLifetimes { prefix, lifetimes } => {
+                self.set_prefix_lifetimes(now, prefix, lifetimes);
+            }
         }
     }
 

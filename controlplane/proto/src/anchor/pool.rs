@@ -7,8 +7,11 @@ use hashbrown::HashMap;
 use ipnet::Ipv6Net;
 
 use super::config::{PoolConfig, PoolKind};
+use super::home_link::LinkId;
 use super::mobile_nodes::MnIndex;
+use super::prefix_lifetime::{PrefixEnds, PrefixLifetimes};
 use crate::random::Random;
+use crate::time::Now;
 use crate::timer_wheel::TimerKey;
 
 /// Random addresses that are tried before a pool is searched from a random place on.
@@ -22,6 +25,12 @@ pub(crate) struct Pool {
     pub(crate) prefix: Ipv6Net,
     pub(crate) kind: PoolKind,
     pub(crate) quarantine: Duration,
+    pub(crate) link: Option<LinkId>,
+    /// As configured, and when they end.
+    pub(crate) lifetimes: PrefixLifetimes,
+    pub(crate) ends: PrefixEnds,
+    /// Fires when the prefix gets invalid.
+    pub(crate) timer: Option<TimerKey>,
     pub(crate) used: usize,
     pub(crate) quarantined: usize,
 }
@@ -35,7 +44,7 @@ impl Pool {
 
     /// Whether the addresses of both are the same, and used for the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.prefix == other.prefix && self.kind == other.kind
+        self.prefix == other.prefix && self.kind == other.kind && self.link == other.link
     }
 
     fn at(&self, host: u128) -> Ipv6Addr {
@@ -87,11 +96,15 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    pub(crate) fn new(pools: &[PoolConfig]) -> Self {
+    pub(crate) fn new(pools: &[PoolConfig], now: Now) -> Self {
         let pools = pools.iter().map(|pool| Pool {
             prefix: pool.prefix.trunc(),
             kind: pool.kind,
             quarantine: pool.quarantine,
+            link: pool.link,
+            lifetimes: pool.lifetimes,
+            ends: PrefixEnds::of(pool.lifetimes, now),
+            timer: None,
             used: 0,
             quarantined: 0,
         });
@@ -102,13 +115,18 @@ impl Pools {
     }
 
     /// Takes these pools for those there were. Gives the new place of each old one, `None` where it is gone; the
-    /// quarantine still names the old places. What is counted of a pool stays with it.
-    pub(crate) fn replace(&mut self, pools: &[PoolConfig]) -> Vec<Option<usize>> {
-        let old = core::mem::replace(&mut self.pools, Self::new(pools).pools);
+    /// quarantine still names the old places. What is counted of a pool stays with it, and so do lifetimes that are
+    /// configured as they were: they go on.
+    pub(crate) fn replace(&mut self, pools: &[PoolConfig], now: Now) -> Vec<Option<usize>> {
+        let old = core::mem::replace(&mut self.pools, Self::new(pools, now).pools);
         let mut place = |pool: &Pool| {
             let place = self.pools.iter().position(|new| new.is_same(pool))?;
             let new = self.pools.get_mut(place)?;
             (new.used, new.quarantined) = (pool.used, pool.quarantined);
+            new.timer = pool.timer;
+            if new.lifetimes == pool.lifetimes {
+                new.ends = pool.ends;
+            }
             Some(place)
         };
         old.iter().map(&mut place).collect()
@@ -116,6 +134,10 @@ impl Pools {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Pool> {
         self.pools.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pool> {
+        self.pools.iter_mut()
     }
 
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Pool> {
@@ -133,12 +155,13 @@ impl Pools {
     /// Draws a free address of a DHoA pool.
     pub(crate) fn draw(
         &self,
+        now: Now,
         random: &mut Random,
         is_free: impl Fn(&Ipv6Addr) -> bool,
     ) -> Option<Ipv6Addr> {
         self.pools
             .iter()
-            .filter(|pool| pool.kind == PoolKind::Dhoa)
+            .filter(|pool| pool.kind == PoolKind::Dhoa && pool.ends.is_valid(now))
             .find_map(|pool| pool.draw(random, &is_free))
     }
 }
@@ -148,14 +171,19 @@ mod tests {
     use super::*;
 
     fn pools(prefix: &str) -> Pools {
-        Pools::new(&[PoolConfig::new(prefix.parse().unwrap(), PoolKind::Dhoa)])
+        Pools::new(
+            &[PoolConfig::new(prefix.parse().unwrap(), PoolKind::Dhoa)],
+            Now::default(),
+        )
     }
 
     #[test]
     fn a_small_pool_is_used_up_to_the_last_address() {
         let pools = pools("2001:db8:d:1::/124");
         let (mut random, mut taken) = (Random::new([1; 32]), hashbrown::HashSet::new());
-        while let Some(address) = pools.draw(&mut random, |address| !taken.contains(address)) {
+        while let Some(address) = pools.draw(Now::default(), &mut random, |address| {
+            !taken.contains(address)
+        }) {
             assert!(taken.insert(address));
         }
         // 16 addresses less that of the subnet-router anycast.
@@ -166,7 +194,8 @@ mod tests {
     fn the_interface_identifier_cannot_be_told_from_the_one_before() {
         let pools = pools("2001:db8:d:1::/64");
         let mut random = Random::new([2; 32]);
-        let mut draw = || u128::from(pools.draw(&mut random, |_| true).unwrap()) as u64;
+        let mut draw =
+            || u128::from(pools.draw(Now::default(), &mut random, |_| true).unwrap()) as u64;
         let (first, second) = (draw(), draw());
         assert!((first ^ second).count_ones() > 8);
         assert!(first > u64::from(u16::MAX) && second > u64::from(u16::MAX));

@@ -3,17 +3,18 @@
 use core::net::Ipv6Addr;
 
 use dhp_wire::codepoints::{DmipType, binding_error_status, icmpv6};
-use dhp_wire::extension;
-use dhp_wire::icmpv6::{IcmpError, may_answer, write_error};
-use dhp_wire::ipv6::{Ipv6View, MIN_MTU, home_agents_anycast, is_unicast_routable};
-use dhp_wire::mobility::{Builder, Dmip, Message, MessageError, MhError, MobilityHeader};
-use dhp_wire::packet::{MobilityPacket, compose};
+use dhp_wire::ipv6::{Ipv6View, home_agents_anycast, is_unicast_routable};
+use dhp_wire::mobility::{
+    BuFlags, Dmip, Message, MessageError, MhError, MobilityHeader, RevocationHeader, RevocationKind,
+};
+use dhp_wire::packet::MobilityPacket;
 use ipnet::Ipv6Net;
 
 use super::Anchor;
 use super::counters::MessageKind;
 use super::drop_reason::SignallingDrop;
 use super::reply::Proof;
+use crate::return_routability::TokenKind;
 use crate::time::Now;
 
 /// A Mobility Header whose checksum is right, and what its packet says about it.
@@ -128,9 +129,48 @@ impl Anchor {
                 }
             }
             _ if anycast => Err(SignallingDrop::NotForUs),
+            Message::HomeTestInit { cookie, .. } => {
+                self.counters.count_received(MessageKind::HomeTestInit);
+                self.test_init(now, received, TokenKind::Home, cookie)
+            }
+            Message::CareOfTestInit { cookie, .. } => {
+                self.counters.count_received(MessageKind::CareOfTestInit);
+                self.test_init(now, received, TokenKind::CareOf, cookie)
+            }
             Message::BindingUpdate(update) => {
                 self.counters.count_received(MessageKind::BindingUpdate);
-                self.home_registration(now, received, &update)
+                // RFC 6275 §9.5.1: without the H bit a Nonce Indices option has to be there. What has an authentication
+                // option for a home agent in its place is the home agent's to refuse.
+                let is_home =
+                    update.flags.contains(BuFlags::HOME) || update.options.auth().is_some();
+                if self.config.is_correspondent && !is_home {
+                    self.correspondent_update(now, received, &update)
+                } else {
+                    self.home_registration(now, received, &update)
+                }
+            }
+            Message::Heartbeat { header, options } if received.home_address.is_none() => {
+                self.counters.count_received(MessageKind::Heartbeat);
+                self.heartbeat(received, header, &options)
+            }
+            Message::BindingRevocation {
+                header:
+                    RevocationHeader {
+                        kind: RevocationKind::Acknowledgement { .. },
+                        sequence,
+                        ..
+                    },
+                options,
+            } => {
+                let kind = MessageKind::BindingRevocationAcknowledgement;
+                self.counters.count_received(kind);
+                self.revocation_acknowledged(now, received, sequence, &options)
+            }
+            Message::BindingError { status, .. }
+                if status == binding_error_status::UNRECOGNIZED_MH_TYPE =>
+            {
+                self.counters.count_received(MessageKind::BindingError);
+                self.peer_knows_no_heartbeat(received)
             }
             // RFC 6275 §9.2: "The MH Type field MUST have a known value (Section 6.1.1). Otherwise, the node MUST
             // discard the message and issue a Binding Error message".
@@ -152,7 +192,7 @@ impl Anchor {
         }
     }
 
-    fn check_addresses(
+    pub(crate) fn check_addresses(
         &self,
         source: Ipv6Addr,
         destination: Ipv6Addr,
@@ -172,82 +212,6 @@ impl Anchor {
     fn is_covered_anycast(&self, destination: &Ipv6Addr) -> bool {
         *destination == home_agents_anycast(destination)
             && Ipv6Net::new(*destination, 64).is_ok_and(|link| self.coverage.covers(&link.trunc()))
-    }
-
-    /// RFC 6275 §9.3.3: "A Binding Error message is sent directly to the address that appeared in the IPv6 Source
-    /// Address field of the offending packet."
-    fn binding_error(
-        &mut self,
-        now: Now,
-        source: Ipv6Addr,
-        home_address: Ipv6Addr,
-        status: u8,
-        proof: Proof,
-    ) {
-        // "Binding Error messages SHOULD be subject to rate limiting in the same manner as is done for ICMPv6"
-        if !self.binding_errors.take(now.mono_ns) {
-            self.counters.count_dropped(SignallingDrop::RateLimited);
-            return;
-        }
-        let mh =
-            Builder::binding_error(status, &home_address).finish(&self.config.address, &source);
-        let packet = compose(&self.config.address, &source, None, None, &mh);
-        self.transmit(MessageKind::BindingError, status, packet, proof);
-    }
-
-    /// RFC 6275 §9.3.1: "If the packet is dropped due to the above tests, the correspondent node MUST send the Binding Error
-    /// message … The Status field in this message should be set to 1 (unknown binding for Home Address destination option)."
-    pub(crate) fn receive_unbound(
-        &mut self,
-        now: Now,
-        buffer: &[u8],
-    ) -> Result<(), SignallingDrop> {
-        let view = Ipv6View::new(buffer).map_err(|_| SignallingDrop::NotMobility)?;
-        self.check_addresses(view.source(), view.destination())?;
-        let packet = view.packet();
-        let chain = extension::walk(packet).map_err(|_| SignallingDrop::NotMobility)?;
-        let (home_address, _) = chain.home_address.ok_or(SignallingDrop::NotMobility)?;
-        // "Packets containing a Home Address option MUST be dropped if the given home address is not a unicast routable
-        // address", and nobody is told of it.
-        if !is_unicast_routable(&home_address) {
-            return Err(SignallingDrop::HomeAddressNotRoutable);
-        }
-        let proof = Proof::None {
-            request_len: packet.len(),
-        };
-        let status = binding_error_status::UNKNOWN_BINDING;
-        self.binding_error(now, view.source(), home_address, status, proof);
-        Ok(())
-    }
-
-    /// Tells the source that there is an octet which cannot be processed, "directly to the Source Address of the
-    /// packet" (RFC 6275 §9.2), limited in rate (RFC 4443 §2.4(f)).
-    fn parameter_problem(&mut self, now: Now, packet: &[u8], code: u8, pointer: u32) {
-        let Ok(view) = Ipv6View::new(packet) else {
-            return;
-        };
-        let error = IcmpError::ParameterProblem { code, pointer };
-        if !may_answer(packet, error) {
-            return;
-        }
-        if !self.parameter_problems.take(now.mono_ns) {
-            self.counters.count_dropped(SignallingDrop::RateLimited);
-            return;
-        }
-        let mut out = vec![0; MIN_MTU];
-        if let Some(len) = write_error(
-            &mut out,
-            &self.config.address,
-            &view.source(),
-            error,
-            packet,
-        ) {
-            out.truncate(len);
-            let proof = Proof::None {
-                request_len: packet.len(),
-            };
-            self.transmit(MessageKind::ParameterProblem, code, out, proof);
-        }
     }
 }
 

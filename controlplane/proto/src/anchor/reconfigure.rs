@@ -42,8 +42,8 @@ pub enum ReconfigureError {
 }
 
 impl Anchor {
-    /// Goes on with another configuration. Its [`epoch`](AnchorConfig::epoch) and what it says about lost sequence state
-    /// are of the start, and are ignored. Gives the home addresses whose bindings have ended:
+    /// Goes on with another configuration. Its [`epoch`](AnchorConfig::epoch), its restart counter and what it says about lost
+    /// sequence state are of the start, and are ignored. Gives the home addresses whose bindings have ended:
     ///
     /// - those of mobile nodes without any security association left,
     /// - home addresses that belong to somebody else now,
@@ -60,9 +60,9 @@ impl Anchor {
         config.check()?;
         config.retain_served_pools();
         self.check_what_is_fixed(&config)?;
-        self.check_pools_in_use(&config.pools)?;
+        self.check_pools_in_use(now, &config.pools)?;
 
-        self.replace_pools(&config.pools);
+        self.replace_pools(now, &config.pools);
         self.nodes
             .replace(core::mem::take(&mut config.security_associations));
         self.coverage = Directory::of_own_coverage(&config);
@@ -73,6 +73,7 @@ impl Anchor {
             self.parameter_problems = TokenBucket::new(errors_per_second, now.mono_ns);
         }
         config.epoch = self.config.epoch;
+        config.heartbeat.restart_counter = self.config.heartbeat.restart_counter;
         config.sequence_state_lost = self.config.sequence_state_lost;
         config.home_sequence_state_lost = self.config.home_sequence_state_lost;
         self.config = config;
@@ -95,6 +96,10 @@ impl Anchor {
             ("address", config.address == self.config.address),
             ("code points", config.code_points == self.config.code_points),
             ("roles", config.roles == self.config.roles),
+            (
+                "peers",
+                config.heartbeat.peers == self.config.heartbeat.peers,
+            ),
         ];
         match fixed.into_iter().find(|(_, same)| !same) {
             Some((what, _)) => Err(ReconfigureError::Fixed(what)),
@@ -102,8 +107,8 @@ impl Anchor {
         }
     }
 
-    fn check_pools_in_use(&self, pools: &[PoolConfig]) -> Result<(), ReconfigureError> {
-        let wanted = Pools::new(pools);
+    fn check_pools_in_use(&self, now: Now, pools: &[PoolConfig]) -> Result<(), ReconfigureError> {
+        let wanted = Pools::new(pools, now);
         let stays = |pool: &Pool| wanted.iter().any(|new| new.is_same(pool));
         match self.pools.iter().find(|pool| pool.used > 0 && !stays(pool)) {
             Some(pool) => Err(ReconfigureError::PoolInUse {
@@ -114,8 +119,9 @@ impl Anchor {
         }
     }
 
-    fn replace_pools(&mut self, pools: &[PoolConfig]) {
-        let places = self.pools.replace(pools);
+    fn replace_pools(&mut self, now: Now, pools: &[PoolConfig]) {
+        let places = self.pools.replace(pools, now);
+        self.schedule_prefix_ends();
         let new_place = |old: usize| places.get(old).copied().flatten();
         for binding in self.cache.bindings.values_mut() {
             // Pools with bindings stay: `check_pools_in_use`.
@@ -142,6 +148,9 @@ impl Anchor {
             // An assigned one may belong to its mobile node by configuration, but to no other.
             PoolKind::Dhoa => owner.is_none_or(|owner| owner == binding.owner),
         };
-        is_owners && self.check_care_of(&binding.care_of).is_ok()
+        is_owners
+            && self
+                .check_care_of(Some(&binding.home_address), &binding.care_of)
+                .is_ok()
     }
 }

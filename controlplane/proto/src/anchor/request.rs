@@ -9,12 +9,13 @@ use dhp_wire::mobility::{Dmip, DmipHeader, Lifetime, MobilityOption};
 use super::Anchor;
 use super::binding_cache::Order;
 use super::drop_reason::SignallingDrop;
-use super::lifecycle::Timer;
 use super::mobile_nodes::MnIndex;
 use super::receive::Received;
 use super::reply::{Proof, Seal, answer_to, is_refusal};
 use super::request_options::RequestOptions;
+use super::timers::Timer;
 use super::timestamp::{Freshness, NotFresh};
+use super::used_number::UsedNumber;
 use crate::security_association::{MnId, SecurityAssociation};
 use crate::time::Now;
 
@@ -188,6 +189,15 @@ impl Anchor {
         association.window.use_up(number);
         if is_ahead {
             association.newest_timestamp = mesg_id.or(association.newest_timestamp);
+        }
+        let newest_timestamp = association.newest_timestamp;
+        if let Some(highest) = association.window.highest().filter(|_| is_ahead) {
+            let highest = highest.on_wire();
+            self.keep_number(UsedNumber::Association {
+                spi,
+                highest,
+                newest_timestamp,
+            });
         }
         Ok(Order { spi, number })
     }

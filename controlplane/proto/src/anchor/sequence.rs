@@ -47,6 +47,18 @@ struct Used {
 }
 
 impl SequenceWindow {
+    /// A window of which nothing is known but that the numbers up to this one may have been used.
+    pub(crate) fn used_up_to(highest: u16) -> Self {
+        let highest = FIRST_EPOCH.saturating_add(u64::from(highest));
+        Self {
+            used: Some(Used {
+                first: highest,
+                highest,
+                bits: u64::MAX,
+            }),
+        }
+    }
+
     /// The highest accepted number, if any.
     pub(crate) fn highest(&self) -> Option<SequenceNumber> {
         self.used.map(|used| SequenceNumber(used.highest))
@@ -170,6 +182,13 @@ mod tests {
         assert!(accept(&mut window, 13) && accept(&mut window, 11 + 3));
         assert!(!accept(&mut window, 11), "64 behind");
         assert!(accept(&mut window, 75 + 200) && accept(&mut window, 76 + 198));
+    }
+
+    #[test]
+    fn of_a_restored_window_nothing_is_good_but_what_is_ahead() {
+        let mut window = SequenceWindow::used_up_to(100);
+        assert!((37..=100).all(|sequence| window.place(sequence).is_err()));
+        assert!(accept(&mut window, 101) && !accept(&mut window, 101));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dhp_proto::anchor::{
     Anchor, AnchorAction, AnchorCommand, AnchorConfig, BindingChange, BindingEvent, DirectoryEntry,
-    PoolConfig, PoolKind, ReconfigureError,
+    PoolConfig, PoolKind, ReconfigureError, UsedNumber,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
@@ -99,6 +99,8 @@ pub struct World {
     pub now: Now,
     /// Every event so far.
     pub events: Vec<BindingEvent>,
+    /// Every number that was to be kept.
+    pub kept: Vec<UsedNumber>,
     bound: BTreeMap<Ipv6Addr, (String, Ipv6Addr)>,
 }
 
@@ -113,6 +115,7 @@ impl World {
             anchor,
             now: START,
             events: Vec::new(),
+            kept: Vec::new(),
             bound: BTreeMap::new(),
         }
     }
@@ -211,6 +214,11 @@ impl World {
                     );
                     self.apply(event);
                 }
+                AnchorAction::KeepNumber(number) => {
+                    assert!(packets.is_empty(), "a number is kept before it is answered");
+                    self.kept.push(number);
+                }
+                other => panic!("neither home links nor correspondents here: {other:?}"),
             }
         }
         self.check();

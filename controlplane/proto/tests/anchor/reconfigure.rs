@@ -1,5 +1,7 @@
 //! Another configuration while mobile nodes are bound.
 
+use std::time::Duration;
+
 use dhp_proto::anchor::{AnchorConfig, ConfigError, PoolConfig, PoolKind, ReconfigureError};
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::SecurityAssociation;
@@ -190,7 +192,43 @@ fn what_cannot_change_is_refused() {
         ReconfigureError::Fixed("roles")
     );
     assert_eq!(
+        refused(|c| c.heartbeat.peers = vec![CARE_OF]),
+        ReconfigureError::Fixed("peers")
+    );
+    assert_eq!(
         refused(|c| c.max_lifetime = Lifetime::ZERO),
         ReconfigureError::Invalid(ConfigError::MaxLifetime)
     );
+}
+
+/// What belongs to the start stays as it was, whatever the new configuration says of it.
+#[test]
+fn the_restart_counter_is_of_the_start() {
+    let mut world = World::new();
+    let mut changed = config();
+    changed.heartbeat.restart_counter = 77;
+    assert_eq!(world.reconfigure(changed), Ok(Vec::new()));
+    assert_eq!(world.anchor.config().heartbeat.restart_counter, 0);
+}
+
+/// RFC 6275 §10.3.1: a prefix that is configured with other lifetimes ends by them, and its bindings with it; one that is
+/// configured as it was goes on.
+#[test]
+fn lifetimes_of_a_prefix_go_on_unless_they_change() {
+    let mut world = World::new();
+    let with = |seconds: Option<u64>| {
+        let mut changed = config();
+        changed.pools[1].lifetimes.valid = seconds.map(Duration::from_secs);
+        changed
+    };
+    assert_eq!(world.ask(&Update::new(HOME, 1).by(&mn1())).status, 0);
+    assert_eq!(world.reconfigure(with(Some(100))), Ok(Vec::new()));
+    world.wait(Duration::from_secs(60));
+    assert_eq!(world.reconfigure(with(Some(100))), Ok(Vec::new()));
+    world.wait(Duration::from_secs(41));
+    assert_eq!(world.care_of(HOME), None);
+    assert_eq!(world.reconfigure(with(None)), Ok(Vec::new()));
+    assert_eq!(world.ask(&Update::new(HOME, 2).by(&mn1())).status, 0);
+    world.wait(Duration::from_secs(200));
+    assert_eq!(world.care_of(HOME), Some(CARE_OF));
 }

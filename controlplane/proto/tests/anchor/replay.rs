@@ -2,11 +2,43 @@
 
 use std::time::Duration;
 
-use dhp_proto::anchor::{AnchorConfig, MessageKind};
+use dhp_proto::anchor::{AnchorConfig, MessageKind, UsedNumber};
 use dhp_wire::mobility::{Lifetime, MobilityOption};
 
-use crate::harness::{CARE_OF_2, START, World, config, mn1, mn2};
-use crate::message::Dmip;
+use crate::harness::{CARE_OF_2, HOME, OWN_DHOA, START, World, config, mn1, mn2};
+use crate::message::{Dmip, Update};
+
+/// What has used up a number is to be kept before it is answered, and nothing else is.
+#[test]
+fn used_numbers_are_kept() {
+    let mut world = World::new();
+    world.ask(&Update::new(HOME, 7).by(&mn1()));
+    world.ask(&Update::new(HOME, 7).by(&mn1()));
+    world.ask(&Dmip::update(100, &[OWN_DHOA]).by(&mn1()));
+    world.ask(&Dmip::update(99, &[OWN_DHOA]).by(&mn1()));
+    let (home_address, newest_timestamp) = (HOME, None);
+    let kept = [
+        UsedNumber::Home {
+            home_address,
+            last: 7,
+            newest_timestamp,
+        },
+        UsedNumber::Association {
+            spi: mn1().security.spi(),
+            highest: 100,
+            newest_timestamp,
+        },
+    ];
+    assert_eq!(world.kept, kept);
+    let mut restarted = World::new();
+    for number in kept {
+        restarted.anchor.restore_number(number);
+    }
+    let update = |sequence| Dmip::update(sequence, &[OWN_DHOA]).by(&mn1());
+    assert_eq!(restarted.ask(&update(100)).status, 135);
+    assert_eq!(restarted.ask(&update(99)).status, 135);
+    assert_eq!(restarted.ask(&update(101)).status, 0);
+}
 
 /// Identical octets get the stored answer, octet for octet, and act once.
 #[test]

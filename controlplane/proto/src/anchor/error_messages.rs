@@ -1,0 +1,94 @@
+//! Binding Errors (RFC 6275 §9.3.3) and ICMPv6 Parameter Problems, both limited in rate.
+
+use core::net::Ipv6Addr;
+
+use dhp_wire::codepoints::binding_error_status;
+use dhp_wire::extension;
+use dhp_wire::icmpv6::{IcmpError, may_answer, write_error};
+use dhp_wire::ipv6::{Ipv6View, MIN_MTU, is_unicast_routable};
+use dhp_wire::mobility::Builder;
+use dhp_wire::packet::compose;
+
+use super::Anchor;
+use super::counters::MessageKind;
+use super::drop_reason::SignallingDrop;
+use super::reply::Proof;
+use crate::time::Now;
+
+impl Anchor {
+    /// RFC 6275 §9.3.3: "A Binding Error message is sent directly to the address that appeared in the IPv6 Source
+    /// Address field of the offending packet."
+    pub(crate) fn binding_error(
+        &mut self,
+        now: Now,
+        source: Ipv6Addr,
+        home_address: Ipv6Addr,
+        status: u8,
+        proof: Proof,
+    ) {
+        // "Binding Error messages SHOULD be subject to rate limiting in the same manner as is done for ICMPv6"
+        if !self.binding_errors.take(now.mono_ns) {
+            self.counters.count_dropped(SignallingDrop::RateLimited);
+            return;
+        }
+        let mh =
+            Builder::binding_error(status, &home_address).finish(&self.config.address, &source);
+        let packet = compose(&self.config.address, &source, None, None, &mh);
+        self.transmit(MessageKind::BindingError, status, packet, proof);
+    }
+
+    /// RFC 6275 §9.3.1: "If the packet is dropped due to the above tests, the correspondent node MUST send the Binding Error
+    /// message … The Status field in this message should be set to 1 (unknown binding for Home Address destination option)."
+    pub(crate) fn receive_unbound(
+        &mut self,
+        now: Now,
+        buffer: &[u8],
+    ) -> Result<(), SignallingDrop> {
+        let view = Ipv6View::new(buffer).map_err(|_| SignallingDrop::NotMobility)?;
+        self.check_addresses(view.source(), view.destination())?;
+        let packet = view.packet();
+        let chain = extension::walk(packet).map_err(|_| SignallingDrop::NotMobility)?;
+        let (home_address, _) = chain.home_address.ok_or(SignallingDrop::NotMobility)?;
+        // "Packets containing a Home Address option MUST be dropped if the given home address is not a unicast routable
+        // address", and nobody is told of it.
+        if !is_unicast_routable(&home_address) {
+            return Err(SignallingDrop::HomeAddressNotRoutable);
+        }
+        let proof = Proof::None {
+            request_len: packet.len(),
+        };
+        let status = binding_error_status::UNKNOWN_BINDING;
+        self.binding_error(now, view.source(), home_address, status, proof);
+        Ok(())
+    }
+
+    /// Tells the source that there is an octet which cannot be processed, "directly to the Source Address of the
+    /// packet" (RFC 6275 §9.2), limited in rate (RFC 4443 §2.4(f)).
+    pub(crate) fn parameter_problem(&mut self, now: Now, packet: &[u8], code: u8, pointer: u32) {
+        let Ok(view) = Ipv6View::new(packet) else {
+            return;
+        };
+        let error = IcmpError::ParameterProblem { code, pointer };
+        if !may_answer(packet, error) {
+            return;
+        }
+        if !self.parameter_problems.take(now.mono_ns) {
+            self.counters.count_dropped(SignallingDrop::RateLimited);
+            return;
+        }
+        let mut out = vec![0; MIN_MTU];
+        if let Some(len) = write_error(
+            &mut out,
+            &self.config.address,
+            &view.source(),
+            error,
+            packet,
+        ) {
+            out.truncate(len);
+            let proof = Proof::None {
+                request_len: packet.len(),
+            };
+            self.transmit(MessageKind::ParameterProblem, code, out, proof);
+        }
+    }
+}

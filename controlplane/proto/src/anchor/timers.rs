@@ -1,0 +1,71 @@
+//! What happens later, and what is then done.
+
+use core::net::Ipv6Addr;
+
+use super::Anchor;
+use super::events::ReleaseReason;
+use crate::time::Now;
+
+/// What happens later.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Timer {
+    BindingExpires(Ipv6Addr),
+    QuarantineEnds(Ipv6Addr),
+    /// Answers of the security association with this SPI get old.
+    AnswersGetOld(u32),
+    /// An unsolicited advertisement of a proxied address is repeated.
+    AdvertiseAgain(Ipv6Addr),
+    /// Nobody on the home link has claimed the address.
+    AddressIsFree(Ipv6Addr),
+    /// The prefix of a pool gets invalid.
+    PrefixEnds(ipnet::Ipv6Net),
+    /// A mobile node is told of its prefixes.
+    PrefixDeliveryDue(Ipv6Addr),
+    /// A mobile node is asked to leave again.
+    DepartureDue(Ipv6Addr),
+    /// Another anchor is asked whether it lives.
+    HeartbeatDue(Ipv6Addr),
+    /// The binding of a correspondent ends, or its number can be forgotten.
+    CorrespondentEnds(Ipv6Addr),
+    /// The binding of a correspondent ends soon.
+    CorrespondentRefreshDue(Ipv6Addr),
+    /// The binding of a home address ends soon.
+    RefreshRequestDue(Ipv6Addr),
+}
+
+impl Anchor {
+    /// Does what was to happen now.
+    pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
+        match timer {
+            Timer::BindingExpires(home_address) => {
+                self.release(now, &home_address, ReleaseReason::Expired);
+            }
+            Timer::QuarantineEnds(home_address) => {
+                self.forget_quarantine(&home_address);
+            }
+            Timer::AdvertiseAgain(address) => self.advertise_again(now, address),
+            Timer::AddressIsFree(home_address) => self.address_is_free(now, &home_address),
+            Timer::PrefixDeliveryDue(home_address) => self.deliver_prefixes(now, &home_address),
+            Timer::DepartureDue(home_address) => self.ask_again(now, &home_address),
+            Timer::HeartbeatDue(address) => self.ask_peer(now, address),
+            Timer::CorrespondentEnds(home_address) => self.correspondent_ends(now, home_address),
+            Timer::CorrespondentRefreshDue(home_address) => {
+                self.request_correspondent_refresh(&home_address);
+            }
+            Timer::PrefixEnds(prefix) => self.end_prefix(now, prefix),
+            Timer::RefreshRequestDue(home_address) => {
+                self.request_refresh(now, &home_address);
+            }
+            Timer::AnswersGetOld(spi) => {
+                let Some(association) = self.nodes.association_mut(spi) else {
+                    return;
+                };
+                let next = association.answers.forget_old(now.mono_ns);
+                association.answers_timer = next.is_some();
+                if let Some(at) = next {
+                    self.timers.schedule(at, Timer::AnswersGetOld(spi));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The lines of all cases in any order: whatever has begun ends, and nothing is left behind.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use dhp_proto::anchor::{
+    AnchorAction, BindingChange, LinkAction, RouteOptimization, SignallingDrop,
+};
+use dhp_proto::random::Random;
+
+use crate::input;
+use crate::script::{Case, Link};
+use crate::words::Words;
+use crate::world::World;
+
+/// Runs, and the lines of each.
+const RUNS: u8 = 120;
+const LINES: usize = 150;
+/// Longer than anything lasts that is not a home registration, in seconds.
+const LONG: f64 = 10_000.0;
+
+const GIVEN: [&str; 4] = [
+    "correspondent advertise-prefixes refresh-request=40 peer=ANCHOR2 valid=300000 preferred=9000",
+    "correspondent unauthenticated max-home=1 max-correspondents=1 errors=3 max-life=900",
+    "unauthenticated numbers-lost refresh-advice=20 refresh-request=5 restarts=2 peer=ANCHOR2",
+    "valid=2000 preferred=1000 advertise-prefixes correspondent roles=h",
+];
+
+/// What is open, as the actions tell it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Open {
+    bound: BTreeMap<Ipv6Addr, Ipv6Addr>,
+    proxied: BTreeMap<Ipv6Addr, ()>,
+    routes: BTreeMap<Ipv6Addr, Ipv6Addr>,
+}
+
+impl Open {
+    fn follow(&mut self, actions: &[AnchorAction]) -> Result<(), String> {
+        let once = |was: bool, action: &AnchorAction| {
+            was.then_some(())
+                .ok_or_else(|| format!("out of turn: {action:?}"))
+        };
+        for action in actions {
+            match action {
+                AnchorAction::Event(event) => match &event.change {
+                    BindingChange::Bound {
+                        home_address,
+                        care_of,
+                        ..
+                    } => {
+                        self.bound.insert(*home_address, *care_of);
+                    }
+                    BindingChange::Released { home_address, .. } => {
+                        once(self.bound.remove(home_address).is_some(), action)?;
+                    }
+                },
+                AnchorAction::OnLink { action: on, .. } => match on {
+                    LinkAction::StartProxy { address } => {
+                        once(self.proxied.insert(*address, ()).is_none(), action)?;
+                    }
+                    LinkAction::StopProxy { address } => {
+                        once(self.proxied.remove(address).is_some(), action)?;
+                    }
+                    _ => {}
+                },
+                AnchorAction::Route(RouteOptimization::Begins {
+                    home_address,
+                    care_of,
+                    ..
+                }) => {
+                    self.routes.insert(*home_address, *care_of);
+                }
+                AnchorAction::Route(RouteOptimization::Ends { home_address }) => {
+                    once(self.routes.remove(home_address).is_some(), action)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs the lines of all cases in an order of chance, on both kinds of home link.
+pub fn run(cases: &[Case]) -> Result<(), String> {
+    let steps = cases.iter().flat_map(|case| &case.steps);
+    let lines: Vec<&Words> = steps
+        .map(|step| &step.input)
+        .filter(|line| line.kind() != "restart")
+        .collect();
+    for seed in 0..RUNS {
+        let mut random = Random::new([seed; 32]);
+        let link = if seed % 2 == 0 {
+            Link::Virtual
+        } else {
+            Link::Real
+        };
+        let given = GIVEN
+            .get(usize::from(seed / 2) % GIVEN.len())
+            .unwrap_or(&"");
+        run_one(&lines, &Words::read(given), link, &mut random)
+            .map_err(|wrong| format!("seed {seed}, {link} link, given {given}: {wrong}"))?;
+    }
+    Ok(())
+}
+
+fn run_one(lines: &[&Words], given: &Words, link: Link, random: &mut Random) -> Result<(), String> {
+    let mut world = World::new(given, link);
+    let mut open = Open::default();
+    for _ in 0..LINES {
+        let line = lines[random.below(lines.len() as u64) as usize];
+        let actions = input::carry_out(&mut world, line);
+        world.tokens.learn(&actions);
+        open.follow(&actions)
+            .map_err(|wrong| format!("> {line}: {wrong}"))?;
+        let held: BTreeMap<_, _> = world
+            .anchor
+            .bindings(world.now)
+            .map(|binding| (binding.home_address, binding.care_of))
+            .collect();
+        if held != open.bound {
+            return Err(format!(
+                "> {line}: events say {:?}, it has {held:?}",
+                open.bound
+            ));
+        }
+        if link == Link::Virtual && !open.proxied.is_empty() {
+            return Err(format!("> {line}: nothing can be proxied"));
+        }
+    }
+    // Home registrations may last for days; the rest ends by itself.
+    for home_address in open.bound.clone().into_keys() {
+        let release = Words::read(&format!("release home={home_address}"));
+        open.follow(&input::carry_out(&mut world, &release))?;
+    }
+    open.follow(&world.wait(LONG))?;
+    if open != Open::default() {
+        return Err(format!("left behind: {open:?}"));
+    }
+    let reasons = SignallingDrop::ALL.iter();
+    let dropped: u64 = reasons
+        .map(|reason| world.anchor.counters().dropped(*reason))
+        .sum();
+    (dropped > 0)
+        .then_some(())
+        .ok_or_else(|| "nothing was ever dropped".to_owned())
+}

@@ -1,0 +1,170 @@
+//! An anchor and its time.
+
+use std::time::Duration;
+
+use dhp_proto::anchor::{
+    Anchor, AnchorAction, AnchorConfig, HeartbeatConfig, Limits, LinkAction, LinkId, PoolConfig,
+    PoolKind, PrefixLifetimes, Roles, SignallingDrop, UsedNumber,
+};
+use dhp_proto::time::Now;
+use dhp_wire::mobility::Lifetime;
+
+use crate::address;
+use crate::mobile_node::association;
+use crate::return_routability::Tokens;
+use crate::script::Link;
+use crate::words::Words;
+
+/// The real home link.
+pub const HOME_LINK: LinkId = LinkId(7);
+
+/// A time of day that is no edge of anything.
+const START: Now = Now {
+    mono_ns: 1_000_000_000,
+    ntp: 0xe5a1_b2c0_0000_0000,
+};
+
+pub struct World {
+    pub anchor: Anchor,
+    pub now: Now,
+    pub tokens: Tokens,
+    /// How it was configured.
+    given: Words,
+    link: Link,
+    /// The numbers that it had kept.
+    kept: Vec<UsedNumber>,
+    /// Drops of each reason before the last input.
+    dropped: Vec<u64>,
+}
+
+impl World {
+    /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
+    /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
+    /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
+    /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent, `advertise-prefixes`.
+    pub fn new(given: &Words, link: Link) -> Self {
+        let seconds = |key| given.number(key).map(Duration::from_secs);
+        let home = PoolConfig {
+            link: (link == Link::Real).then_some(HOME_LINK),
+            lifetimes: PrefixLifetimes {
+                valid: seconds("valid"),
+                preferred: seconds("preferred"),
+            },
+            ..PoolConfig::new("2001:db8:1:1::/64".parse().unwrap(), PoolKind::Home)
+        };
+        let dhoas = PoolConfig::new("2001:db8:d:1::/64".parse().unwrap(), PoolKind::Dhoa);
+        let plain = AnchorConfig::new(address::read("ANCHOR"));
+        let roles = given.get("roles").map_or(plain.roles, |letters| Roles {
+            dhp: letters.contains('d'),
+            home_agent: letters.contains('h'),
+            locator: letters.contains('l'),
+        });
+        let config = AnchorConfig {
+            roles,
+            pools: vec![dhoas, home],
+            security_associations: vec![association(1), association(2)],
+            limits: Limits {
+                max_home_addresses: given.number_or("max-home", 1000) as usize,
+                max_correspondents: given.number_or("max-correspondents", 1000) as usize,
+                errors_per_second: given.number_or("errors", 1000) as u32,
+            },
+            max_lifetime: Lifetime(given.number_or("max-life", 900) as u16),
+            refresh_advice: given
+                .number("refresh-advice")
+                .map(|units| Lifetime(units as u16)),
+            refresh_request: seconds("refresh-request"),
+            home_agent_preference: given.number_or("preference", 0) as u16,
+            advertise_prefixes: given.has("advertise-prefixes"),
+            heartbeat: HeartbeatConfig {
+                peers: given.address("peer").into_iter().collect(),
+                restart_counter: given.number_or("restarts", 0) as u32,
+                ..HeartbeatConfig::default()
+            },
+            allow_unauthenticated: given.has("unauthenticated"),
+            is_correspondent: given.has("correspondent"),
+            home_sequence_state_lost: given.has("numbers-lost"),
+            ..plain
+        };
+        let mut world = Self {
+            anchor: Anchor::new(config, START, [7; 32]).unwrap(),
+            now: START,
+            tokens: Tokens::default(),
+            given: given.clone(),
+            link,
+            kept: Vec::new(),
+            dropped: Vec::new(),
+        };
+        world.remember_drops();
+        world
+    }
+
+    /// Has later questions about drops mean those from here on.
+    pub fn remember_drops(&mut self) {
+        let counters = self.anchor.counters();
+        let counts = SignallingDrop::ALL
+            .iter()
+            .map(|reason| counters.dropped(*reason));
+        self.dropped = counts.collect();
+    }
+
+    /// The reasons of drops since then.
+    pub fn drops(&self) -> Vec<&'static str> {
+        let counters = self.anchor.counters();
+        let now = SignallingDrop::ALL
+            .iter()
+            .map(|reason| (reason, counters.dropped(*reason)));
+        now.zip(&self.dropped)
+            .filter(|((_, count), before)| count > before)
+            .map(|((reason, _), _)| reason.name())
+            .collect()
+    }
+
+    /// What the anchor wants done; the numbers that it wants kept are.
+    pub fn take_actions(&mut self) -> Vec<AnchorAction> {
+        let actions: Vec<_> = std::iter::from_fn(|| self.anchor.poll_action()).collect();
+        let kept = actions.iter().filter_map(|action| match action {
+            AnchorAction::KeepNumber(number) => Some(*number),
+            _ => None,
+        });
+        self.kept.extend(kept);
+        actions
+    }
+
+    /// Another start of the anchor, which has lost everything but the numbers that were kept.
+    pub fn restart(&mut self) {
+        let mut fresh = Self::new(&self.given, self.link);
+        for number in &self.kept {
+            fresh.anchor.restore_number(*number);
+        }
+        fresh.kept = std::mem::take(&mut self.kept);
+        fresh.wait((self.now.mono_ns - fresh.now.mono_ns) as f64 / 1e9);
+        *self = fresh;
+        self.remember_drops();
+    }
+
+    /// Lets time pass, waking the anchor as it asks to be.
+    pub fn wait(&mut self, seconds: f64) -> Vec<AnchorAction> {
+        let end = self.now.plus_ns((seconds * 1e9) as u64);
+        let mut actions = Vec::new();
+        while let Some(at) = self.anchor.poll_timeout().filter(|at| *at <= end.mono_ns) {
+            self.now = self.now.plus_ns(at.saturating_sub(self.now.mono_ns));
+            self.anchor.handle_timeout(self.now);
+            actions.extend(self.take_actions());
+        }
+        self.now = end;
+        self.anchor.handle_timeout(self.now);
+        actions.extend(self.take_actions());
+        actions
+    }
+}
+
+/// Whether the anchor asks the home link for duplicates.
+pub fn is_probe(action: &AnchorAction) -> bool {
+    matches!(
+        action,
+        AnchorAction::OnLink {
+            action: LinkAction::Probe { .. },
+            ..
+        }
+    )
+}
