@@ -189,22 +189,17 @@ impl<P: Port> Path<P> {
         };
         let inner = Header::<HEADERS_AND_PORTS, ETHERNET_LEN>(headers);
         let destination = inner.destination();
-        let Some(entry) = self.reader.find_home(destination, candidate) else {
+        let Some(binding) = self.reader.find_plain(destination, candidate) else {
             return Err(packet);
         };
-        let Some(tunnel) = self.reader.plain(&entry) else {
-            return Err(packet);
-        };
+        let tunnel = binding.tunnel;
         let len = packet.bytes().len().saturating_sub(ETHERNET_LEN);
-        let Some(hop) = self.express_hop(tunnel.next_hop) else {
+        let hops = &mut self.express_hop;
+        let Some(hop) = express_hop(hops, tunnel.next_hop, &self.reader, &self.ports) else {
             return Err(packet);
         };
-        let is_loop = tunnel.care_of == tunnel.anchor || tunnel.care_of == destination;
         let is_clamped = self.tcp_mss_clamp && inner.next_header() == next_header::TCP;
-        if is_loop
-            || is_clamped
-            || len > usize::from(tunnel.mtu.min(hop.tunnel_mtu)).max(MIN_TUNNEL_MTU)
-        {
+        if is_clamped || len > usize::from(tunnel.mtu.min(hop.tunnel_mtu)).max(MIN_TUNNEL_MTU) {
             return Err(packet);
         }
         let first = inner.first_word();
@@ -231,7 +226,7 @@ impl<P: Port> Path<P> {
             put_address(front, ETHERNET_LEN + 24, tunnel.care_of);
             put(front, HEADERS + 7, [hops]);
         }
-        self.reader.carry(&entry, len as u64);
+        binding.carry(len as u64);
         self.tally.entered += 1;
         self.send_frame(packet, hop.port.into());
         Ok(())
@@ -252,14 +247,11 @@ impl<P: Port> Path<P> {
         };
         let outer = Header::<BOTH_HEADERS, ETHERNET_LEN>(headers);
         let inner = Header::<BOTH_HEADERS, HEADERS>(headers);
-        let Some(entry) = self.reader.find_home(inner.source(), candidate) else {
+        let Some(binding) = self.reader.find_plain(inner.source(), candidate) else {
             return Err(packet);
         };
         // The long way's reasons stand there: RFC 6275 §8.4 and §10.4.5.
-        let is_sender = self
-            .reader
-            .plain(&entry)
-            .is_some_and(|tunnel| tunnel.care_of == outer.source());
+        let is_sender = binding.tunnel.care_of == outer.source();
         let class = inner.traffic_class();
         let keeps_class = decap_traffic_class(class, outer.traffic_class()) == Some(class);
         let is_clamped = self.tcp_mss_clamp && inner.next_header() != next_header::UDP;
@@ -270,7 +262,8 @@ impl<P: Port> Path<P> {
         else {
             return Err(packet);
         };
-        let Some(hop) = self.express_hop(next_hop) else {
+        let hops = &mut self.express_hop;
+        let Some(hop) = express_hop(hops, next_hop, &self.reader, &self.ports) else {
             return Err(packet);
         };
         let len = packet.bytes().len().saturating_sub(HEADERS);
@@ -285,40 +278,49 @@ impl<P: Port> Path<P> {
             put_link(front, &hop);
             put(front, ETHERNET_LEN + 7, [hops]);
         }
-        self.reader.carry(&entry, len as u64);
+        binding.carry(len as u64);
         self.tally.left += 1;
         self.send_frame(packet, hop.port.into());
         Ok(())
     }
+}
 
-    /// A next hop that needs no asking: a neighbour that is known, on an Ethernet link.
-    #[inline(always)]
-    fn express_hop(&mut self, id: u32) -> Option<ExpressHop> {
-        match self.express_hop {
-            Some((last, hop)) if last == id => Some(hop),
-            _ => self.ask_express_hop(id),
+/// A next hop that needs no asking: a neighbour that is known, on an Ethernet link. `last` is the one asked for last.
+#[inline(always)]
+fn express_hop<P: Port>(
+    last: &mut Option<(u32, ExpressHop)>,
+    id: u32,
+    reader: &Reader,
+    ports: &[P],
+) -> Option<ExpressHop> {
+    match last {
+        Some((last, hop)) if *last == id => Some(*hop),
+        _ => {
+            let hop = ExpressHop::find(id, reader, ports)?;
+            *last = Some((id, hop));
+            Some(hop)
         }
     }
+}
 
+impl ExpressHop {
     #[inline(never)]
-    fn ask_express_hop(&mut self, id: u32) -> Option<ExpressHop> {
-        let hop = self.reader.next_hop(id)?;
-        let link = self.ports.get(usize::from(hop.port))?.info().link;
+    fn find<P: Port>(id: u32, reader: &Reader, ports: &[P]) -> Option<Self> {
+        let hop = reader.next_hop(id)?;
+        let link = ports.get(usize::from(hop.port))?.info().link;
         if hop.state != NextHopState::Resolved || link != Link::Ethernet {
             return None;
         }
         let [d0, d1, d2, d3, d4, d5] = hop.destination_mac;
         let [s0, s1, s2, s3, s4, s5] = hop.source_mac;
         let [t0, t1] = ETHERTYPE_IPV6.to_be_bytes();
-        let hop = ExpressHop {
+        Some(Self {
             link_front: u64::from_ne_bytes([d0, d1, d2, d3, d4, d5, s0, s1]),
             link_back: u64::from_ne_bytes([s0, s1, s2, s3, s4, s5, t0, t1]),
             port: hop.port,
             mtu: hop.mtu,
             tunnel_mtu: hop.mtu.saturating_sub(OUTER_HEADER_LEN as u16),
-        };
-        self.express_hop = Some((id, hop));
-        Some(hop)
+        })
     }
 }
 

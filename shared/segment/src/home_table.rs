@@ -34,7 +34,7 @@ impl HomeEntry {
     }
 }
 
-/// The tunnel of a plain binding.
+/// The tunnel of a plain binding: neither to the anchor itself nor to the home address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlainTunnel {
     /// Outer source: the anchor.
@@ -47,9 +47,37 @@ pub struct PlainTunnel {
     pub mtu: u16,
 }
 
-/// Where a home address will be looked for: see [`crate::Reader::expect_home`].
+/// A plain binding found, good until the worker's next quiescent point.
+#[derive(Clone, Copy)]
+pub struct PlainBinding<'a> {
+    slot: Slot<'a>,
+    /// Its tunnel.
+    pub tunnel: PlainTunnel,
+}
+
+impl PlainBinding<'_> {
+    /// Counts a packet of so many octets that the binding has carried.
+    #[inline(always)]
+    pub fn carry(&self, octets: u64) {
+        self.slot.carry(octets);
+    }
+}
+
+/// Where a home address will be looked for, see [`crate::Reader::expect_home`]: the group below, the tag above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HomePlace(Place);
+pub struct HomePlace(u64);
+
+impl HomePlace {
+    #[inline(always)]
+    fn group(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    fn tag(self) -> u8 {
+        (self.0 >> 32) as u8
+    }
+}
 
 /// The slot where a home address most likely is: see [`crate::Reader::expect_binding`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,20 +139,18 @@ impl<'a> HomeTable<'a> {
         if let Some(group) = self.group(place.place) {
             prefetch(&group.0[0]);
         }
-        HomePlace(place)
+        HomePlace(u64::from(place.place) | u64::from(place.tag) << 32)
     }
 
     /// Has the slot that a key's tag leads to come nearer.
     #[inline(always)]
-    pub(crate) fn expect_slot(self, HomePlace(place): HomePlace) -> HomeCandidate {
+    pub(crate) fn expect_slot(self, place: HomePlace) -> HomeCandidate {
         let candidate = self
-            .group(place.place)
-            .and_then(|group| group.candidates(place.tag).next());
+            .group(place.group())
+            .and_then(|group| group.candidates(place.tag()).next());
         // Where there is none, any slot does: it has another key.
-        let slot = place
-            .place
-            .wrapping_mul(GROUP_SLOTS)
-            .wrapping_add(candidate.unwrap_or(0));
+        let first = place.group().wrapping_mul(GROUP_SLOTS);
+        let slot = first.wrapping_add(candidate.unwrap_or(0));
         if let Some(slot) = self.slot(slot) {
             prefetch(&slot.0[0]);
         }
@@ -175,15 +201,26 @@ impl<'a> HomeTable<'a> {
         }
     }
 
-    /// The tunnel that stands in the slot itself.
+    /// Looks up a key that is expected in a slot, if that has its tunnel.
     #[inline(always)]
-    pub(crate) fn plain(self, entry: &HomeEntry) -> Option<PlainTunnel> {
-        let plain = entry.state.plain()?;
-        Some(PlainTunnel {
-            anchor: Anchors(self.0).get(plain.anchor)?,
-            care_of: self.slot(entry.slot)?.care_of(),
-            next_hop: plain.next_hop,
-            mtu: plain.mtu,
+    pub(crate) fn find_plain(
+        self,
+        key: AddressWords,
+        HomeCandidate(index): HomeCandidate,
+    ) -> Option<PlainBinding<'a>> {
+        let slot = self.slot(index)?;
+        let plain = slot.state().plain()?;
+        if !slot.is(key) {
+            return None;
+        }
+        Some(PlainBinding {
+            slot,
+            tunnel: PlainTunnel {
+                anchor: Anchors(self.0).get(plain.anchor)?,
+                care_of: slot.care_of(),
+                next_hop: plain.next_hop,
+                mtu: plain.mtu,
+            },
         })
     }
 
@@ -270,7 +307,12 @@ impl<'a> HomeTable<'a> {
         else {
             return false;
         };
-        slot.set_plain(template.destination.into(), template.generation);
+        // A tunnel into itself is not for those who do not look: RFC 2473 §4.1.2.
+        let care_of = AddressWords::from(template.destination);
+        if template.source == template.destination || slot.key() == care_of {
+            return false;
+        }
+        slot.set_plain(care_of, template.generation);
         let [high, low] = AddressWords::from(template.previous_care_of).0;
         for (word, value) in past.iter().zip([high, low, template.previous_until_ns]) {
             word.store(value, Ordering::Relaxed);

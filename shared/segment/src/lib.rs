@@ -68,7 +68,7 @@ pub use flow::{
 };
 pub use flow_set::FlowSet;
 pub use geometry::Geometry;
-pub use home_table::{HomeCandidate, HomeEntry, HomePlace, PlainTunnel};
+pub use home_table::{HomeCandidate, HomeEntry, HomePlace, PlainBinding, PlainTunnel};
 pub use landmarks::Landmarks;
 pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};

@@ -5,7 +5,7 @@ use crate::care_of_filter::CareOfFilter;
 use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
-use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainTunnel};
+use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainBinding};
 use crate::landmarks::Landmarks;
 use crate::layout::WORKER_COUNTERS;
 use crate::meter::Meter;
@@ -105,12 +105,16 @@ impl Reader {
         HomeTable(&self.view).tunnel(entry)
     }
 
-    /// The tunnel of a binding with nothing but a tunnel: no limits, no flow rules, and no handoff since the workers' last quiescent
-    /// points. `None`: [`Reader::tunnel`] says more.
+    /// Looks up a binding with nothing but a tunnel: no limits, no flow rules, and no handoff since the workers' last quiescent
+    /// points. `None`: it is not where it was expected, or there is more to it, as [`Reader::find_home`] and [`Reader::tunnel`] say.
     #[must_use]
     #[inline(always)]
-    pub fn plain(&self, entry: &HomeEntry) -> Option<PlainTunnel> {
-        HomeTable(&self.view).plain(entry)
+    pub fn find_plain(
+        &self,
+        home: AddressWords,
+        candidate: HomeCandidate,
+    ) -> Option<PlainBinding<'_>> {
+        HomeTable(&self.view).find_plain(home, candidate)
     }
 
     /// Counts a packet of so many octets that a binding has carried.

@@ -78,6 +78,11 @@ impl Tunnel {
         self.metered || self.rate_cap.is_some() || self.test.is_some()
     }
 
+    /// Whether the tunnel of this home address ends where it begins, or goes where its packets do.
+    pub(crate) fn is_loop(&self, home: &[u8; 16]) -> bool {
+        self.care_of == self.anchor || self.care_of.octets() == *home
+    }
+
     /// The tunnel to the tested care-of address of this one's test.
     pub(crate) fn to_tested(self) -> Option<Self> {
         let tested = self.test?.tested?;

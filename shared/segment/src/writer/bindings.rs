@@ -45,7 +45,7 @@ impl Writer {
         }
         self.make_space(table, |writer| writer.vacant_slots() > 0)?;
         let account = self.meter_account(tunnel, None)?;
-        let template = if tunnel.is_metered() {
+        let template = if tunnel.is_metered() || tunnel.is_loop(key) {
             Some(self.template_for(tunnel, account, None)?)
         } else {
             None
