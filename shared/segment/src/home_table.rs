@@ -208,11 +208,14 @@ impl<'a> HomeTable<'a> {
         key: AddressWords,
         HomeCandidate(index): HomeCandidate,
     ) -> Option<PlainBinding<'a>> {
-        let slot = self.slot(index)?;
-        let plain = slot.state().plain()?;
-        if !slot.is(key) {
-            return None;
-        }
+        let expected = self.slot(index)?;
+        // Before the key: what was read of a slot that is vacant then says nothing.
+        let state = expected.state();
+        let (slot, state) = match expected.is(key) {
+            true => (expected, state),
+            false => self.find_plain_elsewhere(key)?,
+        };
+        let plain = state.plain()?;
         Some(PlainBinding {
             slot,
             tunnel: PlainTunnel {
@@ -222,6 +225,12 @@ impl<'a> HomeTable<'a> {
                 mtu: plain.mtu,
             },
         })
+    }
+
+    #[inline(never)]
+    fn find_plain_elsewhere(self, key: AddressWords) -> Option<(Slot<'a>, StateWord)> {
+        let entry = self.find_elsewhere(key)?;
+        Some((self.slot(entry.slot)?, entry.state))
     }
 
     /// What an entry says of the binding's tunnel.
