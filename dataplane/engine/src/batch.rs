@@ -2,8 +2,9 @@
 
 use arrayvec::ArrayVec;
 
-/// Packets in a full batch. On DPDK bursts of 64 were the fastest; beyond, the batch falls out of the L1 cache.
-pub const BATCH_SIZE: usize = 64;
+/// Packets in a full batch: frames, buffers and bindings of a batch stay in an L1 cache of 32 KiB together. With 64 a packet costs
+/// the same where all bindings are in the L2 cache, and a sixth more with a million of them.
+pub const BATCH_SIZE: usize = 32;
 
 /// Up to [`BATCH_SIZE`] packets that arrived at one port.
 #[derive(Debug)]

@@ -51,8 +51,8 @@ pub struct Arguments {
     /// Octets of an Ethernet frame outside of the tunnel, without checksum; 40 more inside.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(64..=1474))]
     size: u16,
-    /// Frames of a pass, in batches of 64.
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=15))]
+    /// Frames of a pass, in batches of 32.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=30))]
     batches: u16,
     /// Rounds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]

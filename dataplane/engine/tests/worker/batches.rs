@@ -1,5 +1,6 @@
 //! Batches of every size do what single packets do
 
+use dhp_engine::BATCH_SIZE;
 use dhp_segment::Counter;
 
 use crate::appliance::*;
@@ -23,7 +24,7 @@ fn mixture(count: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_size_gives_what_the_packets_give_one_by_one() {
-    for size in [1, 2, 63, 64, 65, 128, 200] {
+    for size in [1, 2, BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1, 64, 200] {
         let packets = mixture(size);
         let mut one_by_one = Appliance::new();
         let mut expected: Vec<_> = packets
@@ -40,7 +41,7 @@ fn every_size_gives_what_the_packets_give_one_by_one() {
         let mut left = size;
         while left > 0 {
             let round = batched.poll();
-            assert_eq!(round, left.min(64));
+            assert_eq!(round, left.min(BATCH_SIZE));
             left -= round;
         }
         assert_eq!(batched.poll(), 0);
@@ -53,7 +54,7 @@ fn every_size_gives_what_the_packets_give_one_by_one() {
 #[test]
 fn a_round_takes_a_batch_from_every_port() {
     let mut appliance = Appliance::new();
-    for number in 0..64 {
+    for number in 0..BATCH_SIZE {
         appliance.receive(
             CORE,
             &tunnelled(CARE_OF, ANCHOR, &udp(HOME, CORRESPONDENT, number)),
@@ -61,17 +62,18 @@ fn a_round_takes_a_batch_from_every_port() {
         appliance.receive(CN, &udp(CORRESPONDENT, HOME, number));
         appliance.receive(HOST, &udp(LOCAL, HOME, number));
     }
-    assert_eq!(appliance.poll(), 192);
+    assert_eq!(appliance.poll(), 3 * BATCH_SIZE);
     appliance.assert_conserved();
     let counters = appliance.counters();
-    assert_eq!(counters.get(Counter::TxPackets), 192);
+    let batch = BATCH_SIZE as u64;
+    assert_eq!(counters.get(Counter::TxPackets), 3 * batch);
     assert_eq!(
         (
             counters.get(Counter::Encapsulated),
             counters.get(Counter::Decapsulated),
             counters.get(Counter::RoutedType2)
         ),
-        (64, 64, 64)
+        (batch, batch, batch)
     );
     assert_eq!(
         (
@@ -86,16 +88,17 @@ fn a_round_takes_a_batch_from_every_port() {
 #[test]
 fn a_full_batch_of_hairpins_finds_all_its_bindings() {
     let mut appliance = Appliance::new();
-    for number in 0..64 {
+    for number in 0..BATCH_SIZE {
         appliance.receive(
             CORE,
             &tunnelled(CARE_OF, ANCHOR, &udp(HOME, OTHER_HOME, number)),
         );
     }
-    assert_eq!(appliance.poll(), 64);
-    assert_eq!(appliance.counters().get(Counter::Hairpinned), 64);
+    assert_eq!(appliance.poll(), BATCH_SIZE);
+    let hairpinned = appliance.counters().get(Counter::Hairpinned);
+    assert_eq!(hairpinned as usize, BATCH_SIZE);
     assert_eq!(appliance.counters().total_drops(), 0);
-    assert_eq!(appliance.sent().len(), 64);
+    assert_eq!(appliance.sent().len(), BATCH_SIZE);
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn through_both(packets: &[Vec<u8>], care_of: Ipv6Addr, mark: Option<u8>) -> Vec
     for packet in packets {
         entry.receive(CN, packet);
     }
-    assert_eq!(entry.poll(), packets.len());
+    while entry.poll() > 0 {}
     entry.assert_conserved();
     let mut tunnelled = on_core(&entry).into_iter();
     while let Some(mut outer) = tunnelled.next() {

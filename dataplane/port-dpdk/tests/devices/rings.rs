@@ -1,6 +1,6 @@
 //! Devices in memory
 
-use dhp_engine::{Batch, FRAME_HEADROOM, FlushReport, PacketBuf, Port};
+use dhp_engine::{BATCH_SIZE, Batch, FRAME_HEADROOM, FlushReport, PacketBuf, Port};
 use dhp_port_dpdk::DpdkDevice;
 
 use crate::{attach, eal, frame, pool, received, send, settings};
@@ -58,15 +58,15 @@ fn a_batch_takes_no_more_than_it_has_room_for() {
     let mut ports = attach("net_ring_batch").start(&[pool()]).expect("a queue");
     let port = &mut ports[0];
     let mac = port.info().mac;
-    for number in 0..100 {
+    for number in 0..BATCH_SIZE as u8 + 5 {
         send(port, &frame(mac, number));
     }
     port.flush();
     let mut batch = Batch::new();
-    assert_eq!(port.rx_burst(&mut batch), 64);
+    assert_eq!(port.rx_burst(&mut batch), BATCH_SIZE);
     assert_eq!(port.rx_burst(&mut batch), 0);
     batch.drain().take(10).for_each(drop);
-    assert_eq!(port.rx_burst(&mut batch), 36);
+    assert_eq!(port.rx_burst(&mut batch), 5);
 }
 
 /// A ring of `net_ring` has room for 1023.
@@ -80,7 +80,7 @@ fn what_the_device_refuses_is_counted_and_given_back() {
     let mac = port.info().mac;
     let mut total = FlushReport::default();
     for _ in 0..3 {
-        for number in 0..=255 {
+        for number in 0..BATCH_SIZE as u8 + 5 {
             send(port, &frame(mac, number));
             send(port, &frame(mac, number));
         }
