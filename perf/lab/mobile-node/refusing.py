@@ -94,7 +94,7 @@ def type_change(node):
     refused(node, 139, flags="A")
 
 
-@step("RFC 4285 §5.1", "authentication data of another key: status 146")
+@step("RFC 4285 §5.1.1, §5.3", "authentication data of another key: status 146")
 def wrong_key(node):
     world = node.world
     forger = replace(world.association, key=bytes(len(world.association.key)))

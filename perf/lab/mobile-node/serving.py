@@ -108,7 +108,7 @@ def tunnelled_echo_to_the_agent(node):
     directly_answered(node, request.payload)
 
 
-@step("RFC 6275 §10.6.2", "a Mobile Prefix Solicitation is answered with the home prefix")
+@step("RFC 6275 §10.6.2, §10.6.3", "a Mobile Prefix Solicitation is answered with the home prefix")
 def prefixes(node):
     world = node.world
     solicitation = ICMPv6MPSol(id=815)
