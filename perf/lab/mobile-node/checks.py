@@ -93,7 +93,9 @@ def mobility_header(packet, kind, what):
     return header
 
 
-def acknowledgement(packet, world, *, status, sequence, lifetime, care_of, home, association, named_care_of=None):
+def acknowledgement(
+    packet, world, *, status, sequence, lifetime, care_of, home, association, named_care_of=None
+):
     """A Binding Acknowledgement, field by field (RFC 6275 §6.1.8, §9.5.4), to the source of the update. The care-of address
     that the update named may be another; it is the one that the authentication takes."""
     ends(packet, world.anchor, care_of)

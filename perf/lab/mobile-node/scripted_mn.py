@@ -12,20 +12,20 @@ import logging
 import sys
 
 try:
-    import scapy  # noqa: F401
+    import scapy.layers.inet6
 except ModuleNotFoundError:
     sys.exit("scapy is not installed for this Python; on Debian: apt install python3-scapy, and use /usr/bin/python3")
 
 # It would tell of the routes that this namespace has not.
 logging.getLogger("scapy").setLevel(logging.ERROR)
 
-import leaving  # noqa: E402
-import refusing  # noqa: E402
-import serving  # noqa: E402
-import steps  # noqa: E402
-import world  # noqa: E402
-from checks import Mismatch  # noqa: E402
-from node import Node  # noqa: E402
+import leaving
+import refusing
+import serving
+import steps
+import world
+from checks import Mismatch
+from node import Node
 
 STEPS_FAILED = 3
 

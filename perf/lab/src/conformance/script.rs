@@ -66,7 +66,7 @@ impl fmt::Display for StepOutcome {
 pub fn python() -> Result<&'static str> {
     let has_scapy = |python: &str| {
         let mut command = Command::new(python);
-        command.args(["-c", "import scapy"]);
+        command.args(["-c", "import scapy.layers.inet6"]);
         command.stdin(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
