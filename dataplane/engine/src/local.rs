@@ -217,12 +217,13 @@ fn is_query(packet: &Ipv6View<'_>) -> bool {
 
 /// RFC 6275 §9.3.1: the option is processed by "exchanging the Home Address field from the Home Address option into the IPv6
 /// header and replacing the original value of the Source Address field there", so that the upper layers need not know. The
-/// option becomes padding of the same length, since the kernel does not know it.
+/// kernel does not know the option either: it becomes one that is skipped. Not padding, of which Linux takes 7 octets at most (RFC
+/// 8200 §4.2 needs no more) and drops packets that have more.
 fn take_off_home_address(packet: &mut [u8], home_address: [u8; 16], option: usize) {
     set_source(packet, home_address);
     let end = option.saturating_add(18);
     if let Some([kind, _length, data @ ..]) = packet.get_mut(option..end) {
-        *kind = ipv6_option::PADN;
+        *kind = ipv6_option::EXPERIMENT;
         data.fill(0);
     }
 }

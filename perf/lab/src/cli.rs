@@ -59,6 +59,9 @@ pub enum Command {
     /// Packets of all sizes through tunnels over a path of 1,400 octets: with path MTU discovery, and with a firewall that
     /// drops ICMPv6 errors, the path's MTU configured and TCP's MSS clamped.
     PathMtu(PathMtuArguments),
+    /// A mobile node and a correspondent scripted with scapy, which share no code with the appliance: registering, moving,
+    /// being refused, revoked and switched, each answer checked field by field against the RFCs.
+    Conformance(ConformanceArguments),
     /// Check captured signalling with tshark: nothing malformed, RFC 6275 messages recognised.
     CheckCapture {
         /// The captures, or the directory that `demo --pcap DIR` wrote them to.
@@ -153,6 +156,17 @@ pub struct PathMtuArguments {
     #[arg(long, default_value_t = 1000)]
     pub megabytes: u64,
     /// Write the verdicts to this file.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// Options of `conformance`.
+#[derive(Debug, Args)]
+pub struct ConformanceArguments {
+    /// Where things are.
+    #[command(flatten)]
+    pub lab: LabArguments,
+    /// Write the outcome of each step to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,
 }

@@ -11,6 +11,7 @@ mod children;
 mod cli;
 mod clock;
 mod configuration;
+mod conformance;
 mod content;
 mod criteria;
 mod delay_line;
@@ -59,8 +60,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::cli::{
-    BgpArguments, Cli, Command, DemoArguments, LabArguments, PathMtuArguments, StreamArguments,
-    UdpCommand,
+    BgpArguments, Cli, Command, ConformanceArguments, DemoArguments, LabArguments,
+    PathMtuArguments, StreamArguments, UdpCommand,
 };
 use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
@@ -117,6 +118,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Bgp(arguments) => return run_bgp(&arguments),
         Command::PathMtu(arguments) => return run_path_mtu(&arguments),
+        Command::Conformance(arguments) => return run_conformance(&arguments),
         Command::CheckCapture { files } => check_capture::run(&files)?,
         Command::FuzzPort(arguments) => fuzz::run(
             options(&arguments.lab)?,
@@ -178,6 +180,19 @@ fn run_path_mtu(arguments: &PathMtuArguments) -> Result<ExitCode> {
         write_json(path, &reports)?;
     }
     Ok(if reports.iter().all(path_mtu::PathMtuReport::holds) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_conformance(arguments: &ConformanceArguments) -> Result<ExitCode> {
+    let report = conformance::run(options(&arguments.lab)?, &Stop::on_signals()?)?;
+    print!("{}", report.render());
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
+    }
+    Ok(if report.holds() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -342,7 +342,8 @@ impl World {
                 return one("HAO without binding (Binding Error 1)", CONTROL, packet);
             }
             packet[8..24].copy_from_slice(&home.octets());
-            packet[option] = 1;
+            // An option that is skipped: Linux drops packets with more than 7 octets of padding.
+            packet[option] = 0x1e;
             packet[option + 2..option + 18].fill(0);
             return self.to_host("between the box itself and a bound MN", packet, from);
         }

@@ -80,7 +80,7 @@ fn what_the_device_refuses_is_counted_and_given_back() {
     let mac = port.info().mac;
     let mut total = FlushReport::default();
     for _ in 0..3 {
-        for number in 0..BATCH_SIZE as u8 + 5 {
+        for number in 0..=255 {
             send(port, &frame(mac, number));
             send(port, &frame(mac, number));
         }

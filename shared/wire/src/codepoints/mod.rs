@@ -53,6 +53,8 @@ pub mod ipv6_option {
     pub const TUNNEL_ENCAPSULATION_LIMIT: u8 = 4;
     /// Router Alert (RFC 2711).
     pub const ROUTER_ALERT: u8 = 5;
+    /// For experiments (RFC 4727 §3.5): whoever does not know it skips it, as the highest two bits say (RFC 8200 §4.2).
+    pub const EXPERIMENT: u8 = 0x1e;
     /// Home Address (RFC 6275 §6.3).
     pub const HOME_ADDRESS: u8 = 0xc9;
 }
