@@ -125,6 +125,18 @@ impl PoolRoutes {
         Ok(())
     }
 
+    /// Have packets to an address of a home link handed over to the workers, or no more.
+    ///
+    /// # Errors
+    /// [`PoolRouteError`].
+    pub async fn hand_over(&self, address: Ipv6Addr, wanted: bool) -> Result<(), PoolRouteError> {
+        let prefix = Ipv6Net::from(address);
+        match wanted {
+            true => self.put(prefix, LOCAL_TABLE).await,
+            false => self.delete(prefix, LOCAL_TABLE).await,
+        }
+    }
+
     fn route(&self, prefix: Ipv6Net, table: u8) -> RouteMessage {
         RouteMessageBuilder::<Ipv6Addr>::new()
             .destination_prefix(prefix.network(), prefix.prefix_len())
