@@ -11,6 +11,7 @@
 //! Sending belongs to the control thread, so that a proxy begins and ends exactly when the engine says so.
 
 mod frames;
+mod groups;
 mod listener;
 mod watched;
 
@@ -25,6 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::pool_routes::PoolRoutes;
 use frames::Station;
+use groups::Groups;
 pub use listener::LinkListener;
 use watched::Watched;
 
@@ -85,6 +87,7 @@ struct HomeLink {
     socket: Arc<HomeLinkSocket>,
     station: Station,
     watched: Arc<Watched>,
+    groups: Groups,
     /// Who was heard last is first.
     senders: VecDeque<(Ipv6Addr, MacAddr)>,
 }
@@ -106,12 +109,14 @@ impl HomeLinks {
                 mac: MacAddr(socket.interface().mac),
                 address: link_local_address(name)?,
             };
+            let groups = Groups::new(socket.interface().index);
             let (heard, watch) = (Arc::clone(&socket), Arc::clone(&watched));
             listeners.push(LinkListener::new(LinkId(number), heard, watch)?);
             links.push(HomeLink {
                 socket,
                 station,
                 watched,
+                groups,
                 senders: VecDeque::with_capacity(SENDERS),
             });
         }
@@ -165,15 +170,17 @@ impl HomeLinks {
         match action {
             LinkAction::Probe { target } => {
                 // Before the question is out, so that no answer is missed.
-                link.watched.probe(*target);
+                link.watch_probe(*target);
                 link.transmit(&link.station.probe(target));
             }
             LinkAction::StartProxy { address } => {
                 link.watched.start_proxy(*address);
+                link.join(address);
                 intercept(*address, true);
             }
             LinkAction::StopProxy { address } => {
                 link.watched.stop_proxy(address);
+                link.groups.leave(address);
                 intercept(*address, false);
             }
             LinkAction::Advertise {
@@ -207,6 +214,21 @@ impl HomeLink {
         let mut senders = self.senders.iter();
         let found = senders.find(|(sender, _)| sender == address);
         found.map(|(_, mac)| *mac)
+    }
+
+    fn watch_probe(&mut self, target: Ipv6Addr) {
+        for over in self.watched.take_probed() {
+            self.groups.leave(&over);
+        }
+        self.watched.probe(target);
+        self.join(&target);
+    }
+
+    fn join(&mut self, address: &Ipv6Addr) {
+        if let Err(error) = self.groups.join(address) {
+            let link = self.socket.interface().name.as_str();
+            tracing::warn!(%error, link, %address, "switches that filter multicast keep solicitations for a home address away");
+        }
     }
 
     fn transmit(&self, frame: &[u8]) {

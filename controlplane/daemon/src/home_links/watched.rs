@@ -23,15 +23,23 @@ struct Addresses {
 impl Watched {
     /// Somebody may claim this address now.
     pub(super) fn probe(&self, target: Ipv6Addr) {
+        let until = Instant::now() + PROBE_PATIENCE;
+        self.lock().probed.insert(target, until);
+    }
+
+    /// Takes out the addresses whose probes are over, and came to nothing.
+    pub(super) fn take_probed(&self) -> Vec<Ipv6Addr> {
         let now = Instant::now();
         let mut addresses = self.lock();
-        addresses.probed.retain(|_, until| *until > now);
-        addresses.probed.insert(target, now + PROBE_PATIENCE);
+        let over = addresses.probed.extract_if(|_, until| *until <= now);
+        over.map(|(target, _)| target).collect()
     }
 
     /// This address is answered for.
     pub(super) fn start_proxy(&self, address: Ipv6Addr) {
-        self.lock().proxied.insert(address);
+        let mut addresses = self.lock();
+        addresses.probed.remove(&address);
+        addresses.proxied.insert(address);
     }
 
     /// It no longer is.
@@ -52,5 +60,32 @@ impl Watched {
 
     fn lock(&self) -> MutexGuard<'_, Addresses> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 1);
+
+    #[test]
+    fn what_is_probed_concerns_but_is_not_answered_for() {
+        let watched = Watched::default();
+        assert!(!watched.concerns(&ADDRESS));
+        watched.probe(ADDRESS);
+        assert!(watched.concerns(&ADDRESS) && !watched.is_proxied(&ADDRESS));
+        // The probe is still waited for.
+        assert_eq!(watched.take_probed(), [Ipv6Addr::UNSPECIFIED; 0]);
+    }
+
+    #[test]
+    fn a_proxy_ends_the_probe_and_ends_itself() {
+        let watched = Watched::default();
+        watched.probe(ADDRESS);
+        watched.start_proxy(ADDRESS);
+        assert!(watched.concerns(&ADDRESS) && watched.is_proxied(&ADDRESS));
+        watched.stop_proxy(&ADDRESS);
+        assert!(!watched.concerns(&ADDRESS) && !watched.is_proxied(&ADDRESS));
     }
 }

@@ -29,6 +29,8 @@ const CARE_OF: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 7);
 const HOME: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
 /// Another mobile node's, which somebody on the link has too.
 const TAKEN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x200);
+/// The solicited-node multicast address of [`HOME`] (RFC 4291 §2.7.1).
+const GROUP: &str = "ff02::1:ff00:100";
 const GRANTED: Lifetime = Lifetime(150);
 
 /// The visited network, the router and the home link.
@@ -180,6 +182,8 @@ fn a_home_agent_on_a_real_link() {
         answer.contains(r#""prefix":"2001:db8:1:1::100/128","action":"pool""#)
     });
     network.routed_by(HOME, "dhp0");
+    let groups = || network.router.ip(&["maddress", "show", "dev", "home0"]);
+    assert!(groups().contains(GROUP), "{}", groups());
 
     // By proxy: first as it was told, then as it is answered when asked.
     pinged_through_the_tunnel(&host, &away);
@@ -199,6 +203,7 @@ fn a_home_agent_on_a_real_link() {
     assert_eq!((left, lifetime), (0, Lifetime::ZERO));
     let said = network.claim(HOME);
     assert!(!said.contains("dadfailed"), "{said}");
+    assert!(!groups().contains(GROUP), "{}", groups());
     daemon.ask_until(r#"{"command":"routes"}"#, |answer| {
         !answer.contains(r#""prefix":"2001:db8:1:1::100/128","action":"pool""#)
     });
