@@ -4,6 +4,8 @@
 //! over what reaches a pool's address through the kernel. That in the `main` table, with the protocol number
 //! [`PROTOCOL`], says that this box wants the pool's packets: routing daemons read the `main` table and announce it, by
 //! `redistribute kernel` (FRR) or `learn` (BIRD). Withdrawing a pool deletes the second one, and takes no packet its way.
+//!
+//! A pool on a real home link has neither: only its addresses that are bound are handed over, each by a route of its own.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;

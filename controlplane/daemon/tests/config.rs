@@ -470,6 +470,36 @@ fn a_home_prefix_on_a_real_link() {
 }
 
 #[test]
+fn a_home_address_that_this_host_has() {
+    let node = format!("[[mobile-node]]\nid = \"mn1\"\nspi = 256\nhome-key = \"{KEY}\"\n");
+    let text = format!("{LEAST}{ON_LINK}{node}home-address = \"2001:db8:1:1::1\"\n");
+    let loaded = load(&text).expect("right in itself");
+    let addresses = ["2001:db8:d::1", "2001:db8:1:1::1"];
+    let facts = HostFacts {
+        interfaces: vec!["eth0".to_owned()],
+        addresses: addresses
+            .map(|text| text.parse().expect("an address"))
+            .to_vec(),
+        on_link: vec![(
+            "eth0".to_owned(),
+            "2001:db8:1:1::/64".parse().expect("a prefix"),
+        )],
+        cores: vec![0],
+        dpdk: false,
+    };
+    let error = loaded.check_host(&facts).expect_err("twice");
+    let reports = error.reports();
+    let [report] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    assert_eq!((report.line, report.column), (14, 16));
+    assert_eq!(
+        report.message,
+        "the home address 2001:db8:1:1::1 is an address of this host"
+    );
+}
+
+#[test]
 fn home_links_that_cannot_be() {
     assert_eq!(
         problems_after(&ON_LINK.replace("\"eth0\"", "\"eht0\"")),

@@ -48,12 +48,15 @@ impl Draft {
     /// The configuration, where nothing of it is missing.
     pub(super) fn into_config(self) -> Option<(Config, Places)> {
         let (address, anchor) = self.anchor?;
+        let nodes = self.mobile_nodes.iter();
+        let home_addresses = nodes.map(|draft| draft.home_address_span.clone());
         let places = Places {
             anchor_address: address.span,
             ports: self.ports.iter().map(|port| port.span.clone()).collect(),
             workers: self.places_workers,
             cores: self.places_cores,
             links: self.places_links,
+            home_addresses: home_addresses.collect(),
         };
         let config = Config {
             anchor,

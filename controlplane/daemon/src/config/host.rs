@@ -139,6 +139,18 @@ pub(super) fn problems(config: &Config, places: &Places, facts: &HostFacts) -> V
             );
         }
     }
+    for (node, span) in config.mobile_nodes.iter().zip(&places.home_addresses) {
+        // Duplicate address detection on a home link does not hear this host's own kernel.
+        if let (Some(address), Some(span)) = (node.home_address, span)
+            && facts.addresses.contains(&address)
+        {
+            found.push(Problem::new(
+                span.clone(),
+                format!("the home address {address} is an address of this host"),
+                format!("an address that is {}'s alone", node.id),
+            ));
+        }
+    }
     let count = usize::try_from(config.workers.count).unwrap_or(usize::MAX);
     if let (Some(cores), Some(span)) = (&config.workers.cores, &places.cores) {
         for core in cores.iter().filter(|core| !facts.cores.contains(core)) {

@@ -353,6 +353,8 @@ struct Places {
     cores: Option<Range<usize>>,
     /// Of each pool that has one, in their order.
     links: Vec<Range<usize>>,
+    /// Of each mobile node.
+    home_addresses: Vec<Option<Range<usize>>>,
 }
 
 /// A configuration and the file that it was read from.
