@@ -10,8 +10,10 @@
 //!
 //! Sending belongs to the control thread, so that a proxy begins and ends exactly when the engine says so.
 
+mod error;
 mod frames;
 mod groups;
+mod interception;
 mod listener;
 mod watched;
 
@@ -19,60 +21,20 @@ use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use dhp_port_afpacket::{HomeLinkSocket, SetupError};
+use dhp_port_afpacket::HomeLinkSocket;
 use dhp_proto::anchor::{LinkAction, LinkId};
 use dhp_wire::ethernet::MacAddr;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::pool_routes::PoolRoutes;
+pub use error::HomeLinkError;
 use frames::Station;
 use groups::Groups;
+pub use interception::{Interception, hand_over};
 pub use listener::LinkListener;
 use watched::Watched;
 
 /// Senders of a link whose MAC addresses are remembered until they are answered, which is at once or within a second.
 const SENDERS: usize = 256;
-
-/// Why a home link cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum HomeLinkError {
-    /// The socket cannot be made.
-    #[error(transparent)]
-    Socket(#[from] SetupError),
-    /// The system does not tell its addresses.
-    #[error("cannot list the addresses of {link}: {cause}")]
-    Addresses {
-        /// The interface.
-        link: String,
-        /// Why.
-        cause: nix::errno::Errno,
-    },
-    /// Advertisements come from a link-local address.
-    #[error(
-        "{link} has no link-local address: set it up, and net.ipv6.conf.{link}.addr_gen_mode other than 1 (none)"
-    )]
-    NoLinkLocal {
-        /// The interface.
-        link: String,
-    },
-    /// The runtime cannot watch the socket.
-    #[error("cannot watch {link}: {cause}")]
-    Watch {
-        /// The interface.
-        link: String,
-        /// Why.
-        cause: std::io::Error,
-    },
-}
-
-/// An address that the kernel is to hand over to the workers, or no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interception {
-    /// A home address.
-    pub address: Ipv6Addr,
-    /// Whether it is away.
-    pub wanted: bool,
-}
 
 /// The side of the home links that the control thread owns.
 #[derive(Debug)]
@@ -252,13 +214,4 @@ fn link_local_address(link: &str) -> Result<Ipv6Addr, HomeLinkError> {
         .ok_or_else(|| HomeLinkError::NoLinkLocal {
             link: link.to_owned(),
         })
-}
-
-/// Has the kernel hand over the addresses that are away, until there is nobody to give orders any more.
-pub async fn hand_over(mut orders: UnboundedReceiver<Interception>, routes: Arc<PoolRoutes>) {
-    while let Some(Interception { address, wanted }) = orders.recv().await {
-        if let Err(error) = routes.hand_over(address, wanted).await {
-            tracing::error!(%address, wanted, %error, "the host kernel does not follow a home address");
-        }
-    }
 }
