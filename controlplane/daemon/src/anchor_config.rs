@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dhp_proto::anchor::{self, AnchorConfig, PoolConfig, PrefixLifetimes};
+use dhp_proto::anchor::{self, AnchorConfig, LinkId, PoolConfig, PrefixLifetimes};
 use dhp_proto::security_association::{
     MnId, Permissions, SecurityAssociation, SecurityAssociationError,
 };
@@ -34,6 +34,7 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);
+    let links = config.home_links();
     wanted.pools = config
         .pools
         .iter()
@@ -43,6 +44,10 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
                 valid: pool.valid_lifetime,
                 preferred: pool.preferred_lifetime,
             },
+            link: pool.link.as_ref().and_then(|link| {
+                let number = links.iter().position(|name| name == link)?;
+                Some(LinkId(u32::try_from(number).ok()?))
+            }),
             ..PoolConfig::new(
                 pool.prefix,
                 match pool.kind {

@@ -16,6 +16,7 @@ use crate::config::{Config, HostFacts, LoadedConfig, kernel_forwards};
 use crate::control_plane::ControlPlane;
 use crate::forwarding::TunnelLimits;
 use crate::health::HealthMonitor;
+use crate::home_links::HomeLinks;
 use crate::inspector::Inspector;
 use crate::journal::{Journal, Restored};
 use crate::metrics::Metrics;
@@ -25,7 +26,7 @@ use crate::pool_routes::PoolRoutes;
 use crate::ports::PortMonitor;
 use crate::socket::ControlSocket;
 use crate::workers::{WorkerEnded, Workers};
-use crate::{http, mirror, workers};
+use crate::{home_links, http, mirror, workers};
 
 /// Run until SIGTERM or SIGINT (SIGHUP has the configuration read again), or until something fails that cannot be mended while running. Everything that was made is
 /// taken away again: interface, routes, guard, socket.
@@ -65,6 +66,12 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         journal,
     )?;
 
+    let (links, listeners, interceptions) = HomeLinks::open(&config.home_links())?;
+    control
+        .handle()
+        .ask(|signalling| signalling.serve_links(links))
+        .await?;
+
     let socket = ControlSocket::bind(&config.api.socket)?;
     let web = match config.api.metrics {
         Some(address) => Some(
@@ -80,7 +87,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     let cores = workers::cores(config, &facts);
     let (ended, mut ends) = mpsc::unbounded_channel();
     let mut workers = Workers::start(config, &cores, &control, &ended)?;
-    let pool_routes = PoolRoutes::new(&config.host_interface)?;
+    let pool_routes = Arc::new(PoolRoutes::new(&config.host_interface)?);
     pool_routes
         .set(&config.pool_prefixes(), &config.pool_prefixes())
         .await?;
@@ -91,12 +98,16 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         loaded.path().to_owned(),
         config.clone(),
         handle.clone(),
-        Some(pool_routes),
+        Some(Arc::clone(&pool_routes)),
     );
     let territories = operator.territory();
     let ports = PortMonitor::new(workers.take_watches()).context("cannot watch the ports")?;
     let inspector = Arc::new(Inspector::new(operator, cores, metrics, monitor, ports));
     let mut tasks = JoinSet::new();
+    for listener in listeners {
+        tasks.spawn(listener.listen(handle.clone()));
+    }
+    tasks.spawn(home_links::hand_over(interceptions, pool_routes));
     let mirrored = Arc::clone(&inspector);
     tasks.spawn(async move {
         mirror::follow(

@@ -5,6 +5,7 @@
 //! care-of address decides it, and when that route changes the tunnel follows.
 
 mod differences;
+mod interception;
 mod next_hops;
 mod path_mtu;
 mod routes;
@@ -106,6 +107,8 @@ pub struct Forwarding {
     next_hops: NextHops,
     /// The routes of the plan, but for what `steps` says.
     routes: LongestPrefix<PlannedRoute>,
+    /// The addresses of real home links that are bound, which `routes` has as pools, and what the plan has for them.
+    intercepted: BTreeMap<Ipv6Net, Option<PlannedRoute>>,
     coverage: BTreeSet<Ipv6Net>,
     /// What the segment does not have yet, in the order in which it came.
     steps: VecDeque<Step>,
@@ -137,6 +140,7 @@ impl Forwarding {
             geometry: *segment.geometry(),
             anchor,
             routes: LongestPrefix::default(),
+            intercepted: BTreeMap::new(),
             coverage: BTreeSet::new(),
             steps: VecDeque::new(),
             left_out: BTreeSet::new(),

@@ -6,6 +6,7 @@
 //! | [`mirror`] | follows the kernel's routes and neighbours, and plans what the workers shall do |
 //! | [`forwarding`] | writes bindings, routes and next hops into the segment |
 //! | [`signalling`] | takes punted packets through the protocol engine, and injects its answers |
+//! | [`home_links`] | speaks and listens on real home links |
 //! | [`journal`] | keeps sequence numbers beyond a restart |
 //! | [`control`] | the thread that does so, and how others talk to it |
 //! | [`control_plane`] | segment and control thread together; workers on any ports join it |
@@ -27,6 +28,7 @@ pub mod control_plane;
 pub mod daemon;
 pub mod forwarding;
 pub mod health;
+pub mod home_links;
 pub mod http;
 pub mod inspector;
 pub mod journal;

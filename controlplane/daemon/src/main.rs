@@ -146,7 +146,15 @@ fn describe(config: &Config) -> String {
             .join(", "),
     )];
     for pool in &config.pools {
-        lines.push(format!("  pool {} ({})", pool.prefix, pool.kind.name()));
+        let link = match &pool.link {
+            Some(link) => format!(" on the link of {link}"),
+            None => String::new(),
+        };
+        lines.push(format!(
+            "  pool {} ({}){link}",
+            pool.prefix,
+            pool.kind.name()
+        ));
     }
     for prefix in &config.coverage {
         lines.push(format!("  covers {prefix}"));

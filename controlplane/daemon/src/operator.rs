@@ -60,7 +60,7 @@ pub struct Operator {
     config: RwLock<Arc<Config>>,
     control: ControlHandle,
     /// `None` where no host kernel stands beside the workers.
-    pool_routes: Option<PoolRoutes>,
+    pool_routes: Option<Arc<PoolRoutes>>,
     territory: watch::Sender<Territory>,
     /// Held by whoever changes something in more than one place; whether the box drains.
     draining: Mutex<bool>,
@@ -72,7 +72,7 @@ impl Operator {
         path: PathBuf,
         config: Config,
         control: ControlHandle,
-        pool_routes: Option<PoolRoutes>,
+        pool_routes: Option<Arc<PoolRoutes>>,
     ) -> Self {
         Self {
             path,

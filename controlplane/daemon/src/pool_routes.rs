@@ -4,6 +4,8 @@
 //! over what reaches a pool's address through the kernel. That in the `main` table, with the protocol number
 //! [`PROTOCOL`], says that this box wants the pool's packets: routing daemons read the `main` table and announce it, by
 //! `redistribute kernel` (FRR) or `learn` (BIRD). Withdrawing a pool deletes the second one, and takes no packet its way.
+//!
+//! A pool on a real home link has neither: only its addresses that are bound are handed over, each by a route of its own.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -123,6 +125,18 @@ impl PoolRoutes {
             in_force.announced.insert(*prefix);
         }
         Ok(())
+    }
+
+    /// Have packets to an address of a home link handed over to the workers, or no more.
+    ///
+    /// # Errors
+    /// [`PoolRouteError`].
+    pub async fn hand_over(&self, address: Ipv6Addr, wanted: bool) -> Result<(), PoolRouteError> {
+        let prefix = Ipv6Net::from(address);
+        match wanted {
+            true => self.put(prefix, LOCAL_TABLE).await,
+            false => self.delete(prefix, LOCAL_TABLE).await,
+        }
     }
 
     fn route(&self, prefix: Ipv6Net, table: u8) -> RouteMessage {

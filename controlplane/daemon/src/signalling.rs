@@ -5,12 +5,13 @@
 //! does so on the control thread ([`crate::control`]), tests and benchmarks wherever they like.
 
 mod commands;
+mod on_link;
 
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
-use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, ConfigError, PeerChange};
+use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, ConfigError, LinkAction, PeerChange};
 use dhp_proto::time::Now;
 use dhp_segment::{
     Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
@@ -23,6 +24,7 @@ use prometheus::Histogram;
 
 use crate::clock::Clock;
 use crate::forwarding::{Forwarding, ForwardingError, TunnelLimits};
+use crate::home_links::HomeLinks;
 use crate::journal::{Journal, Restored};
 use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
@@ -93,6 +95,8 @@ pub struct Signalling {
     traces: PacketTraces,
     /// Where used sequence numbers are kept; `None`: nowhere.
     journal: Option<Journal>,
+    /// The real home links; `None`: there are none.
+    home_links: Option<HomeLinks>,
     /// What of the plan does not fit the segment, until it does.
     network_error: Option<String>,
 }
@@ -126,6 +130,7 @@ impl Signalling {
             counters: SignallingCounters::default(),
             traces: PacketTraces::default(),
             journal: None,
+            home_links: None,
             network_error: None,
         })
     }
@@ -286,18 +291,26 @@ impl Signalling {
                     tell_of_peer(*address, *change);
                     true
                 }
-                // The configuration names no real home links, and makes no correspondent of the anchor.
-                action @ (AnchorAction::OnLink { .. } | AnchorAction::Route(_)) => {
+                // The configuration makes no correspondent of the anchor.
+                action @ AnchorAction::Route(_) => {
                     tracing::warn!(?action, "nothing of that is configured");
                     true
                 }
+                AnchorAction::OnLink {
+                    link,
+                    action: LinkAction::Send(packet),
+                } if self.send_on_link(*link, packet) => true,
                 AnchorAction::KeepNumber(number) => {
                     if let Some(journal) = &self.journal {
                         journal.keep(*number);
                     }
                     true
                 }
-                AnchorAction::Transmit(packet) => {
+                AnchorAction::Transmit(packet)
+                | AnchorAction::OnLink {
+                    action: LinkAction::Send(packet),
+                    ..
+                } => {
                     let done = self.transmit(packet, next.worker, next.punted_ns);
                     let now_ns = if done { 0 } else { (self.clock)().mono_ns };
                     let since_ns = *next.refused_ns.get_or_insert(now_ns);
@@ -305,6 +318,7 @@ impl Signalling {
                     self.counters.lost += u64::from(lost);
                     done || lost
                 }
+                AnchorAction::OnLink { link, action } => self.act_on_link(*link, action),
             };
             if !done {
                 self.outgoing.push_front(next);

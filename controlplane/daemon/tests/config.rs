@@ -330,7 +330,7 @@ error: unknown key `prefx` in [[pool]]
  --> dhpd.toml:7:1
   |
 7 | prefx = \"2001:db8::/64\"
-  | ^^^^^ known here: kind, preferred-lifetime, prefix, quarantine, valid-lifetime
+  | ^^^^^ known here: kind, link, preferred-lifetime, prefix, quarantine, valid-lifetime
   |
   = help: did you mean `prefix`?
 
@@ -391,6 +391,7 @@ fn what_this_host_does_not_have() {
     let facts = HostFacts {
         interfaces: vec!["lo".to_owned(), "eth1".to_owned()],
         addresses: vec!["::1".parse().expect("an address")],
+        on_link: vec![],
         cores: vec![0, 1],
         dpdk: false,
     };
@@ -417,10 +418,114 @@ fn what_this_host_does_not_have() {
     let facts = HostFacts {
         interfaces: vec!["eth0".to_owned()],
         addresses: vec!["2001:db8:d::1".parse().expect("an address")],
+        on_link: vec![],
         cores: vec![7],
         dpdk: false,
     };
     loaded.check_host(&facts).expect("this host will do");
+}
+
+const ON_LINK: &str =
+    "[[pool]]\nprefix = \"2001:db8:1:1::/64\"\nkind = \"home\"\nlink = \"eth0\"\n";
+
+#[test]
+fn a_home_prefix_on_a_real_link() {
+    let loaded = load(&format!("{LEAST}{ON_LINK}")).expect("right in itself");
+    let config = &loaded.config;
+    assert_eq!(config.home_links(), ["eth0"]);
+    // Of the prefix this box has the addresses that are bound, and no route.
+    assert!(config.pool_prefixes().is_empty() && config.home_prefixes().is_empty());
+    let virtual_link = load(&format!("{LEAST}{}", ON_LINK.replace("link", "#link")));
+    let virtual_link = virtual_link.expect("right").config;
+    assert_eq!(virtual_link.pool_prefixes().len(), 1);
+    assert_eq!(config.fixed_differences(&virtual_link), ["[[pool]] link"]);
+
+    let facts = |on_link: &[(&str, &str)]| HostFacts {
+        interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
+        addresses: vec!["2001:db8:d::1".parse().expect("an address")],
+        on_link: on_link
+            .iter()
+            .map(|(link, prefix)| ((*link).to_owned(), prefix.parse().expect("a prefix")))
+            .collect(),
+        cores: vec![0],
+        dpdk: false,
+    };
+    let has_it = facts(&[("eth0", "fe80::/64"), ("eth0", "2001:db8:1:1::/64")]);
+    loaded.check_host(&has_it).expect("the link has the prefix");
+    let elsewhere = facts(&[("eth0", "fe80::/64"), ("eth1", "2001:db8:1:1::/64")]);
+    let error = loaded.check_host(&elsewhere).expect_err("not on that link");
+    let reports = error.reports();
+    let [report] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    assert_eq!((report.line, report.column), (9, 8));
+    assert_eq!(
+        report.message,
+        "2001:db8:1:1::/64 is not on the link of eth0"
+    );
+    assert_eq!(
+        report.help.as_deref(),
+        Some("ip -6 address add 2001:db8:1:1::1/64 dev eth0")
+    );
+}
+
+#[test]
+fn a_home_address_that_this_host_has() {
+    let node = format!("[[mobile-node]]\nid = \"mn1\"\nspi = 256\nhome-key = \"{KEY}\"\n");
+    let text = format!("{LEAST}{ON_LINK}{node}home-address = \"2001:db8:1:1::1\"\n");
+    let loaded = load(&text).expect("right in itself");
+    let addresses = ["2001:db8:d::1", "2001:db8:1:1::1"];
+    let facts = HostFacts {
+        interfaces: vec!["eth0".to_owned()],
+        addresses: addresses
+            .map(|text| text.parse().expect("an address"))
+            .to_vec(),
+        on_link: vec![(
+            "eth0".to_owned(),
+            "2001:db8:1:1::/64".parse().expect("a prefix"),
+        )],
+        cores: vec![0],
+        dpdk: false,
+    };
+    let error = loaded.check_host(&facts).expect_err("twice");
+    let reports = error.reports();
+    let [report] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    assert_eq!((report.line, report.column), (14, 16));
+    assert_eq!(
+        report.message,
+        "the home address 2001:db8:1:1::1 is an address of this host"
+    );
+}
+
+#[test]
+fn home_links_that_cannot_be() {
+    assert_eq!(
+        problems_after(&ON_LINK.replace("\"eth0\"", "\"eht0\"")),
+        ["9:8 the home link eht0 is no port | one of the ports: eth0 | did you mean `eth0`?"]
+    );
+    assert_eq!(
+        problems_after(&ON_LINK.replace("\"eth0\"", "\"home0\"")),
+        [
+            "9:8 the home link home0 is no port | one of the ports: eth0 | add a [[port]] with `interface = \"home0\"`"
+        ]
+    );
+    assert_eq!(
+        problems_after(&ON_LINK.replace("\"home\"", "\"dhoa\"")),
+        [
+            "9:8 the pool 2001:db8:1:1::/64 of DHoAs has a home link | a pool of kind \"home\": DHoAs are on no link | take \
+             `link` away, or set `kind = \"home\"`"
+        ]
+    );
+    let by_dpdk = format!("{DPDK}tap = \"eth0\"\n{ON_LINK}");
+    assert_eq!(
+        problems(&by_dpdk),
+        [
+            "10:8 the home link eth0 is a port by DPDK | a port with `driver = \"af-packet\"`: the kernel and dhpd both hear \
+             what is said on the link"
+        ]
+    );
 }
 
 const DPDK: &str = "[anchor]\naddress = \"2001:db8:d::1\"\n[[port]]\ndriver = \"dpdk\"\ndevice = \"0000:03:00.0\"\n";
@@ -485,6 +590,7 @@ fn a_build_without_dpdk_says_where_it_is_asked_for_and_what_to_do() {
     let facts = |dpdk| HostFacts {
         interfaces: Vec::new(),
         addresses: vec!["2001:db8:d::1".parse().expect("an address")],
+        on_link: vec![],
         cores: vec![0],
         dpdk,
     };

@@ -8,12 +8,14 @@ use libc::{
     SKF_AD_PROTOCOL, SKF_NET_OFF, sock_filter,
 };
 
-use dhp_wire::codepoints::next_header;
+use dhp_wire::codepoints::{icmpv6, next_header};
 
 const IPV6: u32 = libc::ETH_P_IPV6 as u32;
 /// Taken from the air or from a flooding switch, for somebody else.
 const OTHER_HOST: u32 = libc::PACKET_OTHERHOST as u32;
 const NEXT_HEADER_OFFSET: u32 = 6;
+/// The first octet behind the IPv6 header.
+const PAYLOAD_OFFSET: u32 = 40;
 const WHOLE_PACKET: u32 = u32::MAX;
 
 /// All IPv6 that is not for another station.
@@ -32,12 +34,7 @@ pub(crate) const TUNNEL_AND_MOBILITY: [sock_filter; 11] = [
     if_equal(IPV6, 0, 8),
     load_ancillary(BPF_B, SKF_AD_PKTTYPE),
     if_equal(OTHER_HOST, 6, 0),
-    instruction(
-        BPF_LD | BPF_B | BPF_ABS,
-        0,
-        0,
-        SKF_NET_OFF.cast_unsigned() + NEXT_HEADER_OFFSET,
-    ),
+    load_octet(NEXT_HEADER_OFFSET),
     if_equal(next_header::IPV6 as u32, 3, 0),
     if_equal(next_header::ROUTING as u32, 2, 0),
     if_equal(next_header::DESTINATION as u32, 1, 0),
@@ -45,6 +42,34 @@ pub(crate) const TUNNEL_AND_MOBILITY: [sock_filter; 11] = [
     accept(WHOLE_PACKET),
     accept(0),
 ];
+
+/// What concerns a home agent on a home link: Router Advertisements, Neighbor Solicitations and Advertisements, and mobility.
+/// RFC 4861 puts no extension headers before the messages that matter here.
+pub(crate) const NEIGHBORS_AND_MOBILITY: [sock_filter; 13] = [
+    load_ancillary(BPF_H, SKF_AD_PROTOCOL),
+    if_equal(IPV6, 0, 10),
+    load_ancillary(BPF_B, SKF_AD_PKTTYPE),
+    if_equal(OTHER_HOST, 8, 0),
+    load_octet(NEXT_HEADER_OFFSET),
+    if_equal(next_header::MOBILITY as u32, 5, 0),
+    if_equal(next_header::ICMPV6 as u32, 0, 5),
+    load_octet(PAYLOAD_OFFSET),
+    if_equal(icmpv6::ROUTER_ADVERTISEMENT as u32, 2, 0),
+    if_equal(icmpv6::NEIGHBOR_SOLICITATION as u32, 1, 0),
+    if_equal(icmpv6::NEIGHBOR_ADVERTISEMENT as u32, 0, 1),
+    accept(WHOLE_PACKET),
+    accept(0),
+];
+
+/// Load an octet of the IPv6 packet.
+const fn load_octet(offset: u32) -> sock_filter {
+    instruction(
+        BPF_LD | BPF_B | BPF_ABS,
+        0,
+        0,
+        SKF_NET_OFF.cast_unsigned() + offset,
+    )
+}
 
 const fn instruction(code: u32, when_true: u8, when_false: u8, operand: u32) -> sock_filter {
     sock_filter {

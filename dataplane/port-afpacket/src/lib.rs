@@ -3,7 +3,7 @@
 //! [`AfPacketPort`] is a queue of an Ethernet interface, [`TunPort`] the exception interface to the host kernel, and
 //! [`LinuxPort`] either. An AF_PACKET port sees a copy of what the kernel sees, so that a [`KernelGuard`] has to keep the
 //! kernel from forwarding and answering it too. [`PacketSocket`] and [`RawIpv6Sender`] are what a host, not a router,
-//! needs for tunnels and signalling.
+//! needs for tunnels and signalling, [`HomeLinkSocket`] what a home agent needs on a home link.
 
 mod af_packet;
 mod error;
@@ -11,6 +11,7 @@ mod ethtool;
 mod filter;
 mod frame_sender;
 mod guard;
+mod home_link_socket;
 mod interface;
 mod linux_port;
 mod missed;
@@ -28,6 +29,7 @@ pub use af_packet::AfPacketPort;
 pub use error::SetupError;
 pub use frame_sender::FrameSender;
 pub use guard::{KernelGuard, Profile};
+pub use home_link_socket::{HeardPacket, HomeLinkSocket};
 pub use interface::Interface;
 pub use linux_port::LinuxPort;
 pub use missed::MissedFrames;

@@ -48,6 +48,8 @@ unsafe impl OptionValue for libc::tpacket_req {}
 unsafe impl OptionValue for libc::fanout_args {}
 // SAFETY: two integers of 32 bits.
 unsafe impl OptionValue for libc::tpacket_stats {}
+// SAFETY: an integer of 32 bits, two of 16 and eight octets.
+unsafe impl OptionValue for libc::packet_mreq {}
 
 /// Set an option of level `SOL_PACKET`.
 pub(crate) fn set_packet_option<T: OptionValue>(
@@ -67,6 +69,17 @@ pub(crate) fn set_packet_option<T: OptionValue>(
     };
     Errno::result(answer)?;
     Ok(())
+}
+
+/// Have an interface take in frames to all groups, as long as the socket lives.
+pub(crate) fn receive_all_groups(socket: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    let request = libc::packet_mreq {
+        mr_ifindex: index.cast_signed(),
+        mr_type: libc::PACKET_MR_ALLMULTI as libc::c_ushort,
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
+    set_packet_option(socket, libc::PACKET_ADD_MEMBERSHIP, request)
 }
 
 /// Read an option of level `SOL_PACKET` over `value`.

@@ -68,6 +68,10 @@ impl Config {
                 "[host] interface",
                 self.host_interface == new.host_interface,
             ),
+            (
+                "[[pool]] link",
+                self.prefixes_on_links() == new.prefixes_on_links(),
+            ),
             ("[workers]", self.workers == new.workers),
             ("[dpdk]", self.dpdk == new.dpdk),
             ("[limits]", self.limits == new.limits),

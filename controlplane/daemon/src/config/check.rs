@@ -8,9 +8,10 @@ use ipnet::Ipv6Net;
 
 use super::problem::Problem;
 use super::section::Located;
+use super::suggest::closest;
 use super::{
-    Anchor, Api, Config, DirectoryEntry, Dpdk, Limits, Log, MobileNode, Places, Pool, PoolKind,
-    Port, Rates, Signalling, Workers,
+    Anchor, Api, Config, DirectoryEntry, Dpdk, Driver, Limits, Log, MobileNode, Places, Pool,
+    PoolKind, Port, Rates, Signalling, Workers,
 };
 
 /// What could be read of the file; what is wrong in itself has been reported and is missing here.
@@ -24,6 +25,8 @@ pub(super) struct Draft {
     pub(super) places_cores: Option<Range<usize>>,
     pub(super) dpdk: Dpdk,
     pub(super) pools: Vec<Located<Pool>>,
+    /// Where their links stand.
+    pub(super) places_links: Vec<Range<usize>>,
     pub(super) coverage: Vec<Located<Ipv6Net>>,
     pub(super) directory: Vec<DirectoryEntry>,
     pub(super) mobile_nodes: Vec<MobileNodeDraft>,
@@ -45,11 +48,15 @@ impl Draft {
     /// The configuration, where nothing of it is missing.
     pub(super) fn into_config(self) -> Option<(Config, Places)> {
         let (address, anchor) = self.anchor?;
+        let nodes = self.mobile_nodes.iter();
+        let home_addresses = nodes.map(|draft| draft.home_address_span.clone());
         let places = Places {
             anchor_address: address.span,
             ports: self.ports.iter().map(|port| port.span.clone()).collect(),
             workers: self.places_workers,
             cores: self.places_cores,
+            links: self.places_links,
+            home_addresses: home_addresses.collect(),
         };
         let config = Config {
             anchor,
@@ -86,6 +93,7 @@ pub(super) fn problems(draft: &Draft) -> Vec<Problem> {
     interfaces(draft, &mut found);
     workers(draft, &mut found);
     pools(draft, &mut found);
+    home_links(draft, &mut found);
     mobile_nodes(draft, &mut found);
     if draft.signalling.value.code_points.collides() {
         let code_points = draft.signalling.value.code_points;
@@ -116,7 +124,9 @@ fn anchor(draft: &Draft, found: &mut Vec<Problem>) {
             "an address that mobile nodes can reach",
         ));
     }
-    for pool in &draft.pools {
+    // A home agent may well have its address on the home link, where packets are taken one address at a time.
+    let whole = draft.pools.iter();
+    for pool in whole.filter(|pool| pool.value.link.is_none()) {
         if pool.value.prefix.contains(&address.value) {
             found.push(
                 Problem::new(
@@ -273,6 +283,58 @@ fn pools(draft: &Draft, found: &mut Vec<Problem>) {
                 format!("the pool {prefix} is not a prefix of routable unicast addresses"),
                 "a prefix that is routed to this box",
             ));
+        }
+    }
+}
+
+/// A home prefix on a real link: the workers have to see what nodes there send, and this process what the kernel sees.
+fn home_links(draft: &Draft, found: &mut Vec<Problem>) {
+    let on_links = draft.pools.iter().filter_map(|pool| {
+        let link = pool.value.link.as_ref()?;
+        Some((pool, link))
+    });
+    for ((pool, link), span) in on_links.zip(&draft.places_links) {
+        let prefix = &pool.value.prefix;
+        if pool.value.kind != PoolKind::Home {
+            found.push(
+                Problem::new(
+                    span.clone(),
+                    format!("the pool {prefix} of DHoAs has a home link"),
+                    "a pool of kind \"home\": DHoAs are on no link",
+                )
+                .help("take `link` away, or set `kind = \"home\"`"),
+            );
+        }
+        let mut ports = draft.ports.iter();
+        match ports.find(|port| port.value.interface == *link) {
+            None => {
+                let names = draft
+                    .ports
+                    .iter()
+                    .map(|port| port.value.interface.as_str());
+                let names: Vec<&str> = names.collect();
+                let help = match closest(link, names.iter().copied()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("add a [[port]] with `interface = \"{link}\"`"),
+                };
+                found.push(
+                    Problem::new(
+                        span.clone(),
+                        format!("the home link {link} is no port"),
+                        format!("one of the ports: {}", names.join(", ")),
+                    )
+                    .help(help),
+                );
+            }
+            Some(port) if port.value.driver != Driver::AfPacket => found.push(
+                Problem::new(
+                    span.clone(),
+                    format!("the home link {link} is a port by DPDK"),
+                    "a port with `driver = \"af-packet\"`: the kernel and dhpd both hear what is said on the link",
+                )
+                .related(port.span.clone(), "the port"),
+            ),
+            Some(_) => {}
         }
     }
 }

@@ -3,6 +3,9 @@
 use std::net::Ipv6Addr;
 use std::path::Path;
 
+use ipnet::Ipv6Net;
+use nix::sys::socket::SockaddrStorage;
+
 use super::problem::Problem;
 use super::suggest::closest;
 use super::{Config, Driver, Places};
@@ -14,6 +17,8 @@ pub struct HostFacts {
     pub interfaces: Vec<String>,
     /// Its IPv6 addresses.
     pub addresses: Vec<Ipv6Addr>,
+    /// The prefix that each address makes on-link, and the name of its interface.
+    pub on_link: Vec<(String, Ipv6Net)>,
     /// Cores that this process may use.
     pub cores: Vec<usize>,
     /// This program was built with DPDK.
@@ -28,22 +33,28 @@ impl HostFacts {
     pub fn gather() -> std::io::Result<Self> {
         let mut interfaces: Vec<String> = Vec::new();
         let mut addresses = Vec::new();
+        let mut on_link = Vec::new();
         for entry in nix::ifaddrs::getifaddrs()? {
             if !interfaces.contains(&entry.interface_name) {
-                interfaces.push(entry.interface_name);
+                interfaces.push(entry.interface_name.clone());
             }
-            if let Some(address) = entry
-                .address
-                .as_ref()
-                .and_then(|address| address.as_sockaddr_in6())
-            {
-                addresses.push(address.ip());
+            let ip = |address: &Option<SockaddrStorage>| {
+                let address = address.as_ref()?.as_sockaddr_in6()?;
+                Some(address.ip())
+            };
+            if let Some(address) = ip(&entry.address) {
+                addresses.push(address);
+                let mask = ip(&entry.netmask).unwrap_or(Ipv6Addr::from_bits(u128::MAX));
+                if let Ok(prefix) = Ipv6Net::with_netmask(address, mask) {
+                    on_link.push((entry.interface_name, prefix.trunc()));
+                }
             }
         }
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         Ok(Self {
             interfaces,
             addresses,
+            on_link,
             cores: cores.into_iter().map(|core| core.id).collect(),
             dpdk: cfg!(feature = "dpdk"),
         })
@@ -102,6 +113,43 @@ pub(super) fn problems(config: &Config, places: &Places, facts: &HostFacts) -> V
             problem = problem.help(format!("did you mean `{meant}`?"));
         }
         found.push(problem);
+    }
+    let prefixes = config.pools.iter().filter_map(|pool| {
+        let link = pool.link.as_ref()?;
+        Some((link, pool.prefix))
+    });
+    for ((link, prefix), span) in prefixes.zip(&places.links) {
+        // Where the interface itself is missing, its port says so.
+        let is_there = facts.interfaces.contains(link);
+        let mut on_link = facts.on_link.iter();
+        let has_it = on_link.any(|(name, net)| name == link && net.contains(&prefix));
+        if is_there && !has_it {
+            let mut router = prefix.network().octets();
+            if let Some(last) = router.last_mut() {
+                *last |= 1;
+            }
+            let (router, length) = (Ipv6Addr::from(router), prefix.prefix_len());
+            found.push(
+                Problem::new(
+                    span.clone(),
+                    format!("{prefix} is not on the link of {link}"),
+                    "an interface with an address of the home prefix",
+                )
+                .help(format!("ip -6 address add {router}/{length} dev {link}")),
+            );
+        }
+    }
+    for (node, span) in config.mobile_nodes.iter().zip(&places.home_addresses) {
+        // Duplicate address detection on a home link does not hear this host's own kernel.
+        if let (Some(address), Some(span)) = (node.home_address, span)
+            && facts.addresses.contains(&address)
+        {
+            found.push(Problem::new(
+                span.clone(),
+                format!("the home address {address} is an address of this host"),
+                format!("an address that is {}'s alone", node.id),
+            ));
+        }
     }
     let count = usize::try_from(config.workers.count).unwrap_or(usize::MAX);
     if let (Some(cores), Some(span)) = (&config.workers.cores, &places.cores) {

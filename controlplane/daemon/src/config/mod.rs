@@ -14,7 +14,7 @@ mod section;
 mod suggest;
 mod summary;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -172,7 +172,7 @@ impl PoolKind {
 }
 
 /// `[[pool]]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// The addresses.
     pub prefix: Ipv6Net,
@@ -184,6 +184,8 @@ pub struct Pool {
     pub valid_lifetime: Option<Duration>,
     /// How long it is preferred.
     pub preferred_lifetime: Option<Duration>,
+    /// The port on whose link a home prefix is; `None`: on a virtual one.
+    pub link: Option<String>,
 }
 
 /// `[[directory]]`: a DHP that this locator knows.
@@ -349,6 +351,10 @@ struct Places {
     ports: Vec<Range<usize>>,
     workers: Range<usize>,
     cores: Option<Range<usize>>,
+    /// Of each pool that has one, in their order.
+    links: Vec<Range<usize>>,
+    /// Of each mobile node.
+    home_addresses: Vec<Option<Range<usize>>>,
 }
 
 /// A configuration and the file that it was read from.
@@ -384,16 +390,32 @@ impl Config {
         kernel.map(|port| port.interface.as_str()).collect()
     }
 
-    /// All pools.
+    /// The pools that are this box's as a whole. On a real home link it has those addresses that are bound, and no more.
     pub fn pool_prefixes(&self) -> BTreeSet<Ipv6Net> {
-        self.pools.iter().map(|pool| pool.prefix).collect()
+        let whole = self.pools.iter().filter(|pool| pool.link.is_none());
+        whole.map(|pool| pool.prefix).collect()
     }
 
-    /// The pools that stay announced while the box drains: home addresses have no other home than this.
+    /// Those that stay announced while the box drains: home addresses have no other home than this.
     pub fn home_prefixes(&self) -> BTreeSet<Ipv6Net> {
-        let home = |pool: &&Pool| pool.kind == PoolKind::Home;
+        let home = |pool: &&Pool| pool.kind == PoolKind::Home && pool.link.is_none();
         let home = self.pools.iter().filter(home);
         home.map(|pool| pool.prefix).collect()
+    }
+
+    /// The real home links, each once. A place in this order is the link's number to the protocol engine: it stays as long as
+    /// the links do.
+    pub fn home_links(&self) -> Vec<&str> {
+        let links = self.pools.iter().filter_map(|pool| pool.link.as_deref());
+        links.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The home prefixes that are on real links, and their links.
+    pub fn prefixes_on_links(&self) -> BTreeMap<Ipv6Net, &str> {
+        let pools = self.pools.iter();
+        pools
+            .filter_map(|pool| Some((pool.prefix, pool.link.as_deref()?)))
+            .collect()
     }
 }
 

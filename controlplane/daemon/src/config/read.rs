@@ -68,6 +68,8 @@ fn read_sections(root: &Section<'_>, directory: &Path) -> Draft {
         ));
     }
     let (workers, places_workers, places_cores) = workers(root.section("workers"));
+    let pools = root.sections("pool").into_iter().filter_map(pool);
+    let (pools, links): (Vec<_>, Vec<_>) = pools.unzip();
     Draft {
         anchor,
         anchor_span,
@@ -77,7 +79,8 @@ fn read_sections(root: &Section<'_>, directory: &Path) -> Draft {
         places_workers,
         places_cores,
         dpdk: dpdk(root.section("dpdk")),
-        pools: root.sections("pool").into_iter().filter_map(pool).collect(),
+        pools,
+        places_links: links.into_iter().flatten().collect(),
         coverage: root
             .sections("coverage")
             .into_iter()
@@ -229,7 +232,8 @@ fn workers(
     (workers, span, cores_span)
 }
 
-fn pool(section: Section<'_>) -> Option<Located<Pool>> {
+/// A pool, and where its link stands.
+fn pool(section: Section<'_>) -> Option<(Located<Pool>, Option<std::ops::Range<usize>>)> {
     let prefix = section.require(
         "prefix",
         prefix(&section, "prefix"),
@@ -252,18 +256,22 @@ fn pool(section: Section<'_>) -> Option<Located<Pool>> {
     };
     let valid_lifetime = lifetime("valid-lifetime");
     let preferred_lifetime = lifetime("preferred-lifetime");
+    let link = interface(&section, "link");
     section.finish();
     let prefix = prefix?;
-    Some(Located {
+    let place = link.as_ref().map(|link| link.span.clone());
+    let pool = Located {
         value: Pool {
             prefix: prefix.value,
             kind: kind?.value,
             quarantine: quarantine.map_or(Duration::from_secs(240), |time| time.value),
             valid_lifetime,
             preferred_lifetime,
+            link: link.map(|link| link.value),
         },
         span: prefix.span,
-    })
+    };
+    Some((pool, place))
 }
 
 fn coverage(section: Section<'_>) -> Option<Located<Ipv6Net>> {

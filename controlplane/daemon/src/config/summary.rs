@@ -34,6 +34,7 @@ impl Config {
                 "quarantine_seconds": pool.quarantine.as_secs(),
                 "valid-lifetime_seconds": pool.valid_lifetime.map(|time| time.as_secs()),
                 "preferred-lifetime_seconds": pool.preferred_lifetime.map(|time| time.as_secs()),
+                "link": pool.link,
             })).collect::<Vec<_>>(),
             "coverage": self.coverage.iter().map(|prefix| json!({"prefix": prefix})).collect::<Vec<_>>(),
             "directory": self.directory.iter().map(|entry| json!({

@@ -131,7 +131,10 @@ impl Forwarding {
         prefix: Ipv6Net,
         route: Option<PlannedRoute>,
     ) -> Result<(), SegmentError> {
-        let before = self.routes.get(prefix).copied();
+        let before = match self.intercepted.get(&prefix) {
+            Some(planned) => *planned,
+            None => self.routes.get(prefix).copied(),
+        };
         if before == route {
             return Ok(());
         }
@@ -142,13 +145,14 @@ impl Forwarding {
         if let Some(key) = leads_to(route) {
             self.next_hops.place(&mut self.writer, key)?;
         }
-        match route {
-            Some(route) => {
+        match (self.intercepted.get_mut(&prefix), route) {
+            (Some(planned), route) => *planned = route,
+            (None, Some(route)) => {
                 let put = self.writer.put_route(&self.segment_route(&route));
                 self.placed(prefix, put)?;
                 self.routes.insert(prefix, route);
             }
-            None => {
+            (None, None) => {
                 // What it did does not matter.
                 let gone = segment_route(prefix, RouteAction::Unreachable);
                 let removed = self.writer.remove_route(&gone);
@@ -180,7 +184,7 @@ impl Forwarding {
     }
 
     /// A route was put, or there is no room for it.
-    fn placed(
+    pub(super) fn placed(
         &mut self,
         prefix: Ipv6Net,
         put: Result<(), SegmentError>,
@@ -198,7 +202,7 @@ impl Forwarding {
     }
 
     /// A route was removed: there may be room for another one.
-    fn removed(
+    pub(super) fn removed(
         &mut self,
         prefix: Ipv6Net,
         removed: Result<bool, SegmentError>,
@@ -211,7 +215,7 @@ impl Forwarding {
         Ok(())
     }
 
-    fn segment_route(&self, route: &PlannedRoute) -> Route {
+    pub(super) fn segment_route(&self, route: &PlannedRoute) -> Route {
         segment_route(route.prefix, self.action(route.action))
     }
 
@@ -233,7 +237,7 @@ impl Forwarding {
     }
 }
 
-fn segment_route(prefix: Ipv6Net, action: RouteAction) -> Route {
+pub(super) fn segment_route(prefix: Ipv6Net, action: RouteAction) -> Route {
     Route {
         prefix: prefix.network(),
         len: prefix.prefix_len(),

@@ -10,10 +10,11 @@ use netlink_packet_route::neighbour::{
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric, RouteNextHop,
-    RouteType,
+    RouteProtocol, RouteType,
 };
 
 use super::kernel::{Change, KernelRoute, Link, Neighbour, Reachability, RouteKind};
+use crate::pool_routes;
 
 /// The table in which the kernel keeps the box's own addresses (RT_TABLE_LOCAL).
 const LOCAL_TABLE: u32 = 255;
@@ -77,6 +78,10 @@ pub(super) fn routes(message: &RouteMessage) -> Vec<KernelRoute> {
 }
 
 fn route(message: &RouteMessage) -> Option<(KernelRoute, Option<&[RouteNextHop]>)> {
+    // What this daemon has the kernel hand over is no news to it, nor is it a way for the workers' packets.
+    if message.header.protocol == RouteProtocol::Other(pool_routes::PROTOCOL) {
+        return None;
+    }
     // Cache entries of the kernel's own forwarding, such as a learnt path MTU, are no routes.
     if message.header.flags.contains(RouteFlags::Cloned) || message.header.source_prefix_length != 0
     {

@@ -16,7 +16,7 @@ pub struct Territory {
     pub ports: Vec<String>,
     /// The box's own anchor addresses.
     pub anchors: Vec<Ipv6Addr>,
-    /// Address pools.
+    /// Address pools, but for those on real home links: there the kernel's routes hold, except for addresses that are bound.
     pub pools: Vec<Ipv6Net>,
     /// Prefixes whose home-agents anycast addresses are answered for: those of correspondents that this DHP covers, and home
     /// prefixes of a home agent.
@@ -37,7 +37,7 @@ impl Territory {
         Self {
             ports: ports.map(|port| port.interface.clone()).collect(),
             anchors: vec![config.anchor.address],
-            pools: config.pools.iter().map(|pool| pool.prefix).collect(),
+            pools: config.pool_prefixes().into_iter().collect(),
             coverage: covered.chain(homes).collect(),
         }
     }

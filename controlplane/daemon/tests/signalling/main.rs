@@ -6,6 +6,7 @@ mod traces;
 mod answers;
 mod api;
 mod discovery;
+mod home_link;
 mod mutations;
 mod network;
 mod restart;

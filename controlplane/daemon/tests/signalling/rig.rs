@@ -174,12 +174,17 @@ pub struct Rig {
     pub core: MemoryWire,
     pub cn: MemoryWire,
     pub host: MemoryWire,
+    territory: Territory,
     worker: Worker<MemoryPort>,
     now_ns: Arc<AtomicU64>,
 }
 
 impl Rig {
     pub fn new() -> Self {
+        Self::with(anchor_config(), territory())
+    }
+
+    pub fn with(config: AnchorConfig, territory: Territory) -> Self {
         let segment = Segment::anonymous(&geometry()).expect("a segment");
         let metrics = Metrics::new(1).expect("metrics");
         let now_ns = Arc::new(AtomicU64::new(START_NS));
@@ -192,18 +197,11 @@ impl Rig {
             start.plus_ns(ticks.load(Ordering::Relaxed))
         });
         let seconds = metrics.signalling_seconds();
-        let mut signalling = Signalling::new(
-            &segment,
-            anchor_config(),
-            clock,
-            Vec::new(),
-            [7; 32],
-            seconds,
-        )
-        .expect("a control plane");
+        let mut signalling = Signalling::new(&segment, config, clock, Vec::new(), [7; 32], seconds)
+            .expect("a control plane");
         let mut kernel = kernel();
         kernel.take_touched();
-        signalling.follow_network(&planned(&kernel));
+        signalling.follow_network(&plan(&kernel, &territory));
         let (ports, [core, cn, host]) = ports();
         let settings = WorkerConfig {
             anchor_addresses: vec![ANCHOR],
@@ -218,6 +216,7 @@ impl Rig {
             core,
             cn,
             host,
+            territory,
             worker,
             now_ns,
         }
@@ -247,7 +246,7 @@ impl Rig {
             self.kernel.apply(change);
         }
         let touched = self.kernel.take_touched();
-        let changes = changes(&self.kernel, &territory(), touched);
+        let changes = changes(&self.kernel, &self.territory, touched);
         self.signalling.follow_changes(changes);
     }
 }
