@@ -4,7 +4,7 @@
 //! stranger in five for one; who the strangers are depends on the segment's secret seed. An octet that has reached 255 stays
 //! there, since by then it is not known how many it stands for.
 
-use crate::hash;
+use crate::hash::Hash;
 use crate::layout::Region;
 use crate::sync::{AtomicU64, Ordering};
 use crate::view::{View, address_words};
@@ -24,7 +24,7 @@ impl<'a> CareOfFilter<'a> {
     fn place(self, address: &[u8; 16]) -> Option<(&'a AtomicU64, u32)> {
         let region: &Region = &self.0.layout.care_of_filter;
         let places = u32::try_from(region.count.saturating_mul(PER_WORD)).unwrap_or(u32::MAX);
-        let place = hash::place(&self.0.seed, address_words(address), places).place;
+        let place = Hash::new(&self.0.seed, address_words(address)).place(places);
         let [word] = self.0.slot::<1>(region, place / PER_WORD as u32)?;
         Some((word, place % PER_WORD as u32 * 8))
     }

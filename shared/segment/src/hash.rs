@@ -7,31 +7,44 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// The place of an address, and what stands for the address there (never 0).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) place: u32,
-    pub(crate) tag: u8,
-}
+/// Bits of a [`Hash::branch`].
+pub(crate) const BRANCH_BITS: u32 = 24;
 
-/// The place of the two words of an address among `places`, under a secret seed, so that nobody who can choose addresses can
-/// choose places.
-#[inline(always)]
-pub(crate) fn place(seed: &[u64; 2], key: [u64; 2], places: u32) -> Place {
-    // Odd constants of high entropy (digits of pi), so that a seed of zero still hashes.
-    let once = fold(
-        key[0] ^ seed[0] ^ 0x2437_5a30_8d31_3198,
-        key[1] ^ seed[1] ^ 0xa409_3822_299f_31d1,
-    );
-    let hash = fold(
-        once ^ seed[0].rotate_left(32),
-        seed[1] ^ 0x0824_efa9_8ec4_e6c9,
-    );
-    // The low half picks the place by multiplication, which needs no power of two; the top octet is the tag.
-    let place = (u64::from(hash as u32) * u64::from(places)) >> 32;
-    Place {
-        place: place as u32,
-        tag: ((hash >> 56) as u8).max(1),
+/// The hash of an address: three numbers that have nothing to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hash(u64);
+
+impl Hash {
+    /// Of the two words of an address, under a secret seed, so that nobody who can choose addresses can choose places.
+    #[inline(always)]
+    pub(crate) fn new(seed: &[u64; 2], key: [u64; 2]) -> Self {
+        // Odd constants of high entropy (digits of pi), so that a seed of zero still hashes.
+        let once = fold(
+            key[0] ^ seed[0] ^ 0x2437_5a30_8d31_3198,
+            key[1] ^ seed[1] ^ 0xa409_3822_299f_31d1,
+        );
+        Self(fold(
+            once ^ seed[0].rotate_left(32),
+            seed[1] ^ 0x0824_efa9_8ec4_e6c9,
+        ))
+    }
+
+    /// One of `places`: the low half picks it by multiplication, which needs no power of two.
+    #[inline(always)]
+    pub(crate) fn place(self, places: u32) -> u32 {
+        ((u64::from(self.0 as u32) * u64::from(places)) >> 32) as u32
+    }
+
+    /// Which of equal tables: [`BRANCH_BITS`] bits, of which the lowest ones are as good as any.
+    #[inline(always)]
+    pub(crate) fn branch(self) -> u32 {
+        (self.0 >> 32) as u32 & ((1 << BRANCH_BITS) - 1)
+    }
+
+    /// What stands for the address at its place, never 0.
+    #[inline(always)]
+    pub(crate) fn tag(self) -> u8 {
+        ((self.0 >> 56) as u8).max(1)
     }
 }
 
@@ -50,9 +63,9 @@ mod tests {
             let mut load = vec![0_u32; places as usize];
             let mut tags = [0_u32; 256];
             for low in 0..8192 {
-                let found = place(&seed, [0x2001_0db8_000d_0001, low], places);
-                load[found.place as usize] += 1;
-                tags[usize::from(found.tag)] += 1;
+                let hash = Hash::new(&seed, [0x2001_0db8_000d_0001, low]);
+                load[hash.place(places) as usize] += 1;
+                tags[usize::from(hash.tag())] += 1;
             }
             assert_eq!(tags[0], 0);
             assert!(tags[1..].iter().all(|n| *n > 5 && *n < 130));
@@ -65,7 +78,7 @@ mod tests {
     fn the_seed_decides() {
         let of = |seed| {
             (0..64)
-                .map(|low| place(&seed, [1, low], 1 << 20))
+                .map(|low| Hash::new(&seed, [1, low]).place(1 << 20))
                 .collect::<Vec<_>>()
         };
         assert_ne!(of([1, 1]), of([2, 1]));

@@ -3,6 +3,7 @@
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::error::SegmentError;
+use crate::extent::Extent;
 use crate::geometry::Geometry;
 use crate::layout::{LAYOUT_VERSION, Layout, MAGIC, header_word};
 use crate::mapping::WORD_BYTES;
@@ -62,6 +63,8 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
     set(header_word::WORDS, layout.words as u64, Ordering::Relaxed);
     set(header_word::SEED, seed[0], Ordering::Relaxed);
     set(header_word::SEED + 1, seed[1], Ordering::Relaxed);
+    let extent = Extent::first(layout.first_groups).to_word();
+    set(header_word::HOME_EXTENT, extent, Ordering::Relaxed);
     set(header_word::EPOCH, FIRST_EPOCH, Ordering::Relaxed);
     set(header_word::MAGIC, MAGIC, Ordering::Release);
 }

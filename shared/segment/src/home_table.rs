@@ -4,12 +4,16 @@
 //! lookup compares the tags of the group, of which a cache line holds those of four groups, and so knows the one line that it needs:
 //! few keys share a tag, and few go past their group. A group counts the keys that went past it when they came; a lookup goes on
 //! behind a group while that count is not zero, so that a removal leaves nothing behind that would have to be walked over, and a key
-//! that is there is never missed. Nothing ever moves.
+//! that is there is never missed.
+//!
+//! Which group is a key's depends on how many are in use ([`crate::extent`]). A key that gets another one is copied there before that,
+//! and goes from where it was when nobody can look for it there any more ([`crate::home_growth`]).
 
 use crate::address_words::AddressWords;
 use crate::anchors::Anchors;
+use crate::extent::Extent;
 use crate::group::{GROUP_SLOTS, Group};
-use crate::hash::{self, Place};
+use crate::hash::Hash;
 use crate::layout::Region;
 use crate::slot::{SLOT_PAST_WORDS, Slot, State, StateWord};
 use crate::sync::{AtomicU64, Ordering, prefetch};
@@ -63,6 +67,13 @@ impl PlainBinding<'_> {
     }
 }
 
+/// The group of a key, and its tag there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) place: u32,
+    pub(crate) tag: u8,
+}
+
 /// Where a home address will be looked for, see [`crate::Reader::expect_home`]: the group below, the tag above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HomePlace(u64);
@@ -98,28 +109,38 @@ impl<'a> HomeTable<'a> {
         self.0.homes().get(index as usize).map(Slot)
     }
 
-    fn past(self, index: u32) -> Option<&'a [AtomicU64; SLOT_PAST_WORDS]> {
+    pub(crate) fn past(self, index: u32) -> Option<&'a [AtomicU64; SLOT_PAST_WORDS]> {
         self.0.slot(&self.0.layout.home_pasts, index)
     }
 
     #[inline(always)]
-    fn group(self, index: u32) -> Option<Group<'a>> {
+    pub(crate) fn group(self, index: u32) -> Option<Group<'a>> {
         self.0.home_groups().get(index as usize).map(Group)
     }
 
     #[inline(always)]
-    fn groups(self) -> u32 {
+    pub(crate) fn groups(self) -> u32 {
         self.0.layout.home_groups.slots()
     }
 
     #[inline(always)]
-    fn place(self, AddressWords(key): AddressWords) -> Place {
-        hash::place(&self.0.seed, key, self.groups())
+    fn place(self, key: AddressWords) -> Place {
+        self.place_in(self.0.home_extent(), key)
+    }
+
+    /// The place of a key while so many groups are in use.
+    #[inline(always)]
+    pub(crate) fn place_in(self, extent: Extent, AddressWords(key): AddressWords) -> Place {
+        let hash = Hash::new(&self.0.seed, key);
+        Place {
+            place: extent.place(hash, self.0.layout.first_groups),
+            tag: hash.tag(),
+        }
     }
 
     /// The group behind this one.
     #[inline(always)]
-    fn next(self, group: u32) -> u32 {
+    pub(crate) fn next(self, group: u32) -> u32 {
         let next = group.wrapping_add(1);
         if next < self.groups() { next } else { 0 }
     }
@@ -173,7 +194,16 @@ impl<'a> HomeTable<'a> {
     /// Looks for a key wherever it may be.
     #[inline(never)]
     fn find_elsewhere(self, key: AddressWords) -> Option<HomeEntry> {
-        let Place { mut place, tag } = self.place(key);
+        self.find_from(self.place(key), key)
+    }
+
+    /// Looks for a key in a group and behind it.
+    #[inline]
+    pub(crate) fn find_from(
+        self,
+        Place { mut place, tag }: Place,
+        key: AddressWords,
+    ) -> Option<HomeEntry> {
         // No way is longer than the table; the bound holds even where counts were overwritten.
         for _ in 0..self.groups() {
             let mut candidates = self.group(place)?.candidates(tag);
@@ -260,7 +290,15 @@ impl<'a> HomeTable<'a> {
     /// only.
     pub(crate) fn claim(self, key: &[u8; 16]) -> Option<u32> {
         let key = AddressWords::from(*key);
-        let Place { place: start, tag } = self.place(key);
+        self.claim_from(self.place(key), key)
+    }
+
+    /// The same, in a group or behind it.
+    pub(crate) fn claim_from(
+        self,
+        Place { place: start, tag }: Place,
+        key: AddressWords,
+    ) -> Option<u32> {
         let mut place = start;
         for way in 0..self.groups() {
             let first = place.wrapping_mul(GROUP_SLOTS);
@@ -284,14 +322,18 @@ impl<'a> HomeTable<'a> {
         let Some(words) = self.slot(slot) else { return };
         let start = self.place(words.key()).place;
         words.rest();
+        self.leave(slot, start);
+    }
+
+    /// Takes away what leads from a group to this slot. Writer only.
+    pub(crate) fn leave(self, slot: u32, start: u32) {
         let place = slot / GROUP_SLOTS;
         if let Some(group) = self.group(place) {
             group.set_tag(slot % GROUP_SLOTS, 0);
         }
-        let way = if place >= start {
-            place - start
-        } else {
-            place + (self.groups() - start)
+        let way = match place.checked_sub(start) {
+            Some(way) => way,
+            None => place.saturating_add(self.groups().saturating_sub(start)),
         };
         self.walk(start, way, Group::unpass);
     }
@@ -335,8 +377,14 @@ impl<'a> HomeTable<'a> {
         Some(self.slot(index)?.key().octets())
     }
 
-    /// Every binding that readers can reach. Writer only.
+    /// Every binding, once. Writer only.
     pub(crate) fn entries(self) -> impl Iterator<Item = HomeEntry> + 'a {
+        self.occupied()
+            .filter(move |entry| self.is_current(entry.slot))
+    }
+
+    /// Every slot with a binding, also one that is on its way from or to another slot. Writer only.
+    pub(crate) fn occupied(self) -> impl Iterator<Item = HomeEntry> + 'a {
         (0..self.region().slots()).filter_map(move |index| {
             let state = self.slot(index)?.state();
             state

@@ -21,7 +21,7 @@ use crate::trace::TRACE_SLOTS;
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 6;
+pub(crate) const LAYOUT_VERSION: u32 = 7;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {
@@ -35,6 +35,8 @@ pub(crate) mod header_word {
     pub(crate) const GEOMETRY: usize = 3;
     /// Two words of hash seed.
     pub(crate) const SEED: usize = 11;
+    /// How many groups of the home table are in use; among words that never change, since every lookup reads it.
+    pub(crate) const HOME_EXTENT: usize = 13;
     /// The epoch of the quiescence protocol; on its own line, since the writer changes it while every worker reads it.
     pub(crate) const EPOCH: usize = 16;
     /// One more than the slot of the route table that is current; 0: there is none.
@@ -66,6 +68,10 @@ pub(crate) const WORKER_COUNTERS: usize = LINE_WORDS;
 
 /// Home addresses per group at full capacity, of the fourteen that fit: one insertion in sixty goes past.
 const GROUP_LOAD: usize = 10;
+
+/// The home table begins with so many groups at least: what rounding to a power of two times that costs is no more than one in
+/// so many. The model's is as small as can be.
+const LEAST_GROUPS: usize = if cfg!(loom) { 1 } else { 16 };
 
 /// Different anchor addresses that plain bindings can have.
 pub(crate) const ANCHORS: usize = 256;
@@ -100,6 +106,8 @@ impl Region {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) geometry: Geometry,
+    /// Groups of the home table at the beginning; all of them are a power of two times that.
+    pub(crate) first_groups: u32,
     pub(crate) workers: Region,
     pub(crate) home_groups: Region,
     pub(crate) homes: Region,
@@ -147,11 +155,12 @@ impl Layout {
         // The default tunnel of a binding with flow rules is a template beside those of its care-of addresses. Where a binding is
         // limited, each care-of address under test has a second template, for the tested one.
         let templates = geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
-        let groups = homes.div_ceil(GROUP_LOAD);
+        let (first_groups, groups) = home_groups(homes);
         let slots = groups * GROUP_SLOTS as usize;
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,
+            first_groups,
             workers: region(worker_words.next_multiple_of(LINE_WORDS), workers),
             home_groups: region(GROUP_WORDS, groups),
             homes: region(SLOT_WORDS, slots),
@@ -182,9 +191,33 @@ impl Layout {
     }
 }
 
+/// Groups of the home table at the beginning, and in the end.
+fn home_groups(homes: usize) -> (u32, usize) {
+    let mut first = homes.div_ceil(GROUP_LOAD);
+    let mut doublings = 0;
+    while first >= 2 * LEAST_GROUPS {
+        first = first.div_ceil(2);
+        doublings += 1;
+    }
+    (first as u32, first << doublings)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_home_table_begins_small_and_has_hardly_more_groups_than_it_needs() {
+        for homes in [1, 13, 160, 161, 320, 1_000, 65_536, 10_000_000, 1 << 28] {
+            let (first, groups) = home_groups(homes);
+            let needed = homes.div_ceil(GROUP_LOAD);
+            assert!((1..2 * LEAST_GROUPS).contains(&(first as usize)));
+            assert!(groups >= needed && groups <= needed + needed / LEAST_GROUPS);
+            let doublings = (groups / first as usize).trailing_zeros();
+            assert_eq!(groups, (first as usize) << doublings);
+            assert!(doublings < crate::hash::BRANCH_BITS);
+        }
+    }
 
     #[test]
     fn regions_are_line_aligned_and_do_not_overlap() {

@@ -72,6 +72,8 @@ pub(crate) enum Retired {
         slot: u32,
         template: u32,
     },
+    /// The oldest slot that a binding has moved from.
+    Moved,
     Template(u32),
     FlowSet(u32),
     Meter(u32),

@@ -190,6 +190,22 @@ impl<'a> Slot<'a> {
         add(&self.0[OCTETS], octets);
     }
 
+    /// Counts what the binding has carried elsewhere. A worker that counts at the same moment may overwrite it. Writer only.
+    pub(crate) fn add_carried(self, more: Carried) {
+        for (word, more) in [(PACKETS, more.packets), (OCTETS, more.octets)] {
+            self.0[word].fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the binding of `other`, of the same key, this vacant slot's too. Gives what was carried so far. Writer only.
+    pub(crate) fn copy(self, other: Slot<'_>) -> Carried {
+        self.set_plain(other.care_of(), other.generation());
+        let carried = other.carried();
+        self.add_carried(carried);
+        self.0[STATE].store(other.state().0, Ordering::Release);
+        carried
+    }
+
     /// Makes `state` current; what it says is good must be complete. Writer only.
     pub(crate) fn set_state(self, state: State) {
         self.0[STATE].store(StateWord::from(state).0, Ordering::Release);

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod flows;
+mod growth;
 mod meters;
 mod next_hops;
 mod prefixes;
@@ -19,6 +20,7 @@ use crate::route_table;
 use crate::slot::State;
 use crate::sync::Ordering;
 use crate::view::View;
+use growth::Growth;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -42,8 +44,9 @@ pub struct Writer {
     /// The epoch that all awake workers must reach before free slots are free: the writer before may have retired some.
     ready_at: u64,
     ready: bool,
-    /// Slots of removed bindings that wait for the workers.
+    /// Slots of removed and of moved bindings that wait for the workers.
     resting: u32,
+    growth: Growth,
     templates: Pool,
     meters: Pool,
     meters_in_use: u32,
@@ -123,10 +126,11 @@ impl Writer {
             retired.push(Retired::Settling { slot, template });
         }
         quiescence::advance(&view, retired.epoch());
-        let writer = Self {
+        let mut writer = Self {
             ready_at,
             ready: false,
             resting,
+            growth: Growth::default(),
             templates: Pool::new(layout.templates.slots(), templates().flatten()),
             meters: Pool::new(layout.meters.slots(), meters.iter().copied()),
             meters_in_use: u32::try_from(meters.len()).unwrap_or(u32::MAX),
@@ -146,6 +150,7 @@ impl Writer {
             roles,
             _claim: claim,
         };
+        writer.inherit_moves();
         writer.publish_landmarks();
         writer
     }
@@ -171,6 +176,7 @@ impl Writer {
             any = true;
             match retired {
                 Retired::Slot(slot) => self.vacate(slot),
+                Retired::Moved => self.leave_moved(),
                 Retired::Settling { slot, template } => self.settle(slot, template),
                 Retired::Template(slot) => self.templates.give(slot),
                 Retired::FlowSet(slot) => self.flow_sets.give(slot),

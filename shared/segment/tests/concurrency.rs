@@ -78,7 +78,7 @@ fn read_until_done(reader: &Reader, published: &Published) {
                 assert!(n >= STABLE, "home address {n} is always bound");
                 continue;
             };
-            let template = reader.tunnel(&entry).unwrap();
+            let template = reader.tunnel(entry).unwrap();
             let generation = generation_of(n, &template.tunnel())
                 .unwrap_or_else(|| panic!("home address {n} got {template:?}"));
             let newest = &mut newest[n as usize];

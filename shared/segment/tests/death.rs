@@ -95,6 +95,29 @@ fn a_writer_that_changes_everything_all_the_time() {
     }
 }
 
+/// Its home table doubles three times.
+const GROWING: Geometry = Geometry {
+    home_addresses: 2_000,
+    ..SMALL
+};
+
+#[test]
+#[ignore = "a process that other tests of this file start and kill"]
+fn a_writer_whose_table_grows() {
+    let segment = Segment::open(std::env::var_os(PLACE).unwrap()).unwrap();
+    let mut writer = segment.writer().unwrap();
+    for n in 0..GROWING.home_addresses.into() {
+        // Refused for a while when the reader holds too much.
+        while writer.publish_binding(home(n), &tunnel(n, 1)).is_err() {
+            std::thread::yield_now();
+        }
+        if n == 110 {
+            println!("at work");
+        }
+    }
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
 #[test]
 fn a_killed_worker_does_not_hold_up_reclamation_and_can_be_replaced() {
     let (_directory, path) = place();
@@ -151,6 +174,37 @@ fn readers_go_on_when_the_writer_is_killed_and_a_new_one_takes_over() {
         for (id, _) in writer.next_hops().collect::<Vec<_>>() {
             assert!(writer.release_next_hop(id));
         }
+    }
+}
+
+#[test]
+fn a_new_writer_takes_over_from_one_killed_while_its_table_grew() {
+    for rounds in 0..8 {
+        let (_directory, path) = place();
+        let segment = Segment::create(&path, &GROWING).unwrap();
+        let reader = segment.reader(0).unwrap();
+        reader.park();
+        let child = start("a_writer_whose_table_grows", &path);
+        reader.unpark();
+        for _ in 0..rounds {
+            read_everything(&segment, &reader);
+            reader.quiescent();
+        }
+        kill(child);
+        let found = read_everything(&segment, &reader);
+        assert!(found > 110);
+
+        let mut writer = segment.writer().unwrap();
+        assert_eq!((writer.len(), writer.bindings().count()), (found, found));
+        assert_eq!(read_everything(&segment, &reader), found);
+        reader.quiescent();
+        for n in 0..GROWING.home_addresses.into() {
+            writer.publish_binding(home(n), &tunnel(n, 7)).unwrap();
+            reader.quiescent();
+        }
+        let all = GROWING.home_addresses as usize;
+        assert_eq!((writer.len(), writer.bindings().count()), (all, all));
+        assert_eq!(read_everything(&segment, &reader), all);
     }
 }
 

@@ -63,6 +63,7 @@ impl Writer {
             }
         }
         self.bindings += 1;
+        self.grow();
         Ok(())
     }
 
@@ -127,6 +128,10 @@ impl Writer {
     /// not where it is written now.
     pub(super) fn settle(&mut self, slot: u32, template: u32) {
         let homes = HomeTable(&self.view);
+        if !self.growth.is_settled() && !homes.is_current(slot) {
+            // It has moved, and settles there.
+            return;
+        }
         let state = homes.slot(slot).and_then(|slot| slot.state().state());
         let flows = None;
         if state == Some(State::ByTemplate { template, flows })
