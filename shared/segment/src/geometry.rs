@@ -7,7 +7,8 @@ use crate::error::SegmentError;
 pub struct Geometry {
     /// Forwarding workers: 1 to 256.
     pub workers: u32,
-    /// Home addresses that can be bound at once. No insertion fails below this number.
+    /// Home addresses that can be bound at once. No insertion fails below this number. Their table grows with them: what it has
+    /// not grown to is address space only, but for a segment in a file, which has all its memory from the beginning.
     pub home_addresses: u32,
     /// Handoffs that can happen while the slowest worker goes through two batches: a new tunnel is a template until then. What
     /// bindings with limits or flow rules need comes on top of it.

@@ -140,7 +140,7 @@ impl Segment {
         &self.view.layout.geometry
     }
 
-    /// The length of the segment in octets.
+    /// The length of the segment in octets: what it needs when all its tables are full.
     #[must_use]
     pub fn len_bytes(&self) -> usize {
         self.view.layout.words * WORD_BYTES

@@ -61,7 +61,7 @@ pub(crate) struct Plain {
 
 /// What a binding has carried in both directions since it began, inner packets, whatever became of them behind the tunnel.
 ///
-/// No more than that: of two workers that count the same binding within the same few nanoseconds, one may be lost.
+/// No more than that: of two workers that count the same binding within the same few nanoseconds, one may be lost; so may, where the binding's slot changes, the few of one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Carried {
     /// Packets.

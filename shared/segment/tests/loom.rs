@@ -122,6 +122,61 @@ fn a_slot_is_not_reused_under_a_worker() {
     });
 }
 
+/// Seven bindings in the one group that a table for twenty begins with. The eighth splits it: one of the seven moves while it is looked
+/// up, is handed off where it has gone, and leaves the slot that it had as soon as that is allowed.
+#[test]
+fn no_lookup_misses_a_binding_that_moves() {
+    let geometry = Geometry {
+        home_addresses: 20,
+        ..TINY
+    };
+    // One anchor address, so that the model is not about finding its number.
+    let with_anchor = |n: u128, generation: u128| Tunnel {
+        anchor: home(1),
+        ..tunnel(n, generation)
+    };
+    let look_up = move |reader: &Reader| {
+        let entry = reader.lookup_home(&home(MOVES).octets()).unwrap();
+        let found = reader.tunnel(&entry).unwrap().tunnel();
+        let generation = u128::from(found.next_hop);
+        assert_eq!(found, with_anchor(MOVES, generation));
+        (entry, generation)
+    };
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = Some(3);
+    builder.check(move || {
+        let segment = Segment::anonymous_with_seed(&geometry, [1, 2]).unwrap();
+        let mut writer = segment.writer().unwrap();
+        let mut publish = move |n, generation| {
+            let published = writer.publish_binding(home(n), &with_anchor(n, generation));
+            writer.reclaim();
+            published.is_ok()
+        };
+        assert!((0..7).all(|n| publish(n, 1)));
+        let reader = segment.reader(0).unwrap();
+        let (before, _) = look_up(&reader);
+        let worker = thread::spawn(move || {
+            let (_, first) = look_up(&reader);
+            let (_, second) = look_up(&reader);
+            assert!(second >= first);
+            reader.quiescent();
+            let (_, third) = look_up(&reader);
+            assert!(third >= second);
+            reader
+        });
+        assert!(publish(7, 1));
+        assert!(publish(MOVES, 2));
+        let reader = worker.join().unwrap();
+        let (after, generation) = look_up(&reader);
+        assert_ne!(after, before, "it has moved");
+        assert_eq!(generation, 2);
+    });
+}
+
+/// One of the home addresses that move.
+const MOVES: u128 = 0;
+
 /// Three flow sets over two slots, each with its own care-of address: no rule leads to the care-of address of another set.
 #[test]
 fn a_flow_set_is_not_overwritten_under_a_worker() {
