@@ -132,7 +132,7 @@ fn no_lookup_misses_a_binding_that_moves() {
     };
     // One anchor address, so that the model is not about finding its number.
     let with_anchor = |n: u128, generation: u128| Tunnel {
-        anchor: home(1),
+        anchor: home(99),
         ..tunnel(n, generation)
     };
     let look_up = move |reader: &Reader| {
@@ -147,14 +147,15 @@ fn no_lookup_misses_a_binding_that_moves() {
     builder.preemption_bound = Some(3);
     builder.check(move || {
         let segment = Segment::anonymous_with_seed(&geometry, [1, 2]).unwrap();
-        let mut writer = segment.writer().unwrap();
+        // In boxes: a modelled thread has a small stack.
+        let mut writer = Box::new(segment.writer().unwrap());
         let mut publish = move |n, generation| {
             let published = writer.publish_binding(home(n), &with_anchor(n, generation));
             writer.reclaim();
             published.is_ok()
         };
         assert!((0..7).all(|n| publish(n, 1)));
-        let reader = segment.reader(0).unwrap();
+        let reader = Box::new(segment.reader(0).unwrap());
         let (before, _) = look_up(&reader);
         let worker = thread::spawn(move || {
             let (_, first) = look_up(&reader);

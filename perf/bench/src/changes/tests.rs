@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use dhp_engine::{FramePool, Link, PortInfo, Worker, WorkerConfig, monotonic_ns};
+use dhp_engine::{BATCH_SIZE, FramePool, Link, PortInfo, Worker, WorkerConfig, monotonic_ns};
 use dhp_port_memory::{MemoryPort, MemoryWire};
 
 use super::{HandedOver, Ledger, Pace, WriterThread};
 use crate::bindings::{ANCHOR, CORRESPONDENT, Frames, Plan, Random, destination};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-const FRAMES: usize = 64;
+const FRAMES: usize = BATCH_SIZE;
 /// Few, so that each is changed all the time.
 const BINDINGS: u32 = 50;
 const CHANGES: u64 = 500_000;
