@@ -20,7 +20,8 @@ pub struct Geometry {
     /// Home addresses that can have flow rules or several care-of addresses at once: 4 KiB each, and the templates that
     /// their care-of addresses need.
     pub flow_sets: u32,
-    /// Bindings that can be limited at once, in rate or while their care-of address is tested: 128 octets each.
+    /// Bindings that can be limited at once, in rate or while their care-of address is tested: 192 octets each, and two
+    /// templates.
     pub meters: u32,
     /// Packets in each punt and each inject ring, a power of two.
     pub ring_slots: u32,
