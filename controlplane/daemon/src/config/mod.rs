@@ -2,16 +2,11 @@
 
 mod changes;
 mod check;
-mod duration;
 mod host;
-mod key;
 mod mobile_nodes;
 mod ports;
-mod problem;
 mod rates;
 mod read;
-mod section;
-mod suggest;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,15 +16,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dhp_engine::{ErrorRates, PuntRates};
-use dhp_proto::auth::{Algorithm, Key};
+use dhp_proto::auth::Algorithm;
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
 pub use changes::Change;
+pub use dhp_config::{ConfigError, KeySource, LoadError, Problem, ProblemReport, Source, closest};
 pub use host::{HostFacts, kernel_forwards};
-pub use key::{KeyError, LONGEST_KEY, SHORTEST_KEY};
-pub use problem::{ConfigError, Problem, ProblemReport, Source};
-pub use suggest::closest;
 
 /// What this box is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,15 +192,6 @@ pub struct DirectoryEntry {
     pub preference: u8,
 }
 
-/// Where the key of a security association comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySource {
-    /// A home key, from which the key for this anchor is derived.
-    Home(Key),
-    /// The key itself.
-    Exact(Key),
-}
-
 /// `[[mobile-node]]`: a security association and what its owner may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MobileNode {
@@ -364,22 +348,6 @@ pub struct LoadedConfig {
     pub config: Config,
     source: Source,
     places: Places,
-}
-
-/// Why a configuration could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {cause}\n  give its place with --config FILE")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
-    },
-    /// What stands in it is not right.
-    #[error(transparent)]
-    Invalid(#[from] ConfigError),
 }
 
 impl Config {
