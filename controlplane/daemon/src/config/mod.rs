@@ -260,6 +260,8 @@ pub struct Signalling {
     pub refresh_advice: Option<Duration>,
     /// How long before its binding ends a mobile node is asked to refresh it; `None`: never.
     pub refresh_request: Option<Duration>,
+    /// DHP Queries and DHoA Requests a second, above which each needs a cookie.
+    pub cookies_above: u32,
     /// Other anchors, asked once a minute whether they live.
     pub peers: Vec<Ipv6Addr>,
     /// Whether Binding Updates without authentication are accepted.

@@ -270,6 +270,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     };
     let refresh_advice = time_or_off("refresh-advice");
     let refresh_request = time_or_off("refresh-request");
+    let cookies_above = section.integer("cookies-above", 0..=u64::from(u32::MAX));
     let peers = section.texts(
         "peers",
         "IPv6 addresses such as \"2001:db8:e::1\"",
@@ -285,6 +286,9 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
         code_points,
         refresh_advice,
         refresh_request,
+        cookies_above: cookies_above
+            .and_then(|rate| u32::try_from(rate.value).ok())
+            .unwrap_or(10_000),
         peers: peers
             .unwrap_or_default()
             .into_iter()
