@@ -34,6 +34,7 @@ mod home_sequence;
 mod home_update;
 mod inspect;
 mod lifecycle;
+mod link_local;
 mod mobile_nodes;
 mod pool;
 mod prefix_end;
@@ -112,7 +113,7 @@ pub struct Anchor {
     directory: Directory,
     timers: TimerWheel<Timer>,
     binding_errors: TokenBucket,
-    parameter_problems: TokenBucket,
+    icmp_errors: TokenBucket,
     counters: AnchorCounters,
     events: u64,
     actions: VecDeque<AnchorAction>,
@@ -152,7 +153,7 @@ impl Anchor {
             directory,
             timers: TimerWheel::new(now.mono_ns),
             binding_errors: TokenBucket::new(errors_per_second, now.mono_ns),
-            parameter_problems: TokenBucket::new(errors_per_second, now.mono_ns),
+            icmp_errors: TokenBucket::new(errors_per_second, now.mono_ns),
             counters: AnchorCounters::default(),
             events: 0,
             actions: VecDeque::new(),

@@ -70,7 +70,7 @@ impl Anchor {
         let errors_per_second = config.limits.errors_per_second;
         if errors_per_second != self.config.limits.errors_per_second {
             self.binding_errors = TokenBucket::new(errors_per_second, now.mono_ns);
-            self.parameter_problems = TokenBucket::new(errors_per_second, now.mono_ns);
+            self.icmp_errors = TokenBucket::new(errors_per_second, now.mono_ns);
         }
         config.epoch = self.config.epoch;
         config.heartbeat.restart_counter = self.config.heartbeat.restart_counter;

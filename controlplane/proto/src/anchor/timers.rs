@@ -4,6 +4,7 @@ use core::net::Ipv6Addr;
 
 use super::Anchor;
 use super::events::ReleaseReason;
+use super::home_link::LinkId;
 use crate::time::Now;
 
 /// What happens later.
@@ -14,12 +15,12 @@ pub(crate) enum Timer {
     /// Answers of the security association with this SPI get old.
     AnswersGetOld(u32),
     /// An unsolicited advertisement of a proxied address is repeated.
-    AdvertiseAgain(Ipv6Addr),
+    AdvertiseAgain(LinkId, Ipv6Addr),
     /// Nobody on the home link has claimed the address.
     AddressIsFree(Ipv6Addr),
     /// The prefix of a pool gets invalid.
     PrefixEnds(ipnet::Ipv6Net),
-    /// A mobile node is told of its prefixes.
+    /// A mobile node is told of its prefixes unasked.
     PrefixDeliveryDue(Ipv6Addr),
     /// A mobile node is asked to leave again.
     DepartureDue(Ipv6Addr),

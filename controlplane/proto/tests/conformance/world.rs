@@ -10,7 +10,7 @@ use dhp_proto::time::Now;
 use dhp_wire::mobility::Lifetime;
 
 use crate::address;
-use crate::mobile_node::association;
+use crate::mobile_node::{association, association_with};
 use crate::return_routability::Tokens;
 use crate::script::Link;
 use crate::words::Words;
@@ -41,6 +41,7 @@ impl World {
     /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
     /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
+    /// `second-prefix` on the same link, with TWIN and TWIN2 for mobile node 1;
     /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent, `advertise-prefixes`.
     pub fn new(given: &Words, link: Link) -> Self {
         let seconds = |key| given.number(key).map(Duration::from_secs);
@@ -54,6 +55,16 @@ impl World {
         };
         let dhoas = PoolConfig::new("2001:db8:d:1::/64".parse().unwrap(), PoolKind::Dhoa);
         let plain = AnchorConfig::new(address::read("ANCHOR"));
+        // Mobile nodes can have an address with the same interface identifier there.
+        let second = PoolConfig {
+            link: home.link,
+            ..PoolConfig::new("2001:db8:1:2::/64".parse().unwrap(), PoolKind::Home)
+        };
+        let second = given.has("second-prefix").then_some(second);
+        let twins: &[&str] = match second {
+            Some(_) => &["TWIN", "TWIN2"],
+            None => &[],
+        };
         let roles = given.get("roles").map_or(plain.roles, |letters| Roles {
             dhp: letters.contains('d'),
             home_agent: letters.contains('h'),
@@ -61,8 +72,8 @@ impl World {
         });
         let config = AnchorConfig {
             roles,
-            pools: vec![dhoas, home],
-            security_associations: vec![association(1), association(2)],
+            pools: [dhoas, home].into_iter().chain(second).collect(),
+            security_associations: vec![association_with(1, twins), association(2)],
             limits: Limits {
                 max_home_addresses: given.number_or("max-home", 1000) as usize,
                 max_correspondents: given.number_or("max-correspondents", 1000) as usize,
