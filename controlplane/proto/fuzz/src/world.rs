@@ -61,7 +61,6 @@ fn config() -> AnchorConfig {
         security_associations: vec![association(256, HOME), association(257, OTHER_HOME)],
         allow_unauthenticated: true,
         is_correspondent: true,
-        advertise_prefixes: true,
         refresh_advice: Some(Lifetime(5)),
         refresh_request: Some(Duration::from_secs(20)),
         heartbeat: HeartbeatConfig {

@@ -163,6 +163,9 @@ impl Anchor {
             self.emit(prefix, change);
         }
         self.schedule_refresh_request(now, &home_address);
+        if kind == PoolKind::Home {
+            self.watch_prefixes(now, home_address);
+        }
         if let Some(link) = link {
             self.start_proxy(now, link, home_address, home_address);
             let derived = link_local_of(&home_address);
@@ -188,10 +191,10 @@ impl Anchor {
         };
         self.forget_departure(home_address);
         self.forget_delivery(home_address);
+        self.forget_tentative(home_address);
         for timer in [binding.timer, binding.refresh_timer].into_iter().flatten() {
             self.timers.cancel(timer);
         }
-        self.forget_tentative(home_address);
         let Some(pool) = self.pools.get_mut(binding.pool) else {
             return false;
         };

@@ -56,7 +56,10 @@ mod used_number;
 use std::collections::VecDeque;
 
 pub use binding_cache::FlowMode;
-pub use config::{AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, Roles};
+pub use config::{
+    AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, PrefixAdvertisements,
+    PrefixDelivery, Roles,
+};
 pub use config_check::ConfigError;
 pub use correspondent::RouteOptimization;
 pub use counters::{AnchorCounters, CounterSample, MessageKind};

@@ -133,20 +133,28 @@ pub fn read(packet: &[u8]) -> Option<Output> {
                 .with("addresses", names.join(","))
         }
         Body::MobilePrefixAdvertisement { identifier, flags } => {
-            let mut output = Output::new("mpa")
+            let prefixes: Vec<PrefixInformation> = message
+                .options
+                .iter()
+                .map(|option| match option {
+                    Ok(NdOption::Prefix(prefix)) => prefix,
+                    option => panic!("only prefixes: {option:?}"),
+                })
+                .collect();
+            let all = |field: &dyn Fn(&PrefixInformation) -> String| {
+                let fields: Vec<String> = prefixes.iter().map(field).collect();
+                fields.join(",")
+            };
+            Output::new("mpa")
                 .with("id", identifier)
-                .with("flags", flags);
-            for option in &message.options {
-                let Ok(NdOption::Prefix(prefix)) = option else {
-                    panic!("only prefixes: {option:?}");
-                };
-                output = output
-                    .with("prefix", format!("{}/{}", prefix.prefix, prefix.prefix_len))
-                    .with("prefix-flags", format!("{:#x}", prefix.flags))
-                    .with("valid", prefix.valid_lifetime_s)
-                    .with("preferred", prefix.preferred_lifetime_s);
-            }
-            output
+                .with("flags", flags)
+                .with(
+                    "prefix",
+                    all(&|of| format!("{}/{}", of.prefix, of.prefix_len)),
+                )
+                .with("prefix-flags", all(&|of| format!("{:#x}", of.flags)))
+                .with("valid", all(&|of| of.valid_lifetime_s.to_string()))
+                .with("preferred", all(&|of| of.preferred_lifetime_s.to_string()))
         }
         _ => return None,
     };

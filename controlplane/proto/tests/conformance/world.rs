@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use dhp_proto::anchor::{
     Anchor, AnchorAction, AnchorConfig, HeartbeatConfig, Limits, LinkAction, LinkId, PoolConfig,
-    PoolKind, PrefixLifetimes, Roles, SignallingDrop, UsedNumber,
+    PoolKind, PrefixAdvertisements, PrefixDelivery, PrefixLifetimes, Roles, SignallingDrop,
+    UsedNumber,
 };
 use dhp_proto::time::Now;
 use dhp_wire::mobility::Lifetime;
@@ -40,9 +41,10 @@ pub struct World {
 impl World {
     /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
-    /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
     /// `second-prefix` on the same link, with TWIN and TWIN2 for mobile node 1;
-    /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent, `advertise-prefixes`.
+    /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
+    /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent; `advertise=off` or `solicited`,
+    /// `max-interval=` and `min-interval=` of Mobile Prefix Advertisements in seconds.
     pub fn new(given: &Words, link: Link) -> Self {
         let seconds = |key| given.number(key).map(Duration::from_secs);
         let home = PoolConfig {
@@ -53,8 +55,6 @@ impl World {
             },
             ..PoolConfig::new("2001:db8:1:1::/64".parse().unwrap(), PoolKind::Home)
         };
-        let dhoas = PoolConfig::new("2001:db8:d:1::/64".parse().unwrap(), PoolKind::Dhoa);
-        let plain = AnchorConfig::new(address::read("ANCHOR"));
         // Mobile nodes can have an address with the same interface identifier there.
         let second = PoolConfig {
             link: home.link,
@@ -65,6 +65,8 @@ impl World {
             Some(_) => &["TWIN", "TWIN2"],
             None => &[],
         };
+        let dhoas = PoolConfig::new("2001:db8:d:1::/64".parse().unwrap(), PoolKind::Dhoa);
+        let plain = AnchorConfig::new(address::read("ANCHOR"));
         let roles = given.get("roles").map_or(plain.roles, |letters| Roles {
             dhp: letters.contains('d'),
             home_agent: letters.contains('h'),
@@ -85,7 +87,15 @@ impl World {
                 .map(|units| Lifetime(units as u16)),
             refresh_request: seconds("refresh-request"),
             home_agent_preference: given.number_or("preference", 0) as u16,
-            advertise_prefixes: given.has("advertise-prefixes"),
+            prefix_advertisements: PrefixAdvertisements {
+                delivery: match given.get("advertise") {
+                    Some("off") => PrefixDelivery::Off,
+                    Some("solicited") => PrefixDelivery::Solicited,
+                    _ => PrefixDelivery::On,
+                },
+                max_interval: seconds("max-interval").unwrap_or(Duration::from_secs(86_400)),
+                min_interval: seconds("min-interval").unwrap_or(Duration::from_secs(600)),
+            },
             heartbeat: HeartbeatConfig {
                 peers: given.address("peer").into_iter().collect(),
                 restart_counter: given.number_or("restarts", 0) as u32,
