@@ -25,6 +25,7 @@ impl Config {
                     address: _,
                     roles: _,
                     preference: _,
+                    home_agent_preference: _,
                     path_mtu: _,
                 },
             ports: _,
@@ -43,6 +44,7 @@ impl Config {
                     max_lifetime: _,
                     refresh_advice: _,
                     refresh_request: _,
+                    prefix_advertisements: _,
                     peers: _,
                     allow_unauthenticated: _,
                     journal: _,
@@ -104,6 +106,10 @@ impl Config {
                 self.anchor.preference == new.anchor.preference,
             ),
             (
+                "[anchor] home-agent-preference",
+                self.anchor.home_agent_preference == new.anchor.home_agent_preference,
+            ),
+            (
                 "[signalling] max-lifetime",
                 self.signalling.max_lifetime == new.signalling.max_lifetime,
             ),
@@ -114,6 +120,10 @@ impl Config {
             (
                 "[signalling] refresh-request",
                 self.signalling.refresh_request == new.signalling.refresh_request,
+            ),
+            (
+                "[signalling] prefix-advertisements or their intervals",
+                self.signalling.prefix_advertisements == new.signalling.prefix_advertisements,
             ),
             (
                 "[signalling] allow-unauthenticated",
