@@ -13,8 +13,8 @@ use crate::output::Output;
 use crate::words::{Words, octets};
 use crate::world::HOME_LINK;
 
-/// - `ra [from=ROUTER] [no-h] [life=] [preference= ha-life=] [address=…] [valid=] [no-r]`: a Router Advertisement on the home
-///   link; `address=` may stand more than once.
+/// - `ra [from=ROUTER] [no-h] [life=] [preference= ha-life=] [address=…] [valid=] [preferred=] [no-r]`: a Router
+///   Advertisement on the home link; `address=` may stand more than once.
 /// - `dhaad [from=COA] [to=HOMEANYCAST] [id=]`, `mps [from=COA] [hao=HOME] [id=]`.
 /// - `nd data= from= to= [hop=]`: any Neighbor Discovery message on the home link.
 ///
@@ -105,7 +105,7 @@ fn advertisement(words: &Words) -> Builder {
             prefix_len: 64,
             flags: prefix_flag::ON_LINK | prefix_flag::AUTONOMOUS | router,
             valid_lifetime_s: words.number_or("valid", 3600) as u32,
-            preferred_lifetime_s: 600,
+            preferred_lifetime_s: words.number_or("preferred", 600) as u32,
             prefix: address::read(name),
         }));
     }

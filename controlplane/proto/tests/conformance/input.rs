@@ -20,6 +20,7 @@ use crate::world::{HOME_LINK, World};
 /// - `mh type= data= [proto=] [len=]`: any Mobility Header.
 /// - `data hao= [from=] [to=]`: a UDP packet with a Home Address option that no binding is known of.
 /// - `local from= to=`: a UDP packet on the home link to a link-local address.
+/// - `reload …` with other settings, see `world`.
 /// - `wait seconds`; `restart` with the kept numbers alone.
 /// - `ns [from=] target=`, `na target=`: Neighbor Discovery on the home link.
 /// - `revoke [home=] [trigger=]`, `switch [home=] [to=…,…] [remaining=]`, `release home=`, `used home=`, `drain`, `undrain`, `prefix [valid=] [preferred=]`: commands.
@@ -55,6 +56,7 @@ pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
             let packet = local(words);
             world.anchor.handle_link_local(now, HOME_LINK, &packet);
         }
+        "reload" => world.reload(words),
         "restart" => world.restart(),
         "wait" => return world.wait(words.subject().parse().unwrap()),
         "ns" => {

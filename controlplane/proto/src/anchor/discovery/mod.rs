@@ -2,6 +2,7 @@
 //! neighbors (§10.4.1).
 
 mod home_agents;
+mod link_prefixes;
 mod prefix_schedule;
 mod prefixes;
 mod reply;

@@ -8,6 +8,7 @@ use ipnet::Ipv6Net;
 
 use super::super::Anchor;
 use super::super::config::{PoolKind, PrefixDelivery};
+use super::super::home_link::LinkId;
 use super::super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now, nanos};
 use crate::timer_wheel::TimerKey;
@@ -76,17 +77,27 @@ impl Anchor {
 
     /// A prefix has changed: each mobile node that is at home where it is will be told, at a time of its own.
     pub(crate) fn plan_prefix_deliveries(&mut self, now: Now, prefix: Ipv6Net) {
+        let changed = self.pools.iter().find(|pool| pool.prefix == prefix);
+        let link = changed.and_then(|pool| pool.link);
+        self.plan_deliveries(now, Some(prefix), link);
+    }
+
+    /// The same of a prefix that others advertise on a link.
+    pub(super) fn plan_link_deliveries(&mut self, now: Now, link: LinkId) {
+        self.plan_deliveries(now, None, Some(link));
+    }
+
+    fn plan_deliveries(&mut self, now: Now, prefix: Option<Ipv6Net>, link: Option<LinkId>) {
         if self.config.prefix_advertisements.delivery != PrefixDelivery::On {
             return;
         }
-        let changed = self.pools.iter().find(|pool| pool.prefix == prefix);
-        let link = changed.and_then(|pool| pool.link);
         let shares_link =
             |home: &Ipv6Addr| link.is_some_and(|link| self.home_link(home) == Some(link));
         let bound = self.cache.bindings.values();
         let bound = bound.filter(|binding| binding.kind == PoolKind::Home);
         let bound = bound.map(|binding| binding.home_address);
-        let concerned = bound.filter(|home| prefix.contains(home) || shares_link(home));
+        let is_of = |home: &Ipv6Addr| prefix.is_some_and(|prefix| prefix.contains(home));
+        let concerned = bound.filter(|home| is_of(home) || shares_link(home));
         let mut concerned: Vec<Ipv6Addr> = concerned.collect();
         concerned.sort_unstable();
         for home_address in concerned {

@@ -13,6 +13,7 @@ use super::super::drop_reason::SignallingDrop;
 use super::super::pool::Pool;
 use super::super::reply::Proof;
 use super::super::timers::Timer;
+use super::link_prefixes::LinkPrefix;
 use crate::time::Now;
 
 /// Prefixes in an advertisement, of 32 octets each: with its headers it stays below the minimum MTU of IPv6.
@@ -85,9 +86,8 @@ impl Anchor {
             identifier,
             flags: 0,
         };
-        let prefixes = self.prefixes_at_home(now, home_address);
-        let builder = prefixes.fold(Builder::new(&body), |builder, pool| {
-            let information = self.prefix_information(now, pool);
+        let prefixes = self.prefixes_at_home(now, home_address).into_iter();
+        let builder = prefixes.fold(Builder::new(&body), |builder, information| {
             builder.option(&NdOption::<&[u8]>::Prefix(information))
         });
         let message = builder.finish(&own, home_address);
@@ -105,8 +105,8 @@ impl Anchor {
     }
 
     /// "The list of prefixes is sent in its entirety in all cases." (§10.6.2) First that of the home address, then the others
-    /// that are on the same link.
-    fn prefixes_at_home(&self, now: Now, home_address: &Ipv6Addr) -> impl Iterator<Item = &Pool> {
+    /// that are on the same link, at last those that other home agents advertise there.
+    fn prefixes_at_home(&self, now: Now, home_address: &Ipv6Addr) -> Vec<PrefixInformation> {
         let own = self.pools.find(home_address).map(|(_, pool)| pool);
         let link = own.and_then(|pool| pool.link);
         let others = self.pools.iter().filter(move |pool| {
@@ -114,7 +114,21 @@ impl Anchor {
             on_link && pool.kind == PoolKind::Home && pool.ends.is_valid(now)
         });
         let others = others.filter(move |pool| own.is_none_or(|own| own.prefix != pool.prefix));
-        own.into_iter().chain(others).take(MAX_PREFIXES)
+        let configured = own.into_iter().chain(others);
+        let mut prefixes: Vec<PrefixInformation> = configured
+            .map(|pool| self.prefix_information(now, pool))
+            .collect();
+        let home_agents = link.into_iter();
+        let home_agents = home_agents.flat_map(|link| self.home_agents.on(link, now));
+        let mut learned: Vec<LinkPrefix> = home_agents
+            .flat_map(|home_agent| home_agent.prefixes.valid(now).copied())
+            .collect();
+        // Of two that advertise the same, the first; in an order that does not depend on who was heard when.
+        learned.sort_by_key(|learned| learned.prefix);
+        learned.dedup_by_key(|learned| learned.prefix);
+        prefixes.extend(learned.iter().map(|learned| learned.information(now)));
+        prefixes.truncate(MAX_PREFIXES);
+        prefixes
     }
 
     fn prefix_information(&self, now: Now, pool: &Pool) -> PrefixInformation {
