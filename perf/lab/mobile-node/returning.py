@@ -8,6 +8,7 @@ import checks
 import messages
 from checks import holds, same
 from leaving import revocation_indication
+from serving import discovers
 from steps import step
 
 
@@ -51,6 +52,25 @@ def reached_on_link(node, who, link):
 def leaving_home(node):
     for who in (node.bystander, node.resident):
         leaves(who, node.home_link, tested=[who.home], advertised=[who.home])
+
+
+@step("RFC 6275 §8.4, §10.5.1", "home agent address discovery for a real home link names the home agent")
+def alone(node):
+    discovers(node, node.home_link.plan.home_agents_anycast, [node.world.anchor])
+
+
+@step("RFC 6275 §10.5.1", "another home agent advertises itself on the link, with a preference of 10: it comes first")
+def another_agent(node):
+    link = node.home_link
+    link.advertise_router(home_agent=1)
+    discovers(node, link.plan.home_agents_anycast, [link.plan.other_agent, node.world.anchor])
+
+
+@step("RFC 6275 §10.5.1", "it is no home agent any more: it is not named")
+def no_other_agent(node):
+    link = node.home_link
+    link.advertise_router(home_agent=0)
+    discovers(node, link.plan.home_agents_anycast, [node.world.anchor])
 
 
 @step("RFC 6275 §10.4.1", "a neighbour's solicitation is answered by proxy")

@@ -13,12 +13,12 @@ import messages
 from steps import step
 
 
-@step("RFC 6275 §10.5.1", "home agent address discovery names the home agent")
-def discovery(node):
+def discovers(node, anycast, home_agents):
+    """Home agent address discovery (RFC 6275 §10.5.1) for a home prefix names these, in this order."""
     world = node.world
     request = ICMPv6HAADRequest(id=4711, R=0)
-    node.access.send(IPv6(src=world.care_of[0], dst=world.home_agents_anycast) / request)
-    packet = node.access.receive("a Home Agent Address Discovery Reply")
+    node.access.send(IPv6(src=world.care_of[0], dst=anycast) / request)
+    packet = node.access.receive(f"a Home Agent Address Discovery Reply, Identifier 4711: {', '.join(home_agents)}")
     checks.ends(packet, world.anchor, world.care_of[0])
     checks.no_extension(packet)
     reply = checks.layer(packet, ICMPv6HAADReply, "a Home Agent Address Discovery Reply")
@@ -26,7 +26,12 @@ def discovery(node):
     same("the code", reply.code, 0)
     same("the Identifier", reply.id, 4711)
     same("the reserved bits", (reply.R, reply.res), (0, 0))
-    same("the home agents", reply.addresses, [world.anchor])
+    same("the home agents", reply.addresses, home_agents)
+
+
+@step("RFC 6275 §10.5.1", "home agent address discovery names the home agent")
+def discovery(node):
+    discovers(node, node.world.home_agents_anycast, [node.world.anchor])
 
 
 @step("RFC 6275 §9.3.1", "a Home Address option without binding: Binding Error status 1")

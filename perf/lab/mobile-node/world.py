@@ -38,6 +38,9 @@ class HomeLinkPlan:
     gateway_mac: str
     neighbour: str
     neighbour_mac: str
+    home_agents_anycast: str
+    # Another home agent's address in the prefix.
+    other_agent: str
     # The mobile node's, when it is at home.
     node_mac: str
     # A mobile node that is away all the time.

@@ -28,7 +28,10 @@ const CARE_OF: [&str; 2] = ["2001:db8:a::100", "2001:db8:b::100"];
 /// A home prefix that is on a link, the appliance's address there, and its hosts: a mobile node, another that stays away, a
 /// neighbour.
 const LINK_PREFIX: &str = "2001:db8:1:2::/64";
+const LINK_HOME_AGENTS: &str = "2001:db8:1:2:fdff:ffff:ffff:fffe";
 const ON_LINK: &str = "2001:db8:1:2::1";
+/// Another home agent's.
+const OTHER_ON_LINK: &str = "2001:db8:1:2::2";
 const RESIDENT: (&str, &str) = ("2001:db8:1:2::100", "fe80::100");
 const BYSTANDER: (&str, &str) = ("2001:db8:1:2::200", "fe80::200");
 const NEIGHBOUR: (&str, &str) = ("2001:db8:1:2::50", "02:d5:00:00:03:50");
@@ -184,6 +187,8 @@ impl Site {
                 "neighbour": NEIGHBOUR.0,
                 "neighbour_mac": NEIGHBOUR.1,
                 "node_mac": RESIDENT_MAC,
+                "home_agents_anycast": LINK_HOME_AGENTS,
+                "other_agent": OTHER_ON_LINK,
                 "bystander": identity(BYSTANDER, BYSTANDER_SPI),
             },
             "access": { "interface": ACCESS, "gateway_mac": CORE.1 },
