@@ -94,6 +94,18 @@ impl Section<'_> {
         self.text(key, DURATION, duration::parse)
     }
 
+    /// A time that is not shorter than `least`.
+    pub fn duration_from(&self, key: &'static str, least: Duration) -> Option<Located<Duration>> {
+        self.text(key, DURATION, |text| {
+            let time = duration::parse(text).map_err(str::to_owned)?;
+            if time >= least {
+                Ok(time)
+            } else {
+                Err(format!("{least:?} is the least"))
+            }
+        })
+    }
+
     /// A lifetime as Binding Updates carry it.
     pub fn lifetime(&self, key: &'static str) -> Option<Located<Duration>> {
         self.text(key, DURATION, |text| {

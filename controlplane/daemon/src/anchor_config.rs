@@ -32,6 +32,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.refresh_advice = config.signalling.refresh_advice.map(Lifetime::at_most);
     wanted.refresh_request = config.signalling.refresh_request;
     wanted.cookies_above = config.signalling.cookies_above;
+    wanted.prefix_advertisements = config.signalling.prefix_advertisements;
+    wanted.home_agent_preference = config.anchor.home_agent_preference;
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);

@@ -28,6 +28,7 @@ use crate::home_links::HomeLinks;
 use crate::journal::{Journal, Restored};
 use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
+use on_link::HeardOnLink;
 
 /// Punted packets that one turn takes from a worker, so that time and commands are looked at in between.
 const PUNTS_AT_ONCE: usize = 256;
@@ -97,6 +98,7 @@ pub struct Signalling {
     journal: Option<Journal>,
     /// The real home links; `None`: there are none.
     home_links: Option<HomeLinks>,
+    heard_on_link: HeardOnLink,
     /// What of the plan does not fit the segment, until it does.
     network_error: Option<String>,
 }
@@ -131,6 +133,7 @@ impl Signalling {
             traces: PacketTraces::default(),
             journal: None,
             home_links: None,
+            heard_on_link: HeardOnLink::default(),
             network_error: None,
         })
     }
@@ -249,6 +252,7 @@ impl Signalling {
                 PuntKind::Mobility | PuntKind::QueryAnycast if is_icmp(packet) => {
                     self.anchor.handle_icmpv6(now, None, packet);
                 }
+                PuntKind::Mobility if self.heard_on_link.has_heard(packet, now.mono_ns) => {}
                 PuntKind::Mobility | PuntKind::QueryAnycast => {
                     self.anchor.handle_packet(now, packet);
                 }

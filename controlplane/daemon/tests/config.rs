@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use dhp_proto::anchor::{PrefixAdvertisements, PrefixDelivery};
 use dhpd::config::{Driver, HostFacts, Idle, KeySource, LoadedConfig, LogFormat, PoolKind};
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -91,6 +92,7 @@ fn everything_arrives() {
 address = "2001:db8:d::1"
 roles = ["home-agent"]
 preference = 7
+home-agent-preference = 300
 [[port]]
 interface = "core0"
 driver = "af-packet"
@@ -114,6 +116,9 @@ max-dhoas = 0
 mh-type = 240
 option-type = 241
 max-lifetime = "1h"
+prefix-advertisements = "solicited"
+max-prefix-interval = "1h"
+min-prefix-interval = "1m"
 [limits]
 home-addresses = 100
 [rates]
@@ -141,6 +146,12 @@ format = "json"
     assert_eq!(node.spi, 256);
     assert!(matches!(&node.key, KeySource::Exact(key) if key.octets().len() == 16));
     assert!(!config.signalling.code_points.is_experimental());
+    let prefixes = PrefixAdvertisements {
+        delivery: PrefixDelivery::Solicited,
+        max_interval: Duration::from_secs(3600),
+        min_interval: Duration::from_secs(60),
+    };
+    assert_eq!(config.signalling.prefix_advertisements, prefixes);
     assert_eq!(config.limits.home_addresses, 100);
     assert_eq!(config.rates.binding, Some(100_000), "octets per second");
     assert_eq!(config.rates.punts.per_source, 7);
@@ -149,6 +160,8 @@ format = "json"
     assert!(!config.summary().to_string().contains(&KEY[..8]));
     let anchor = dhpd::anchor_config::anchor_config(&config).expect("right");
     anchor.check().expect("the protocol engine takes it");
+    assert_eq!(anchor.home_agent_preference, 300);
+    assert_eq!(anchor.prefix_advertisements, prefixes);
 }
 
 #[test]
@@ -192,6 +205,24 @@ fn values_of_the_wrong_kind_or_range() {
             "15:1 `coverage` is a table | one or more `[[coverage]]`, with two brackets",
         ]
     );
+}
+
+#[test]
+fn mobile_prefix_advertisements() {
+    assert_eq!(
+        problems_after(
+            "[signalling]\nprefix-advertisements = \"yes\"\nmax-prefix-interval = \"500ms\"\nmin-prefix-interval = \"1\"\n"
+        ),
+        [
+            "7:25 `prefix-advertisements = \"yes\"`: not one of them | \"on\", \"solicited\" or \"off\"",
+            "8:23 `max-prefix-interval = \"500ms\"`: 1s is the least | a time such as \"240s\", \"10m\" or \"1h\"",
+            "9:23 `min-prefix-interval = \"1\"`: the unit is missing | a time such as \"240s\", \"10m\" or \"1h\"",
+        ]
+    );
+    let config = |rest: &str| load(&format!("{LEAST}{rest}")).expect("right").config;
+    let new = config("[signalling]\nprefix-advertisements = \"off\"\n");
+    let changes = config("").live_changes(&new);
+    assert_eq!(changes.len(), 1, "a reload takes it over");
 }
 
 #[test]

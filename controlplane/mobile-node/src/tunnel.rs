@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use dhp_wire::codepoints::next_header;
-use dhp_wire::extension;
+use dhp_wire::codepoints::{icmpv6, next_header};
+use dhp_wire::extension::{self, HeaderChain};
 use dhp_wire::ipv6::{
     HEADER_LEN, Ipv6Header, Ipv6View, MIN_MTU, decap_traffic_class, encap_traffic_class,
     flow_label_hash,
@@ -184,7 +184,7 @@ pub enum Arrival {
     Tunnelled,
     /// Data sent to the care-of address with a type 2 routing header.
     Routed,
-    /// Mobility Headers, and whatever else the engine is to judge.
+    /// Mobility Headers, Mobile Prefix Advertisements, and whatever else the engine is to judge.
     Signalling,
 }
 
@@ -197,12 +197,23 @@ impl Arrival {
         match extension::walk(view.packet()) {
             Ok(chain)
                 if view.next_header() == next_header::ROUTING
-                    && chain.upper_protocol != next_header::MOBILITY =>
+                    && !is_signalling(view.packet(), &chain) =>
             {
                 Self::Routed
             }
             _ => Self::Signalling,
         }
+    }
+}
+
+/// Mobility Headers, and what a home agent says of prefixes (RFC 6275 §6.8).
+fn is_signalling(packet: &[u8], chain: &HeaderChain) -> bool {
+    match chain.upper_protocol {
+        next_header::MOBILITY => true,
+        next_header::ICMPV6 => {
+            packet.get(chain.upper_offset) == Some(&icmpv6::MOBILE_PREFIX_ADVERTISEMENT)
+        }
+        _ => false,
     }
 }
 
@@ -383,6 +394,16 @@ mod tests {
         acknowledgement[40] = next_header::MOBILITY;
         let view = Ipv6View::new(&acknowledgement).expect("an IPv6 packet");
         assert_eq!(Arrival::of(&view), Arrival::Signalling);
+        let mut message = good.clone();
+        message[40] = next_header::ICMPV6;
+        for (kind, arrival) in [
+            (icmpv6::MOBILE_PREFIX_ADVERTISEMENT, Arrival::Signalling),
+            (icmpv6::ECHO_REPLY, Arrival::Routed),
+        ] {
+            message[64] = kind;
+            let view = Ipv6View::new(&message).expect("an IPv6 packet");
+            assert_eq!(Arrival::of(&view), arrival);
+        }
     }
 
     #[test]

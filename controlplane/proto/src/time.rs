@@ -46,6 +46,12 @@ impl Now {
     }
 }
 
+/// A duration in whole nanoseconds; saturates after some 584 years.
+#[must_use]
+pub fn nanos(duration: core::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A duration in nanoseconds as an NTP 32.32 fixed-point number of seconds; saturates at 2^32 seconds.
 #[must_use]
 pub fn ntp_duration(nanos: u64) -> u64 {

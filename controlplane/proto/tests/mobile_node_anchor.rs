@@ -1,10 +1,12 @@
 //! The mobile node's engine and real anchors over a simulated network that delays, loses, repeats and reorders.
 
 use core::net::Ipv6Addr;
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, DirectoryEntry, PoolConfig, PoolKind, Roles,
+    Anchor, AnchorAction, AnchorCommand, AnchorConfig, DirectoryEntry, MessageKind, PoolConfig,
+    PoolKind, PrefixLifetimes, Roles,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::mobile_node::{
@@ -16,6 +18,7 @@ use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
 use dhp_proto::time::{NANOS_PER_SECOND, Now};
 use dhp_wire::codepoints::CodePoints;
 use dhp_wire::ipv6::Ipv6View;
+use dhp_wire::packet::IcmpPacket;
 use ipnet::Ipv6Net;
 
 const HA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
@@ -182,7 +185,10 @@ impl World {
     fn arrive(&mut self, packet: &[u8]) {
         let destination = Ipv6View::new(packet).expect("an IPv6 packet").destination();
         if let Some((anchor, _)) = self.anchors.get_mut(&destination) {
-            anchor.handle_packet(self.now, packet);
+            match IcmpPacket::parse(packet) {
+                Ok(_) => anchor.handle_icmpv6(self.now, None, packet),
+                Err(_) => anchor.handle_packet(self.now, packet),
+            }
         } else if Some(destination) == self.care_of {
             self.node.handle_packet(self.now, packet);
         } else if net("2001:db8:c::/48").contains(&destination)
@@ -279,6 +285,33 @@ impl World {
             });
         }
     }
+}
+
+/// RFC 6275 §10.6.2, §11.4.3: unasked, then asked for, and that is all.
+#[test]
+fn the_home_agent_learns_that_its_prefixes_have_arrived() {
+    let mut world = World::new(5, 0, 0);
+    world.use_both();
+    world.command(MnCommand::SetCareOf(care_of(0)));
+    world.settle(NANOS_PER_SECOND);
+    // MaxScheduleDelay and MinMobPfxAdvInterval are the same then.
+    let lifetimes = PrefixLifetimes {
+        valid: Some(Duration::from_secs(1_000_000)),
+        preferred: Some(Duration::from_secs(600)),
+    };
+    let prefix = net("2001:db8:1:1::/64");
+    let changed = AnchorCommand::SetPrefixLifetimes { prefix, lifetimes };
+    let (home_agent, _) = world.anchors.get_mut(&HA).expect("the home agent");
+    home_agent.handle_command(world.now, changed);
+    world.pass(660 * NANOS_PER_SECOND);
+    let (home_agent, _) = &world.anchors[&HA];
+    let kind = MessageKind::MobilePrefixAdvertisement;
+    assert_eq!(home_agent.counters().sent(kind, 0), 2);
+    let counters = world.node.status().counters;
+    assert_eq!(counters.prefix_advertisements, 2);
+    assert_eq!(counters.prefix_solicitations_sent, 1);
+    assert_eq!(counters.unexpected, 0);
+    world.assert_agreement();
 }
 
 #[test]

@@ -14,6 +14,9 @@ const IPV6: u32 = libc::ETH_P_IPV6 as u32;
 /// Taken from the air or from a flooding switch, for somebody else.
 const OTHER_HOST: u32 = libc::PACKET_OTHERHOST as u32;
 const NEXT_HEADER_OFFSET: u32 = 6;
+const DESTINATION_OFFSET: u32 = 24;
+/// The first octet of link-local addresses, and of no address that is routed.
+const LINK_LOCAL: u32 = 0xfe;
 /// The first octet behind the IPv6 header.
 const PAYLOAD_OFFSET: u32 = 40;
 const WHOLE_PACKET: u32 = u32::MAX;
@@ -43,15 +46,19 @@ pub(crate) const TUNNEL_AND_MOBILITY: [sock_filter; 11] = [
     accept(0),
 ];
 
-/// What concerns a home agent on a home link: Router Advertisements, Neighbor Solicitations and Advertisements, and mobility.
-/// RFC 4861 puts no extension headers before the messages that matter here.
-pub(crate) const NEIGHBORS_AND_MOBILITY: [sock_filter; 13] = [
+/// What concerns a home agent on a home link: Router Advertisements, Neighbor Solicitations and Advertisements, mobility (with
+/// or without Destination Options), and packets to link-local addresses, of which some are of mobile nodes that are away. RFC
+/// 4861 puts no extension headers before the messages that matter here.
+pub(crate) const NEIGHBORS_AND_MOBILITY: [sock_filter; 16] = [
     load_ancillary(BPF_H, SKF_AD_PROTOCOL),
-    if_equal(IPV6, 0, 10),
+    if_equal(IPV6, 0, 13),
     load_ancillary(BPF_B, SKF_AD_PKTTYPE),
-    if_equal(OTHER_HOST, 8, 0),
+    if_equal(OTHER_HOST, 11, 0),
+    load_octet(DESTINATION_OFFSET),
+    if_equal(LINK_LOCAL, 8, 0),
     load_octet(NEXT_HEADER_OFFSET),
-    if_equal(next_header::MOBILITY as u32, 5, 0),
+    if_equal(next_header::MOBILITY as u32, 6, 0),
+    if_equal(next_header::DESTINATION as u32, 5, 0),
     if_equal(next_header::ICMPV6 as u32, 0, 5),
     load_octet(PAYLOAD_OFFSET),
     if_equal(icmpv6::ROUTER_ADVERTISEMENT as u32, 2, 0),

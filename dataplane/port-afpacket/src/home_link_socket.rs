@@ -14,8 +14,8 @@ use crate::interface::Interface;
 use crate::socket::receive_all_groups;
 use crate::vnet_header::VNET_HEADER_LEN;
 
-/// Receives a copy of each Router Advertisement, Neighbor Solicitation, Neighbor Advertisement and Mobility Header that
-/// arrives at one Ethernet interface, and sends frames there.
+/// Receives a copy of each Router Advertisement, Neighbor Solicitation, Neighbor Advertisement, packet with a Mobility Header
+/// or Destination Options, and packet to a link-local address that arrives at one Ethernet interface, and sends frames there.
 ///
 /// Non-blocking. As long as it lives, the interface takes in all multicast: the solicited-node groups of all addresses that
 /// are answered for. What is sent from this host is not heard.

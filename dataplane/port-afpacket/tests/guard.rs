@@ -29,6 +29,7 @@ const NO_NEXT: u8 = 59;
 const PARAMETER_PROBLEM: u8 = 4;
 const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
+const REDIRECT: u8 = 137;
 
 /// 2001:db8:`network`::`host`
 const fn address(network: u8, host: u8) -> [u8; 16] {
@@ -245,6 +246,18 @@ fn what_is_the_kernel_s_reaches_it() {
     datagram[6..8].copy_from_slice(&checksum.to_be_bytes());
     assert_eq!(net.answers(&ipv6(HERE, 17, &datagram), 0), []);
     assert!(readable(&socket), "a datagram for the box");
+}
+
+/// Of a node whose packets come to the box all the same, such as one that it stands in for.
+#[test]
+fn a_link_local_address_of_others_is_not_the_kernel_s() {
+    let Some(mut net) = Net::new() else { return };
+    let mut others = LINK_LOCAL;
+    others[15] = 0x99;
+    let packet = ipv6(others, NO_NEXT, &[]);
+    assert_eq!(net.answers(&packet, 1), [REDIRECT], "not guarded");
+    let _guard = net.guard(Profile::Anchor);
+    assert_eq!(net.answers(&packet, 0), [], "guarded");
 }
 
 #[test]

@@ -60,10 +60,21 @@ fn neighbour_discovery_and_mobility_are_heard_and_nothing_else() {
 
     let of_icmp = [128, 133, 134, 135, 136, 137, 144].map(|kind| packet(58, kind));
     let others = [packet(135, 59), packet(17, 135), packet(41, 135)];
-    for sent in of_icmp.iter().chain(&others) {
+    // With Destination Options, in which a home address may stand; and whatever goes to a link-local address.
+    let (options, mut to_link_local) = (packet(60, 135), packet(17, 135));
+    to_link_local[24..26].copy_from_slice(&[0xfe, 0x80]);
+    for sent in of_icmp.iter().chain(&others).chain([&options]) {
         sender.send(sent).expect("sent");
     }
-    for expected in [&of_icmp[2], &of_icmp[3], &of_icmp[4], &others[0]] {
+    let speaker = here
+        .run(|| HomeLinkSocket::open("here0"))
+        .expect("a socket");
+    speaker.send(&frame(&to_link_local)).expect("sent");
+    let heard = [&of_icmp[2], &of_icmp[3], &of_icmp[4]];
+    for expected in heard
+        .into_iter()
+        .chain([&others[0], &options, &to_link_local])
+    {
         assert!(readable(&socket));
         let heard = socket.recv(&mut buffer).expect("heard");
         assert_eq!(heard.from, MacAddr(HERE_MAC));

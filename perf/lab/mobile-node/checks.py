@@ -97,9 +97,13 @@ def acknowledgement(
     packet, world, *, status, sequence, lifetime, care_of, home, association, named_care_of=None
 ):
     """A Binding Acknowledgement, field by field (RFC 6275 §6.1.8, §9.5.4), to the source of the update. The care-of address
-    that the update named may be another; it is the one that the authentication takes."""
+    that the update named may be another; it is the one that the authentication takes. Without a routing header where it is
+    the home address (§9.5.4)."""
     ends(packet, world.anchor, care_of)
-    home_in_routing_header(packet, home)
+    if care_of == home:
+        no_extension(packet)
+    else:
+        home_in_routing_header(packet, home)
     header = mobility_header(packet, MIP6MH_BA, "a Binding Acknowledgement")
     same("Status", header.status, status)
     same("Sequence #", header.seq, sequence)
@@ -111,7 +115,7 @@ def acknowledgement(
 
 
 def binding_error(packet, source, destination, *, status, home):
-    """A Binding Error (RFC 6275 §6.1.9, §9.3.3)."""
+    """A Binding Error (RFC 6275 §6.1.9, §9.3.3), with neither routing header nor option."""
     ends(packet, source, destination)
     no_extension(packet)
     header = mobility_header(packet, MIP6MH_BE, "a Binding Error")

@@ -60,9 +60,9 @@ def expiry(node):
 def revocation_indication(node):
     """Receives a Binding Revocation Indication (RFC 5846 §5.1) and gives its Sequence #."""
     world = node.world
-    packet = node.access.receive("a Binding Revocation Indication")
+    packet = node.access.receive(f"a Binding Revocation Indication, type 2 routing header {node.home}")
     checks.ends(packet, world.anchor, world.care_of[0])
-    checks.home_in_routing_header(packet, world.home)
+    checks.home_in_routing_header(packet, node.home)
     header = checks.mobility_header(packet, MIP6MH_Generic, "a Binding Revocation Indication")
     same("the MH Type", header.mhtype, messages.BINDING_REVOCATION)
     mh = checks.octets(header)
@@ -70,7 +70,7 @@ def revocation_indication(node):
     same("the B.R. Type", kind, INDICATION)
     same("the Revocation Trigger", trigger, ADMINISTRATIVE)
     same("the flags", flags, 0)
-    checks.authentication(mh, world.association, world.care_of[0], world.home)
+    checks.authentication(mh, node.association, world.care_of[0], node.home)
     return sequence
 
 

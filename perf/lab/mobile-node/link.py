@@ -7,6 +7,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.compat import raw
 
+import record
 from checks import Mismatch
 
 ETH_P_IPV6 = 0x86DD
@@ -17,7 +18,8 @@ PATIENCE_S = 5.0
 class Link:
     """The wire to one port of the appliance."""
 
-    def __init__(self, plan):
+    def __init__(self, plan, name):
+        self._name = name
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IPV6))
         self._socket.bind((plan.interface, ETH_P_IPV6))
         mac = self._socket.getsockname()[4]
@@ -27,11 +29,15 @@ class Link:
         """Sends an IPv6 packet to the appliance."""
         self._socket.send(raw(Ether(**self._header) / packet))
 
-    def receive(self, what, within=PATIENCE_S):
+    def receive(self, what, within=PATIENCE_S, told=True):
         """The next packet that is for somebody behind this end."""
+        if told:
+            record.expect(f"{self._name}: {what}")
         packet = self.receive_or_none(within)
         if packet is None:
             raise Mismatch(f"{what} did not come within {within:g} s")
+        if told:
+            record.see(f"{self._name}: {record.described(packet)}")
         return packet
 
     def receive_or_none(self, within):

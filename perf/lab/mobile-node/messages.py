@@ -60,9 +60,10 @@ def without_checksum(message):
     return raw(message)
 
 
-def binding_update(to, care_of, home, association, *, sequence, lifetime, flags="HA", alternate=None, extra=(), **fields):
+def binding_update(to, care_of, home, association, *, sequence, lifetime, flags="HA", alternate=None, extra=(), at_home=False,
+                   **fields):
     """A Binding Update (RFC 6275 §6.1.7) from a care-of address, with the Alternate Care-of Address option that home
-    registrations have (§11.7.1). Further fields are scapy's, to be wrong in: `nh`, `cksum`, `len`."""
+    registrations have (§11.7.1); at home without Home Address option (§11.5.5). Further fields are scapy's, to be wrong in: `nh`, `cksum`, `len`."""
     alternate = alternate or care_of
     message = MIP6MH_BU(
         seq=sequence, flags=flags, mhtime=lifetime, res=0,
@@ -70,7 +71,8 @@ def binding_update(to, care_of, home, association, *, sequence, lifetime, flags=
     )
     if association is not None:
         message = authenticated(message, association, alternate, home)
-    return from_home(care_of, to, home) / message
+    below = IPv6(src=home, dst=to) if at_home else from_home(care_of, to, home)
+    return below / message
 
 
 def unknown_type(care_of, to, home=None, kind=200):

@@ -1,22 +1,24 @@
-"""The scripted mobile node and its correspondent: both ends of every path through the appliance."""
+"""A scripted mobile node and its correspondent: both ends of every path through the appliance."""
 
+import json
 import subprocess
+from pathlib import Path
 
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
 
 import checks
 import messages
+import record
 from checks import Mismatch
-from link import Link
 
 
 class Node:
     """State that RFC 6275 §11.1 has a mobile node keep, and the links to the appliance."""
 
-    def __init__(self, world):
+    def __init__(self, world, identity, access, correspondent):
         self.world = world
-        self.access = Link(world.access)
-        self.correspondent = Link(world.correspondent_link)
+        self.home, self.association = identity.home, identity.association
+        self.access, self.correspondent = access, correspondent
         # The Sequence # that was accepted last. RFC 6275 §11.7.1: the next update has a greater one, modulo 2^16. It will
         # wrap around.
         self.accepted = 0xFFF0
@@ -31,18 +33,32 @@ class Node:
         """A Binding Update for the home address, with whatever is to be wrong in it."""
         world = self.world
         arguments = {
-            "home": world.home, "association": world.association, "sequence": self.next, "lifetime": world.lifetime,
+            "home": self.home, "association": self.association, "sequence": self.next, "lifetime": world.lifetime,
         } | changes
         return messages.binding_update(world.anchor, care_of or world.care_of[0], **arguments)
 
     def expect_acknowledgement(self, care_of=None, **changes):
         """Receives a Binding Acknowledgement and checks all of it."""
+        expected = self._acknowledgement(care_of, **changes)
+        what = (
+            f"a Binding Acknowledgement to {expected['care_of']}, Status {expected['status']}, "
+            f"Sequence # {expected['sequence']}, Lifetime {expected['lifetime']}, type 2 routing header {expected['home']}"
+        )
+        self._check_acknowledgement(self.access.receive(what), expected)
+
+    def check_acknowledgement(self, packet, care_of=None, **changes):
+        """Checks all of a Binding Acknowledgement that has come already."""
+        self._check_acknowledgement(packet, self._acknowledgement(care_of, **changes))
+
+    def _acknowledgement(self, care_of, **changes):
         world = self.world
-        expected = {
+        return {
             "status": 0, "sequence": self.next, "lifetime": world.lifetime, "care_of": care_of or world.care_of[0],
-            "home": world.home, "association": world.association,
+            "home": self.home, "association": self.association,
         } | changes
-        checks.acknowledgement(self.access.receive("a Binding Acknowledgement"), world, **expected)
+
+    def _check_acknowledgement(self, packet, expected):
+        checks.acknowledgement(packet, self.world, **expected)
         if expected["status"] < 128:
             self.accepted = expected["sequence"]
 
@@ -61,12 +77,15 @@ class Node:
 
         Signalling is answered in its order: what is sent after it is answered after it, so no time has to pass. What is sent
         is of a type that has an answer of its own."""
+        record.expect("no answer")
         self.access.send(messages.unknown_type(source, self.world.anchor))
-        packet = self.access.receive("the answer to what was sent after it")
+        packet = self.access.receive("the answer to what was sent after it", told=False)
         try:
             checks.binding_error(packet, self.world.anchor, source, status=2, home="::")
         except Mismatch:
-            raise Mismatch(f"answered with {packet.summary()}") from None
+            record.see(record.described(packet))
+            raise Mismatch(f"answered with {record.described(packet)}") from None
+        record.see("no answer")
 
     def echo(self, source, destination, hop_limit=64):
         """An Echo Request that is unlike all others."""
@@ -85,25 +104,30 @@ class Node:
 
     def is_reached_at(self, care_of):
         """The correspondent's echo comes to the care-of address through the tunnel."""
-        request = self.echo(self.world.correspondent, self.world.home)
+        request = self.echo(self.world.correspondent, self.home)
         self.correspondent.send(request)
-        outer = self.access.receive("the correspondent's Echo Request")
+        return self.tunnelled_at(care_of, request)
+
+    def tunnelled_at(self, care_of, request):
+        """An Echo Request comes to the care-of address through the tunnel."""
+        outer = self.access.receive(f"Echo Request {request[ICMPv6EchoRequest].seq} in a tunnel to {care_of}")
         inner = checks.tunnelled(outer, self.world.anchor, care_of)
         self.forwarded(inner, request)
         return inner
 
     def is_not_reached(self):
         """The correspondent is told that nobody has the address (RFC 4443 §3.1, code 3)."""
-        request = self.echo(self.world.correspondent, self.world.home)
+        request = self.echo(self.world.correspondent, self.home)
         self.correspondent.send(request)
-        answer = self.correspondent.receive("an ICMPv6 error for the correspondent")
+        answer = self.correspondent.receive("an ICMPv6 Destination Unreachable, code 3")
         checks.icmp_error(answer, self.world.anchor, self.world.correspondent, kind=1, code=3, cause=request)
 
     def reaches_correspondent(self, care_of):
         """What goes into the tunnel comes out at the correspondent, and nothing came out before it."""
-        request = self.echo(self.world.home, self.world.correspondent)
+        request = self.echo(self.home, self.world.correspondent)
         self.access.send(self.tunnel(request, care_of))
-        self.forwarded(self.correspondent.receive("the mobile node's Echo Request"), request)
+        what = f"Echo Request {request[ICMPv6EchoRequest].seq} of {self.home}, without tunnel"
+        self.forwarded(self.correspondent.receive(what), request)
 
     @staticmethod
     def forwarded(packet, sent):
@@ -112,8 +136,24 @@ class Node:
         seen, expected = bytes(packet), bytes(sent)
         checks.same("the packet", seen[:7] + seen[8:], expected[:7] + expected[8:])
 
+    def dropped(self, reason):
+        """How many messages the appliance has dropped for a reason."""
+        counters = json.loads(self.dhpctl("show", "counters", "--json"))
+        return counters["engine"][f"dhp_signalling_dropped_total{{reason={reason}}}"]
+
+    def reconfigure(self, changes):
+        """Changes lines of the appliance's configuration and has it read again."""
+        path = Path(self.world.configuration)
+        text = path.read_text(encoding="utf-8")
+        for old, new in changes.items():
+            checks.holds(f"the configuration has {old}", old in text)
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+        self.dhpctl("reload")
+
     def dhpctl(self, *words):
-        """Asks the appliance's operator interface."""
+        """Asks the appliance's operator interface, and gives its answer."""
         done = subprocess.run([*self.world.dhpctl, *words], capture_output=True, text=True, timeout=30, check=False)
         if done.returncode != 0:
             raise Mismatch(f"dhpctl {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout

@@ -6,6 +6,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrRouting
 
 import checks
 import messages
+import record
 from steps import step
 
 # Octets before the Mobility Header of an update: IPv6, and Destination Options with the Home Address option.
@@ -25,23 +26,28 @@ def refused(node, status, **changes):
     node.expect_acknowledgement(elsewhere(node), status=status, lifetime=0, **answered)
 
 
-def silent(node, packet):
-    """A packet that is not answered."""
+def silent(node, packet, reason):
+    """A packet that is not answered, but counted."""
+    before = node.dropped(reason)
     node.access.send(packet)
     node.expect_silence(elsewhere(node))
+    record.expect(f"counted as {reason}")
+    counted = node.dropped(reason) - before
+    record.see(f"counted as {reason}: {counted}")
+    checks.same(f"the number of messages dropped because of {reason}", counted, 1)
 
 
 def parameter_problem(node, packet, pointer):
     """A packet that an ICMPv6 error answers, pointing at an octet of it."""
     node.access.send(packet)
-    answer = node.access.receive("an ICMPv6 Parameter Problem")
+    answer = node.access.receive(f"an ICMPv6 Parameter Problem, code 0, pointer {pointer}")
     checks.icmp_error(answer, node.world.anchor, elsewhere(node), kind=4, code=0, pointer=pointer, cause=packet)
 
 
-@step("RFC 6275 §9.2", "a wrong checksum: silence")
+@step("RFC 6275 §9.2", "a wrong checksum: dropped silently, and counted")
 def wrong_checksum(node):
     right = int.from_bytes(bytes(node.update(elsewhere(node)))[BEFORE_HEADER + 4 : BEFORE_HEADER + 6], "big")
-    silent(node, node.update(elsewhere(node), cksum=right ^ 0x0101))
+    silent(node, node.update(elsewhere(node), cksum=right ^ 0x0101), "checksum")
 
 
 @step("RFC 6275 §9.2", "a piggybacked payload: Parameter Problem that points at Payload Proto")
@@ -66,18 +72,18 @@ def short_header_without_option(node):
 def unknown_type(node):
     world = node.world
     node.access.send(messages.unknown_type(elsewhere(node), world.anchor, world.home))
-    packet = node.access.receive("a Binding Error")
+    packet = node.access.receive(f"a Binding Error, Status 2, home address {world.home}")
     checks.binding_error(packet, world.anchor, elsewhere(node), status=2, home=world.home)
 
 
 @step("RFC 6275 §9.5.1", "a multicast home address: silence")
 def multicast_home(node):
-    silent(node, node.update(elsewhere(node), home="ff0e::1"))
+    silent(node, node.update(elsewhere(node), home="ff0e::1"), "home_address_not_routable")
 
 
 @step("RFC 6275 §6.1.7", "a multicast care-of address: silence")
 def multicast_care_of(node):
-    silent(node, node.update(elsewhere(node), alternate="ff0e::1"))
+    silent(node, node.update(elsewhere(node), alternate="ff0e::1"), "care_of_not_routable")
 
 
 @step("RFC 6275 §9.5.1", "a stale Sequence #: status 135, with the last one that was accepted")
@@ -111,12 +117,12 @@ def wrong_key(node):
 @step("RFC 4285 §5.1.1", "a Binding Update of an unknown SPI: silence")
 def unknown_spi(node):
     stranger = replace(node.world.association, spi=9999)
-    silent(node, node.update(elsewhere(node), association=stranger))
+    silent(node, node.update(elsewhere(node), association=stranger), "unknown_spi")
 
 
 @step("RFC 6275 §5.1", "a Binding Update without authentication: silence")
 def unauthenticated(node):
-    silent(node, node.update(elsewhere(node), association=None))
+    silent(node, node.update(elsewhere(node), association=None), "no_authentication")
 
 
 @step("RFC 6275 §5.1", "another mobile node's home address: status 129")
@@ -135,7 +141,7 @@ def routing_header(node):
     world = node.world
     below = IPv6(src=elsewhere(node), dst=world.anchor)
     routing = IPv6ExtHdrRouting(type=2, addresses=[world.anchor])
-    silent(node, below / routing / messages.unknown_type(elsewhere(node), world.anchor).payload)
+    silent(node, below / routing / messages.unknown_type(elsewhere(node), world.anchor).payload, "routing_header")
 
 
 @step("RFC 6275 §9.5.1", "after all that the binding is what it was, and the next number is good")

@@ -1,5 +1,7 @@
 """Steps: registering, being served, moving."""
 
+import time
+
 import checks
 from checks import same
 from scapy.layers.inet6 import (
@@ -11,12 +13,12 @@ import messages
 from steps import step
 
 
-@step("RFC 6275 §10.5.1", "home agent address discovery names the home agent")
-def discovery(node):
+def discovers(node, anycast, home_agents):
+    """Home agent address discovery (RFC 6275 §10.5.1) for a home prefix names these, in this order."""
     world = node.world
     request = ICMPv6HAADRequest(id=4711, R=0)
-    node.access.send(IPv6(src=world.care_of[0], dst=world.home_agents_anycast) / request)
-    packet = node.access.receive("a Home Agent Address Discovery Reply")
+    node.access.send(IPv6(src=world.care_of[0], dst=anycast) / request)
+    packet = node.access.receive(f"a Home Agent Address Discovery Reply, Identifier 4711: {', '.join(home_agents)}")
     checks.ends(packet, world.anchor, world.care_of[0])
     checks.no_extension(packet)
     reply = checks.layer(packet, ICMPv6HAADReply, "a Home Agent Address Discovery Reply")
@@ -24,7 +26,12 @@ def discovery(node):
     same("the code", reply.code, 0)
     same("the Identifier", reply.id, 4711)
     same("the reserved bits", (reply.R, reply.res), (0, 0))
-    same("the home agents", reply.addresses, [world.anchor])
+    same("the home agents", reply.addresses, home_agents)
+
+
+@step("RFC 6275 §10.5.1", "home agent address discovery names the home agent")
+def discovery(node):
+    discovers(node, node.world.home_agents_anycast, [node.world.anchor])
 
 
 @step("RFC 6275 §9.3.1", "a Home Address option without binding: Binding Error status 1")
@@ -32,7 +39,7 @@ def no_binding(node):
     world = node.world
     below = messages.from_home(world.care_of[0], world.anchor, world.home)
     node.access.send(below / node.echo(world.home, world.anchor).payload)
-    packet = node.access.receive("a Binding Error")
+    packet = node.access.receive(f"a Binding Error, Status 1, home address {world.home}")
     checks.binding_error(packet, world.anchor, world.care_of[0], status=1, home=world.home)
 
 
@@ -108,28 +115,65 @@ def tunnelled_echo_to_the_agent(node):
     directly_answered(node, request.payload)
 
 
-@step("RFC 6275 §10.6.2, §10.6.3", "a Mobile Prefix Solicitation is answered with the home prefix")
-def prefixes(node):
+def solicit_prefixes(node, identifier):
+    """A Mobile Prefix Solicitation (RFC 6275 §6.7)."""
     world = node.world
-    solicitation = ICMPv6MPSol(id=815)
+    solicitation = ICMPv6MPSol(id=identifier)
     node.access.send(messages.from_home(world.care_of[0], world.anchor, world.home) / solicitation)
-    packet = node.access.receive("a Mobile Prefix Advertisement")
+
+
+def prefix_advertised(node, identifier):
+    """Receives a Mobile Prefix Advertisement (§6.8), and gives its only prefix."""
+    world = node.world
+    packet = node.access.receive(f"a Mobile Prefix Advertisement, Identifier {identifier}, of {world.home_prefix}")
     checks.ends(packet, world.anchor, world.care_of[0])
     checks.home_in_routing_header(packet, world.home)
     advertisement = checks.layer(packet, ICMPv6MPAdv, "a Mobile Prefix Advertisement")
     checks.checksum(advertisement, checks.ICMPV6)
     same("the code", advertisement.code, 0)
-    same("the Identifier", advertisement.id, 815)
+    same("the Identifier", advertisement.id, identifier)
     same("the flags", (advertisement.flags, advertisement.res), (0, 0))
     prefix = checks.layer(advertisement, ICMPv6NDOptPrefixInfo, "a Prefix Information option")
     same("the prefix", f"{prefix.prefix}/{prefix.prefixlen}", world.home_prefix)
     same("the L and A bits", (prefix.L, prefix.A), (1, 1))
+    checks.holds("there is one prefix", ICMPv6NDOptPrefixInfo not in prefix.payload)
+    return prefix
+
+
+@step("RFC 6275 §10.6.2, §10.6.3", "a Mobile Prefix Solicitation is answered with the home prefix")
+def prefixes(node):
+    world = node.world
+    solicit_prefixes(node, 815)
+    prefix = prefix_advertised(node, 815)
     for what, seen, whole in (
         ("the valid lifetime", prefix.validlifetime, world.valid_lifetime),
         ("the preferred lifetime", prefix.preferredlifetime, world.preferred_lifetime),
     ):
         # It runs down in real time (RFC 6275 §10.6.2), and the lab takes no ten minutes.
         checks.holds(f"{what} {seen} is what is left of {whole}", whole - 600 <= seen <= whole)
+
+
+@step("RFC 6275 §10.6.2", "a reload changes the prefix's lifetimes: told unasked, again after 3 s, until the mobile node asks")
+def prefix_changes(node):
+    # MaxScheduleDelay is the preferred lifetime then: 1 to 2 seconds.
+    changes = {
+        f'preferred-lifetime = "{node.world.preferred_lifetime}s"': 'preferred-lifetime = "2s"',
+        'prefix-advertisements = "solicited"': 'prefix-advertisements = "on"',
+    }
+    node.reconfigure(changes)
+    begun = time.monotonic()
+    prefix = prefix_advertised(node, 0)
+    checks.holds("MinMobPfxAdvInterval has passed", time.monotonic() - begun > 0.9)
+    checks.holds("the preferred lifetime is the new one", prefix.preferredlifetime <= 2)
+    begun = time.monotonic()
+    prefix_advertised(node, 0)
+    checks.holds("PREFIX_ADV_TIMEOUT has passed", time.monotonic() - begun > 2.9)
+    # §11.4.3: what was not asked for is discarded, and asked for.
+    begun = time.monotonic()
+    solicit_prefixes(node, 816)
+    prefix_advertised(node, 816)
+    checks.holds("not more than one a second", time.monotonic() - begun > 0.9)
+    node.reconfigure({new: old for old, new in changes.items()})
 
 
 @step("RFC 6275 §6.2.1", "an unknown mobility option is skipped")

@@ -14,11 +14,37 @@ class Association:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """A mobile node: its home address, the link-local address with the same interface identifier, and its association."""
+
+    home: str
+    link_local: str
+    association: Association
+
+
+@dataclass(frozen=True)
 class LinkPlan:
     """An interface of this namespace, and the MAC address of the appliance's port at the other end."""
 
     interface: str
     gateway_mac: str
+
+
+@dataclass(frozen=True)
+class HomeLinkPlan:
+    """A real home link: the far end of its wire, the MAC address of the appliance there, and other stations."""
+
+    interface: str
+    gateway_mac: str
+    neighbour: str
+    neighbour_mac: str
+    home_agents_anycast: str
+    # Another home agent's address in the prefix.
+    other_agent: str
+    # The mobile node's, when it is at home.
+    node_mac: str
+    # A mobile node that is away all the time.
+    bystander: Identity
 
 
 @dataclass(frozen=True)
@@ -35,10 +61,15 @@ class World:
     correspondent: str
     other_agent: str
     association: Association
+    # The mobile node whose home link is real.
+    resident: Identity
     access: LinkPlan
     correspondent_link: LinkPlan
+    home_link: HomeLinkPlan
     # What asks the appliance, as a command without its last words.
     dhpctl: list[str]
+    # The appliance's configuration file.
+    configuration: str
     # The lifetime to ask for, in units of 4 seconds; the appliance grants it in full.
     lifetime: int
     # What is left of the home prefix when the appliance starts, in seconds.
@@ -50,7 +81,20 @@ def read(path):
     """The world that a JSON file describes."""
     with open(path, encoding="utf-8") as file:
         plan = json.load(file)
-    association = plan.pop("association")
-    association["key"] = bytes.fromhex(association["key"])
+    home_link = plan.pop("home_link")
+    bystander = identity(home_link.pop("bystander"))
     links = {name: LinkPlan(**plan.pop(name)) for name in ("access", "correspondent_link")}
-    return World(association=Association(**association), **links, **plan)
+    return World(
+        association=association(plan.pop("association")), resident=identity(plan.pop("resident")),
+        home_link=HomeLinkPlan(bystander=bystander, **home_link), **links, **plan,
+    )
+
+
+def association(plan):
+    """Its key stands there in hexadecimal digits."""
+    return Association(**plan | {"key": bytes.fromhex(plan["key"])})
+
+
+def identity(plan):
+    """With its association."""
+    return Identity(**plan | {"association": association(plan["association"])})

@@ -25,6 +25,7 @@ impl Config {
                     address: _,
                     roles: _,
                     preference: _,
+                    home_agent_preference: _,
                     path_mtu: _,
                 },
             ports: _,
@@ -44,6 +45,7 @@ impl Config {
                     refresh_advice: _,
                     refresh_request: _,
                     cookies_above: _,
+                    prefix_advertisements: _,
                     peers: _,
                     allow_unauthenticated: _,
                     journal: _,
@@ -105,6 +107,10 @@ impl Config {
                 self.anchor.preference == new.anchor.preference,
             ),
             (
+                "[anchor] home-agent-preference",
+                self.anchor.home_agent_preference == new.anchor.home_agent_preference,
+            ),
+            (
                 "[signalling] max-lifetime",
                 self.signalling.max_lifetime == new.signalling.max_lifetime,
             ),
@@ -119,6 +125,10 @@ impl Config {
             (
                 "[signalling] cookies-above",
                 self.signalling.cookies_above == new.signalling.cookies_above,
+            ),
+            (
+                "[signalling] prefix-advertisements or their intervals",
+                self.signalling.prefix_advertisements == new.signalling.prefix_advertisements,
             ),
             (
                 "[signalling] allow-unauthenticated",

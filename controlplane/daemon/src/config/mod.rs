@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dhp_engine::{ErrorRates, PuntRates};
+use dhp_proto::anchor::PrefixAdvertisements;
 use dhp_proto::auth::Algorithm;
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
@@ -59,6 +60,8 @@ pub struct Anchor {
     pub roles: Roles,
     /// Its preference in answers to DHP Queries; higher is better.
     pub preference: u8,
+    /// What it is worth among the home agents of its links (RFC 6275 §7.4); higher is better.
+    pub home_agent_preference: u16,
     /// The longest packet that the paths to all mobile nodes take, in octets.
     pub path_mtu: u16,
 }
@@ -262,6 +265,8 @@ pub struct Signalling {
     pub refresh_request: Option<Duration>,
     /// DHP Queries and DHoA Requests a second, above which each needs a cookie.
     pub cookies_above: u32,
+    /// Which Mobile Prefix Advertisements mobile nodes get, and when.
+    pub prefix_advertisements: PrefixAdvertisements,
     /// Other anchors, asked once a minute whether they live.
     pub peers: Vec<Ipv6Addr>,
     /// Whether Binding Updates without authentication are accepted.

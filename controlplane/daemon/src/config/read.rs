@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dhp_config::{Located, Problem, Section, parse_duration};
+use dhp_proto::anchor::{PrefixAdvertisements, PrefixDelivery};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
@@ -98,15 +99,20 @@ fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::op
         locator: has("locator"),
     };
     let preference = octet(&section, "preference", 100);
-    let path_mtu = section.integer("path-mtu", 1280..=65_535);
-    let path_mtu = path_mtu.and_then(|octets| u16::try_from(octets.value).ok());
-    let path_mtu = path_mtu.unwrap_or(u16::MAX);
+    let short = |number: Option<Located<u64>>, otherwise| {
+        let number = number.and_then(|number| u16::try_from(number.value).ok());
+        number.unwrap_or(otherwise)
+    };
+    let home_agent_preference = section.integer("home-agent-preference", 0..=65_535);
+    let home_agent_preference = short(home_agent_preference, 0);
+    let path_mtu = short(section.integer("path-mtu", 1280..=65_535), u16::MAX);
     section.finish();
     let anchor = own.map(|own| {
         let anchor = Anchor {
             address: own.value,
             roles,
             preference,
+            home_agent_preference,
             path_mtu,
         };
         (own, anchor)
@@ -271,6 +277,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     let refresh_advice = time_or_off("refresh-advice");
     let refresh_request = time_or_off("refresh-request");
     let cookies_above = section.integer("cookies-above", 0..=u64::from(u32::MAX));
+    let prefix_advertisements = prefix_advertisements(&section);
     let peers = section.texts(
         "peers",
         "IPv6 addresses such as \"2001:db8:e::1\"",
@@ -289,6 +296,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
         cookies_above: cookies_above
             .and_then(|rate| u32::try_from(rate.value).ok())
             .unwrap_or(10_000),
+        prefix_advertisements,
         peers: peers
             .unwrap_or_default()
             .into_iter()
@@ -301,6 +309,27 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
         max_lifetime: longest.map_or(Duration::from_secs(600), |time| time.value),
     };
     Located { value, span }
+}
+
+/// RFC 6275 §13: "Home agents MUST allow the first three variables to be configured", of which the third belongs to whoever
+/// sends Router Advertisements.
+fn prefix_advertisements(section: &Section<'_>) -> PrefixAdvertisements {
+    let default = PrefixAdvertisements::default();
+    let deliveries = [
+        ("on", PrefixDelivery::On),
+        ("solicited", PrefixDelivery::Solicited),
+        ("off", PrefixDelivery::Off),
+    ];
+    let delivery = section.word("prefix-advertisements", &deliveries);
+    let interval = |key, otherwise| {
+        let read = section.duration_from(key, Duration::from_secs(1));
+        read.map_or(otherwise, |time| time.value)
+    };
+    PrefixAdvertisements {
+        delivery: delivery.map_or(default.delivery, |delivery| delivery.value),
+        max_interval: interval("max-prefix-interval", default.max_interval),
+        min_interval: interval("min-prefix-interval", default.min_interval),
+    }
 }
 
 fn api(section: Section<'_>) -> Api {

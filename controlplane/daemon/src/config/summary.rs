@@ -1,5 +1,6 @@
 //! A configuration as data, without keys
 
+use dhp_proto::anchor::PrefixDelivery;
 use serde_json::{Value, json};
 
 use super::{Config, KeySource, LogFormat};
@@ -12,6 +13,7 @@ impl Config {
                 "address": self.anchor.address,
                 "roles": self.anchor.roles.names(),
                 "preference": self.anchor.preference,
+                "home-agent-preference": self.anchor.home_agent_preference,
                 "path-mtu": self.anchor.path_mtu,
             },
             "port": self.ports.iter().map(|port| json!({
@@ -77,6 +79,13 @@ impl Config {
                 "refresh-advice_seconds": self.signalling.refresh_advice.map(|time| time.as_secs()),
                 "refresh-request_seconds": self.signalling.refresh_request.map(|time| time.as_secs()),
                 "cookies-above": self.signalling.cookies_above,
+                "prefix-advertisements": match self.signalling.prefix_advertisements.delivery {
+                    PrefixDelivery::Off => "off",
+                    PrefixDelivery::Solicited => "solicited",
+                    PrefixDelivery::On => "on",
+                },
+                "max-prefix-interval_seconds": self.signalling.prefix_advertisements.max_interval.as_secs(),
+                "min-prefix-interval_seconds": self.signalling.prefix_advertisements.min_interval.as_secs(),
                 "peers": self.signalling.peers,
                 "allow-unauthenticated": self.signalling.allow_unauthenticated,
                 "journal": self.signalling.journal,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dhp_port_afpacket::{HeardPacket, HomeLinkSocket};
 use dhp_proto::anchor::LinkId;
 use dhp_wire::codepoints::next_header;
+use dhp_wire::extension;
 use dhp_wire::icmpv6::Body;
 use dhp_wire::ipv6::Ipv6View;
 use dhp_wire::packet::IcmpPacket;
@@ -100,9 +101,15 @@ impl LinkListener {
 
     /// Most of what is said on a link is about others.
     fn concerns(&self, packet: &Ipv6View<'_>) -> bool {
-        if packet.next_header() == next_header::MOBILITY {
-            // What comes from others reaches the anchor by the workers.
-            return self.watched.is_proxied(&packet.source());
+        let destination = packet.destination();
+        if destination.is_unicast_link_local() && self.watched.is_proxied(&destination) {
+            return true;
+        }
+        // What comes from others reaches the anchor by the workers. A Home Address option may stand before it, though RFC 6275
+        // §10.3.2 has a mobile node at home do without.
+        if self.watched.is_proxied(&packet.source()) {
+            let chain = extension::walk(packet.packet());
+            return chain.is_ok_and(|chain| chain.upper_protocol == next_header::MOBILITY);
         }
         let message = IcmpPacket::parse(packet.packet());
         let message = message.as_ref().ok().and_then(|packet| packet.read().ok());

@@ -5,8 +5,8 @@
 //! - The kernel is the router there. It answers for the box's own addresses, and ignores solicitations for others.
 //! - The workers forward. A frame for a mobile node that is away comes to the box's MAC address since [`HomeLinks`] has said
 //!   so on the link, and goes into the tunnel by a route of that one address. The other addresses of the prefix are on the link.
-//! - A [`LinkListener`] hears Neighbor Discovery, and the Binding Updates of mobile nodes that have come home: the workers take
-//!   a packet from the address of a node that is away for a lie.
+//! - A [`LinkListener`] hears Neighbor Discovery, the Binding Updates of mobile nodes that have come home (the workers take
+//!   a packet from the address of a node that is away for a lie), and what goes to the link-local address of a node that is away.
 //!
 //! Sending belongs to the control thread, so that a proxy begins and ends exactly when the engine says so.
 

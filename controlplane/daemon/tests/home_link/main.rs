@@ -6,6 +6,7 @@
 //! ```
 
 mod daemon;
+mod link_local;
 mod mobile_node;
 #[path = "../linux/namespaces.rs"]
 mod namespaces;
@@ -41,11 +42,13 @@ struct Network {
 }
 
 impl Network {
-    fn new() -> Self {
+    /// Of a test.
+    fn new(test: &str) -> Self {
+        let namespace = |role| Namespace::new(&format!("{test}-{role}"));
         let network = Self {
-            visited: Namespace::new("visited"),
-            router: Namespace::new("router"),
-            home: Namespace::new("home"),
+            visited: namespace("visited"),
+            router: namespace("router"),
+            home: namespace("home"),
         };
         let links = [
             ("core0", &network.visited, "2001:db8:a::1", "2001:db8:a::7"),
@@ -155,7 +158,7 @@ fn a_home_agent_on_a_real_link() {
         eprintln!("not root: network namespaces cannot be made, nothing was tested");
         return;
     }
-    let network = Network::new();
+    let network = Network::new("away");
     let daemon = Daemon::start(&network.router);
     let away = Station::new(&network.visited);
     let at_home = Station::new(&network.home);

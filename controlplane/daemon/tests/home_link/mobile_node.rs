@@ -42,9 +42,20 @@ impl Identity {
 
     /// A Binding Update; at home, without Home Address option (RFC 6275 §11.5.5).
     pub fn update(&self, sequence: u16, care_of: Ipv6Addr, lifetime: Lifetime) -> Vec<u8> {
+        self.update_with(BuFlags::default(), sequence, care_of, lifetime)
+    }
+
+    /// The same with more flags than A and H.
+    pub fn update_with(
+        &self,
+        flags: BuFlags,
+        sequence: u16,
+        care_of: Ipv6Addr,
+        lifetime: Lifetime,
+    ) -> Vec<u8> {
         let security = &self.security;
         let mac = |mh: &[u8]| security.mac(&care_of, &self.home, mh);
-        let flags = BuFlags::ACKNOWLEDGE | BuFlags::HOME;
+        let flags = flags | BuFlags::ACKNOWLEDGE | BuFlags::HOME;
         let mh = Builder::binding_update(sequence, flags, lifetime)
             .auth(security.spi(), security.algorithm().mac_len(), mac)
             .finish(&self.home, &ANCHOR);

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_proto::anchor::LinkId;
+use dhp_proto::anchor::{LinkId, MessageKind};
 use dhp_wire::ethernet::MacAddr;
 use dhp_wire::icmpv6::{Body, Builder};
 use dhp_wire::mobility::{Message, MobilityHeader};
@@ -142,6 +142,28 @@ fn who_answers_a_probe_keeps_the_address() {
     rig.pass(2 * SECOND_NS);
     rig.settle();
     assert_eq!(action(&rig), None);
+}
+
+#[test]
+fn a_mobile_node_that_has_come_home_is_answered_once() {
+    let mut rig = bound();
+    let answered = |rig: &Rig, status| {
+        let counters = rig.signalling.anchor().counters();
+        counters.sent(MessageKind::BindingAcknowledgement, status)
+    };
+    // Its home address for a care-of address is a de-registration.
+    let home = binding_update(2, HOME);
+    rig.signalling.hear_on_link(LINK, MacAddr(HOST_MAC), &home);
+    assert_eq!(action(&rig), None);
+    assert_eq!((answered(&rig, 0), answered(&rig, 135)), (2, 0));
+    // The worker's copy of the same frame, which it looks at after that.
+    rig.cn.push(&frame(&home)).expect("room");
+    rig.settle();
+    assert_eq!((answered(&rig, 0), answered(&rig, 135)), (2, 0));
+    // Sent again it is another packet, and its number is used.
+    rig.cn.push(&frame(&home)).expect("room");
+    rig.settle();
+    assert_eq!((answered(&rig, 0), answered(&rig, 135)), (2, 1));
 }
 
 #[test]

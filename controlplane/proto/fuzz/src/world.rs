@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use dhp_proto::anchor::{
     Anchor, AnchorAction, AnchorCommand, AnchorConfig, BindingChange, HeartbeatConfig, Limits,
-    LinkAction, LinkId, PoolConfig, PoolKind, PrefixLifetimes, RouteOptimization,
+    LinkAction, LinkId, PoolConfig, PoolKind, PrefixAdvertisements, PrefixLifetimes,
+    RouteOptimization,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
@@ -61,7 +62,11 @@ fn config() -> AnchorConfig {
         security_associations: vec![association(256, HOME), association(257, OTHER_HOME)],
         allow_unauthenticated: true,
         is_correspondent: true,
-        advertise_prefixes: true,
+        prefix_advertisements: PrefixAdvertisements {
+            max_interval: Duration::from_secs(20),
+            min_interval: Duration::from_secs(1),
+            ..PrefixAdvertisements::default()
+        },
         refresh_advice: Some(Lifetime(5)),
         refresh_request: Some(Duration::from_secs(20)),
         heartbeat: HeartbeatConfig {
@@ -131,7 +136,10 @@ impl World {
                 self.anchor
                     .handle_icmpv6(self.now, on_link.then_some(LINK), &packet);
             }
-            Event::Unbound(packet) => self.anchor.handle_unbound_home_address(self.now, packet),
+            Event::Unbound(packet) => {
+                self.anchor.handle_unbound_home_address(self.now, packet);
+                self.anchor.handle_link_local(self.now, LINK, packet);
+            }
             Event::Wait(units) => self.wait(u64::from(*units) * NANOS / 10),
             Event::Command(number) => self.anchor.handle_command(self.now, command(*number)),
         }

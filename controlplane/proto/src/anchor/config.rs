@@ -131,6 +131,40 @@ impl Default for Limits {
     }
 }
 
+/// Which Mobile Prefix Advertisements are sent. RFC 6275 §8.4: "this behavior MUST be configurable, so that home agents can
+/// be configured to avoid sending such Prefix Advertisements".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PrefixDelivery {
+    /// None.
+    Off,
+    /// Those that mobile nodes ask for.
+    Solicited,
+    /// Those too that §10.6.2 has sent unasked: when a prefix has changed, and when a mobile node has heard nothing for long.
+    #[default]
+    On,
+}
+
+/// Mobile Prefix Advertisements (RFC 6275 §10.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrefixAdvertisements {
+    /// Which are sent.
+    pub delivery: PrefixDelivery,
+    /// MaxMobPfxAdvInterval (§13): how long a mobile node is left without one.
+    pub max_interval: Duration,
+    /// MinMobPfxAdvInterval (§13): what is due unasked is sent after this time at the earliest.
+    pub min_interval: Duration,
+}
+
+impl Default for PrefixAdvertisements {
+    fn default() -> Self {
+        Self {
+            delivery: PrefixDelivery::default(),
+            max_interval: Duration::from_secs(86_400),
+            min_interval: Duration::from_secs(600),
+        }
+    }
+}
+
 /// Everything an [`super::Anchor`] is told at its start.
 #[derive(Debug, Clone)]
 pub struct AnchorConfig {
@@ -159,8 +193,8 @@ pub struct AnchorConfig {
     pub max_lifetime: Lifetime,
     /// What this anchor is worth in the list of its home link's home agents (RFC 6275 §7.4).
     pub home_agent_preference: u16,
-    /// Whether mobile nodes are told unasked when their home prefix changes (RFC 6275 §10.6.2).
-    pub advertise_prefixes: bool,
+    /// Who is told of home prefixes.
+    pub prefix_advertisements: PrefixAdvertisements,
     /// The interval of the Binding Refresh Advice that goes with an acknowledgement of a longer lifetime. RFC 6275 §10.3.1:
     /// where bindings are kept in non-volatile storage it "MUST be omitted", which is `None`.
     pub refresh_advice: Option<Lifetime>,
@@ -215,7 +249,7 @@ impl AnchorConfig {
             allow_unauthenticated: false,
             max_lifetime: Lifetime::at_most(Duration::from_secs(600)),
             home_agent_preference: 0,
-            advertise_prefixes: false,
+            prefix_advertisements: PrefixAdvertisements::default(),
             refresh_advice: None,
             refresh_request: None,
             cookies_above: 10_000,

@@ -50,6 +50,8 @@ pub enum MessageKind {
     BindingError,
     /// ICMPv6 Parameter Problem.
     ParameterProblem,
+    /// ICMPv6 Destination Unreachable.
+    DestinationUnreachable,
 }
 
 impl MessageKind {
@@ -78,6 +80,7 @@ impl MessageKind {
             Self::Heartbeat => "heartbeat",
             Self::BindingError => "binding_error",
             Self::ParameterProblem => "parameter_problem",
+            Self::DestinationUnreachable => "destination_unreachable",
         }
     }
 }

@@ -80,6 +80,10 @@ drop_reasons! {
     Authenticator = "authenticator",
     /// A solicitation of prefixes from who is not bound, or not there.
     NoBinding = "no_binding",
+    /// A solicitation of prefixes, and none are advertised here.
+    PrefixAdvertisementsOff = "prefix_advertisements_off",
+    /// A packet for the link-local address of a mobile node that is away from its home link.
+    LinkLocal = "link_local",
     /// The acknowledgement of a revocation that is not outstanding.
     NoRevocation = "no_revocation",
     /// A heartbeat from an anchor that is not configured.

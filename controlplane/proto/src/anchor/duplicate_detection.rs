@@ -22,6 +22,8 @@ use super::timers::Timer;
 struct Tentative {
     update: Update,
     link: LinkId,
+    /// The addresses that are asked for.
+    targets: Vec<Ipv6Addr>,
     timer: TimerKey,
 }
 
@@ -38,40 +40,79 @@ impl TentativeRegistrations {
 }
 
 impl Anchor {
+    /// The addresses that have to be found free before a registration is accepted. RFC 6275 §10.3.1: "Unless this home agent
+    /// already has a binding for the given home address, the home agent MUST perform Duplicate Address Detection". "L=1: Defend
+    /// both the given non link-local unicast (home) address and the derived link-local": the latter is not ours before it was
+    /// asked for, so a refresh that is the first with the L bit has it tested too.
+    pub(crate) fn addresses_to_probe(&self, link: LinkId, update: &Update) -> Vec<Ipv6Addr> {
+        let home_address = update.home_address;
+        let derived = link_local_of(&home_address);
+        let is_bound = self.cache.bindings.contains_key(&home_address);
+        let home = (!is_bound).then_some(home_address);
+        let derives = update.flags.contains(BuFlags::LINK_LOCAL);
+        let derived = (derives && !self.proxies.contains(link, derived)).then_some(derived);
+        home.into_iter().chain(derived).collect()
+    }
+
+    /// Whether the link-local address that an update claims is another mobile node's: one that this anchor answers for, or is
+    /// about to. No question on the link would find that out.
+    pub(crate) fn link_local_is_anothers(&self, link: LinkId, update: &Update) -> bool {
+        if !update.flags.contains(BuFlags::LINK_LOCAL) {
+            return false;
+        }
+        let derived = link_local_of(&update.home_address);
+        let defended = self.proxies.home_addresses(link, derived).iter();
+        let mut defended = defended.filter_map(|home| self.cache.bindings.get(home));
+        let mut tentative = self.tentative.by_home.values();
+        defended.any(|binding| Some(binding.owner) != update.owner)
+            || tentative.any(|tentative| {
+                tentative.link == link
+                    && tentative.update.owner != update.owner
+                    && tentative.targets.contains(&derived)
+            })
+    }
+
     /// Probes the addresses of a registration; the answer follows when nobody has claimed them. An update that comes
     /// meanwhile takes the place of an older one, so that the mobile node gets the answer to what it has sent last.
     pub(crate) fn probe_before_binding(
         &mut self,
         now: Now,
         link: LinkId,
+        targets: Vec<Ipv6Addr>,
         update: Update,
     ) -> Result<Option<Acknowledgement>, SignallingDrop> {
         let home_address = update.home_address;
-        if let Some(tentative) = self.tentative.by_home.get_mut(&home_address) {
-            if !is_greater(update.sequence, tentative.update.sequence) {
-                return Err(SignallingDrop::DuplicateDetection);
-            }
-            tentative.update = update;
-            return Ok(None);
+        let tentative = self.tentative.by_home.get(&home_address);
+        if tentative
+            .is_some_and(|tentative| !is_greater(update.sequence, tentative.update.sequence))
+        {
+            return Err(SignallingDrop::DuplicateDetection);
         }
-        let derives = update.flags.contains(BuFlags::LINK_LOCAL);
+        if let Some(tentative) = self.tentative.by_home.get_mut(&home_address) {
+            // The first with the L bit has its link-local address tested from the beginning.
+            if targets
+                .iter()
+                .all(|target| tentative.targets.contains(target))
+            {
+                (tentative.update, tentative.targets) = (update, targets);
+                return Ok(None);
+            }
+            self.forget_tentative(&home_address);
+        }
         let timer = self.timers.schedule(
             now.deadline_ns(RETRANS_TIMER_NS),
             Timer::AddressIsFree(home_address),
         );
+        for target in targets.iter().copied() {
+            self.on_link(link, LinkAction::Probe { target });
+        }
         let tentative = Tentative {
             update,
             link,
+            targets,
             timer,
         };
         self.tentative.by_home.insert(home_address, tentative);
-        let target = home_address;
-        self.on_link(link, LinkAction::Probe { target });
-        // "L=1: Defend both the given non link-local unicast (home) address and the derived link-local."
-        if derives {
-            let target = link_local_of(&home_address);
-            self.on_link(link, LinkAction::Probe { target });
-        }
         Ok(None)
     }
 
@@ -88,15 +129,10 @@ impl Anchor {
     /// associated link local address, then the home agent MUST reject the complete Binding Update and MUST return a
     /// Binding Acknowledgement … 134".
     pub(crate) fn address_is_taken(&mut self, link: LinkId, address: &Ipv6Addr) {
-        let is_meant = |home: &Ipv6Addr, tentative: &Tentative| {
-            let derives = tentative.update.flags.contains(BuFlags::LINK_LOCAL);
-            tentative.link == link
-                && (home == address || (derives && link_local_of(home) == *address))
-        };
-        let taken = self
-            .tentative
-            .by_home
-            .extract_if(|home, t| is_meant(home, t));
+        let tentative = &mut self.tentative.by_home;
+        let taken = tentative.extract_if(|_, tentative| {
+            tentative.link == link && tentative.targets.contains(address)
+        });
         let taken: Vec<Tentative> = taken.map(|(_, tentative)| tentative).collect();
         for Tentative { update, timer, .. } in taken {
             self.timers.cancel(timer);

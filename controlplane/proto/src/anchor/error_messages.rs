@@ -1,4 +1,4 @@
-//! Binding Errors (RFC 6275 §9.3.3) and ICMPv6 Parameter Problems, both limited in rate.
+//! Binding Errors (RFC 6275 §9.3.3) and ICMPv6 errors, both limited in rate.
 
 use core::net::Ipv6Addr;
 
@@ -63,32 +63,36 @@ impl Anchor {
     }
 
     /// Tells the source that there is an octet which cannot be processed, "directly to the Source Address of the
-    /// packet" (RFC 6275 §9.2), limited in rate (RFC 4443 §2.4(f)).
+    /// packet" (RFC 6275 §9.2).
     pub(crate) fn parameter_problem(&mut self, now: Now, packet: &[u8], code: u8, pointer: u32) {
-        let Ok(view) = Ipv6View::new(packet) else {
-            return;
-        };
         let error = IcmpError::ParameterProblem { code, pointer };
-        if !may_answer(packet, error) {
-            return;
-        }
-        if !self.parameter_problems.take(now.mono_ns) {
-            self.counters.count_dropped(SignallingDrop::RateLimited);
-            return;
-        }
-        let mut out = vec![0; MIN_MTU];
-        if let Some(len) = write_error(
-            &mut out,
-            &self.config.address,
-            &view.source(),
-            error,
-            packet,
-        ) {
-            out.truncate(len);
+        if let Some(out) = self.icmp_error(now, packet, error) {
             let proof = Proof::None {
                 request_len: packet.len(),
             };
             self.transmit(MessageKind::ParameterProblem, code, out, proof);
         }
+    }
+
+    /// An ICMPv6 error about a packet, to its source, limited in rate (RFC 4443 §2.4(f)); `None` where there may be none.
+    pub(crate) fn icmp_error(
+        &mut self,
+        now: Now,
+        packet: &[u8],
+        error: IcmpError,
+    ) -> Option<Vec<u8>> {
+        let view = Ipv6View::new(packet).ok()?;
+        if !may_answer(packet, error) {
+            return None;
+        }
+        if !self.icmp_errors.take(now.mono_ns) {
+            self.counters.count_dropped(SignallingDrop::RateLimited);
+            return None;
+        }
+        let mut out = vec![0; MIN_MTU];
+        let own = &self.config.address;
+        let len = write_error(&mut out, own, &view.source(), error, packet)?;
+        out.truncate(len);
+        Some(out)
     }
 }

@@ -82,19 +82,39 @@ pub enum NeighborMessage {
 /// An address that the anchor answers for.
 #[derive(Debug)]
 struct Proxied {
-    link: LinkId,
+    /// The home addresses that it is answered for: itself, or all that a link-local address is derived from.
+    home_addresses: Vec<Ipv6Addr>,
     /// Advertisements that are still to be repeated, and when the next one is.
     repeats: u8,
     timer: Option<TimerKey>,
 }
 
-/// The addresses that the anchor answers for.
+/// The addresses that the anchor answers for. The same link-local address may be there on several links.
 #[derive(Debug, Default)]
 pub(crate) struct Proxies {
-    addresses: HashMap<Ipv6Addr, Proxied>,
+    addresses: HashMap<(LinkId, Ipv6Addr), Proxied>,
+}
+
+impl Proxies {
+    /// Whether an address is answered for.
+    pub(crate) fn contains(&self, link: LinkId, address: Ipv6Addr) -> bool {
+        self.addresses.contains_key(&(link, address))
+    }
+
+    /// The home addresses that an address is answered for.
+    pub(crate) fn home_addresses(&self, link: LinkId, address: Ipv6Addr) -> &[Ipv6Addr] {
+        let proxied = self.addresses.get(&(link, address));
+        proxied.map_or(&[], |proxied| &proxied.home_addresses)
+    }
 }
 
 impl Anchor {
+    /// Whether this anchor answers for an address on a link.
+    #[must_use]
+    pub fn answers_for(&self, link: LinkId, address: Ipv6Addr) -> bool {
+        self.proxies.contains(link, address)
+    }
+
     /// Takes a Neighbor Discovery message from a home link.
     pub fn handle_neighbor(&mut self, now: Now, link: LinkId, message: NeighborMessage) {
         self.handle_timeout(now);
@@ -119,8 +139,7 @@ impl Anchor {
     /// RFC 6275 §10.4.1: "the home agent MUST reply to the Neighbor Solicitation with a Neighbor Advertisement giving the
     /// home agent's own link-layer address as the link-layer address for the specified Target Address."
     fn answer_solicitation(&mut self, link: LinkId, source: Ipv6Addr, target: Ipv6Addr) {
-        let proxied = self.proxies.addresses.get(&target);
-        if proxied.is_none_or(|proxied| proxied.link != link) {
+        if !self.proxies.contains(link, target) {
             return;
         }
         // RFC 4861 §7.2.4: to all nodes where the source is unspecified, and then not solicited.
@@ -136,33 +155,42 @@ impl Anchor {
         self.on_link(link, advertise);
     }
 
-    /// Answers for an address from now on, and tells the link: "it MUST multicast onto the home link a Neighbor
-    /// Advertisement message on behalf of the mobile node" (RFC 6275 §10.4.1).
-    pub(crate) fn start_proxy(&mut self, now: Now, link: LinkId, address: Ipv6Addr) {
-        if self.proxies.addresses.contains_key(&address) {
+    /// Answers for an address of a home address from now on, and tells the link: "it MUST multicast onto the home link a
+    /// Neighbor Advertisement message on behalf of the mobile node" (RFC 6275 §10.4.1).
+    pub(crate) fn start_proxy(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        address: Ipv6Addr,
+        home_address: Ipv6Addr,
+    ) {
+        if let Some(proxied) = self.proxies.addresses.get_mut(&(link, address)) {
+            if !proxied.home_addresses.contains(&home_address) {
+                proxied.home_addresses.push(home_address);
+            }
             return;
         }
         let proxied = Proxied {
-            link,
+            home_addresses: vec![home_address],
             repeats: MAX_NEIGHBOR_ADVERTISEMENT,
             timer: None,
         };
-        self.proxies.addresses.insert(address, proxied);
+        self.proxies.addresses.insert((link, address), proxied);
         self.on_link(link, LinkAction::StartProxy { address });
-        self.advertise_again(now, address);
+        self.advertise_again(now, link, address);
     }
 
     /// "the home agent MAY retransmit this Neighbor Advertisement message up to MAX_NEIGHBOR_ADVERTISEMENT times to
     /// increase its reliability"
-    pub(crate) fn advertise_again(&mut self, now: Now, address: Ipv6Addr) {
-        let Some(proxied) = self.proxies.addresses.get_mut(&address) else {
+    pub(crate) fn advertise_again(&mut self, now: Now, link: LinkId, address: Ipv6Addr) {
+        let Some(proxied) = self.proxies.addresses.get_mut(&(link, address)) else {
             return;
         };
-        let link = proxied.link;
         proxied.repeats = proxied.repeats.saturating_sub(1);
         proxied.timer = (proxied.repeats > 0).then(|| {
             let at = now.deadline_ns(RETRANS_TIMER_NS);
-            self.timers.schedule(at, Timer::AdvertiseAgain(address))
+            self.timers
+                .schedule(at, Timer::AdvertiseAgain(link, address))
         });
         // "The Router (R) bit in the Advertisement MUST be set to zero." "The Solicited (S) flag … MUST NOT be set".
         // "The Override (O) flag in the Advertisement MUST be set".
@@ -176,15 +204,20 @@ impl Anchor {
     }
 
     /// RFC 6275 §10.3.2: the home agent "MUST stop intercepting packets on the mobile node's home link that are addressed to
-    /// the mobile node".
-    pub(crate) fn stop_proxy(&mut self, address: Ipv6Addr) {
-        let Some(proxied) = self.proxies.addresses.remove(&address) else {
+    /// the mobile node". A link-local address stays until no home address needs it.
+    pub(crate) fn stop_proxy(&mut self, link: LinkId, address: Ipv6Addr, home_address: Ipv6Addr) {
+        let Some(proxied) = self.proxies.addresses.get_mut(&(link, address)) else {
             return;
         };
+        proxied.home_addresses.retain(|home| *home != home_address);
+        if !proxied.home_addresses.is_empty() {
+            return;
+        }
         if let Some(timer) = proxied.timer {
             self.timers.cancel(timer);
         }
-        self.on_link(proxied.link, LinkAction::StopProxy { address });
+        self.proxies.addresses.remove(&(link, address));
+        self.on_link(link, LinkAction::StopProxy { address });
     }
 
     pub(crate) fn on_link(&mut self, link: LinkId, action: LinkAction) {

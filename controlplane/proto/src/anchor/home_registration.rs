@@ -130,14 +130,19 @@ impl Anchor {
         if let Some(refused) = self.refusal_of_registration(update) {
             return Ok(Some(refused));
         }
-        // RFC 6275 §10.3.1: "Unless this home agent already has a binding for the given home address, the home agent MUST
-        // perform Duplicate Address Detection on the mobile node's home link before returning the Binding Acknowledgement."
-        match self.home_link(home_address) {
-            Some(link) if !self.cache.bindings.contains_key(home_address) => {
-                self.probe_before_binding(now, link, update.clone())
-            }
-            _ => Ok(Some(self.accept_registration(now, update))),
+        let Some(link) = self.home_link(home_address) else {
+            return Ok(Some(self.accept_registration(now, update)));
+        };
+        if self.link_local_is_anothers(link, update) {
+            return Ok(Some(update.acknowledge(status::DAD_FAILED)));
         }
+        let targets = self.addresses_to_probe(link, update);
+        if !targets.is_empty() {
+            return self.probe_before_binding(now, link, targets, update.clone());
+        }
+        // A refresh that claims nothing new overtakes one that did.
+        self.forget_tentative(home_address);
+        Ok(Some(self.accept_registration(now, update)))
     }
 
     /// Whether the home address is the mobile node's: by configuration, or as its DHoA.

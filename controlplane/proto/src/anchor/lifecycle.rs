@@ -163,13 +163,16 @@ impl Anchor {
             self.emit(prefix, change);
         }
         self.schedule_refresh_request(now, &home_address);
+        if kind == PoolKind::Home {
+            self.watch_prefixes(now, home_address);
+        }
         if let Some(link) = link {
-            self.start_proxy(now, link, home_address);
+            self.start_proxy(now, link, home_address, home_address);
             let derived = link_local_of(&home_address);
             if link_local {
-                self.start_proxy(now, link, derived);
+                self.start_proxy(now, link, derived, home_address);
             } else {
-                self.stop_proxy(derived);
+                self.stop_proxy(link, derived, home_address);
             }
         }
         true
@@ -188,6 +191,7 @@ impl Anchor {
         };
         self.forget_departure(home_address);
         self.forget_delivery(home_address);
+        self.forget_tentative(home_address);
         for timer in [binding.timer, binding.refresh_timer].into_iter().flatten() {
             self.timers.cancel(timer);
         }
@@ -206,9 +210,9 @@ impl Anchor {
             }
         }
         // RFC 6275 §10.3.2: the home agent "MUST stop intercepting packets on the mobile node's home link".
-        if pool_link.is_some() {
-            self.stop_proxy(*home_address);
-            self.stop_proxy(link_local_of(home_address));
+        if let Some(link) = pool_link {
+            self.stop_proxy(link, *home_address, *home_address);
+            self.stop_proxy(link, link_local_of(home_address), *home_address);
         }
         self.counters.count_released(reason);
         self.emit(

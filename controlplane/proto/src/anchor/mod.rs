@@ -35,6 +35,7 @@ mod home_sequence;
 mod home_update;
 mod inspect;
 mod lifecycle;
+mod link_local;
 mod mobile_nodes;
 mod pool;
 mod prefix_end;
@@ -56,7 +57,10 @@ mod used_number;
 use std::collections::VecDeque;
 
 pub use binding_cache::FlowMode;
-pub use config::{AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, Roles};
+pub use config::{
+    AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, PrefixAdvertisements,
+    PrefixDelivery, Roles,
+};
 pub use config_check::ConfigError;
 pub use correspondent::RouteOptimization;
 pub use counters::{AnchorCounters, CounterSample, MessageKind};
@@ -115,7 +119,7 @@ pub struct Anchor {
     directory: Directory,
     timers: TimerWheel<Timer>,
     binding_errors: TokenBucket,
-    parameter_problems: TokenBucket,
+    icmp_errors: TokenBucket,
     counters: AnchorCounters,
     events: u64,
     actions: VecDeque<AnchorAction>,
@@ -157,7 +161,7 @@ impl Anchor {
             directory,
             timers: TimerWheel::new(now.mono_ns),
             binding_errors: TokenBucket::new(errors_per_second, now.mono_ns),
-            parameter_problems: TokenBucket::new(errors_per_second, now.mono_ns),
+            icmp_errors: TokenBucket::new(errors_per_second, now.mono_ns),
             counters: AnchorCounters::default(),
             events: 0,
             actions: VecDeque::new(),

@@ -5,7 +5,7 @@
 
 use core::net::Ipv6Addr;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use ipnet::Ipv6Net;
 use thiserror::Error;
 
@@ -17,6 +17,7 @@ use super::directory::Directory;
 use super::events::ReleaseReason;
 use super::mobile_nodes::MnIndex;
 use super::pool::{Pool, Pools};
+use super::prefix_lifetime::PrefixLifetimes;
 use super::rate_limit::TokenBucket;
 use crate::time::Now;
 
@@ -62,7 +63,7 @@ impl Anchor {
         self.check_what_is_fixed(&config)?;
         self.check_pools_in_use(now, &config.pools)?;
 
-        self.replace_pools(now, &config.pools);
+        let changed_prefixes = self.replace_pools(now, &config.pools);
         self.nodes
             .replace(core::mem::take(&mut config.security_associations));
         self.coverage = Directory::of_own_coverage(&config);
@@ -70,13 +71,14 @@ impl Anchor {
         let errors_per_second = config.limits.errors_per_second;
         if errors_per_second != self.config.limits.errors_per_second {
             self.binding_errors = TokenBucket::new(errors_per_second, now.mono_ns);
-            self.parameter_problems = TokenBucket::new(errors_per_second, now.mono_ns);
+            self.icmp_errors = TokenBucket::new(errors_per_second, now.mono_ns);
         }
         config.epoch = self.config.epoch;
         config.heartbeat.restart_counter = self.config.heartbeat.restart_counter;
         config.sequence_state_lost = self.config.sequence_state_lost;
         config.home_sequence_state_lost = self.config.home_sequence_state_lost;
         self.config = config;
+        self.follow_prefix_configuration(now, &changed_prefixes);
 
         let bindings = self.cache.bindings.values();
         let known = self.nodes.associations();
@@ -119,7 +121,10 @@ impl Anchor {
         }
     }
 
-    fn replace_pools(&mut self, now: Now, pools: &[PoolConfig]) {
+    /// Gives the prefixes that are new, or have other lifetimes.
+    fn replace_pools(&mut self, now: Now, pools: &[PoolConfig]) -> Vec<Ipv6Net> {
+        let known = self.pools.iter().map(|pool| (pool.prefix, pool.lifetimes));
+        let known: HashMap<Ipv6Net, PrefixLifetimes> = known.collect();
         let places = self.pools.replace(pools, now);
         self.schedule_prefix_ends();
         let new_place = |old: usize| places.get(old).copied().flatten();
@@ -139,6 +144,9 @@ impl Anchor {
         for home_address in homeless {
             self.forget_quarantine(&home_address);
         }
+        let pools = self.pools.iter();
+        let changed = pools.filter(|pool| known.get(&pool.prefix) != Some(&pool.lifetimes));
+        changed.map(|pool| pool.prefix).collect()
     }
 
     fn may_stay(&self, binding: &Binding) -> bool {

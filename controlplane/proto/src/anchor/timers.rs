@@ -4,6 +4,7 @@ use core::net::Ipv6Addr;
 
 use super::Anchor;
 use super::events::ReleaseReason;
+use super::home_link::LinkId;
 use crate::time::Now;
 
 /// What happens later.
@@ -14,13 +15,15 @@ pub(crate) enum Timer {
     /// Answers of the security association with this SPI get old.
     AnswersGetOld(u32),
     /// An unsolicited advertisement of a proxied address is repeated.
-    AdvertiseAgain(Ipv6Addr),
+    AdvertiseAgain(LinkId, Ipv6Addr),
     /// Nobody on the home link has claimed the address.
     AddressIsFree(Ipv6Addr),
     /// The prefix of a pool gets invalid.
     PrefixEnds(ipnet::Ipv6Net),
-    /// A mobile node is told of its prefixes.
+    /// A mobile node is told of its prefixes unasked.
     PrefixDeliveryDue(Ipv6Addr),
+    /// A mobile node that has asked for its prefixes too often is answered.
+    PrefixAnswerDue(Ipv6Addr),
     /// A mobile node is asked to leave again.
     DepartureDue(Ipv6Addr),
     /// Another anchor is asked whether it lives.
@@ -43,9 +46,10 @@ impl Anchor {
             Timer::QuarantineEnds(home_address) => {
                 self.forget_quarantine(&home_address);
             }
-            Timer::AdvertiseAgain(address) => self.advertise_again(now, address),
+            Timer::AdvertiseAgain(link, address) => self.advertise_again(now, link, address),
             Timer::AddressIsFree(home_address) => self.address_is_free(now, &home_address),
             Timer::PrefixDeliveryDue(home_address) => self.deliver_prefixes(now, &home_address),
+            Timer::PrefixAnswerDue(home_address) => self.answer_owed(now, &home_address),
             Timer::DepartureDue(home_address) => self.ask_again(now, &home_address),
             Timer::HeartbeatDue(address) => self.ask_peer(now, address),
             Timer::CorrespondentEnds(home_address) => self.correspondent_ends(now, home_address),

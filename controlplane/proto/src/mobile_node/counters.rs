@@ -48,6 +48,10 @@ counters! {
     authentication_failures,
     /// Answers whose MESG-ID is not the one sent.
     mesg_id_mismatches,
+    /// Mobile Prefix Advertisements of the home agent.
+    prefix_advertisements,
+    /// Mobile Prefix Solicitations sent.
+    prefix_solicitations_sent,
     /// Binding Errors.
     binding_errors,
     /// Cookies that were asked for.

@@ -21,6 +21,7 @@ mod flows;
 mod home;
 mod mesg_id;
 mod pace;
+mod prefix;
 mod receive;
 mod registration;
 mod selection;
@@ -106,7 +107,7 @@ impl MobileNode {
         })
     }
 
-    /// Takes an IPv6 packet that carries a Mobility Header.
+    /// Takes an IPv6 packet that carries a Mobility Header, or a Mobile Prefix Advertisement.
     pub fn handle_packet(&mut self, now: Now, packet: &[u8]) {
         self.receive(now, packet);
         self.drive(now);

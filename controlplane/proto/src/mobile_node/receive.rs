@@ -4,7 +4,7 @@ use core::net::Ipv6Addr;
 
 use dhp_wire::codepoints::{DmipType, binding_error_status, status};
 use dhp_wire::mobility::{AuthOption, Dmip, DmipHeader, Message, MobilityHeader};
-use dhp_wire::packet::MobilityPacket;
+use dhp_wire::packet::{IcmpPacket, MobilityPacket};
 
 use super::MobileNode;
 use super::contents::Contents;
@@ -25,7 +25,10 @@ impl MobileNode {
         let length = u64::try_from(octets.len()).unwrap_or(u64::MAX);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(length);
         let Ok(packet) = MobilityPacket::parse(octets) else {
-            return count(&mut self.counters.malformed);
+            return match IcmpPacket::parse(octets) {
+                Ok(packet) => self.receive_icmpv6(now, &packet),
+                Err(_) => count(&mut self.counters.malformed),
+            };
         };
         // RFC 6275 §9.2: "The checksum must be verified".
         if !packet.checksum_is_valid() {

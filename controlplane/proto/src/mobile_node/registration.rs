@@ -6,6 +6,7 @@ use crate::auth::Key;
 use crate::time::NANOS_PER_SECOND;
 
 use super::mesg_id::MesgIdClock;
+use super::prefix::Solicitation;
 
 /// A Lifetime field that never ends (profile 1, section 4.1).
 const INFINITE: u16 = u16::MAX;
@@ -176,6 +177,8 @@ pub(super) struct HomeRegistration {
     /// Whether the home agent has asked for MESG-ID.
     pub(super) mesg_id: bool,
     pub(super) round_trip_ns: Option<u64>,
+    /// The last question for the prefixes at home.
+    pub(super) solicitation: Option<Solicitation>,
     sequence: u16,
 }
 
@@ -190,6 +193,7 @@ impl HomeRegistration {
             refused: None,
             mesg_id: false,
             round_trip_ns: None,
+            solicitation: None,
             sequence: first_sequence,
         }
     }

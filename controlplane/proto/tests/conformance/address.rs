@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-const NAMES: [(&str, &str); 20] = [
+const NAMES: [(&str, &str); 23] = [
     ("ANCHOR", "2001:db8:d::1"),
     ("ANCHOR2", "2001:db8:e::1"),
     ("COA", "2001:db8:a::100"),
@@ -10,11 +10,14 @@ const NAMES: [(&str, &str); 20] = [
     ("COA3", "2001:db8:c::100"),
     ("HOME", "2001:db8:1:1::100"),
     ("HOME2", "2001:db8:1:1::200"),
+    ("TWIN", "2001:db8:1:2::100"),
+    ("TWIN2", "2001:db8:1:2::200"),
     ("NOBODYS", "2001:db8:1:1::999"),
     ("FOREIGN", "2001:db8:77::1"),
     ("DHOA", "2001:db8:d:1::7"),
     ("NEIGHBOR", "2001:db8:1:1::55"),
     ("LINKLOCAL", "fe80::100"),
+    ("LINKLOCAL2", "fe80::200"),
     ("ROUTER", "fe80::5"),
     ("ROUTER2", "fe80::6"),
     ("HA2", "2001:db8:1:1::2"),

@@ -13,8 +13,8 @@ use crate::output::Output;
 use crate::words::{Words, octets};
 use crate::world::HOME_LINK;
 
-/// - `ra [from=ROUTER] [no-h] [life=] [preference= ha-life=] [address=…] [valid=] [no-r]`: a Router Advertisement on the home
-///   link; `address=` may stand more than once.
+/// - `ra [from=ROUTER] [no-h] [life=] [preference= ha-life=] [address=…] [valid=] [preferred=] [no-r]`: a Router
+///   Advertisement on the home link; `address=` may stand more than once.
 /// - `dhaad [from=COA] [to=HOMEANYCAST] [id=]`, `mps [from=COA] [hao=HOME] [id=]`.
 /// - `nd data= from= to= [hop=]`: any Neighbor Discovery message on the home link.
 ///
@@ -105,7 +105,7 @@ fn advertisement(words: &Words) -> Builder {
             prefix_len: 64,
             flags: prefix_flag::ON_LINK | prefix_flag::AUTONOMOUS | router,
             valid_lifetime_s: words.number_or("valid", 3600) as u32,
-            preferred_lifetime_s: 600,
+            preferred_lifetime_s: words.number_or("preferred", 600) as u32,
             prefix: address::read(name),
         }));
     }
@@ -133,20 +133,28 @@ pub fn read(packet: &[u8]) -> Option<Output> {
                 .with("addresses", names.join(","))
         }
         Body::MobilePrefixAdvertisement { identifier, flags } => {
-            let mut output = Output::new("mpa")
+            let prefixes: Vec<PrefixInformation> = message
+                .options
+                .iter()
+                .map(|option| match option {
+                    Ok(NdOption::Prefix(prefix)) => prefix,
+                    option => panic!("only prefixes: {option:?}"),
+                })
+                .collect();
+            let all = |field: &dyn Fn(&PrefixInformation) -> String| {
+                let fields: Vec<String> = prefixes.iter().map(field).collect();
+                fields.join(",")
+            };
+            Output::new("mpa")
                 .with("id", identifier)
-                .with("flags", flags);
-            for option in &message.options {
-                let Ok(NdOption::Prefix(prefix)) = option else {
-                    panic!("only prefixes: {option:?}");
-                };
-                output = output
-                    .with("prefix", format!("{}/{}", prefix.prefix, prefix.prefix_len))
-                    .with("prefix-flags", format!("{:#x}", prefix.flags))
-                    .with("valid", prefix.valid_lifetime_s)
-                    .with("preferred", prefix.preferred_lifetime_s);
-            }
-            output
+                .with("flags", flags)
+                .with(
+                    "prefix",
+                    all(&|of| format!("{}/{}", of.prefix, of.prefix_len)),
+                )
+                .with("prefix-flags", all(&|of| format!("{:#x}", of.flags)))
+                .with("valid", all(&|of| of.valid_lifetime_s.to_string()))
+                .with("preferred", all(&|of| of.preferred_lifetime_s.to_string()))
         }
         _ => return None,
     };

@@ -55,6 +55,7 @@ pub fn check(directory: &Path, cases: &[Case]) -> Result<(), String> {
     let mut page = String::from(HEADING);
     let total: usize = cases.iter().map(|case| case.links.len()).sum();
     let _ = writeln!(page, "\n{} cases, {total} runs.", cases.len());
+    page.push_str(DIFFERENCES);
     for line in text.lines().map(str::trim) {
         if let Some(heading) = line.strip_prefix("# ") {
             let _ = write!(page, "\n## {heading}\n\n{TABLE}");
@@ -138,6 +139,24 @@ const HEADING: &str = "# Duties of a home agent and correspondent, and what meet
 
 Made from `tests/conformance/duties.txt` and the titles of the cases in `tests/conformance/cases`; a test keeps it in step. M: MUST,
 S: SHOULD, m: MAY. Unless another RFC is named, sections are RFC 6275's.
+";
+
+/// What is not as the RFC has it, on purpose, and what that means for others.
+const DIFFERENCES: &str = "
+## What a plain RFC 6275 mobile node finds different
+
+- **There is no IPsec** (RFC 3776, RFC 4877; rows SEC-1, RR-11, TN-8), though RFC 6275 has it mandatory. Binding Updates and
+  Acknowledgements, revocations and Home Agent Switches carry the mobility message authentication of RFC 4285 in its place, DMIPv6
+  messages the same option with a key for each anchor. A mobile node that knows IPsec alone cannot register. What passes through the
+  tunnel, Home Test messages too, is neither encrypted nor authenticated, nor are Mobile Prefix Solicitations and Advertisements:
+  `deploy/SECURITY.md` says what follows from that for who runs it.
+- **A sequence number stays in force after its binding has expired**, where §9.5.1 has any number accepted (row BU-6): without IPsec a
+  recorded update would bring an old care-of address back. The 135 names the number to go on from, and a fresh timestamp of RFC 4285
+  makes any number good.
+- **Tunnel packets from the previous care-of address are taken for 2 s after a handoff**, where §10.4.5 has the primary one alone (row
+  TN-7): they are in flight when the Binding Update arrives.
+- **Home Agent Address Discovery Replies have at most three times the length of the request** (row DH-2): requests are not
+  authenticated.
 ";
 
 const TABLE: &str = "| id | section | level | duty | file | cases and tests |

@@ -19,6 +19,8 @@ use crate::world::{HOME_LINK, World};
 /// - `bra …`, `heartbeat …`, `be …`, see `departure`; `ra …`, `dhaad …`, `mps …`, `nd …`, see `discovery`.
 /// - `mh type= data= [proto=] [len=]`: any Mobility Header.
 /// - `data hao= [from=] [to=]`: a UDP packet with a Home Address option that no binding is known of.
+/// - `local from= to=`: a UDP packet on the home link to a link-local address.
+/// - `reload …` with other settings, see `world`.
 /// - `wait seconds`; `restart` with the kept numbers alone.
 /// - `ns [from=] target=`, `na target=`: Neighbor Discovery on the home link.
 /// - `revoke [home=] [trigger=]`, `switch [home=] [to=…,…] [remaining=]`, `release home=`, `used home=`, `drain`, `undrain`, `prefix [valid=] [preferred=]`: commands.
@@ -50,6 +52,11 @@ pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
             let packet = data(words);
             world.anchor.handle_unbound_home_address(now, &packet);
         }
+        "local" => {
+            let packet = local(words);
+            world.anchor.handle_link_local(now, HOME_LINK, &packet);
+        }
+        "reload" => world.reload(words),
         "restart" => world.restart(),
         "wait" => return world.wait(words.subject().parse().unwrap()),
         "ns" => {
@@ -129,6 +136,14 @@ fn data(words: &Words) -> Vec<u8> {
     packet.extend(destination.octets());
     packet.extend([17, 2, 1, 2, 0, 0, 0xc9, 16]);
     packet.extend(words.address("hao").unwrap().octets());
+    packet.extend([0; 8]);
+    packet
+}
+
+fn local(words: &Words) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0, 0, 8, 17, 64];
+    packet.extend(words.address("from").unwrap().octets());
+    packet.extend(words.address("to").unwrap().octets());
     packet.extend([0; 8]);
     packet
 }

@@ -13,6 +13,11 @@ use crate::words::{Words, number, octets};
 
 /// The association of mobile node 1 (owns HOME and DHOA), 2 (owns HOME2), or another that no anchor knows.
 pub fn association(number: u8) -> SecurityAssociation {
+    association_with(number, &[])
+}
+
+/// The same, with more home addresses.
+pub fn association_with(number: u8, more: &[&str]) -> SecurityAssociation {
     let home_addresses: &[&str] = match number {
         1 => &["HOME", "DHOA"],
         2 => &["HOME2"],
@@ -21,6 +26,7 @@ pub fn association(number: u8) -> SecurityAssociation {
     let permissions = Permissions {
         home_addresses: home_addresses
             .iter()
+            .chain(more)
             .map(|name| address::read(name))
             .collect(),
         max_dhoas: 4,

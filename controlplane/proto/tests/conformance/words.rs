@@ -14,6 +14,11 @@ impl Words {
         Self(line.split_whitespace().map(str::to_owned).collect())
     }
 
+    /// These, and behind them others, which matter where these say nothing.
+    pub fn before(&self, others: &Self) -> Self {
+        Self(self.0.iter().chain(&others.0).cloned().collect())
+    }
+
     /// The first word.
     pub fn kind(&self) -> &str {
         self.0.first().map_or("", String::as_str)

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use dhp_proto::anchor::{
     Anchor, AnchorAction, AnchorConfig, HeartbeatConfig, Limits, LinkAction, LinkId, PoolConfig,
-    PoolKind, PrefixLifetimes, Roles, SignallingDrop, UsedNumber,
+    PoolKind, PrefixAdvertisements, PrefixDelivery, PrefixLifetimes, Roles, SignallingDrop,
+    UsedNumber,
 };
 use dhp_proto::time::Now;
 use dhp_wire::mobility::Lifetime;
 
 use crate::address;
-use crate::mobile_node::association;
+use crate::mobile_node::{association, association_with};
 use crate::return_routability::Tokens;
 use crate::script::Link;
 use crate::words::Words;
@@ -40,53 +41,13 @@ pub struct World {
 impl World {
     /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
+    /// `second-prefix` on the same link, with TWIN and TWIN2 for mobile node 1;
     /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
-    /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent, `advertise-prefixes`.
+    /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent; `advertise=off` or `solicited`,
+    /// `max-interval=` and `min-interval=` of Mobile Prefix Advertisements in seconds.
     pub fn new(given: &Words, link: Link) -> Self {
-        let seconds = |key| given.number(key).map(Duration::from_secs);
-        let home = PoolConfig {
-            link: (link == Link::Real).then_some(HOME_LINK),
-            lifetimes: PrefixLifetimes {
-                valid: seconds("valid"),
-                preferred: seconds("preferred"),
-            },
-            ..PoolConfig::new("2001:db8:1:1::/64".parse().unwrap(), PoolKind::Home)
-        };
-        let dhoas = PoolConfig::new("2001:db8:d:1::/64".parse().unwrap(), PoolKind::Dhoa);
-        let plain = AnchorConfig::new(address::read("ANCHOR"));
-        let roles = given.get("roles").map_or(plain.roles, |letters| Roles {
-            dhp: letters.contains('d'),
-            home_agent: letters.contains('h'),
-            locator: letters.contains('l'),
-        });
-        let config = AnchorConfig {
-            roles,
-            pools: vec![dhoas, home],
-            security_associations: vec![association(1), association(2)],
-            limits: Limits {
-                max_home_addresses: given.number_or("max-home", 1000) as usize,
-                max_correspondents: given.number_or("max-correspondents", 1000) as usize,
-                errors_per_second: given.number_or("errors", 1000) as u32,
-            },
-            max_lifetime: Lifetime(given.number_or("max-life", 900) as u16),
-            refresh_advice: given
-                .number("refresh-advice")
-                .map(|units| Lifetime(units as u16)),
-            refresh_request: seconds("refresh-request"),
-            home_agent_preference: given.number_or("preference", 0) as u16,
-            advertise_prefixes: given.has("advertise-prefixes"),
-            heartbeat: HeartbeatConfig {
-                peers: given.address("peer").into_iter().collect(),
-                restart_counter: given.number_or("restarts", 0) as u32,
-                ..HeartbeatConfig::default()
-            },
-            allow_unauthenticated: given.has("unauthenticated"),
-            is_correspondent: given.has("correspondent"),
-            home_sequence_state_lost: given.has("numbers-lost"),
-            ..plain
-        };
         let mut world = Self {
-            anchor: Anchor::new(config, START, [7; 32]).unwrap(),
+            anchor: Anchor::new(configuration(given, link), START, [7; 32]).unwrap(),
             now: START,
             tokens: Tokens::default(),
             given: given.clone(),
@@ -96,6 +57,13 @@ impl World {
         };
         world.remember_drops();
         world
+    }
+
+    /// Another configuration: `changes` are settings as above.
+    pub fn reload(&mut self, changes: &Words) {
+        self.given = changes.before(&self.given);
+        let config = configuration(&self.given, self.link);
+        self.anchor.reconfigure(self.now, config).unwrap();
     }
 
     /// Has later questions about drops mean those from here on.
@@ -155,6 +123,70 @@ impl World {
         self.anchor.handle_timeout(self.now);
         actions.extend(self.take_actions());
         actions
+    }
+}
+
+/// The configuration that settings describe.
+fn configuration(given: &Words, link: Link) -> AnchorConfig {
+    let seconds = |key| given.number(key).map(Duration::from_secs);
+    let home = PoolConfig {
+        link: (link == Link::Real).then_some(HOME_LINK),
+        lifetimes: PrefixLifetimes {
+            valid: seconds("valid"),
+            preferred: seconds("preferred"),
+        },
+        ..PoolConfig::new("2001:db8:1:1::/64".parse().unwrap(), PoolKind::Home)
+    };
+    // Mobile nodes can have an address with the same interface identifier there.
+    let second = PoolConfig {
+        link: home.link,
+        ..PoolConfig::new("2001:db8:1:2::/64".parse().unwrap(), PoolKind::Home)
+    };
+    let second = given.has("second-prefix").then_some(second);
+    let twins: &[&str] = match second {
+        Some(_) => &["TWIN", "TWIN2"],
+        None => &[],
+    };
+    let dhoas = PoolConfig::new("2001:db8:d:1::/64".parse().unwrap(), PoolKind::Dhoa);
+    let plain = AnchorConfig::new(address::read("ANCHOR"));
+    let roles = given.get("roles").map_or(plain.roles, |letters| Roles {
+        dhp: letters.contains('d'),
+        home_agent: letters.contains('h'),
+        locator: letters.contains('l'),
+    });
+    AnchorConfig {
+        roles,
+        pools: [dhoas, home].into_iter().chain(second).collect(),
+        security_associations: vec![association_with(1, twins), association(2)],
+        limits: Limits {
+            max_home_addresses: given.number_or("max-home", 1000) as usize,
+            max_correspondents: given.number_or("max-correspondents", 1000) as usize,
+            errors_per_second: given.number_or("errors", 1000) as u32,
+        },
+        max_lifetime: Lifetime(given.number_or("max-life", 900) as u16),
+        refresh_advice: given
+            .number("refresh-advice")
+            .map(|units| Lifetime(units as u16)),
+        refresh_request: seconds("refresh-request"),
+        home_agent_preference: given.number_or("preference", 0) as u16,
+        prefix_advertisements: PrefixAdvertisements {
+            delivery: match given.get("advertise") {
+                Some("off") => PrefixDelivery::Off,
+                Some("solicited") => PrefixDelivery::Solicited,
+                _ => PrefixDelivery::On,
+            },
+            max_interval: seconds("max-interval").unwrap_or(Duration::from_secs(86_400)),
+            min_interval: seconds("min-interval").unwrap_or(Duration::from_secs(600)),
+        },
+        heartbeat: HeartbeatConfig {
+            peers: given.address("peer").into_iter().collect(),
+            restart_counter: given.number_or("restarts", 0) as u32,
+            ..HeartbeatConfig::default()
+        },
+        allow_unauthenticated: given.has("unauthenticated"),
+        is_correspondent: given.has("correspondent"),
+        home_sequence_state_lost: given.has("numbers-lost"),
+        ..plain
     }
 }
 

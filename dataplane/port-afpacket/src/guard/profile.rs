@@ -20,7 +20,7 @@ const ROUTING_TYPE_MOBILE_IPV6: u8 = 2;
 pub enum Profile {
     /// On a worker's port: the kernel forwards nothing, and gets what is for the box itself except tunnels, routing headers,
     /// destination options and mobility, which it would answer with a Parameter Problem. Neighbour discovery, multicast,
-    /// link-local and all that is not IPv6 stay the kernel's.
+    /// its link-local addresses and all that is not IPv6 stay the kernel's.
     Anchor,
     /// On an access interface of a mobile node: the kernel gets all except tunnels, type 2 routing headers and mobility that
     /// are for this node.
@@ -32,7 +32,11 @@ type Rule = (&'static [Expression], &'static str);
 const ANCHOR: &[Rule] = &[
     (&[NotIpv6, Accept], "not IPv6"),
     (&[octet(DESTINATION, 0xff), Accept], "multicast"),
-    (&[LINK_LOCAL, Accept], "link-local"),
+    // Of others it would be sent back to the link, with a redirect: of mobile nodes that are away (RFC 6275 §10.4.2).
+    (
+        &[LINK_LOCAL, DestinationIsLocal(true), Accept],
+        "link-local",
+    ),
     (&[first(next_header::IPV6), Drop], "tunnel"),
     (&[DestinationIsLocal(false), Drop], "the worker forwards"),
     (&[first(next_header::ROUTING), Drop], "routing header"),

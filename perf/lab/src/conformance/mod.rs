@@ -3,10 +3,11 @@
 //! ```text
 //!  mobile node  ── core0 ─┐
 //!                         box (dhpd)
-//!  correspondent ── cn0 ──┘
+//!  correspondent ── cn0 ──┤
+//!  home link    ── home0 ─┘
 //! ```
 //!
-//! Mobile node and correspondent are a script on scapy (`perf/lab/mobile-node`), which shares no code with the appliance: it
+//! Mobile node, correspondent and the hosts of the home link are a script on scapy (`perf/lab/mobile-node`), which shares no code with the appliance: it
 //! builds each message by itself, and checks each field of each answer against the RFCs.
 
 mod script;

@@ -14,14 +14,23 @@ use crate::children::{Output, Program, Running};
 use crate::stop::Stop;
 
 /// The script's modules, so that the lab is one file to carry around.
-const MODULES: [(&str, &str); 10] = [
+const MODULES: [(&str, &str); 13] = [
     (MAIN, include_str!("../../mobile-node/scripted_mn.py")),
     ("checks.py", include_str!("../../mobile-node/checks.py")),
+    (
+        "home_link.py",
+        include_str!("../../mobile-node/home_link.py"),
+    ),
     ("leaving.py", include_str!("../../mobile-node/leaving.py")),
     ("link.py", include_str!("../../mobile-node/link.py")),
     ("messages.py", include_str!("../../mobile-node/messages.py")),
     ("node.py", include_str!("../../mobile-node/node.py")),
+    ("record.py", include_str!("../../mobile-node/record.py")),
     ("refusing.py", include_str!("../../mobile-node/refusing.py")),
+    (
+        "returning.py",
+        include_str!("../../mobile-node/returning.py"),
+    ),
     ("serving.py", include_str!("../../mobile-node/serving.py")),
     ("steps.py", include_str!("../../mobile-node/steps.py")),
     ("world.py", include_str!("../../mobile-node/world.py")),
@@ -34,6 +43,9 @@ const STEPS_FAILED: i32 = 3;
 /// How long it may take to end behind its last step.
 const END: Duration = Duration::from_secs(10);
 
+/// Below the text of a line of the timeline.
+const INDENT: &str = "               ";
+
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepOutcome {
@@ -41,24 +53,33 @@ pub struct StepOutcome {
     pub section: String,
     /// What it says.
     pub title: String,
-    /// What was seen instead, if so.
-    pub seen: Option<String>,
+    /// What was expected to come, in its order.
+    pub expected: Vec<String>,
+    /// What came.
+    pub seen: Vec<String>,
+    /// What was not as the RFC says.
+    pub wrong: Option<String>,
 }
 
 impl StepOutcome {
     /// Whether it was as the RFC says.
     pub fn holds(&self) -> bool {
-        self.seen.is_none()
+        self.wrong.is_none()
     }
 }
 
 impl fmt::Display for StepOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.section, self.title)?;
-        match &self.seen {
-            Some(seen) => write!(f, ": {seen}"),
-            None => Ok(()),
+        if let Some(wrong) = &self.wrong {
+            write!(f, ": {wrong}")?;
         }
+        for (what, lines) in [("expected", &self.expected), ("seen", &self.seen)] {
+            for line in lines {
+                write!(f, "\n{INDENT}{what:8} {line}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -136,16 +157,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_that_failed_says_what_was_seen() {
-        let line = r#"{"section": "RFC 6275 §9.2", "title": "silence", "seen": "answered"}"#;
+    fn a_step_that_failed_says_what_is_wrong() {
+        let line = r#"{"section": "RFC 6275 §9.2", "title": "silence", "expected": ["no answer"],
+            "seen": ["Binding Error Status 2"], "wrong": "answered"}"#;
         let step: StepOutcome = serde_json::from_str(line).unwrap();
         assert!(!step.holds());
-        assert_eq!(step.to_string(), "RFC 6275 §9.2: silence: answered");
+        let text = step.to_string();
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        let told = [
+            "RFC 6275 §9.2: silence: answered",
+            "expected no answer",
+            "seen     Binding Error Status 2",
+        ];
+        assert_eq!(lines, told);
     }
 
     #[test]
-    fn a_step_that_holds_has_seen_nothing_else() {
-        let line = r#"{"section": "RFC 6275 §9.2", "title": "silence", "seen": null}"#;
+    fn a_step_that_holds_has_nothing_wrong() {
+        let line = r#"{"section": "RFC 6275 §9.2", "title": "silence", "expected": [], "seen": [], "wrong": null}"#;
         let step: StepOutcome = serde_json::from_str(line).unwrap();
         assert!(step.holds());
         assert_eq!(step.to_string(), "RFC 6275 §9.2: silence");

@@ -1,4 +1,5 @@
-//! Two namespaces and two wires: outside, where mobile node and correspondent are, and the appliance.
+//! Two namespaces and three wires: outside, where mobile nodes, correspondent and the hosts of a home link are, and the
+//! appliance.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,19 +25,34 @@ const HOME: &str = "2001:db8:1:1::100";
 const OTHER_HOME: &str = "2001:db8:1:1::200";
 const FOREIGN_HOME: &str = "2001:db8:77::100";
 const CARE_OF: [&str; 2] = ["2001:db8:a::100", "2001:db8:b::100"];
+/// A home prefix that is on a link, the appliance's address there, and its hosts: a mobile node, another that stays away, a
+/// neighbour.
+const LINK_PREFIX: &str = "2001:db8:1:2::/64";
+const LINK_HOME_AGENTS: &str = "2001:db8:1:2:fdff:ffff:ffff:fffe";
+const ON_LINK: &str = "2001:db8:1:2::1";
+/// Another home agent's.
+const OTHER_ON_LINK: &str = "2001:db8:1:2::2";
+const RESIDENT: (&str, &str) = ("2001:db8:1:2::100", "fe80::100");
+const BYSTANDER: (&str, &str) = ("2001:db8:1:2::200", "fe80::200");
+const NEIGHBOUR: (&str, &str) = ("2001:db8:1:2::50", "02:d5:00:00:03:50");
+const RESIDENT_MAC: &str = "02:d5:00:00:03:10";
 const CORRESPONDENT: &str = "2001:db8:c::80";
 /// A home agent to switch to; nobody is there.
 const OTHER_AGENT: &str = "2001:db8:e::1";
 const MN_ID: &str = "mn1@example.net";
 const SPI: u32 = 256;
+const RESIDENT_SPI: u32 = 258;
+const BYSTANDER_SPI: u32 = 259;
 const KEY: &str = "6c61622d6f6e6c792d7365637265742e";
 const OTHER_KEY: &str = "6c61622d6f6e6c792d6f746865722d2e";
 /// The appliance's ports, with the MAC address of each.
 const CORE: (&str, &str) = ("core0", "02:d5:00:00:01:02");
 const CN: (&str, &str) = ("cn0", "02:d5:00:00:02:02");
+const HOME_PORT: (&str, &str) = ("home0", "02:d5:00:00:03:02");
 /// The far ends of their wires.
 const ACCESS: &str = "air0";
 const CORRESPONDENT_LINK: &str = "net0";
+const HOME_LINK: &str = "house0";
 /// Lifetime to ask for, in units of 4 s.
 const LIFETIME: u16 = 75;
 const VALID_LIFETIME_S: u32 = 7200;
@@ -70,7 +86,11 @@ impl Site {
             starter,
             state,
         };
-        for ((port, mac), far_end) in [(CORE, ACCESS), (CN, CORRESPONDENT_LINK)] {
+        for ((port, mac), far_end) in [
+            (CORE, ACCESS),
+            (CN, CORRESPONDENT_LINK),
+            (HOME_PORT, HOME_LINK),
+        ] {
             site.outside.ip(&format!(
                 "link add {far_end} type veth peer name {port} address {mac} netns {}",
                 site.appliance.name()
@@ -80,26 +100,30 @@ impl Site {
         site.outside.ip_lines(&format!(
             "link set {ACCESS} up
              link set {CORRESPONDENT_LINK} up
+             link set {HOME_LINK} up
              address add 2001:db8:f:1::2/64 dev {ACCESS}
              address add 2001:db8:f:2::2/64 dev {CORRESPONDENT_LINK}"
         ))?;
         site.appliance.ip_lines(&format!(
             "link set {core} up
              link set {cn} up
+             link set {home} up
              address add 2001:db8:f:1::1/64 dev {core}
              address add 2001:db8:f:2::1/64 dev {cn}
+             address add {ON_LINK}/64 dev {home} nodad
              address add {ANCHOR}/128 dev lo
              route add 2001:db8:c::/48 via 2001:db8:f:2::2
              route add default via 2001:db8:f:1::2",
             core = CORE.0,
             cn = CN.0,
+            home = HOME_PORT.0,
         ))?;
         Ok(site)
     }
 
     /// Starts the appliance and waits until it answers.
     pub fn start(&mut self, stop: &Stop) -> Result<()> {
-        let configuration = self.state.directory().join("box.toml");
+        let configuration = self.configuration();
         fs::write(&configuration, appliance(&self.socket()))?;
         let running = self.starter.start(Program {
             name: "dhpd-box",
@@ -156,9 +180,21 @@ impl Site {
             "correspondent": CORRESPONDENT,
             "other_agent": OTHER_AGENT,
             "association": { "spi": SPI, "key": KEY, "identity": MN_ID },
+            "resident": identity(RESIDENT, RESIDENT_SPI),
+            "home_link": {
+                "interface": HOME_LINK,
+                "gateway_mac": HOME_PORT.1,
+                "neighbour": NEIGHBOUR.0,
+                "neighbour_mac": NEIGHBOUR.1,
+                "node_mac": RESIDENT_MAC,
+                "home_agents_anycast": LINK_HOME_AGENTS,
+                "other_agent": OTHER_ON_LINK,
+                "bystander": identity(BYSTANDER, BYSTANDER_SPI),
+            },
             "access": { "interface": ACCESS, "gateway_mac": CORE.1 },
             "correspondent_link": { "interface": CORRESPONDENT_LINK, "gateway_mac": CN.1 },
             "dhpctl": [self.dhpctl()?, "--socket", socket],
+            "configuration": self.configuration().display().to_string(),
             "lifetime": LIFETIME,
             "valid_lifetime": VALID_LIFETIME_S,
             "preferred_lifetime": PREFERRED_LIFETIME_S,
@@ -179,6 +215,10 @@ impl Site {
         Ok(path.display().to_string())
     }
 
+    fn configuration(&self) -> PathBuf {
+        self.state.directory().join("box.toml")
+    }
+
     fn socket(&self) -> PathBuf {
         self.state.directory().join("box.sock")
     }
@@ -195,6 +235,15 @@ impl Drop for Site {
     }
 }
 
+/// A mobile node at home on the link, as `world.py` reads it.
+fn identity((home, link_local): (&str, &str), spi: u32) -> Value {
+    json!({
+        "home": home,
+        "link_local": link_local,
+        "association": { "spi": spi, "key": OTHER_KEY, "identity": format!("mn{spi}@example.net") },
+    })
+}
+
 /// The appliance's configuration.
 fn appliance(api_socket: &Path) -> String {
     format!(
@@ -208,6 +257,19 @@ interface = "{core}"
 
 [[port]]
 interface = "{cn}"
+
+[[port]]
+interface = "{home}"
+
+[signalling]
+# The script changes this, to be told unasked.
+prefix-advertisements = "solicited"
+min-prefix-interval = "1s"
+
+[[pool]]
+prefix = "{LINK_PREFIX}"
+kind = "home"
+link = "{home}"
 
 [[pool]]
 prefix = "{HOME_PREFIX}"
@@ -229,12 +291,29 @@ algorithm = "hmac-sha1-96"
 key = "{OTHER_KEY}"
 home-address = "{OTHER_HOME}"
 
+[[mobile-node]]
+id = "mn{RESIDENT_SPI}@example.net"
+spi = {RESIDENT_SPI}
+algorithm = "hmac-sha1-96"
+key = "{OTHER_KEY}"
+home-address = "{resident}"
+
+[[mobile-node]]
+id = "mn{BYSTANDER_SPI}@example.net"
+spi = {BYSTANDER_SPI}
+algorithm = "hmac-sha1-96"
+key = "{OTHER_KEY}"
+home-address = "{bystander}"
+
 [api]
 socket = "{socket}"
 metrics = "off"
 "#,
         core = CORE.0,
         cn = CN.0,
+        home = HOME_PORT.0,
+        resident = RESIDENT.0,
+        bystander = BYSTANDER.0,
         socket = api_socket.display()
     )
 }

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::super::Anchor;
 use super::super::home_link::LinkId;
+use super::link_prefixes::{LinkPrefix, LinkPrefixes};
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// Home agents that one link's list has room for, and addresses that each has.
@@ -21,6 +22,8 @@ pub(super) struct HomeAgent {
     expires_ns: u64,
     /// Global addresses and when their prefixes end; `None` for never.
     addresses: Vec<(Ipv6Addr, Option<u64>)>,
+    /// What it advertises.
+    pub(super) prefixes: LinkPrefixes,
 }
 
 impl HomeAgent {
@@ -39,6 +42,8 @@ impl HomeAgent {
 #[derive(Debug, Default)]
 pub(crate) struct HomeAgents {
     by_link: HashMap<LinkId, HashMap<Ipv6Addr, HomeAgent>>,
+    /// When something was new on a link that its mobile nodes have to be told.
+    news_ns: HashMap<LinkId, u64>,
 }
 
 impl HomeAgents {
@@ -94,6 +99,7 @@ impl Anchor {
             preference,
             expires_ns,
             addresses: Vec::new(),
+            prefixes: LinkPrefixes::default(),
         });
         home_agent.preference = preference;
         home_agent.expires_ns = expires_ns;
@@ -108,6 +114,47 @@ impl Anchor {
                 let end = (valid_s != u32::MAX).then(|| now.deadline_ns(seconds));
                 home_agent.learn_address(prefix.prefix, end, now);
             }
+        }
+        self.learn_link_prefixes(now, link, source, options);
+    }
+
+    /// Takes the prefixes that another home agent advertises, but for those that are configured here. All mobile nodes of the
+    /// link are told of news: they are taken once a second, and again from the next advertisement where there were more.
+    fn learn_link_prefixes(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        source: Ipv6Addr,
+        options: &NdOptions<'_>,
+    ) {
+        let HomeAgents { by_link, news_ns } = &mut self.home_agents;
+        let listed = by_link.get_mut(&link);
+        let Some(home_agent) = listed.and_then(|list| list.get_mut(&source)) else {
+            return;
+        };
+        let last_ns = news_ns.get(&link);
+        let takes_news =
+            last_ns.is_none_or(|last| now.mono_ns.saturating_sub(*last) >= NANOS_PER_SECOND);
+        let mut has_news = false;
+        for option in options.iter() {
+            let Ok(NdOption::Prefix(option)) = option else {
+                continue;
+            };
+            let Some(prefix) = LinkPrefix::read(&option, now) else {
+                continue;
+            };
+            let is_news = home_agent.prefixes.is_news(&prefix, now);
+            if self.pools.iter().any(|pool| pool.prefix == prefix.prefix)
+                || (is_news && !takes_news)
+            {
+                continue;
+            }
+            has_news |= is_news;
+            home_agent.prefixes.learn(prefix, now);
+        }
+        if has_news {
+            news_ns.insert(link, now.mono_ns);
+            self.plan_link_deliveries(now, link);
         }
     }
 }

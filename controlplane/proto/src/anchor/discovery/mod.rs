@@ -2,6 +2,8 @@
 //! neighbors (§10.4.1).
 
 mod home_agents;
+mod link_prefixes;
+mod prefix_schedule;
 mod prefixes;
 mod reply;
 
@@ -9,7 +11,7 @@ use dhp_wire::icmpv6::Body;
 use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::packet::IcmpPacket;
 pub(crate) use home_agents::HomeAgents;
-pub(crate) use prefixes::PrefixDeliveries;
+pub(crate) use prefix_schedule::PrefixDeliveries;
 
 use super::Anchor;
 use super::drop_reason::SignallingDrop;

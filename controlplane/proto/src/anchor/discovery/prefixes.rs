@@ -1,46 +1,23 @@
-//! Mobile Prefix Advertisements (RFC 6275 §10.6).
+//! Mobile Prefix Advertisements: what they say, and the answers to who asks (RFC 6275 §10.6).
 
 use core::net::Ipv6Addr;
-use core::time::Duration;
 
 use dhp_wire::codepoints::binding_error_status;
-use dhp_wire::codepoints::constants::{PREFIX_ADV_RETRIES, PREFIX_ADV_TIMEOUT};
 use dhp_wire::icmpv6::{Body, Builder, NdOption, PrefixInformation, prefix_flag};
 use dhp_wire::packet::{IcmpPacket, compose_icmpv6};
-use hashbrown::HashMap;
-use ipnet::Ipv6Net;
 
 use super::super::Anchor;
-use super::super::config::PoolKind;
+use super::super::config::{PoolKind, PrefixDelivery};
 use super::super::counters::MessageKind;
 use super::super::drop_reason::SignallingDrop;
+use super::super::pool::Pool;
 use super::super::reply::Proof;
 use super::super::timers::Timer;
-use crate::time::{NANOS_PER_SECOND, Now};
-use crate::timer_wheel::TimerKey;
+use super::link_prefixes::LinkPrefix;
+use crate::time::Now;
 
-/// MaxMobPfxAdvInterval of RFC 6275 §13.
-const MAX_INTERVAL: Duration = Duration::from_secs(86_400);
-/// MinMobPfxAdvInterval of RFC 6275 §13.
-const MIN_INTERVAL: Duration = Duration::from_secs(600);
-/// "The home agent MUST NOT send more than one Mobile Prefix Advertisement message per second to any mobile node." (§6.8)
-const SPACING_NS: u64 = NANOS_PER_SECOND;
-
-/// What a mobile node has been told of prefixes, or will be.
-#[derive(Debug, Default)]
-struct Delivery {
-    /// When the last advertisement was sent.
-    last_ns: Option<u64>,
-    /// Unsolicited advertisements that were sent and not acknowledged.
-    unacknowledged: u32,
-    timer: Option<TimerKey>,
-}
-
-/// The same of all, by home address.
-#[derive(Debug, Default)]
-pub(crate) struct PrefixDeliveries {
-    by_home: HashMap<Ipv6Addr, Delivery>,
-}
+/// Prefixes in an advertisement, of 32 octets each: with its headers it stays below the minimum MTU of IPv6.
+const MAX_PREFIXES: usize = 32;
 
 impl Anchor {
     /// "If a mobile node sends a solicitation, answer right away." The solicitation comes from the care-of address with the
@@ -52,6 +29,9 @@ impl Anchor {
         identifier: u16,
         len: usize,
     ) -> Result<(), SignallingDrop> {
+        if self.config.prefix_advertisements.delivery == PrefixDelivery::Off {
+            return Err(SignallingDrop::PrefixAdvertisementsOff);
+        }
         if packet.destination != self.config.address {
             return Err(SignallingDrop::NotForUs);
         }
@@ -63,99 +43,95 @@ impl Anchor {
             self.binding_error(now, packet.source, home_address, status, proof);
             return Err(SignallingDrop::NoBinding);
         }
+        self.delivery_acknowledged(now, home_address);
         let delivery = self.deliveries.by_home.entry(home_address).or_default();
-        let is_too_soon = delivery
-            .last_ns
-            .is_some_and(|last| now.mono_ns.saturating_sub(last) < SPACING_NS);
-        if is_too_soon {
-            return Err(SignallingDrop::RateLimited);
-        }
-        // An unsolicited one is repeated "until it is acknowledged by the receipt of a Mobile Prefix Solicitation".
-        delivery.unacknowledged = 0;
-        if let Some(timer) = delivery.timer.take() {
-            self.timers.cancel(timer);
+        // It need not be asked for in vain: who acknowledges an unsolicited one does so within the second.
+        if let Some(at) = delivery.spaced_ns(now) {
+            let timer = match delivery.owed {
+                Some((_, timer)) => timer,
+                None => self
+                    .timers
+                    .schedule(at, Timer::PrefixAnswerDue(home_address)),
+            };
+            delivery.owed = Some((identifier, timer));
+            return Ok(());
         }
         self.advertise_prefixes(now, &home_address, identifier);
         Ok(())
     }
 
-    /// The prefix of these mobile nodes has changed: §10.6.2 has each be told, at a time of its own.
-    pub(crate) fn plan_prefix_deliveries(&mut self, now: Now, prefix: Ipv6Net) {
-        if !self.config.advertise_prefixes {
-            return;
-        }
-        let bound = self.cache.bindings.values();
-        let concerned = bound.filter(|binding| {
-            binding.kind == PoolKind::Home && prefix.contains(&binding.home_address)
-        });
-        let mut concerned: Vec<Ipv6Addr> = concerned.map(|binding| binding.home_address).collect();
-        concerned.sort_unstable();
-        let preferred_s = self.pools.iter().find(|pool| pool.prefix == prefix);
-        let preferred_s = preferred_s.map_or(u32::MAX, |pool| pool.ends.seconds_left(now).1);
-        for home_address in concerned {
-            let delay_ns = self.prefix_delay_ns(preferred_s);
-            let delivery = self.deliveries.by_home.entry(home_address).or_default();
-            // "If the home agent has already scheduled the transmission …, then the home agent will replace the advertisement
-            // with a new one to be sent at the scheduled time."
-            if delivery.timer.is_none() || delivery.unacknowledged > 0 {
-                delivery.unacknowledged = 0;
-                if let Some(timer) = delivery.timer.take() {
-                    self.timers.cancel(timer);
-                }
-                let at = now.deadline_ns(delay_ns);
-                let timer = Timer::PrefixDeliveryDue(home_address);
-                delivery.timer = Some(self.timers.schedule(at, timer));
-            }
+    /// The second is over.
+    pub(crate) fn answer_owed(&mut self, now: Now, home_address: &Ipv6Addr) {
+        let delivery = self.deliveries.by_home.get_mut(home_address);
+        let owed = delivery.and_then(|delivery| delivery.owed.take());
+        if let Some((identifier, _)) = owed {
+            self.advertise_prefixes(now, home_address, identifier);
         }
     }
 
-    /// "RAND_ADV_DELAY = MinMobPfxAdvInterval + (rand() % abs(MaxScheduleDelay - MinMobPfxAdvInterval))"
-    fn prefix_delay_ns(&mut self, preferred_s: u32) -> u64 {
-        let longest = MAX_INTERVAL.as_secs().min(u64::from(preferred_s));
-        let spread = longest.abs_diff(MIN_INTERVAL.as_secs());
-        let seconds = MIN_INTERVAL
-            .as_secs()
-            .saturating_add(self.random.below(spread));
-        seconds.saturating_mul(NANOS_PER_SECOND)
-    }
-
-    /// Tells a mobile node unasked. "The home agent MUST wait PREFIX_ADV_TIMEOUT before the first retransmission and double
-    /// the retransmission wait time for every succeeding retransmission until a maximum number of PREFIX_ADV_RETRIES".
-    pub(crate) fn deliver_prefixes(&mut self, now: Now, home_address: &Ipv6Addr) {
-        let Some(delivery) = self.deliveries.by_home.get_mut(home_address) else {
-            return;
-        };
-        let sent = delivery.unacknowledged;
-        delivery.unacknowledged = sent.saturating_add(1);
-        delivery.timer = (sent < PREFIX_ADV_RETRIES).then(|| {
-            let wait = PREFIX_ADV_TIMEOUT
-                .as_secs()
-                .saturating_mul(1 << sent.min(8));
-            let at = now.deadline_ns(wait.saturating_mul(NANOS_PER_SECOND));
-            self.timers
-                .schedule(at, Timer::PrefixDeliveryDue(*home_address))
-        });
-        self.advertise_prefixes(now, home_address, 0);
-    }
-
-    /// "If a home registration expires, cancel any scheduled advertisements to the mobile node."
-    pub(crate) fn forget_delivery(&mut self, home_address: &Ipv6Addr) {
-        let delivery = self.deliveries.by_home.remove(home_address);
-        if let Some(timer) = delivery.and_then(|delivery| delivery.timer) {
-            self.timers.cancel(timer);
-        }
-    }
-
-    /// "A type 2 routing header MUST be included with the mobile node's home address." (§10.6.3) The list has the prefix of
-    /// the home address; M and O "MUST be cleared if the Home Agent DHCPv6 support is not provided" (§6.8).
-    fn advertise_prefixes(&mut self, now: Now, home_address: &Ipv6Addr, identifier: u16) {
+    /// "A type 2 routing header MUST be included with the mobile node's home address." (§10.6.3) M and O "MUST be cleared if
+    /// the Home Agent DHCPv6 support is not provided" (§6.8).
+    pub(super) fn advertise_prefixes(
+        &mut self,
+        now: Now,
+        home_address: &Ipv6Addr,
+        identifier: u16,
+    ) {
         let Some(binding) = self.cache.bindings.get(home_address) else {
             return;
         };
-        let Some((_, pool)) = self.pools.find(home_address) else {
-            return;
-        };
         let care_of = binding.care_of;
+        let own = self.config.address;
+        let body = Body::MobilePrefixAdvertisement {
+            identifier,
+            flags: 0,
+        };
+        let prefixes = self.prefixes_at_home(now, home_address).into_iter();
+        let builder = prefixes.fold(Builder::new(&body), |builder, information| {
+            builder.option(&NdOption::<&[u8]>::Prefix(information))
+        });
+        let message = builder.finish(&own, home_address);
+        let packet = compose_icmpv6(&own, &care_of, None, Some(home_address), &message);
+        if let Some(delivery) = self.deliveries.by_home.get_mut(home_address) {
+            delivery.last_ns = Some(now.mono_ns);
+        }
+        // To a care-of address that has registered.
+        self.transmit(
+            MessageKind::MobilePrefixAdvertisement,
+            0,
+            packet,
+            Proof::Mac,
+        );
+    }
+
+    /// "The list of prefixes is sent in its entirety in all cases." (§10.6.2) First that of the home address, then the others
+    /// that are on the same link, at last those that other home agents advertise there.
+    fn prefixes_at_home(&self, now: Now, home_address: &Ipv6Addr) -> Vec<PrefixInformation> {
+        let own = self.pools.find(home_address).map(|(_, pool)| pool);
+        let link = own.and_then(|pool| pool.link);
+        let others = self.pools.iter().filter(move |pool| {
+            let on_link = link.is_some() && pool.link == link;
+            on_link && pool.kind == PoolKind::Home && pool.ends.is_valid(now)
+        });
+        let others = others.filter(move |pool| own.is_none_or(|own| own.prefix != pool.prefix));
+        let configured = own.into_iter().chain(others);
+        let mut prefixes: Vec<PrefixInformation> = configured
+            .map(|pool| self.prefix_information(now, pool))
+            .collect();
+        let home_agents = link.into_iter();
+        let home_agents = home_agents.flat_map(|link| self.home_agents.on(link, now));
+        let mut learned: Vec<LinkPrefix> = home_agents
+            .flat_map(|home_agent| home_agent.prefixes.valid(now).copied())
+            .collect();
+        // Of two that advertise the same, the first; in an order that does not depend on who was heard when.
+        learned.sort_by_key(|learned| learned.prefix);
+        learned.dedup_by_key(|learned| learned.prefix);
+        prefixes.extend(learned.iter().map(|learned| learned.information(now)));
+        prefixes.truncate(MAX_PREFIXES);
+        prefixes
+    }
+
+    fn prefix_information(&self, now: Now, pool: &Pool) -> PrefixInformation {
         let own = self.config.address;
         let (valid_lifetime_s, preferred_lifetime_s) = pool.ends.seconds_left(now);
         // RFC 6275 §7.2: with the R bit the option has the router's address in the prefix.
@@ -165,29 +141,12 @@ impl Anchor {
         } else {
             0
         };
-        let information = PrefixInformation {
+        PrefixInformation {
             prefix_len: pool.prefix.prefix_len(),
             flags: prefix_flag::ON_LINK | prefix_flag::AUTONOMOUS | router,
             valid_lifetime_s,
             preferred_lifetime_s,
             prefix: if is_ours { own } else { pool.prefix.network() },
-        };
-        let body = Body::MobilePrefixAdvertisement {
-            identifier,
-            flags: 0,
-        };
-        let builder = Builder::new(&body).option(&NdOption::<&[u8]>::Prefix(information));
-        let message = builder.finish(&own, home_address);
-        let packet = compose_icmpv6(&own, &care_of, None, Some(home_address), &message);
-        if let Some(delivery) = self.deliveries.by_home.get_mut(home_address) {
-            delivery.last_ns = Some(now.mono_ns);
         }
-        // Longer than its cause by no more than an option, and to a care-of address that has registered.
-        self.transmit(
-            MessageKind::MobilePrefixAdvertisement,
-            0,
-            packet,
-            Proof::Mac,
-        );
     }
 }
