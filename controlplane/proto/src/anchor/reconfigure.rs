@@ -77,6 +77,7 @@ impl Anchor {
         config.sequence_state_lost = self.config.sequence_state_lost;
         config.home_sequence_state_lost = self.config.home_sequence_state_lost;
         self.config = config;
+        self.end_forbidden_correspondents();
 
         let bindings = self.cache.bindings.values();
         let known = self.nodes.associations();

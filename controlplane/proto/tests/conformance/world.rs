@@ -40,7 +40,7 @@ pub struct World {
 impl World {
     /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
-    /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
+    /// `numbers-lost`; `unauthenticated`; `correspondent` (for 2001:db8:cc::/64 too), `max-correspondents=`;
     /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent, `advertise-prefixes`.
     pub fn new(given: &Words, link: Link) -> Self {
         let seconds = |key| given.number(key).map(Duration::from_secs);
@@ -82,6 +82,11 @@ impl World {
             },
             allow_unauthenticated: given.has("unauthenticated"),
             is_correspondent: given.has("correspondent"),
+            correspondents_behind: given
+                .has("correspondent")
+                .then(|| "2001:db8:cc::/64".parse().unwrap())
+                .into_iter()
+                .collect(),
             home_sequence_state_lost: given.has("numbers-lost"),
             ..plain
         };
