@@ -143,7 +143,7 @@ async fn every_question_has_its_answer() {
     );
     assert_eq!(
         (binding.kind.as_str(), binding.mobile_node.as_deref()),
-        ("home", "mn1@example.net")
+        ("home", Some("mn1@example.net"))
     );
     assert_eq!(binding.care_of.port.as_deref(), Some("core0"));
     assert!(
