@@ -157,7 +157,7 @@ fn unknown_keys_are_found_with_what_was_meant() {
     assert_eq!(
         problems_after("[worker]\ncount = 1\n[api]\nsockte = \"/x\"\n"),
         [
-            "6:2 unknown key `worker` in the file | known here: anchor, api, coverage, directory, dpdk, host, limits, log, \
+            "6:2 unknown key `worker` in the file | known here: anchor, api, correspondent, coverage, directory, dpdk, host, limits, log, \
              mobile-node, pool, port, rates, signalling, workers | did you mean `workers`?",
             "9:1 unknown key `sockte` in [api] | known here: metrics, socket | did you mean `socket`?",
         ]
