@@ -276,7 +276,10 @@ fn correspondents_behind_the_box() {
     let [problem] = &problems_after(&many)[..] else {
         panic!("one problem")
     };
-    assert!(problem.contains("65 [[correspondent]] prefixes"), "{problem}");
+    assert!(
+        problem.contains("65 [[correspondent]] prefixes"),
+        "{problem}"
+    );
 }
 
 #[test]

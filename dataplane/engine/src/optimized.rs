@@ -58,20 +58,20 @@ impl<P: Port> Path<P> {
             && may_be_direct
             && let Some(entry) = self.reader.find_optimized(source, destination)
         {
-            return self.to_mobile_node(packet, &entry, origin);
+            return self.send_directly(packet, &entry, origin);
         }
         let is_for_host = matches!(origin, Origin::Port(_)) && self.hosts.contains(destination);
         let next = view.next_header();
         let may_concern_us = extension::is_extension_header(next)
             || matches!(next, next_header::MOBILITY | next_header::ICMPV6);
         match is_for_host && may_concern_us {
-            true => self.to_host(packet, origin),
+            true => self.receive_for_host(packet, origin),
             false => Some(packet),
         }
     }
 
     /// From a correspondent to a mobile node. What cannot go there directly goes by the home agent, as before.
-    fn to_mobile_node(
+    fn send_directly(
         &mut self,
         mut packet: P::Buf,
         entry: &OptimizedEntry,
@@ -124,7 +124,7 @@ impl<P: Port> Path<P> {
 
     /// To a host that the box acts for: what is said to it as a correspondent goes to the control plane, what a mobile node sends
     /// it from its care-of address is opened, and the rest is the host's.
-    fn to_host(&mut self, mut packet: P::Buf, origin: Origin) -> Option<P::Buf> {
+    fn receive_for_host(&mut self, mut packet: P::Buf, origin: Origin) -> Option<P::Buf> {
         // In transit a broken chain is not our business.
         let Ok(chain) = extension::walk(packet.bytes()) else {
             return Some(packet);
