@@ -164,11 +164,11 @@ pub struct WorkerStatus {
 pub struct CareOf {
     /// Care-of address.
     pub address: Ipv6Addr,
-    /// Neighbour that tunnelled packets go to; `None`: the kernel sends them.
+    /// Neighbour that its packets go to; `None`: the kernel sends them.
     pub next_hop: Option<Ipv6Addr>,
     /// Port they leave by.
     pub port: Option<String>,
-    /// Largest packet in the tunnel, in octets.
+    /// Largest packet that goes there, in octets, without the tunnel's header or the routing header.
     pub tunnel_mtu: u16,
 }
 
@@ -177,24 +177,28 @@ pub struct CareOf {
 pub struct Binding {
     /// Home address.
     pub home_address: Ipv6Addr,
-    /// `dhoa` or `home`.
+    /// As what this box holds it: `home` as its home agent or DHP, or `correspondent`.
+    pub role: String,
+    /// `dhoa` or `home`; `foreign`: its home agent is elsewhere.
     pub kind: String,
-    /// Whose it is.
-    pub mobile_node: String,
+    /// Whose it is; of a foreign home address that is not known.
+    pub mobile_node: Option<String>,
+    /// The correspondent whose packets go there directly: this box, or a host that it acts for.
+    pub correspondent: Option<Ipv6Addr>,
     /// Where it is.
     pub care_of: CareOf,
     /// Until it expires; `None`: never.
     pub remaining_seconds: Option<u64>,
     /// Packets that it has carried in both directions.
     pub packets: u64,
-    /// Octets of them, without the tunnel's headers.
+    /// Octets of them, without the headers of the tunnel.
     pub octets: u64,
 }
 
 /// A page of bindings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bindings {
-    /// In the order of their home addresses.
+    /// In the order of their home addresses and correspondents.
     pub bindings: Vec<Binding>,
     /// There are more behind the last one.
     pub more: bool,
@@ -307,6 +311,7 @@ mod tests {
             request,
             Request::Bindings {
                 after: None,
+                after_correspondent: None,
                 limit: 512
             }
         );

@@ -74,6 +74,10 @@ impl Client {
             let next = match &reply {
                 Reply::Bindings(all) if all.more => Request::Bindings {
                     after: all.bindings.last().map(|binding| binding.home_address),
+                    after_correspondent: all
+                        .bindings
+                        .last()
+                        .and_then(|binding| binding.correspondent),
                     limit: LARGEST_PAGE,
                 },
                 Reply::Routes(all) if all.more => Request::Routes {
@@ -107,8 +111,10 @@ mod tests {
     fn page(address: &str, more: bool) -> String {
         let binding = Binding {
             home_address: address.parse().expect("an address"),
+            role: "home".to_owned(),
             kind: "home".to_owned(),
-            mobile_node: "mn1@example.net".to_owned(),
+            mobile_node: Some("mn1@example.net".to_owned()),
+            correspondent: None,
             care_of: CareOf {
                 address: "2001:db8:a::5".parse().expect("an address"),
                 next_hop: None,
@@ -171,6 +177,7 @@ mod tests {
         let mut client = Client::connect(&path).expect("connected");
         let first = Request::Bindings {
             after: None,
+            after_correspondent: None,
             limit: 1,
         };
         let Reply::Bindings(all) = client.ask_all(&first).expect("an answer") else {

@@ -122,6 +122,7 @@ fn request(command: &Command) -> Request {
             What::Status => Request::Status,
             What::Bindings => Request::Bindings {
                 after: None,
+                after_correspondent: None,
                 limit: LARGEST_PAGE,
             },
             What::Ports => Request::Ports,

@@ -14,11 +14,14 @@ pub const LARGEST_PAGE: usize = 512;
 pub enum Request {
     /// How the daemon is.
     Status,
-    /// Bindings in the order of their home addresses.
+    /// Bindings in the order of their home addresses, and of correspondents.
     Bindings {
         /// Only those behind this home address.
         #[serde(default)]
         after: Option<Ipv6Addr>,
+        /// And of those of this home address itself, which correspondents have been told, those behind this correspondent.
+        #[serde(default)]
+        after_correspondent: Option<Ipv6Addr>,
         /// How many at most, up to [`LARGEST_PAGE`].
         #[serde(default = "largest_page")]
         limit: usize,

@@ -162,12 +162,14 @@ fn reloaded(reloaded: &Reloaded) -> String {
 fn bindings(page: &Bindings) -> String {
     let mut table = Table::new(&[
         "HOME ADDRESS",
+        "ROLE",
         "KIND",
         "MOBILE NODE",
+        "CORRESPONDENT",
         "CARE-OF ADDRESS",
         "NEXT HOP",
         "PORT",
-        ">TUNNEL MTU",
+        ">MTU",
         ">EXPIRES IN",
         ">PACKETS",
         ">OCTETS",
@@ -175,8 +177,10 @@ fn bindings(page: &Bindings) -> String {
     for binding in &page.bindings {
         table.row([
             binding.home_address.to_string(),
+            binding.role.clone(),
             binding.kind.clone(),
-            binding.mobile_node.clone(),
+            optional(binding.mobile_node.as_ref(), "-"),
+            optional(binding.correspondent.as_ref(), "-"),
             binding.care_of.address.to_string(),
             optional(binding.care_of.next_hop.as_ref(), "by the kernel"),
             optional(binding.care_of.port.as_ref(), "-"),
@@ -309,8 +313,10 @@ mod tests {
         let page = Bindings {
             bindings: vec![Binding {
                 home_address: "2001:db8:d:1::7".parse().expect("an address"),
+                role: "home".to_owned(),
                 kind: "dhoa".to_owned(),
-                mobile_node: "mn1@example.net".to_owned(),
+                mobile_node: Some("mn1@example.net".to_owned()),
+                correspondent: None,
                 care_of: CareOf {
                     address: "2001:db8:a::5".parse().expect("an address"),
                     next_hop: None,
@@ -325,7 +331,7 @@ mod tests {
         };
         let text = bindings(&page);
         assert_eq!(text.lines().count(), 2);
-        let row = "2001:db8:d:1::7  dhoa  mn1@example.net  2001:db8:a::5    by the kernel  -           1460      9m 50s       12    3456";
+        let row = "2001:db8:d:1::7  home  dhoa  mn1@example.net  -              2001:db8:a::5    by the kernel  -     1460      9m 50s       12    3456";
         assert_eq!(text.lines().nth(1), Some(row));
     }
 

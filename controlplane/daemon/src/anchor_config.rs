@@ -20,6 +20,7 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
         dhp,
         home_agent,
         locator,
+        correspondent,
     } = config.anchor.roles;
     wanted.roles = anchor::Roles {
         dhp,
@@ -37,6 +38,12 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);
+    wanted.is_correspondent = correspondent;
+    wanted
+        .correspondents_behind
+        .clone_from(&config.correspondents);
+    wanted.limits.max_correspondents =
+        usize::try_from(config.limits.correspondents).unwrap_or(usize::MAX);
     let links = config.home_links();
     wanted.pools = config
         .pools

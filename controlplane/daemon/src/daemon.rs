@@ -209,6 +209,10 @@ fn geometry(config: &Config) -> Geometry {
         next_hops: config.limits.next_hops,
         routes: config.limits.routes,
         flow_sets: config.limits.flow_sets,
+        optimized_routes: match config.anchor.roles.correspondent {
+            true => config.limits.correspondents,
+            false => 0,
+        },
         meters: match config.rates.binding {
             Some(_) => config.limits.home_addresses,
             None => 0,

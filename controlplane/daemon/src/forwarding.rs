@@ -7,6 +7,7 @@
 mod differences;
 mod interception;
 mod next_hops;
+mod optimized;
 mod path_mtu;
 mod routes;
 
@@ -23,6 +24,8 @@ use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
 use next_hops::NextHops;
+use optimized::OptimizedRoutes;
+pub use optimized::{Handover, OptimizedAddress};
 use path_mtu::PathMtus;
 use routes::Step;
 
@@ -42,7 +45,7 @@ pub struct TunnelPath {
     pub care_of: Ipv6Addr,
     /// The neighbour on the way; `None`: the host kernel sends the packets.
     pub next_hop: Option<NextHopKey>,
-    /// Largest inner packet, in octets.
+    /// Largest packet that goes there, in octets, without what is added on the way.
     pub mtu: u16,
 }
 
@@ -121,6 +124,7 @@ pub struct Forwarding {
     bound: BTreeMap<Ipv6Addr, BoundAddress>,
     /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
     by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
+    optimized: OptimizedRoutes,
     path_mtus: PathMtus,
     limits: TunnelLimits,
     /// Tunnels whose next hop or MTU may have changed.
@@ -148,6 +152,7 @@ impl Forwarding {
             touched: BTreeSet::new(),
             bound: BTreeMap::new(),
             by_care_of: BTreeSet::new(),
+            optimized: OptimizedRoutes::default(),
             path_mtus: PathMtus::default(),
             limits: TunnelLimits::default(),
             to_retarget: BTreeSet::new(),
@@ -194,9 +199,9 @@ impl Forwarding {
     }
 
     /// How full the tables are: name, entries, capacity.
-    pub fn pressure(&self) -> [(&'static str, u64, u64); 3] {
+    pub fn pressure(&self) -> Vec<(&'static str, u64, u64)> {
         let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
-        [
+        let mut tables = vec![
             (
                 "home_addresses",
                 count(self.writer.len()),
@@ -212,7 +217,16 @@ impl Forwarding {
                 count(self.next_hops.len()),
                 self.geometry.next_hops.into(),
             ),
-        ]
+        ];
+        // Without the role there is no such table.
+        if self.geometry.optimized_routes > 0 {
+            tables.push((
+                "correspondents",
+                count(self.optimized_len()),
+                self.geometry.optimized_routes.into(),
+            ));
+        }
+        tables
     }
 
     /// Follow an event of the anchor. What it says holds for packets when this returns.
@@ -308,10 +322,17 @@ impl Forwarding {
         while let Some(home_address) = self.path_mtus.expire(now_ns) {
             self.to_retarget.insert(home_address);
         }
+        self.forget_old_direct_path_mtus(now_ns);
     }
 
     /// The way of a binding to its care-of address, by the routes of the plan and what was learned of the path.
     fn path_to(&self, home_address: Ipv6Addr, care_of: Ipv6Addr) -> TunnelPath {
+        let learned = self.path_mtus.get(home_address, care_of);
+        self.path_with(care_of, learned, TUNNEL_OVERHEAD)
+    }
+
+    /// The way to a care-of address, where `overhead` octets are added to each packet and routers have told of `learned`.
+    fn path_with(&self, care_of: Ipv6Addr, learned: Option<u16>, overhead: u16) -> TunnelPath {
         let (action, mtu) = self
             .routes
             .lookup(care_of)
@@ -323,13 +344,12 @@ impl Forwarding {
             // The kernel finds the neighbour, has another way, or answers that there is none.
             _ => None,
         };
-        let learned = self.path_mtus.get(home_address, care_of);
         let mtu = learned.map_or(mtu, |learned| mtu.min(learned));
         let mtu = mtu.min(self.limits.path_mtu);
         TunnelPath {
             care_of,
             next_hop,
-            mtu: mtu.max(LEAST_MTU).saturating_sub(TUNNEL_OVERHEAD),
+            mtu: mtu.max(LEAST_MTU).saturating_sub(overhead),
         }
     }
 
@@ -341,11 +361,12 @@ impl Forwarding {
         let stepped = self.step();
         self.retarget_touched();
         self.retarget()?;
+        let retargeted = self.retarget_optimized()?;
         match stepped {
             Err(ForwardingError::Busy) => return Ok(false),
             stepped => stepped?,
         }
-        if !self.steps.is_empty() || !self.to_retarget.is_empty() {
+        if !self.steps.is_empty() || !self.to_retarget.is_empty() || !retargeted {
             return Ok(false);
         }
         // Neither a route nor a tunnel names the others any more.
@@ -375,6 +396,7 @@ impl Forwarding {
             let tunnels = self.by_care_of.range(first..=last);
             self.to_retarget
                 .extend(tunnels.map(|(_, home_address)| *home_address));
+            self.touch_optimized(prefix);
         }
     }
 

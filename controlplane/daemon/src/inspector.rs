@@ -1,27 +1,27 @@
 //! Answers the questions of `dhpctl` and of monitoring
 
+mod bindings;
+
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Instant;
 
 use dhp_proto::anchor::PoolKind;
-use dhp_proto::time::NANOS_PER_SECOND;
-use dhp_segment::{Carried, Counter, DropReason, TraceRequest};
+use dhp_segment::{Counter, DropReason, TraceRequest};
 use dhpctl::{
-    Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Port,
-    Reloaded, Reply, Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
+    Answer, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Port, Reloaded, Reply, Request, Route,
+    Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
 };
 use ipnet::Ipv6Net;
 
 use crate::control::Stopped;
-use crate::forwarding::BoundAddress;
 use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
 use crate::mirror::{NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
 use crate::operator::{Operator, ReloadError};
 use crate::packet_traces::{Calendar, TracedBy};
 use crate::ports::{PortMonitor, PortView};
-use crate::snapshot::{Snapshot, kind_name, pool_states};
+use crate::snapshot::{CORRESPONDENT, Snapshot, kind_name, pool_states};
 
 /// Looks at a running daemon.
 pub struct Inspector {
@@ -98,9 +98,14 @@ impl Inspector {
     pub async fn answer(&self, request: Request) -> Answer {
         let reply = match request {
             Request::Status => self.status().await.map(Reply::Status),
-            Request::Bindings { after, limit } => {
-                self.bindings(after, limit).await.map(Reply::Bindings)
-            }
+            Request::Bindings {
+                after,
+                after_correspondent,
+                limit,
+            } => self
+                .bindings(after, after_correspondent, limit)
+                .await
+                .map(Reply::Bindings),
             Request::Ports => Ok(Reply::Ports(ports(&self.ports.look().await))),
             Request::Pools => self
                 .snapshot()
@@ -179,7 +184,9 @@ impl Inspector {
                 .collect(),
             bindings: kinds
                 .map(|kind| (kind_name(kind).to_owned(), snapshot.bindings(kind)))
-                .into(),
+                .into_iter()
+                .chain([(CORRESPONDENT.to_owned(), snapshot.correspondents)])
+                .collect(),
             routes: entries("routes"),
             next_hops: entries("next_hops"),
             workers: (0..).zip(&snapshot.workers).map(worker).collect(),
@@ -193,48 +200,6 @@ impl Inspector {
         let config = self.operator.config();
         let port = config.ports.get(usize::from(port));
         port.map_or_else(|| "?".to_owned(), |port| port.interface.clone())
-    }
-
-    async fn bindings(&self, after: Option<Ipv6Addr>, limit: usize) -> Result<Bindings, Stopped> {
-        let limit = limit.clamp(1, LARGEST_PAGE);
-        let (page, now_ns) = self
-            .operator
-            .control()
-            .ask(move |signalling| {
-                let now_ns = signalling.now().mono_ns;
-                let bound = signalling
-                    .forwarding()
-                    .bound_after(after)
-                    .take(limit.saturating_add(1));
-                let page: Vec<(Ipv6Addr, BoundAddress, Carried)> = bound
-                    .map(|(home_address, bound)| {
-                        let carried = signalling.forwarding().carried(*home_address);
-                        (*home_address, bound.clone(), carried)
-                    })
-                    .collect();
-                (page, now_ns)
-            })
-            .await?;
-        let row = |(home_address, bound, carried): &(Ipv6Addr, BoundAddress, Carried)| Binding {
-            home_address: *home_address,
-            kind: kind_name(bound.kind).to_owned(),
-            mobile_node: bound.mn.to_string(),
-            care_of: CareOf {
-                address: bound.path.care_of,
-                next_hop: bound.path.next_hop.map(|key| key.address),
-                port: bound.path.next_hop.map(|key| self.port_name(key.port)),
-                tunnel_mtu: bound.path.mtu,
-            },
-            remaining_seconds: bound
-                .expires_ns
-                .map(|expires_ns| expires_ns.saturating_sub(now_ns) / NANOS_PER_SECOND),
-            packets: carried.packets,
-            octets: carried.octets,
-        };
-        Ok(Bindings {
-            bindings: page.iter().take(limit).map(row).collect(),
-            more: page.len() > limit,
-        })
     }
 
     async fn routes(&self, after: Option<Ipv6Net>, limit: usize) -> Result<Routes, Stopped> {

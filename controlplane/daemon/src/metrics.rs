@@ -16,7 +16,7 @@ use prometheus::{
 };
 
 use crate::ports::PortView;
-use crate::snapshot::{Snapshot, kind_name, pool_states};
+use crate::snapshot::{CORRESPONDENT, Snapshot, kind_name, pool_states};
 
 /// The metrics of one daemon.
 pub struct Metrics {
@@ -115,7 +115,11 @@ impl Metrics {
         .buckets(SIGNALLING_BUCKETS.to_vec());
         Ok(Self {
             workers,
-            bindings: maker.gauges("dmip_bindings", "Home addresses that are bound", &["kind"])?,
+            bindings: maker.gauges(
+                "dmip_bindings",
+                "Home addresses that are bound; of kind correspondent: elsewhere, and told here where they are",
+                &["kind"],
+            )?,
             pool_addresses: maker.gauges(
                 "dmip_pool_addresses",
                 "Addresses of a pool by state",
@@ -204,6 +208,10 @@ impl Metrics {
                 snapshot.bindings(kind),
             );
         }
+        set(
+            &self.bindings.with_label_values(&[CORRESPONDENT]),
+            snapshot.correspondents,
+        );
         for pool in &snapshot.pools {
             let prefix = pool.prefix.to_string();
             for (state, addresses) in pool_states(pool) {

@@ -5,13 +5,16 @@
 //! does so on the control thread ([`crate::control`]), tests and benchmarks wherever they like.
 
 mod commands;
+mod correspondents;
 mod on_link;
 
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
-use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, ConfigError, LinkAction, PeerChange};
+use dhp_proto::anchor::{
+    Anchor, AnchorAction, AnchorConfig, ConfigError, LinkAction, PeerChange, RouteEnds,
+};
 use dhp_proto::time::Now;
 use dhp_segment::{
     Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
@@ -118,8 +121,13 @@ impl Signalling {
         seconds: Histogram,
     ) -> Result<Self, SignallingError> {
         // What the anchor accepts the segment must be able to hold.
-        let capacity = usize::try_from(segment.geometry().home_addresses).unwrap_or(usize::MAX);
-        config.limits.max_home_addresses = config.limits.max_home_addresses.min(capacity);
+        let room = |capacity: u32| usize::try_from(capacity).unwrap_or(usize::MAX);
+        let geometry = segment.geometry();
+        let limits = &mut config.limits;
+        let capacity = room(geometry.home_addresses);
+        limits.max_home_addresses = limits.max_home_addresses.min(capacity);
+        let capacity = room(geometry.optimized_routes);
+        limits.max_correspondents = limits.max_correspondents.min(capacity);
         Ok(Self {
             forwarding: Forwarding::new(segment, config.address)?,
             control: segment.control()?,
@@ -295,11 +303,7 @@ impl Signalling {
                     tell_of_peer(*address, *change);
                     true
                 }
-                // The configuration makes no correspondent of the anchor.
-                action @ AnchorAction::Route(_) => {
-                    tracing::warn!(?action, "nothing of that is configured");
-                    true
-                }
+                AnchorAction::Route(change) => self.follow_route(*change),
                 AnchorAction::OnLink {
                     link,
                     action: LinkAction::Send(packet),
@@ -361,7 +365,9 @@ impl Signalling {
     }
 
     fn settle(&mut self) -> bool {
-        match self.forwarding.settle() {
+        let settled = self.forwarding.settle();
+        self.hand_over();
+        match settled {
             Ok(settled) => {
                 if self.forwarding.follows_plan() && self.network_error.take().is_some() {
                     tracing::info!("the kernel's routes fit the forwarding tables again");
@@ -398,15 +404,27 @@ fn is_icmp(packet: &[u8]) -> bool {
     extension::walk(packet).is_ok_and(|chain| chain.upper_protocol == next_header::ICMPV6)
 }
 
-/// Has a tunnel follow a Packet Too Big message from inside it, which the worker has found to be about a packet of ours.
+/// Has a tunnel follow a Packet Too Big message from inside it, or an optimized route one about what went that way, which the worker has found to be about a packet of ours.
 fn learn_path_mtu(forwarding: &mut Forwarding, packet: &[u8], now_ns: u64) {
     let Ok(chain) = extension::walk(packet) else {
         return;
     };
     let message = packet.get(chain.upper_offset..).unwrap_or_default();
-    if let Quote::Tunnel(quoted) = Quote::read(message) {
-        let path_mtu = u16::try_from(quoted.word).unwrap_or(u16::MAX);
-        let (home_address, care_of) = (quoted.inner_destination, quoted.exit);
-        forwarding.learn_path_mtu(home_address.into(), care_of.into(), path_mtu, now_ns);
+    let path_mtu = |word: u32| u16::try_from(word).unwrap_or(u16::MAX);
+    match Quote::read(message) {
+        Quote::Tunnel(quoted) => {
+            let (home_address, care_of) = (quoted.inner_destination, quoted.exit);
+            let path_mtu = path_mtu(quoted.word);
+            forwarding.learn_path_mtu(home_address.into(), care_of.into(), path_mtu, now_ns);
+        }
+        Quote::Type2(quoted) => {
+            let ends = RouteEnds {
+                home_address: quoted.home_address.into(),
+                correspondent: quoted.source.into(),
+            };
+            let care_of = quoted.care_of.into();
+            forwarding.learn_direct_path_mtu(ends, care_of, path_mtu(quoted.word), now_ns);
+        }
+        Quote::Other | Quote::UnknownTunnel => {}
     }
 }

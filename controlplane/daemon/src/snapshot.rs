@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub engine: Vec<CounterSample>,
     /// The pools.
     pub pools: Vec<PoolView>,
+    /// Mobile nodes whose home is elsewhere, with the correspondents that they have told where they are.
+    pub correspondents: u64,
     /// The rings' side of signalling.
     pub signalling: SignallingCounters,
     /// The tables of the segment.
@@ -63,6 +65,8 @@ impl Snapshot {
             workers: (0..workers).map(worker).collect(),
             engine: anchor.counters().samples(),
             pools: anchor.pools().collect(),
+            correspondents: u64::try_from(signalling.forwarding().optimized_len())
+                .unwrap_or(u64::MAX),
             signalling: signalling.counters(),
             tables: signalling
                 .forwarding()
@@ -84,6 +88,9 @@ impl Snapshot {
             .sum()
     }
 }
+
+/// What stands beside the kinds of home addresses for bindings of correspondents.
+pub const CORRESPONDENT: &str = "correspondent";
 
 /// As in the configuration file and in metric labels.
 pub fn kind_name(kind: PoolKind) -> &'static str {

@@ -194,6 +194,7 @@ impl Workers {
                 core: *core,
                 anchor_addresses: vec![config.anchor.address],
                 transit: config.workers.transit,
+                correspondents: config.correspondents.clone(),
                 tcp_mss_clamp: config.workers.tcp_mss_clamp,
                 icmp_errors: config.rates.icmp_errors,
                 punt_rates: share(config.rates.punts, config.workers.count),

@@ -80,7 +80,8 @@ fn the_least_has_sensible_defaults() {
     assert_eq!(config.log.format, LogFormat::Text);
     assert_eq!(
         config.anchor.roles.names(),
-        ["dhp", "home-agent", "locator"]
+        ["dhp", "home-agent", "locator", "correspondent"],
+        "RFC 6275 §8.2: route optimization should be enabled by default"
     );
 }
 
@@ -169,7 +170,7 @@ fn unknown_keys_are_found_with_what_was_meant() {
     assert_eq!(
         problems_after("[worker]\ncount = 1\n[api]\nsockte = \"/x\"\n"),
         [
-            "6:2 unknown key `worker` in the file | known here: anchor, api, coverage, directory, dpdk, host, limits, log, \
+            "6:2 unknown key `worker` in the file | known here: anchor, api, correspondent, coverage, directory, dpdk, host, limits, log, \
              mobile-node, pool, port, rates, signalling, workers | did you mean `workers`?",
             "9:1 unknown key `sockte` in [api] | known here: metrics, socket | did you mean `socket`?",
         ]
@@ -268,10 +269,47 @@ fn roles_and_their_pools() {
     assert_eq!(
         problems(text),
         [
-            "3:21 `roles = \"proxy\"`: not a role | \"dhp\", \"home-agent\" or \"locator\"",
+            "3:21 `roles = \"proxy\"`: not a role | \"dhp\", \"home-agent\", \"locator\" or \"correspondent\"",
             "7:10 a pool of kind \"home\" on a box that is no home-agent | no such pool, or \"home-agent\" among the roles of \
              [anchor]",
         ]
+    );
+}
+
+#[test]
+fn correspondents_behind_the_box() {
+    let text = "[[pool]]\nprefix = \"2001:db8:d:1::/64\"\nkind = \"dhoa\"\n\
+                [[correspondent]]\nprefix = \"2001:db8:d::/48\"\n[[correspondent]]\nprefix = \"2001:db8:c:1::1/64\"\n\
+                [workers]\ntransit = false\n";
+    assert_eq!(
+        problems_after(text),
+        [
+            "10:10 a [[correspondent]] on a box that forwards nothing | none, or `transit = true` in [workers]: it acts for \
+             hosts whose packets it forwards",
+            "10:10 the correspondents 2001:db8:d::/48 overlap the pool 2001:db8:d:1::/64 | addresses of hosts behind this box, \
+             none of mobile nodes",
+            "12:10 `prefix = \"2001:db8:c:1::1/64\"`: bits are set behind the prefix, which is 2001:db8:c:1::/64 | an IPv6 \
+             prefix such as \"2001:db8:d:1::/64\"",
+        ]
+    );
+    let text = "[anchor]\naddress = \"2001:db8:d::1\"\nroles = [\"locator\"]\n[[port]]\ninterface = \"eth0\"\n\
+                [[correspondent]]\nprefix = \"2001:db8:c:1::/64\"\n";
+    assert_eq!(
+        problems(text),
+        [
+            "7:10 a [[correspondent]] on a box that is no correspondent | none, or \"correspondent\" among the roles of \
+             [anchor]"
+        ]
+    );
+    let many: String = (0..65)
+        .map(|n| format!("[[correspondent]]\nprefix = \"2001:db8:c:{n:x}::/64\"\n"))
+        .collect();
+    let [problem] = &problems_after(&many)[..] else {
+        panic!("one problem")
+    };
+    assert!(
+        problem.contains("65 [[correspondent]] prefixes"),
+        "{problem}"
     );
 }
 

@@ -3,6 +3,8 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use ipnet::Ipv6Net;
+
 use crate::{ErrorRates, PuntRates};
 
 /// How a worker behaves. Made by the daemon from its configuration; nothing here changes while the worker runs.
@@ -16,6 +18,9 @@ pub struct WorkerConfig {
     pub anchor_addresses: Vec<Ipv6Addr>,
     /// Forward packets that are neither for the box nor for a home address.
     pub transit: bool,
+    /// The hosts behind the box that it is a correspondent node on behalf of. Each packet in transit is held against all of
+    /// these prefixes.
+    pub correspondents: Vec<Ipv6Net>,
     /// Lower the MSS of TCP connections through tunnels to what the tunnel takes.
     pub tcp_mss_clamp: bool,
     /// How many ICMPv6 errors are sent (RFC 4443 §2.4 (f)).
@@ -38,6 +43,7 @@ impl Default for WorkerConfig {
             core: None,
             anchor_addresses: Vec::new(),
             transit: true,
+            correspondents: Vec::new(),
             tcp_mss_clamp: false,
             icmp_errors: ErrorRates::default(),
             punt_rates: PuntRates::default(),

@@ -118,7 +118,7 @@ impl<P: Port> Path<P> {
     }
 
     /// Transit is what neither comes out of a tunnel nor is the box's own.
-    fn is_refused_transit(&self, origin: Origin) -> bool {
+    pub(crate) fn is_refused_transit(&self, origin: Origin) -> bool {
         !self.transit && matches!(origin, Origin::Port(_))
     }
 

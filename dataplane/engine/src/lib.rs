@@ -8,7 +8,8 @@
 //! | `classify` | whose is it, as far as its own octets and the routes tell? Yields a `Plan` |
 //! | `lookup` | the bindings of all home addresses of the batch, at once |
 //! | `downlink` | CN → home address: the entry of the tunnel; `outer_header`, `outer_fragment`, `binding_limits` |
-//! | `type_2_routing` | from the box itself to a mobile node |
+//! | `type_2_routing` | from the box itself to a mobile node whose home is here |
+//! | `optimized` | between a correspondent that the box speaks for and a mobile node whose home is elsewhere |
 //! | `flow_rules` | which of a mobile node's care-of addresses get the packet; `flow_memory` |
 //! | `reassembly` | fragments of packets to the anchor; `partial_packet` |
 //! | `uplink` | mobile node → anchor: the exit of the tunnel, with both checks of the binding |
@@ -30,6 +31,7 @@ mod batch;
 mod binding_limits;
 mod classify;
 mod config;
+mod correspondent_hosts;
 mod downlink;
 mod exception;
 mod express;
@@ -44,6 +46,7 @@ mod local;
 mod lookup;
 mod mss_clamp;
 mod network_limits;
+mod optimized;
 mod origin;
 mod outer_fragment;
 mod outer_header;

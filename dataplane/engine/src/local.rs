@@ -96,7 +96,9 @@ impl<P: Port> Path<P> {
             }
             return self.hand_to_host(packet, origin);
         };
-        if !self.is_bound_source(packet.bytes(), &home_address.octets()) {
+        if !self.is_bound_source(packet.bytes(), &home_address.octets())
+            && !self.is_from_optimized(packet.bytes(), &home_address.octets())
+        {
             self.ask_for_binding_error(packet.bytes(), origin);
             return self.discard(packet, DropReason::HomeAddressOptionUnbound);
         }
@@ -139,7 +141,7 @@ impl<P: Port> Path<P> {
     /// Have the control plane tell the source of a packet with a Home Address option that there is no such binding
     /// (RFC 6275 §9.3.1). The packet itself is still to be ended.
     #[cold]
-    fn ask_for_binding_error(&mut self, packet: &[u8], origin: Origin) {
+    pub(crate) fn ask_for_binding_error(&mut self, packet: &[u8], origin: Origin) {
         let kind = PuntKind::HomeAddressOption;
         let refused = self.give_to_control(packet, kind, origin).is_err();
         self.reader.count(
@@ -217,9 +219,9 @@ fn is_query(packet: &Ipv6View<'_>) -> bool {
 
 /// RFC 6275 §9.3.1: the option is processed by "exchanging the Home Address field from the Home Address option into the IPv6
 /// header and replacing the original value of the Source Address field there", so that the upper layers need not know. The
-/// kernel does not know the option either: it becomes one that is skipped. Not padding, of which Linux takes 7 octets at most (RFC
+/// kernel does not know the option either, nor does a host behind the box: it becomes one that is skipped. Not padding, of which Linux takes 7 octets at most (RFC
 /// 8200 §4.2 needs no more) and drops packets that have more.
-fn take_off_home_address(packet: &mut [u8], home_address: [u8; 16], option: usize) {
+pub(crate) fn take_off_home_address(packet: &mut [u8], home_address: [u8; 16], option: usize) {
     set_source(packet, home_address);
     let end = option.saturating_add(18);
     if let Some([kind, _length, data @ ..]) = packet.get_mut(option..end) {

@@ -8,6 +8,7 @@ use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
 };
 
+use crate::correspondent_hosts::CorrespondentHosts;
 use crate::exception::Exceptions;
 use crate::express::{ExpressHop, Tally};
 use crate::flow_memory::FlowMemory;
@@ -40,6 +41,12 @@ pub(crate) struct Path<P: Port> {
     /// Source of ICMPv6 errors.
     pub(crate) error_source: Option<std::net::Ipv6Addr>,
     pub(crate) error_limits: ErrorLimits,
+    /// The hosts that the box is a correspondent node on behalf of.
+    pub(crate) hosts: CorrespondentHosts,
+    /// There are optimized routes in the current round.
+    pub(crate) optimizes: bool,
+    /// Packets in transit may be between a correspondent and a mobile node.
+    pub(crate) is_correspondent: bool,
     pub(crate) transit: bool,
     pub(crate) tcp_mss_clamp: bool,
     pub(crate) identifications: Identifications,
@@ -96,8 +103,16 @@ impl<P: Port> Path<P> {
     ) {
         match action {
             RouteAction::Pool => self.downlink(packet, home, origin),
-            RouteAction::Forward { next_hop } => self.forward(packet, next_hop, origin),
-            RouteAction::Connected { port } => self.forward_on_link(packet, port, origin),
+            RouteAction::Forward { next_hop } => {
+                if let Some(packet) = self.pass_correspondents(packet, origin) {
+                    self.forward(packet, next_hop, origin);
+                }
+            }
+            RouteAction::Connected { port } => {
+                if let Some(packet) = self.pass_correspondents(packet, origin) {
+                    self.forward_on_link(packet, port, origin);
+                }
+            }
             RouteAction::Anchor => self.receive_at_anchor(packet, origin),
             RouteAction::QueryAnycast => self.receive_at_anycast(packet, origin),
             RouteAction::Local => self.hand_to_host(packet, origin),

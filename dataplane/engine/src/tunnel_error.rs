@@ -11,6 +11,7 @@ use dhp_wire::codepoints::icmpv6::{
     PARAMETER_PROBLEM, TIME_EXCEEDED,
 };
 use dhp_wire::codepoints::next_header;
+use dhp_wire::extension;
 use dhp_wire::icmpv6::{IcmpError, may_relay};
 use dhp_wire::ipv6::{Ipv6View, MIN_MTU};
 use dhp_wire::quoted::{Quote, QuotedTunnel};
@@ -38,10 +39,20 @@ impl<P: Port> Path<P> {
             return self.hand_to_host(packet, origin);
         }
         match Quote::read(message) {
-            Quote::Other => self.hand_to_host(packet, origin),
+            // Of the rest the kernel may make something.
+            Quote::Type2(_) if self.is_narrow(packet.bytes()) => {
+                self.punt(packet, PuntKind::IcmpError, origin);
+            }
+            Quote::Other | Quote::Type2(_) => self.hand_to_host(packet, origin),
             Quote::UnknownTunnel => self.discard(packet, DropReason::IcmpErrorUnrelated),
             Quote::Tunnel(quoted) => self.receive_tunnel_error(packet, offset, &quoted, origin),
         }
+    }
+
+    /// Whether the packet tells of a narrower path to a care-of address that the box itself sends to.
+    #[cold]
+    fn is_narrow(&self, packet: &[u8]) -> bool {
+        extension::walk(packet).is_ok_and(|chain| self.is_narrow_path(packet, &chain))
     }
 
     #[cold]
@@ -83,7 +94,7 @@ impl<P: Port> Path<P> {
     }
 }
 
-fn has_right_checksum(packet: &[u8], message: &[u8]) -> bool {
+pub(crate) fn has_right_checksum(packet: &[u8], message: &[u8]) -> bool {
     Ipv6View::new(packet).is_ok_and(|view| {
         upper_layer_checksum(
             &view.source(),

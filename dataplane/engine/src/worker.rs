@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
+use crate::correspondent_hosts::CorrespondentHosts;
 use crate::exception::Exceptions;
 use crate::express::{self, Lane, Tally};
 use crate::flow_memory::FlowMemory;
@@ -96,6 +97,9 @@ impl<P: Port> Worker<P> {
             exceptions: Exceptions::none(),
             error_source: config.anchor_addresses.first().copied(),
             error_limits: ErrorLimits::new(&config.icmp_errors),
+            hosts: CorrespondentHosts::new(&config.correspondents),
+            optimizes: false,
+            is_correspondent: false,
             transit: config.transit,
             tcp_mss_clamp: config.tcp_mss_clamp,
             identifications: Identifications::new(config.fragment_key, reader.worker()),
@@ -182,6 +186,7 @@ impl<P: Port> Worker<P> {
         self.path.express_hop = None;
         self.path.trace = self.path.reader.trace_request();
         self.path.reader.renew(&mut self.landmarks);
+        self.path.look_for_correspondents();
         self.path.abandon_old_fragments();
         let mut packets = 0_usize;
         for port in 0..self.path.ports.len() {

@@ -12,6 +12,8 @@ named_enum! {
         TxBytes "tx_bytes" "octets sent",
         Encapsulated "encapsulated" "packets put into a tunnel",
         RoutedType2 "routed_type_2" "packets of the box itself sent to a care-of address with a type 2 routing header",
+        OptimizedOut "optimized_out" "packets of correspondents sent to a care-of address with a type 2 routing header",
+        OptimizedIn "optimized_in" "packets accepted by their Home Address option from where the mobile node had told the correspondent",
         Decapsulated "decapsulated" "packets taken out of a tunnel",
         PreviousCareOf "previous_care_of" "tunnelled packets accepted from the care-of address before the handoff",
         FragmentsJoined "fragments_joined" "fragments that became part of a packet that another one completed",

@@ -16,6 +16,8 @@ pub enum Table {
     FlowSets,
     /// Meters of limited bindings.
     Meters,
+    /// Optimized routes of correspondents.
+    OptimizedRoutes,
     /// Addresses of the anchor.
     Anchors,
     /// Next hops.
@@ -31,6 +33,7 @@ impl fmt::Display for Table {
             Self::Templates => "template table",
             Self::FlowSets => "flow set table",
             Self::Meters => "meter table",
+            Self::OptimizedRoutes => "table of optimized routes",
             Self::Anchors => "table of anchor addresses",
             Self::NextHops => "next hop table",
             Self::Routes => "route table",

@@ -23,6 +23,8 @@ pub struct Geometry {
     /// Bindings that can be limited at once, in rate or while their care-of address is tested: 192 octets each, and two
     /// templates.
     pub meters: u32,
+    /// Optimized routes of correspondents at once: 144 octets each.
+    pub optimized_routes: u32,
     /// Packets in each punt and each inject ring, a power of two.
     pub ring_slots: u32,
 }
@@ -37,6 +39,7 @@ impl Default for Geometry {
             routes: 16_384,
             flow_sets: 1_024,
             meters: 0,
+            optimized_routes: 1_024,
             ring_slots: 1_024,
         }
     }
@@ -75,6 +78,12 @@ impl Geometry {
             "meters",
             self.meters,
             self.meters <= 1 << 28,
+            "expected at most 268435456",
+        )?;
+        check(
+            "optimized_routes",
+            self.optimized_routes,
+            self.optimized_routes <= 1 << 28,
             "expected at most 268435456",
         )?;
         check(
@@ -156,6 +165,13 @@ mod tests {
                 "flow_sets",
                 Geometry {
                     flow_sets: u32::MAX,
+                    ..good
+                },
+            ),
+            (
+                "optimized_routes",
+                Geometry {
+                    optimized_routes: u32::MAX,
                     ..good
                 },
             ),

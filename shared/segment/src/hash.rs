@@ -29,6 +29,13 @@ impl Hash {
         ))
     }
 
+    /// Of two addresses.
+    #[inline(always)]
+    pub(crate) fn of_pair(seed: &[u64; 2], first: [u64; 2], second: [u64; 2]) -> Self {
+        let Self(first) = Self::new(seed, first);
+        Self::new(&[seed[0] ^ first, seed[1]], second)
+    }
+
     /// One of `places`: the low half picks it by multiplication, which needs no power of two.
     #[inline(always)]
     pub(crate) fn place(self, places: u32) -> u32 {

@@ -40,6 +40,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
         routes,
         flow_sets,
         meters,
+        optimized_routes,
         ring_slots,
     } = layout.geometry;
     let geometry = [
@@ -50,6 +51,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
         routes,
         flow_sets,
         meters,
+        optimized_routes,
         ring_slots,
     ];
     for (offset, value) in geometry.into_iter().enumerate() {
@@ -107,7 +109,8 @@ pub(crate) fn check(words: &[AtomicU64]) -> Result<Layout, SegmentError> {
         routes: field(4),
         flow_sets: field(5),
         meters: field(6),
-        ring_slots: field(7),
+        optimized_routes: field(7),
+        ring_slots: field(8),
     };
     geometry.validate()?;
     let layout = Layout::new(&geometry);

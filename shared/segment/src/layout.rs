@@ -11,6 +11,7 @@ use crate::geometry::Geometry;
 use crate::group::{GROUP_SLOTS, GROUP_WORDS};
 use crate::landmarks::{LANDMARK_ENTRIES, LANDMARK_WORDS};
 use crate::meter::METER_WORDS;
+use crate::optimized::{CHAINS_PER_ENTRY, OPTIMIZED_WORDS};
 use crate::ring;
 use crate::route_node::{self, NODE_WORDS};
 use crate::slot::{SLOT_PAST_WORDS, SLOT_WORDS};
@@ -21,7 +22,7 @@ use crate::trace::TRACE_SLOTS;
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 7;
+pub(crate) const LAYOUT_VERSION: u32 = 8;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {
@@ -31,12 +32,12 @@ pub(crate) mod header_word {
     pub(crate) const VERSION: usize = 1;
     /// Length of the segment in words.
     pub(crate) const WORDS: usize = 2;
-    /// The eight numbers of the geometry, in the order of its fields.
+    /// The nine numbers of the geometry, in the order of its fields.
     pub(crate) const GEOMETRY: usize = 3;
     /// Two words of hash seed.
-    pub(crate) const SEED: usize = 11;
+    pub(crate) const SEED: usize = 12;
     /// How many groups of the home table are in use; among words that never change, since every lookup reads it.
-    pub(crate) const HOME_EXTENT: usize = 13;
+    pub(crate) const HOME_EXTENT: usize = 14;
     /// The epoch of the quiescence protocol; on its own line, since the writer changes it while every worker reads it.
     pub(crate) const EPOCH: usize = 16;
     /// One more than the slot of the route table that is current; 0: there is none.
@@ -45,6 +46,8 @@ pub(crate) mod header_word {
     pub(crate) const ROUTES_VERSION: usize = 18;
     /// The number of the list of landmarks; odd while it is being changed.
     pub(crate) const LANDMARKS: usize = 19;
+    /// How many optimized routes there are.
+    pub(crate) const OPTIMIZED: usize = 20;
     /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
     pub(crate) const HEARTBEAT: usize = 24;
     /// What is to be traced: flags, then an address.
@@ -118,6 +121,9 @@ pub(crate) struct Layout {
     /// One for each template, at the same index.
     pub(crate) pasts: Region,
     pub(crate) meters: Region,
+    /// The chains of the optimized routes, and these.
+    pub(crate) optimized_heads: Region,
+    pub(crate) optimized: Region,
     pub(crate) care_of_filter: Region,
     pub(crate) flow_sets: Region,
     pub(crate) landmarks: Region,
@@ -152,6 +158,7 @@ impl Layout {
         let (tree, levels) = route_node::most(2 * geometry.routes as usize + 1);
         let flow_sets = geometry.flow_sets as usize;
         let meters = geometry.meters as usize;
+        let optimized = geometry.optimized_routes as usize;
         // The default tunnel of a binding with flow rules is a template beside those of its care-of addresses. Where a binding is
         // limited, each care-of address under test has a second template, for the tested one.
         let templates = geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
@@ -170,9 +177,12 @@ impl Layout {
             pasts: region(PAST_WORDS, templates),
             // One in eight waits for quiescence, and at least one where there is any.
             meters: region(METER_WORDS, meters + meters.div_ceil(8)),
+            optimized_heads: region(1, optimized * CHAINS_PER_ENTRY),
+            // One in eight waits for quiescence, as above.
+            optimized: region(OPTIMIZED_WORDS, optimized + optimized.div_ceil(8)),
             care_of_filter: region(
                 1,
-                ((homes + flow_sets * MAX_CARE_OFS) * PLACES).div_ceil(PER_WORD),
+                ((homes + optimized + flow_sets * MAX_CARE_OFS) * PLACES).div_ceil(PER_WORD),
             ),
             // One in eight waits for quiescence, and at least one: a new set is complete before the old one goes.
             flow_sets: region(FLOW_SET_WORDS, flow_sets + flow_sets.div_ceil(8)),
@@ -229,6 +239,7 @@ mod tests {
             routes: 3,
             flow_sets: 2,
             meters: 0,
+            optimized_routes: 3,
             ring_slots: 2,
         });
         let mut end = header_word::LEN;
@@ -241,6 +252,8 @@ mod tests {
             layout.templates,
             layout.pasts,
             layout.meters,
+            layout.optimized_heads,
+            layout.optimized,
             layout.care_of_filter,
             layout.flow_sets,
             layout.landmarks,

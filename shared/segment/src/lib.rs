@@ -6,6 +6,7 @@
 //! | part | written by | read by |
 //! |---|---|---|
 //! | home table: home address → tunnel | [`Writer`] | [`Reader`] |
+//! | optimized routes: correspondent and home address → care-of address | [`Writer`] | [`Reader`] |
 //! | next hops, route table | [`Writer`] | [`Reader`] |
 //! | meters: what a binding has sent and got, where that is limited | [`Reader`]s | [`Reader`]s |
 //! | punt ring, one per worker | [`Reader`] | [`Control`] |
@@ -43,6 +44,7 @@ mod mapping;
 mod meter;
 mod names;
 mod next_hop;
+mod optimized;
 mod pool;
 mod quiescence;
 mod reader;
@@ -74,6 +76,7 @@ pub use home_table::{HomeCandidate, HomeEntry, HomePlace, PlainBinding, PlainTun
 pub use landmarks::Landmarks;
 pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};
+pub use optimized::{OptimizedEntry, OptimizedRoute};
 pub use reader::Reader;
 pub use ring::{InjectMeta, PuntKind, PuntMeta, RING_PACKET_BYTES, RingError};
 pub use role::Role;

@@ -77,6 +77,8 @@ pub(crate) enum Retired {
     Template(u32),
     FlowSet(u32),
     Meter(u32),
+    /// An entry of the table of optimized routes.
+    Optimized(u32),
     NextHop(u32),
     NextHopValue(u32),
     RouteNode(u32),

@@ -7,9 +7,10 @@ use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
 use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainBinding};
 use crate::landmarks::Landmarks;
-use crate::layout::WORKER_COUNTERS;
+use crate::layout::{WORKER_COUNTERS, header_word};
 use crate::meter::Meter;
 use crate::next_hop::{self, NextHop};
+use crate::optimized::{OptimizedEntry, OptimizedTable};
 use crate::quiescence;
 use crate::ring::{InjectMeta, PuntMeta, Ring, RingError};
 use crate::role::Claim;
@@ -144,6 +145,30 @@ impl Reader {
     #[inline]
     pub fn flow_set(&self, id: u32) -> Option<FlowSet<'_>> {
         self.view.flow_set(id)
+    }
+
+    /// Whether there are any optimized routes: to be asked once per round, so that no packet need ask where there are none.
+    #[must_use]
+    #[inline]
+    pub fn optimizes(&self) -> bool {
+        self.view
+            .word(header_word::OPTIMIZED)
+            .is_some_and(|count| count.load(Ordering::Acquire) != 0)
+    }
+
+    /// Looks up the optimized route between a correspondent and a home address.
+    #[must_use]
+    pub fn find_optimized(
+        &self,
+        correspondent: &[u8; 16],
+        home_address: &[u8; 16],
+    ) -> Option<OptimizedEntry> {
+        OptimizedTable(&self.view).find(correspondent, home_address)
+    }
+
+    /// Counts a packet of so many octets that an optimized route has carried.
+    pub fn carry_optimized(&self, entry: &OptimizedEntry, octets: u64) {
+        OptimizedTable(&self.view).carry(entry.slot, octets);
     }
 
     /// What the route table says about `destination`; [`RouteAction::Unreachable`] where no prefix matches.

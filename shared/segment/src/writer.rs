@@ -5,6 +5,7 @@ mod flows;
 mod growth;
 mod meters;
 mod next_hops;
+mod optimized;
 mod prefixes;
 mod route_tree;
 mod routes;
@@ -13,6 +14,7 @@ use crate::error::{SegmentError, Table};
 use crate::home_table::HomeTable;
 use crate::layout::header_word;
 use crate::next_hop;
+use crate::optimized::OptimizedTable;
 use crate::pool::{Pool, Retired, RetiredQueue};
 use crate::quiescence;
 use crate::role::{Claim, Role, Roles};
@@ -50,6 +52,8 @@ pub struct Writer {
     templates: Pool,
     meters: Pool,
     meters_in_use: u32,
+    optimized: Pool,
+    optimized_in_use: u32,
     flow_sets: Pool,
     flow_sets_in_use: u32,
     bindings: u32,
@@ -134,6 +138,11 @@ impl Writer {
             templates: Pool::new(layout.templates.slots(), templates().flatten()),
             meters: Pool::new(layout.meters.slots(), meters.iter().copied()),
             meters_in_use: u32::try_from(meters.len()).unwrap_or(u32::MAX),
+            optimized: Pool::new(
+                layout.optimized.slots(),
+                OptimizedTable(&view).entries().map(|(slot, _)| slot),
+            ),
+            optimized_in_use: 0,
             flow_sets: Pool::new(layout.flow_sets.slots(), sets()),
             flow_sets_in_use: u32::try_from(sets().count()).unwrap_or(u32::MAX),
             bindings: u32::try_from(homes.entries().count()).unwrap_or(u32::MAX),
@@ -152,6 +161,8 @@ impl Writer {
         };
         writer.inherit_moves();
         writer.publish_landmarks();
+        let optimized = writer.optimized_routes().count();
+        writer.count_optimized(u32::try_from(optimized).unwrap_or(u32::MAX));
         writer
     }
 
@@ -181,6 +192,7 @@ impl Writer {
                 Retired::Template(slot) => self.templates.give(slot),
                 Retired::FlowSet(slot) => self.flow_sets.give(slot),
                 Retired::Meter(slot) => self.meters.give(slot),
+                Retired::Optimized(slot) => self.optimized.give(slot),
                 Retired::NextHop(slot) => self.next_hop_ids.give(slot),
                 Retired::NextHopValue(slot) => self.next_hop_values.give(slot),
                 Retired::RouteNode(slot) => self.routes.nodes.give(slot),

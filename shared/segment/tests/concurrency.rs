@@ -26,6 +26,7 @@ const GEOMETRY: Geometry = Geometry {
     routes: 8,
     flow_sets: 0,
     meters: 0,
+    optimized_routes: 0,
     ring_slots: 2,
 };
 

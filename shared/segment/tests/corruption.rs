@@ -4,8 +4,8 @@
 mod support;
 
 use dhp_segment::{
-    FlowKey, FlowRule, FlowSelector, Geometry, PuntKind, PuntMeta, RING_PACKET_BYTES, Route,
-    RouteAction, Segment, SegmentError, Writer,
+    FlowKey, FlowRule, FlowSelector, Geometry, OptimizedRoute, PuntKind, PuntMeta,
+    RING_PACKET_BYTES, Route, RouteAction, Segment, SegmentError, Writer,
 };
 use proptest::prelude::*;
 use std::fs::{File, OpenOptions};
@@ -19,11 +19,12 @@ const GEOMETRY: Geometry = Geometry {
     ring_slots: 1,
     flow_sets: 2,
     meters: 0,
+    optimized_routes: 4,
     ..SMALL
 };
 
 /// The words behind the part of the header that is checked at opening.
-const FIRST_WORD: usize = 11;
+const FIRST_WORD: usize = 12;
 
 fn scribble(file: &File, words: usize, at: usize, value: u64) {
     let at = FIRST_WORD + at % (words - FIRST_WORD);
@@ -74,6 +75,17 @@ fn route(n: u64) -> Route {
     }
 }
 
+fn optimized(n: u64) -> OptimizedRoute {
+    OptimizedRoute {
+        correspondent: home(n),
+        home_address: home(n),
+        care_of: home(n),
+        previous: None,
+        next_hop: 1,
+        path_mtu: 1500,
+    }
+}
+
 fn remove_route(writer: &mut Writer, route: &Route) -> Result<(), SegmentError> {
     writer.remove_route(route).map(|_| ())
 }
@@ -92,6 +104,12 @@ fn use_everything(segment: &Segment) {
             let _ = set.templates().filter_map(|id| reader.template(id)).count();
         }
         let _ = reader.route(&template.map_or([0; 16], |template| template.destination));
+    }
+    let _ = reader.optimizes();
+    for key in &keys {
+        if let Some(entry) = reader.find_optimized(key, key) {
+            reader.carry_optimized(&entry, 1);
+        }
     }
     let mut actions = vec![RouteAction::Local; keys.len()];
     reader.lookup_routes(&keys, &mut actions);
@@ -125,6 +143,16 @@ fn use_everything(segment: &Segment) {
             Err(error) => panic!("{error}"),
         }
         writer.remove_binding(home((n * 7) % 40));
+        reader.quiescent();
+    }
+    let _ = writer.optimized_routes().count();
+    for n in 0..40 {
+        match writer.publish_optimized(&optimized(n)) {
+            Ok(()) | Err(SegmentError::Full { .. } | SegmentError::Busy { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let other = home((n * 7) % 40);
+        writer.remove_optimized(other, other);
         reader.quiescent();
     }
     for id in 0..GEOMETRY.next_hops {

@@ -18,6 +18,7 @@ const TINY: Geometry = Geometry {
     routes: 1,
     flow_sets: 0,
     meters: 0,
+    optimized_routes: 0,
     ring_slots: 1,
 };
 

@@ -136,7 +136,7 @@ fn what_is_not_our_segment_is_refused_by_name() {
             version,
             SegmentError::Version {
                 found: 99,
-                expected: 7
+                expected: 8
             }
         ),
         "{version}"

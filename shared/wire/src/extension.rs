@@ -27,6 +27,8 @@ pub struct HeaderChain {
     pub routing: Option<Routing>,
     /// The fragment header.
     pub fragment: Option<Fragment>,
+    /// Whether there is an authentication header (RFC 4302).
+    pub authentication: bool,
     /// Value of the Tunnel Encapsulation Limit option and the offset of that value, where RFC 2473 §4.1.1 has the
     /// Parameter Problem point.
     pub encapsulation_limit: Option<(u8, usize)>,
@@ -202,6 +204,7 @@ pub fn walk(packet: &[u8]) -> Result<HeaderChain, ChainError> {
             }
             next_header::ROUTING => read_routing(&mut chain, header, offset),
             next_header::FRAGMENT => read_fragment(&mut chain, header, offset),
+            next_header::AUTHENTICATION => chain.authentication = true,
             _ => {}
         }
         chain.upper_protocol = next;

@@ -1,4 +1,4 @@
-//! Tunnel packets inside the ICMPv6 errors that come back for them (RFC 2473 §8).
+//! Packets to care-of addresses inside the ICMPv6 errors that come back for them (RFC 2473 §8, RFC 6275 §9.3.4).
 
 use crate::codepoints::next_header;
 use crate::extension;
@@ -11,8 +11,10 @@ const ERROR_HEADER_LEN: usize = 8;
 /// What an ICMPv6 error message quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quote {
-    /// Something that is not an IPv6-in-IPv6 packet.
+    /// Something that is neither an IPv6-in-IPv6 packet nor one with a type 2 routing header.
     Other,
+    /// A packet with a type 2 routing header, and no tunnel.
+    Type2(QuotedType2),
     /// An IPv6-in-IPv6 packet, but not enough of it to tell whose: cut short, or a later fragment.
     UnknownTunnel,
     /// An IPv6-in-IPv6 packet and at least the header of the one inside.
@@ -46,6 +48,19 @@ pub struct QuotedTunnel {
     pub inner_destination: [u8; 16],
 }
 
+/// An error message about a packet that went to a care-of address with a type 2 routing header (RFC 6275 §6.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotedType2 {
+    /// The 32 bits behind the checksum: MTU or pointer.
+    pub word: u32,
+    /// Source: the correspondent.
+    pub source: [u8; 16],
+    /// Destination: the care-of address.
+    pub care_of: [u8; 16],
+    /// What the routing header holds.
+    pub home_address: [u8; 16],
+}
+
 impl Quote {
     /// Reads an ICMPv6 error message, from its type on.
     #[must_use]
@@ -58,13 +73,29 @@ impl Quote {
             return Self::Other;
         };
         if chain.upper_protocol != next_header::IPV6 {
-            return Self::Other;
+            return read_type_2(message, quoted, &chain).map_or(Self::Other, Self::Type2);
         }
         if chain.fragment.is_some_and(|fragment| fragment.offset != 0) {
             return Self::UnknownTunnel;
         }
         read_tunnel(message, quoted, &chain).map_or(Self::UnknownTunnel, Self::Tunnel)
     }
+}
+
+fn read_type_2(
+    message: &[u8],
+    quoted: &[u8],
+    chain: &extension::HeaderChain,
+) -> Option<QuotedType2> {
+    let routing = chain.routing?;
+    // With no segment left it has the addresses exchanged, as only the mobile node does.
+    let home_address = routing.home.filter(|_| routing.segments_left == 1)?;
+    Some(QuotedType2 {
+        word: u32_at(message, 4)?,
+        source: octets(quoted, 8)?,
+        care_of: octets(quoted, 24)?,
+        home_address: home_address.octets(),
+    })
 }
 
 fn read_tunnel(

@@ -91,6 +91,7 @@ fn every_kind_of_header_is_found() {
             id: 0xdead_beef,
             header_offset: 96,
         }),
+        authentication: true,
         encapsulation_limit: Some((3, 40 + 8 + 24 + 24 + 8 + 24 + 4)),
         unrecognized: None,
     };

@@ -34,6 +34,7 @@ impl Config {
             dpdk: _,
             pools: _,
             coverage: _,
+            correspondents: _,
             directory: _,
             mobile_nodes: _,
             limits: _,
@@ -74,6 +75,10 @@ impl Config {
             (
                 "[[pool]] link",
                 self.prefixes_on_links() == new.prefixes_on_links(),
+            ),
+            (
+                "[[correspondent]]",
+                self.correspondents == new.correspondents,
             ),
             ("[workers]", self.workers == new.workers),
             ("[dpdk]", self.dpdk == new.dpdk),

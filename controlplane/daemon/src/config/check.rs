@@ -26,6 +26,7 @@ pub(super) struct Draft {
     /// Where their links stand.
     pub(super) places_links: Vec<Range<usize>>,
     pub(super) coverage: Vec<Located<Ipv6Net>>,
+    pub(super) correspondents: Vec<Located<Ipv6Net>>,
     pub(super) directory: Vec<DirectoryEntry>,
     pub(super) mobile_nodes: Vec<MobileNodeDraft>,
     pub(super) limits: Limits,
@@ -68,6 +69,11 @@ impl Draft {
                 .into_iter()
                 .map(|prefix| prefix.value)
                 .collect(),
+            correspondents: self
+                .correspondents
+                .into_iter()
+                .map(|prefix| prefix.value)
+                .collect(),
             directory: self.directory,
             mobile_nodes: self
                 .mobile_nodes
@@ -91,6 +97,7 @@ pub(super) fn problems(draft: &Draft) -> Vec<Problem> {
     interfaces(draft, &mut found);
     workers(draft, &mut found);
     pools(draft, &mut found);
+    correspondents(draft, &mut found);
     home_links(draft, &mut found);
     mobile_nodes(draft, &mut found);
     if draft.signalling.value.code_points.collides() {
@@ -281,6 +288,63 @@ fn pools(draft: &Draft, found: &mut Vec<Problem>) {
                 format!("the pool {prefix} is not a prefix of routable unicast addresses"),
                 "a prefix that is routed to this box",
             ));
+        }
+    }
+}
+
+/// Each packet in transit is held against all of them.
+const MOST_CORRESPONDENTS: usize = 64;
+
+/// Hosts that the box acts for: it has to be a correspondent itself, and a router on their way.
+fn correspondents(draft: &Draft, found: &mut Vec<Problem>) {
+    let Some(first) = draft.correspondents.first() else {
+        return;
+    };
+    if draft
+        .anchor
+        .as_ref()
+        .is_some_and(|(_, anchor)| !anchor.roles.correspondent)
+    {
+        found.push(
+            Problem::new(
+                first.span.clone(),
+                "a [[correspondent]] on a box that is no correspondent",
+                "none, or \"correspondent\" among the roles of [anchor]",
+            )
+            .related(draft.anchor_span.clone(), "the roles"),
+        );
+    }
+    if !draft.workers.transit {
+        found.push(
+            Problem::new(
+                first.span.clone(),
+                "a [[correspondent]] on a box that forwards nothing",
+                "none, or `transit = true` in [workers]: it acts for hosts whose packets it forwards",
+            )
+            .related(draft.places_workers.clone(), "the workers"),
+        );
+    }
+    if let Some(beyond) = draft.correspondents.get(MOST_CORRESPONDENTS) {
+        found.push(Problem::new(
+            beyond.span.clone(),
+            format!("{} [[correspondent]] prefixes", draft.correspondents.len()),
+            format!("at most {MOST_CORRESPONDENTS}, each of which may be a short one"),
+        ));
+    }
+    for prefix in &draft.correspondents {
+        let mut pools = draft.pools.iter();
+        if let Some(pool) = pools.find(|pool| overlap(&pool.value.prefix, &prefix.value)) {
+            found.push(
+                Problem::new(
+                    prefix.span.clone(),
+                    format!(
+                        "the correspondents {} overlap the pool {}",
+                        prefix.value, pool.value.prefix
+                    ),
+                    "addresses of hosts behind this box, none of mobile nodes",
+                )
+                .related(pool.span.clone(), "the pool"),
+            );
         }
     }
 }

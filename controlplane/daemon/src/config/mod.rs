@@ -34,6 +34,8 @@ pub struct Roles {
     pub home_agent: bool,
     /// Answers DHP Queries from its directory.
     pub locator: bool,
+    /// RFC 6275 correspondent node, for itself and for the hosts of `[[correspondent]]`.
+    pub correspondent: bool,
 }
 
 impl Roles {
@@ -43,6 +45,7 @@ impl Roles {
             (self.dhp, "dhp"),
             (self.home_agent, "home-agent"),
             (self.locator, "locator"),
+            (self.correspondent, "correspondent"),
         ];
         all.into_iter()
             .filter(|(plays, _)| *plays)
@@ -221,6 +224,9 @@ pub struct Limits {
     pub home_addresses: u32,
     /// Prefixes of the kernel that the workers can forward by.
     pub routes: u32,
+    /// Mobile nodes with home agents elsewhere whose way to this box, or to a host behind it, can be optimized at once. More
+    /// are refused with status 130.
+    pub correspondents: u32,
     /// Neighbours that the workers can send to; packets to more go through the kernel.
     pub next_hops: u32,
     /// Home addresses that can have flow rules or several care-of addresses at once.
@@ -233,6 +239,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             home_addresses: 65_536,
+            correspondents: 4_096,
             routes: 16_384,
             next_hops: 4_096,
             flow_sets: 1_024,
@@ -319,6 +326,8 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// Prefixes of correspondents that this DHP is near to.
     pub coverage: Vec<Ipv6Net>,
+    /// Hosts behind the box that it is a correspondent node on behalf of.
+    pub correspondents: Vec<Ipv6Net>,
     /// DHPs that this locator tells of.
     pub directory: Vec<DirectoryEntry>,
     /// Security associations.

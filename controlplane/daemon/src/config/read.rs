@@ -60,6 +60,11 @@ fn read_sections(root: &Section<'_>, directory: &Path) -> Draft {
             .into_iter()
             .filter_map(coverage)
             .collect(),
+        correspondents: root
+            .sections("correspondent")
+            .into_iter()
+            .filter_map(correspondent)
+            .collect(),
         directory: root
             .sections("directory")
             .into_iter()
@@ -83,9 +88,9 @@ fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::op
     let own = section.require("address", section.address("address"), "\"2001:db8:d::1\"");
     let names = section.texts(
         "roles",
-        "\"dhp\", \"home-agent\" or \"locator\"",
+        "\"dhp\", \"home-agent\", \"locator\" or \"correspondent\"",
         |text| match text {
-            "dhp" | "home-agent" | "locator" => Ok(text.to_owned()),
+            "dhp" | "home-agent" | "locator" | "correspondent" => Ok(text.to_owned()),
             _ => Err("not a role"),
         },
     );
@@ -97,6 +102,7 @@ fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::op
         dhp: has("dhp"),
         home_agent: has("home-agent"),
         locator: has("locator"),
+        correspondent: has("correspondent"),
     };
     let preference = octet(&section, "preference", 100);
     let short = |number: Option<Located<u64>>, otherwise| {
@@ -210,6 +216,13 @@ fn coverage(section: Section<'_>) -> Option<Located<Ipv6Net>> {
     prefix
 }
 
+fn correspondent(section: Section<'_>) -> Option<Located<Ipv6Net>> {
+    let example = "\"2001:db8:c:1::/64\"";
+    let prefix = section.require("prefix", section.prefix("prefix"), example);
+    section.finish();
+    prefix
+}
+
 fn directory_entry(section: Section<'_>) -> Option<DirectoryEntry> {
     let dhp = section.require("dhp", section.address("dhp"), "\"2001:db8:d::1\"");
     let prefix = section.require("prefix", section.prefix("prefix"), "\"2001:db8:c::/48\"");
@@ -246,6 +259,7 @@ fn limits(section: Section<'_>) -> Limits {
         .unwrap_or(default.reassembly);
     let limits = Limits {
         home_addresses: size("home-addresses", default.home_addresses),
+        correspondents: size("correspondents", default.correspondents),
         routes: size("routes", default.routes),
         next_hops: size("next-hops", default.next_hops),
         flow_sets,

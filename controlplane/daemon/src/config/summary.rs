@@ -39,6 +39,7 @@ impl Config {
                 "link": pool.link,
             })).collect::<Vec<_>>(),
             "coverage": self.coverage.iter().map(|prefix| json!({"prefix": prefix})).collect::<Vec<_>>(),
+            "correspondent": self.correspondents.iter().map(|prefix| json!({"prefix": prefix})).collect::<Vec<_>>(),
             "directory": self.directory.iter().map(|entry| json!({
                 "dhp": entry.dhp,
                 "prefix": entry.prefix,
@@ -58,6 +59,7 @@ impl Config {
             })).collect::<Vec<_>>(),
             "limits": {
                 "home-addresses": self.limits.home_addresses,
+                "correspondents": self.limits.correspondents,
                 "routes": self.limits.routes,
                 "next-hops": self.limits.next_hops,
                 "flow-sets": self.limits.flow_sets,

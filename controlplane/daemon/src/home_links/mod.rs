@@ -90,6 +90,12 @@ impl HomeLinks {
         Ok((opened, listeners, orders))
     }
 
+    /// Have the host kernel hand over what it sends to an address, or no more.
+    pub fn hand_over(&self, address: Ipv6Addr, wanted: bool) {
+        // Nobody takes orders any more only when the daemon ends.
+        let _ = self.interceptions.send(Interception { address, wanted });
+    }
+
     /// Remember who has sent a packet, so that an answer finds its way.
     pub fn note_sender(&mut self, link: LinkId, source: Ipv6Addr, mac: MacAddr) {
         let Some(link) = self.link_mut(link) else {

@@ -25,7 +25,9 @@ impl Signalling {
         mut config: AnchorConfig,
     ) -> Result<Vec<Ipv6Addr>, ReconfigureError> {
         // What fits the segment was decided when it was made.
-        config.limits.max_home_addresses = self.anchor.config().limits.max_home_addresses;
+        let fits = self.anchor.config().limits;
+        config.limits.max_home_addresses = fits.max_home_addresses;
+        config.limits.max_correspondents = fits.max_correspondents;
         let now = self.now();
         let ended = self.anchor.reconfigure(now, config)?;
         self.collect(0, None);

@@ -129,6 +129,7 @@ async fn every_question_has_its_answer() {
     let Reply::Bindings(page) = daemon
         .ask(&Request::Bindings {
             after: None,
+            after_correspondent: None,
             limit: 1,
         })
         .await
@@ -141,8 +142,8 @@ async fn every_question_has_its_answer() {
         (HOME, CARE_OF)
     );
     assert_eq!(
-        (binding.kind.as_str(), binding.mobile_node.as_str()),
-        ("home", "mn1@example.net")
+        (binding.kind.as_str(), binding.mobile_node.as_deref()),
+        ("home", Some("mn1@example.net"))
     );
     assert_eq!(binding.care_of.port.as_deref(), Some("core0"));
     assert!(
@@ -154,6 +155,7 @@ async fn every_question_has_its_answer() {
     let Reply::Bindings(rest) = daemon
         .ask(&Request::Bindings {
             after: Some(HOME),
+            after_correspondent: None,
             limit: 1,
         })
         .await

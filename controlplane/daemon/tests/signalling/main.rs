@@ -5,6 +5,7 @@ mod traces;
 
 mod answers;
 mod api;
+mod correspondent;
 mod discovery;
 mod home_link;
 mod mutations;

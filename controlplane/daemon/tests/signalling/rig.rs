@@ -197,6 +197,7 @@ impl Rig {
             start.plus_ns(ticks.load(Ordering::Relaxed))
         });
         let seconds = metrics.signalling_seconds();
+        let correspondents = config.correspondents_behind.clone();
         let mut signalling = Signalling::new(&segment, config, clock, Vec::new(), [7; 32], seconds)
             .expect("a control plane");
         let mut kernel = kernel();
@@ -205,6 +206,7 @@ impl Rig {
         let (ports, [core, cn, host]) = ports();
         let settings = WorkerConfig {
             anchor_addresses: vec![ANCHOR],
+            correspondents,
             ..WorkerConfig::default()
         };
         let reader = segment.reader(0).expect("a reader");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dhp_proto::anchor::{
     Anchor, AnchorAction, AnchorCommand, AnchorConfig, BindingChange, HeartbeatConfig, Limits,
-    LinkAction, LinkId, PoolConfig, PoolKind, PrefixAdvertisements, PrefixLifetimes,
+    LinkAction, LinkId, PoolConfig, PoolKind, PrefixAdvertisements, PrefixLifetimes, RouteEnds,
     RouteOptimization,
 };
 use dhp_proto::auth::{Algorithm, Key};
@@ -37,7 +37,7 @@ pub struct World {
     now: Now,
     bound: BTreeMap<Ipv6Addr, Ipv6Addr>,
     proxied: BTreeSet<Ipv6Addr>,
-    routes: BTreeSet<Ipv6Addr>,
+    routes: BTreeSet<RouteEnds>,
 }
 
 fn config() -> AnchorConfig {
@@ -178,11 +178,14 @@ impl World {
                     LinkAction::StopProxy { address } => assert!(self.proxied.remove(&address)),
                     _ => {}
                 },
-                AnchorAction::Route(RouteOptimization::Begins { home_address, .. }) => {
-                    self.routes.insert(home_address);
+                AnchorAction::Route(RouteOptimization::Begins { ends, .. }) => {
+                    self.routes.insert(ends);
                 }
-                AnchorAction::Route(RouteOptimization::Ends { home_address }) => {
-                    assert!(self.routes.remove(&home_address));
+                AnchorAction::Route(RouteOptimization::Ends { ends }) => {
+                    assert!(self.routes.remove(&ends));
+                }
+                AnchorAction::Route(RouteOptimization::IsUsed { ends }) => {
+                    assert!(self.routes.contains(&ends));
                 }
                 AnchorAction::Transmit(packet) => {
                     assert!(packet.len() <= 2048 + 128, "an answer of {}", packet.len());
@@ -213,7 +216,12 @@ fn command(number: u16) -> AnchorCommand {
             remaining: Some(Lifetime(number >> 4)),
         },
         3 => AnchorCommand::SetDraining(number & 0x10 != 0),
-        4 => AnchorCommand::NoteUse { home_address },
+        4 => AnchorCommand::NoteUse {
+            ends: RouteEnds {
+                home_address,
+                correspondent: ANCHOR,
+            },
+        },
         _ => AnchorCommand::SetPrefixLifetimes {
             prefix: "2001:db8:1::/64".parse().expect("right"),
             lifetimes: PrefixLifetimes {

@@ -115,7 +115,7 @@ impl Default for FlowCapacity {
 pub struct Limits {
     /// Home addresses that are bound or in quarantine.
     pub max_home_addresses: usize,
-    /// Mobile nodes that this anchor is a correspondent of.
+    /// Bindings of correspondents, and numbers of those that have ended.
     pub max_correspondents: usize,
     /// Binding Errors a second, and ICMPv6 errors a second.
     pub errors_per_second: u32,
@@ -208,8 +208,10 @@ pub struct AnchorConfig {
     pub heartbeat: HeartbeatConfig,
     /// Hard caps.
     pub limits: Limits,
-    /// Whether this anchor itself is a correspondent node that optimizes routes (RFC 6275 §9).
+    /// Whether this anchor is a correspondent node that optimizes routes (RFC 6275 §9).
     pub is_correspondent: bool,
+    /// The hosts that it is one on behalf of, beside itself.
+    pub correspondents_behind: Vec<Ipv6Net>,
     /// Whether this anchor permits route optimization to those whose security association permits it.
     pub route_optimization: bool,
     /// The sequence numbers of DMIPv6 messages that were used before this start are not known. Of each security
@@ -257,6 +259,7 @@ impl AnchorConfig {
             heartbeat: HeartbeatConfig::default(),
             limits: Limits::default(),
             is_correspondent: false,
+            correspondents_behind: Vec::new(),
             route_optimization: false,
             sequence_state_lost: false,
             home_sequence_state_lost: false,

@@ -15,13 +15,23 @@ use super::drop_reason::SignallingDrop;
 use super::reply::Proof;
 use crate::time::Now;
 
+/// The addresses of a packet that a Binding Error answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offence {
+    pub(crate) source: Ipv6Addr,
+    pub(crate) destination: Ipv6Addr,
+}
+
 impl Anchor {
     /// RFC 6275 §9.3.3: "A Binding Error message is sent directly to the address that appeared in the IPv6 Source
     /// Address field of the offending packet."
     pub(crate) fn binding_error(
         &mut self,
         now: Now,
-        source: Ipv6Addr,
+        Offence {
+            source,
+            destination,
+        }: Offence,
         home_address: Ipv6Addr,
         status: u8,
         proof: Proof,
@@ -31,9 +41,12 @@ impl Anchor {
             self.counters.count_dropped(SignallingDrop::RateLimited);
             return;
         }
-        let mh =
-            Builder::binding_error(status, &home_address).finish(&self.config.address, &source);
-        let packet = compose(&self.config.address, &source, None, None, &mh);
+        let own = match self.acts_for(&destination) {
+            true => destination,
+            false => self.config.address,
+        };
+        let mh = Builder::binding_error(status, &home_address).finish(&own, &source);
+        let packet = compose(&own, &source, None, None, &mh);
         self.transmit(MessageKind::BindingError, status, packet, proof);
     }
 
@@ -58,7 +71,11 @@ impl Anchor {
             request_len: packet.len(),
         };
         let status = binding_error_status::UNKNOWN_BINDING;
-        self.binding_error(now, view.source(), home_address, status, proof);
+        let offence = Offence {
+            source: view.source(),
+            destination: view.destination(),
+        };
+        self.binding_error(now, offence, home_address, status, proof);
         Ok(())
     }
 

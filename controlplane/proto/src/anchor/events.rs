@@ -7,7 +7,7 @@ use dhp_wire::mobility::Lifetime;
 use ipnet::Ipv6Net;
 
 use super::config::PoolKind;
-use super::correspondent::RouteOptimization;
+use super::correspondent::{RouteEnds, RouteOptimization};
 use super::heartbeat::PeerChange;
 use super::home_link::{LinkAction, LinkId};
 use super::prefix_lifetime::PrefixLifetimes;
@@ -25,7 +25,7 @@ pub enum AnchorAction {
     Event(BindingEvent),
     /// Keep this number beyond a restart, before the packets that follow leave.
     KeepNumber(UsedNumber),
-    /// The way to a mobile node that this anchor is a correspondent of has changed.
+    /// The way between a correspondent, which this anchor speaks for, and a mobile node is another one.
     Route(RouteOptimization),
     /// Another anchor has come or gone.
     Peer {
@@ -153,10 +153,10 @@ pub enum AnchorCommand {
     },
     /// Whether to refuse new DHoAs (status 196) and stay out of answers to DHP Queries.
     SetDraining(bool),
-    /// The anchor itself is sending packets to this home address as a correspondent: it may ask for a refresh in time.
+    /// Packets of a correspondent go to this home address: the mobile node may be asked for a refresh in time.
     NoteUse {
-        /// The home address.
-        home_address: Ipv6Addr,
+        /// Which correspondent, which home address.
+        ends: RouteEnds,
     },
     /// What is left of the prefix of a pool, as it is now advertised on its link.
     SetPrefixLifetimes {

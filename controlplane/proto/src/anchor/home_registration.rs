@@ -8,6 +8,7 @@ use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::{BindingUpdate, BuFlags};
 
 use super::Anchor;
+use super::correspondent::RouteEnds;
 use super::drop_reason::SignallingDrop;
 use super::home_update::{Acknowledgement, Update, read_options};
 use super::receive::Received;
@@ -96,7 +97,11 @@ impl Anchor {
         // "If a binding already exists for the given home address and the home registration flag has a different
         // value than the Home Registration (H) bit in the Binding Update, then the receiving node MUST send back a
         // Binding Acknowledgement with status code 139".
-        let is_correspondents = self.correspondents.care_of(home_address).is_some();
+        let ends = RouteEnds {
+            home_address: *home_address,
+            correspondent: self.config.address,
+        };
+        let is_correspondents = self.correspondents.care_of(&ends).is_some();
         if !home || (is_correspondents && !is_bound) {
             return refuse(status::REGISTRATION_TYPE_CHANGE);
         }

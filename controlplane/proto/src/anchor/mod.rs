@@ -62,7 +62,7 @@ pub use config::{
     PrefixDelivery, Roles,
 };
 pub use config_check::ConfigError;
-pub use correspondent::RouteOptimization;
+pub use correspondent::{RouteEnds, RouteOptimization};
 pub use counters::{AnchorCounters, CounterSample, MessageKind};
 pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
@@ -104,7 +104,7 @@ pub struct Anchor {
     /// The addresses that are defended on home links.
     proxies: Proxies,
     pools: Pools,
-    /// The bindings of mobile nodes that this anchor is a correspondent of.
+    /// The bindings of mobile nodes with the correspondents that this anchor speaks for.
     correspondents: CorrespondentCache,
     nonces: Nonces,
     cookies: Cookies,
@@ -207,9 +207,7 @@ impl Anchor {
                 home_agents,
                 remaining,
             } => self.switch_home_agent(now, home_address, &home_agents, remaining),
-            AnchorCommand::NoteUse { home_address } => {
-                self.correspondent_is_used(now, &home_address);
-            }
+            AnchorCommand::NoteUse { ends } => self.correspondent_is_used(ends),
             AnchorCommand::SetPrefixLifetimes { prefix, lifetimes } => {
                 self.set_prefix_lifetimes(now, prefix, lifetimes);
             }

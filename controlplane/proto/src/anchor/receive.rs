@@ -13,6 +13,7 @@ use ipnet::Ipv6Net;
 use super::Anchor;
 use super::counters::MessageKind;
 use super::drop_reason::SignallingDrop;
+use super::error_messages::Offence;
 use super::reply::Proof;
 use crate::return_routability::TokenKind;
 use crate::time::Now;
@@ -108,6 +109,9 @@ impl Anchor {
         received: &Received<'_>,
         message: Message<'_>,
     ) -> Result<(), SignallingDrop> {
+        if self.acts_for(&received.destination) && !self.is_covered_anycast(&received.destination) {
+            return self.dispatch_for_host(now, received, message);
+        }
         let anycast = received.destination != self.config.address;
         match message {
             Message::Dmip(dmip) => {
@@ -184,16 +188,38 @@ impl Anchor {
                 // Home Address destination option of the offending packet, or set to the unspecified address" (§9.3.3).
                 let home_address = received.home_address.unwrap_or(Ipv6Addr::UNSPECIFIED);
                 let status = binding_error_status::UNRECOGNIZED_MH_TYPE;
-                self.binding_error(
-                    now,
-                    received.source,
-                    home_address,
-                    status,
-                    received.unproved(),
-                );
+                let offence = Offence {
+                    source: received.source,
+                    destination: received.destination,
+                };
+                self.binding_error(now, offence, home_address, status, received.unproved());
                 Err(SignallingDrop::UnknownMhType)
             }
             _ => Err(SignallingDrop::NotForAnchors),
+        }
+    }
+
+    /// A message to a host that the anchor acts for, of which it takes what concerns a correspondent alone.
+    fn dispatch_for_host(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        message: Message<'_>,
+    ) -> Result<(), SignallingDrop> {
+        match message {
+            Message::HomeTestInit { cookie, .. } => {
+                self.counters.count_received(MessageKind::HomeTestInit);
+                self.test_init(now, received, TokenKind::Home, cookie)
+            }
+            Message::CareOfTestInit { cookie, .. } => {
+                self.counters.count_received(MessageKind::CareOfTestInit);
+                self.test_init(now, received, TokenKind::CareOf, cookie)
+            }
+            Message::BindingUpdate(update) if !update.flags.contains(BuFlags::HOME) => {
+                self.counters.count_received(MessageKind::BindingUpdate);
+                self.correspondent_update(now, received, &update)
+            }
+            _ => Err(SignallingDrop::NotForUs),
         }
     }
 
@@ -207,10 +233,10 @@ impl Anchor {
         {
             return Err(SignallingDrop::BadSource);
         }
-        if destination != own && !self.is_covered_anycast(&destination) {
-            return Err(SignallingDrop::NotForUs);
-        }
-        Ok(())
+        let is_taken = destination == own
+            || self.is_covered_anycast(&destination)
+            || self.acts_for(&destination);
+        is_taken.then_some(()).ok_or(SignallingDrop::NotForUs)
     }
 
     /// Whether this is the home-agents anycast address (RFC 2526) of a /64 that this DHP covers.

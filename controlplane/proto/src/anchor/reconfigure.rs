@@ -79,6 +79,7 @@ impl Anchor {
         config.home_sequence_state_lost = self.config.home_sequence_state_lost;
         self.config = config;
         self.follow_prefix_configuration(now, &changed_prefixes);
+        self.end_forbidden_correspondents();
 
         let bindings = self.cache.bindings.values();
         let known = self.nodes.associations();

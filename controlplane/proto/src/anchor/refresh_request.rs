@@ -50,13 +50,13 @@ impl Anchor {
             let timer = Timer::RefreshRequestDue(*home_address);
             self.timers.schedule(now.deadline_ns(left / 2), timer)
         });
-        self.send_refresh_request(home_address);
+        let anchor = self.config.address;
+        self.send_refresh_request(&anchor, home_address);
     }
 
-    pub(crate) fn send_refresh_request(&mut self, home_address: &Ipv6Addr) {
-        let anchor = self.config.address;
-        let mh = Builder::binding_refresh_request().finish(&anchor, home_address);
-        let packet = compose(&anchor, home_address, None, None, &mh);
+    pub(crate) fn send_refresh_request(&mut self, source: &Ipv6Addr, home_address: &Ipv6Addr) {
+        let mh = Builder::binding_refresh_request().finish(source, home_address);
+        let packet = compose(source, home_address, None, None, &mh);
         self.transmit(MessageKind::BindingRefreshRequest, 0, packet, Proof::Mac);
     }
 }

@@ -3,6 +3,7 @@
 use core::net::Ipv6Addr;
 
 use super::Anchor;
+use super::correspondent::RouteEnds;
 use super::events::ReleaseReason;
 use super::home_link::LinkId;
 use crate::time::Now;
@@ -29,9 +30,9 @@ pub(crate) enum Timer {
     /// Another anchor is asked whether it lives.
     HeartbeatDue(Ipv6Addr),
     /// The binding of a correspondent ends, or its number can be forgotten.
-    CorrespondentEnds(Ipv6Addr),
+    CorrespondentEnds(RouteEnds),
     /// The binding of a correspondent ends soon.
-    CorrespondentRefreshDue(Ipv6Addr),
+    CorrespondentRefreshDue(RouteEnds),
     /// The binding of a home address ends soon.
     RefreshRequestDue(Ipv6Addr),
 }
@@ -52,10 +53,8 @@ impl Anchor {
             Timer::PrefixAnswerDue(home_address) => self.answer_owed(now, &home_address),
             Timer::DepartureDue(home_address) => self.ask_again(now, &home_address),
             Timer::HeartbeatDue(address) => self.ask_peer(now, address),
-            Timer::CorrespondentEnds(home_address) => self.correspondent_ends(now, home_address),
-            Timer::CorrespondentRefreshDue(home_address) => {
-                self.request_correspondent_refresh(&home_address);
-            }
+            Timer::CorrespondentEnds(ends) => self.correspondent_ends(now, ends),
+            Timer::CorrespondentRefreshDue(ends) => self.correspondent_refresh_due(ends),
             Timer::PrefixEnds(prefix) => self.end_prefix(now, prefix),
             Timer::RefreshRequestDue(home_address) => {
                 self.request_refresh(now, &home_address);

@@ -3,6 +3,7 @@
 mod answer;
 mod binding_update;
 mod cookies;
+mod correspondent;
 mod dhoa_request;
 mod harness;
 mod home_registration;

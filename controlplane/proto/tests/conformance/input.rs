@@ -1,6 +1,6 @@
 //! What an anchor is sent, or told: the lines that begin with `>`.
 
-use dhp_proto::anchor::{AnchorAction, AnchorCommand, NeighborMessage, PrefixLifetimes};
+use dhp_proto::anchor::{AnchorAction, AnchorCommand, NeighborMessage, PrefixLifetimes, RouteEnds};
 use dhp_wire::mobility::Lifetime;
 
 use crate::address;
@@ -100,7 +100,10 @@ fn command(kind: &str, words: &Words) -> Option<AnchorCommand> {
                 .map(|units| Lifetime(units as u16)),
         },
         "used" => AnchorCommand::NoteUse {
-            home_address: words.address("home").unwrap_or(address::read("HOME")),
+            ends: RouteEnds {
+                home_address: words.address("home").unwrap_or(address::read("HOME")),
+                correspondent: words.address("of").unwrap_or(address::read("ANCHOR")),
+            },
         },
         "drain" => AnchorCommand::SetDraining(true),
         "undrain" => AnchorCommand::SetDraining(false),

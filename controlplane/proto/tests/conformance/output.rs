@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dhp_proto::anchor::{AnchorAction, LinkAction, RouteOptimization};
+use dhp_proto::anchor::{AnchorAction, LinkAction, RouteEnds, RouteOptimization};
 use dhp_wire::codepoints::{CodePoints, next_header};
 use dhp_wire::mobility::{
     HeartbeatKind, Message, MobilityHeader, MobilityOption, Options, RevocationKind,
@@ -61,17 +61,18 @@ impl Output {
 
 fn read_route(change: RouteOptimization) -> Output {
     match change {
-        RouteOptimization::Begins {
-            home_address,
-            care_of,
-            ..
-        } => Output::new("route")
-            .with("home", address::name(home_address))
-            .with("at", address::name(care_of)),
-        RouteOptimization::Ends { home_address } => {
-            Output::new("no-route").with("home", address::name(home_address))
+        RouteOptimization::Begins { ends, care_of, .. } => {
+            route("route", ends).with("at", address::name(care_of))
         }
+        RouteOptimization::Ends { ends } => route("no-route", ends),
+        RouteOptimization::IsUsed { ends } => route("is-used", ends),
     }
+}
+
+fn route(kind: &str, ends: RouteEnds) -> Output {
+    Output::new(kind)
+        .with("home", address::name(ends.home_address))
+        .with("of", address::name(ends.correspondent))
 }
 
 fn read_link_action(action: &LinkAction, tokens: &Tokens) -> Output {

@@ -22,8 +22,8 @@ use crate::words::{Words, octets};
 pub struct Tokens {
     home: HashMap<Ipv6Addr, (u16, [u8; 8])>,
     care_of: HashMap<Ipv6Addr, (u16, [u8; 8])>,
-    /// The key of the last update, and the address that its authenticators take.
-    last: Option<(Key, Ipv6Addr)>,
+    /// The key of the last update, and the addresses that its authenticators take: the mobile node's and the correspondent's.
+    last: Option<(Key, Ipv6Addr, Ipv6Addr)>,
 }
 
 impl Tokens {
@@ -53,15 +53,16 @@ impl Tokens {
 
     /// `good` or `wrong`: the authenticator of an answer, by the key of the last update.
     pub fn verdict(&self, mh: &[u8], received: &[u8]) -> &'static str {
-        let is_good = self.last.as_ref().is_some_and(|(key, care_of)| {
-            verify_authenticator(key, care_of, &address::read("ANCHOR"), mh, received)
-        });
+        let is_good = self
+            .last
+            .as_ref()
+            .is_some_and(|(key, care_of, to)| verify_authenticator(key, care_of, to, mh, received));
         if is_good { "good" } else { "wrong" }
     }
 
     /// `cnbu seq=`: a Binding Update to a correspondent.
     ///
-    /// `home=`, `from=`, `alt=`, `life=`, `flags=` (A) as in `bu`; the tokens are those learned for its addresses, or for
+    /// `home=`, `from=`, `to=`, `alt=`, `life=`, `flags=` (A) as in `bu`; the tokens are those learned for its addresses, or for
     /// `token-of=` a home address and `care-of-token-of=`. `home-off=`, `care-off=` is added to the nonce indices; `no-nonces`,
     /// `no-bad`, `forged`, `home-key` (of the home token alone), `trailing` spoil it.
     pub fn binding_update(&mut self, words: &Words) -> Vec<u8> {
@@ -108,13 +109,13 @@ impl Tokens {
             builder = builder.binding_authorization(|mh| {
                 let mut mh = mh.to_vec();
                 damage(&mut mh, words);
-                let mac = authenticator(&key, &mac_address, &address::read("ANCHOR"), &mh);
+                let mac = authenticator(&key, &mac_address, &way.destination, &mh);
                 let mut mac = mac.as_ref().to_vec();
                 mac[0] ^= forged;
                 mac
             });
         }
-        self.last = Some((key, mac_address));
+        self.last = Some((key, mac_address, way.destination));
         let mut mh = builder.finish(&Ipv6Addr::UNSPECIFIED, &Ipv6Addr::UNSPECIFIED);
         if words.has("trailing") {
             mh.extend([1, 6, 0, 0, 0, 0, 0, 0]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use dhp_proto::anchor::{
-    AnchorAction, BindingChange, LinkAction, RouteOptimization, SignallingDrop,
+    AnchorAction, BindingChange, LinkAction, RouteEnds, RouteOptimization, SignallingDrop,
 };
 use dhp_proto::random::Random;
 
@@ -31,7 +31,7 @@ const GIVEN: [&str; 4] = [
 struct Open {
     bound: BTreeMap<Ipv6Addr, Ipv6Addr>,
     proxied: BTreeMap<Ipv6Addr, ()>,
-    routes: BTreeMap<Ipv6Addr, Ipv6Addr>,
+    routes: BTreeMap<RouteEnds, Ipv6Addr>,
 }
 
 impl Open {
@@ -63,15 +63,11 @@ impl Open {
                     }
                     _ => {}
                 },
-                AnchorAction::Route(RouteOptimization::Begins {
-                    home_address,
-                    care_of,
-                    ..
-                }) => {
-                    self.routes.insert(*home_address, *care_of);
+                AnchorAction::Route(RouteOptimization::Begins { ends, care_of, .. }) => {
+                    self.routes.insert(*ends, *care_of);
                 }
-                AnchorAction::Route(RouteOptimization::Ends { home_address }) => {
-                    once(self.routes.remove(home_address).is_some(), action)?;
+                AnchorAction::Route(RouteOptimization::Ends { ends }) => {
+                    once(self.routes.remove(ends).is_some(), action)?;
                 }
                 _ => {}
             }

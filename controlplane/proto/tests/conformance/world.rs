@@ -42,7 +42,7 @@ impl World {
     /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
     /// `second-prefix` on the same link, with TWIN and TWIN2 for mobile node 1;
-    /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
+    /// `numbers-lost`; `unauthenticated`; `correspondent` (for 2001:db8:cc::/64 too), `max-correspondents=`;
     /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent; `advertise=off` or `solicited`,
     /// `max-interval=` and `min-interval=` of Mobile Prefix Advertisements in seconds.
     pub fn new(given: &Words, link: Link) -> Self {
@@ -185,6 +185,11 @@ fn configuration(given: &Words, link: Link) -> AnchorConfig {
         },
         allow_unauthenticated: given.has("unauthenticated"),
         is_correspondent: given.has("correspondent"),
+        correspondents_behind: given
+            .has("correspondent")
+            .then(|| "2001:db8:cc::/64".parse().unwrap())
+            .into_iter()
+            .collect(),
         home_sequence_state_lost: given.has("numbers-lost"),
         ..plain
     }

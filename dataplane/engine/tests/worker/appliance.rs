@@ -133,6 +133,7 @@ impl Appliance {
             routes: 64,
             flow_sets: 8,
             meters: 8,
+            optimized_routes: 16,
             ring_slots: setup.ring_slots,
         };
         let (segment, workers_view, directory) = place(setup.placement, &geometry);

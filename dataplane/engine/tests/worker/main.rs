@@ -21,6 +21,7 @@ mod mss_clamp;
 mod mutation;
 mod naive;
 mod names;
+mod optimized;
 mod packets;
 mod permitted;
 mod pieces;

@@ -13,6 +13,7 @@ use dhp_segment::{
 use crate::appliance::*;
 use crate::drops_table;
 use crate::mutation::corpus;
+use crate::optimized;
 use crate::packets::*;
 use crate::running::{bare_worker, eventually, sleepy};
 
@@ -194,6 +195,8 @@ fn counting(counter: Counter) -> CounterSnapshot {
             appliance.control.inject(0, &answer).expect("room");
             polled(appliance)
         }
+        Counter::OptimizedOut => optimized::between_host_and_roamer(CN),
+        Counter::OptimizedIn => optimized::between_host_and_roamer(CORE),
         Counter::FlowCopies => by_rule(false, &udp(CORRESPONDENT, HOME, 10)),
         Counter::FragmentsJoined | Counter::Reassembled => pieces(&[0, 1]),
         Counter::BindingErrorsAsked => of_the_table(DropReason::HomeAddressOptionUnbound),

@@ -198,7 +198,12 @@ pub fn assert_valid(packet: &[u8]) {
         let stated = usize::from(u16::from_be_bytes([packet[4], packet[5]]));
         return assert_eq!(stated + 40, packet.len(), "length");
     }
-    let own = [crate::appliance::ANCHOR, crate::appliance::LOCAL].map(address);
+    let own = [
+        crate::appliance::ANCHOR,
+        crate::appliance::LOCAL,
+        crate::appliance::CORRESPONDENT,
+    ]
+    .map(address);
     if own.contains(&source(packet)) && type_2_routing_offset(packet).is_some() {
         // The checksum counts the home address (RFC 6275 §6.4).
         return assert_valid(&without_type_2_routing(packet));

@@ -27,6 +27,7 @@ pub fn segment(local: Ipv6Addr) -> Segment {
         routes: 16,
         flow_sets: 0,
         meters: 0,
+        optimized_routes: 0,
         ring_slots: 16,
     };
     let segment = Segment::anonymous(&geometry).expect("a segment");

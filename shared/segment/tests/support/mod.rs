@@ -13,6 +13,7 @@ pub const SMALL: Geometry = Geometry {
     routes: 32,
     flow_sets: 0,
     meters: 0,
+    optimized_routes: 0,
     ring_slots: 4,
 };
 

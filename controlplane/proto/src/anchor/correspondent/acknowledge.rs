@@ -1,7 +1,5 @@
 //! Binding Acknowledgements and Refresh Requests of a correspondent node (RFC 6275 §9.5.4, §9.5.5).
 
-use core::net::Ipv6Addr;
-
 use dhp_wire::codepoints::{Status, status};
 use dhp_wire::mobility::{Builder, Lifetime};
 use dhp_wire::packet::compose;
@@ -9,9 +7,12 @@ use dhp_wire::packet::compose;
 use super::super::Anchor;
 use super::super::counters::MessageKind;
 use super::super::drop_reason::SignallingDrop;
+use super::super::events::AnchorAction;
 use super::super::reply::Proof;
 use super::super::timers::Timer;
+use super::cache::Usage;
 use super::update::CorrespondentUpdate;
+use super::{RouteEnds, RouteOptimization};
 use crate::auth::Key;
 use crate::return_routability::authenticator;
 use crate::time::Now;
@@ -44,12 +45,12 @@ impl Anchor {
         if !update.wants_answer && Status(status).is_accepted() {
             return Ok(());
         }
-        let known = self.correspondents.entries.get(&update.home_address);
+        let known = self.correspondents.entries.get(&update.ends);
         let sequence = match known {
             Some(entry) if status == status::SEQUENCE_OUT_OF_WINDOW => entry.sequence,
             _ => update.sequence,
         };
-        let own = self.config.address;
+        let own = update.ends.correspondent;
         let address = update.mac_address();
         let builder = Builder::binding_acknowledgement(Status(status), 0, sequence, lifetime)
             .binding_authorization(|mh| authenticator(key, &address, &own, mh));
@@ -66,37 +67,57 @@ impl Anchor {
         status: u8,
         proof: Proof,
     ) {
-        let own = self.config.address;
-        let is_away = update.source != update.home_address;
-        let home = is_away.then_some(&update.home_address);
+        let RouteEnds {
+            home_address,
+            correspondent: own,
+        } = update.ends;
+        let is_away = update.source != home_address;
+        let home = is_away.then_some(&home_address);
         let mh = builder.finish(&own, home.unwrap_or(&update.source));
         let packet = compose(&own, &update.source, None, home, &mh);
         self.transmit(MessageKind::BindingAcknowledgement, status, packet, proof);
     }
 
-    /// "If the sender knows that the Binding Cache entry is still in active use, it MAY send a Binding Refresh Request".
-    pub(super) fn plan_correspondent_refresh(&mut self, now: Now, home_address: &Ipv6Addr) {
+    /// Plans the request for a refresh of a binding that was just made or refreshed.
+    pub(super) fn plan_correspondent_refresh(&mut self, now: Now, ends: RouteEnds) {
         let Some(ahead) = self.config.refresh_request else {
             return;
         };
         let ahead = u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX);
-        let Some(entry) = self.correspondents.entries.get_mut(home_address) else {
+        let Some(entry) = self.correspondents.entries.get_mut(&ends) else {
             return;
         };
-        if !entry.in_use || entry.care_of.is_none() || entry.refresh_timer.is_some() {
-            return;
-        }
         let at = entry.expires_ns.saturating_sub(ahead);
         if at > now.mono_ns {
-            let timer = Timer::CorrespondentRefreshDue(*home_address);
+            let timer = Timer::CorrespondentRefreshDue(ends);
             entry.refresh_timer = Some(self.timers.schedule(at, timer));
         }
     }
 
-    /// Asks for a refresh, once per update. "This message is always sent to the home address of the mobile node."
-    pub(crate) fn request_correspondent_refresh(&mut self, home_address: &Ipv6Addr) {
-        if self.correspondents.care_of(home_address).is_some() {
-            self.send_refresh_request(home_address);
+    /// "If the sender knows that the Binding Cache entry is still in active use, it MAY send a Binding Refresh Request": whether
+    /// it is only the workers can tell.
+    pub(crate) fn correspondent_refresh_due(&mut self, ends: RouteEnds) {
+        let Some(entry) = self.correspondents.entries.get_mut(&ends) else {
+            return;
+        };
+        entry.refresh_timer = None;
+        if entry.usage == Usage::Known {
+            return self.send_refresh_request(&ends.correspondent, &ends.home_address);
+        }
+        entry.usage = Usage::Asked;
+        self.actions
+            .push_back(AnchorAction::Route(RouteOptimization::IsUsed { ends }));
+    }
+
+    /// Packets are going to the home address, so that its mobile node is asked in time, once per update. "This message is always
+    /// sent to the home address of the mobile node."
+    pub(crate) fn correspondent_is_used(&mut self, ends: RouteEnds) {
+        let Some(entry) = self.correspondents.entries.get_mut(&ends) else {
+            return;
+        };
+        let before = core::mem::replace(&mut entry.usage, Usage::Known);
+        if before == Usage::Asked && entry.care_of.is_some() {
+            self.send_refresh_request(&ends.correspondent, &ends.home_address);
         }
     }
 }

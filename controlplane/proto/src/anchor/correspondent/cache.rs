@@ -6,6 +6,16 @@ use hashbrown::HashMap;
 
 use crate::timer_wheel::TimerKey;
 
+/// The two ends of an optimized route: "each correspondent node" has a binding cache of its own (RFC 6275 §9.1), and a mobile
+/// node may tell each where it is, or another place, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteEnds {
+    /// The mobile node's home address.
+    pub home_address: Ipv6Addr,
+    /// The correspondent: this anchor, or a host that it acts for.
+    pub correspondent: Ipv6Addr,
+}
+
 /// A home address whose mobile node has completed the return routability procedure.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -23,19 +33,30 @@ pub(crate) struct Entry {
     pub(crate) timer: TimerKey,
     /// Fires when the mobile node should be asked for a refresh.
     pub(crate) refresh_timer: Option<TimerKey>,
-    /// Whether packets went to the home address since the last update.
-    pub(crate) in_use: bool,
+    /// What is known of its use since the last update.
+    pub(crate) usage: Usage,
 }
 
-/// The bindings, and the numbers of those that have ended, by home address.
+/// Whether packets go to the home address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// Nobody has said so.
+    Unknown,
+    /// It was asked, since the binding ends soon.
+    Asked,
+    /// They do.
+    Known,
+}
+
+/// The bindings, and the numbers of those that have ended.
 #[derive(Debug, Default)]
 pub(crate) struct CorrespondentCache {
-    pub(crate) entries: HashMap<Ipv6Addr, Entry>,
+    pub(crate) entries: HashMap<RouteEnds, Entry>,
 }
 
 impl CorrespondentCache {
-    /// Where a mobile node is, if it has told.
-    pub(crate) fn care_of(&self, home_address: &Ipv6Addr) -> Option<Ipv6Addr> {
-        self.entries.get(home_address)?.care_of
+    /// Where a mobile node is, if it has told this correspondent.
+    pub(crate) fn care_of(&self, ends: &RouteEnds) -> Option<Ipv6Addr> {
+        self.entries.get(ends)?.care_of
     }
 }

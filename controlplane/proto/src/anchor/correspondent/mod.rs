@@ -1,4 +1,5 @@
-//! The anchor as a correspondent node of mobile nodes, wherever their home is (RFC 6275 §5.2, §9.4, §9.5).
+//! The anchor as a correspondent node of mobile nodes whose home is elsewhere (RFC 6275 §5.2, §9.4, §9.5), for itself and on
+//! behalf of the hosts behind it: what is said to one of those is answered in its name.
 //!
 //! Nothing is remembered of who asks for tokens: "the correspondent node does not need to remember anything" (§5.2.5) until an
 //! update proves that its sender has received both.
@@ -12,6 +13,7 @@ mod update;
 use core::net::Ipv6Addr;
 
 pub(crate) use cache::CorrespondentCache;
+pub use cache::RouteEnds;
 use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::Builder;
 use dhp_wire::packet::compose;
@@ -24,14 +26,14 @@ use super::receive::Received;
 use crate::return_routability::TokenKind;
 use crate::time::Now;
 
-/// A change of a correspondent's binding: what the anchor itself sends to the home address goes to the care-of address
+/// What becomes of a correspondent's binding: what the correspondent sends to the home address goes to the care-of address
 /// directly, with a type 2 routing header, and comes from there with a Home Address option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteOptimization {
     /// The mobile node is there.
     Begins {
-        /// Its home address.
-        home_address: Ipv6Addr,
+        /// Its home address, and whose packets these are.
+        ends: RouteEnds,
         /// Its care-of address.
         care_of: Ipv6Addr,
         /// When the binding ends by itself, in nanoseconds of [`Now::mono_ns`].
@@ -39,12 +41,29 @@ pub enum RouteOptimization {
     },
     /// It is to be reached by its home address again.
     Ends {
-        /// Its home address.
-        home_address: Ipv6Addr,
+        /// Its home address, and whose packets these were.
+        ends: RouteEnds,
+    },
+    /// The binding ends soon. If packets have gone to the care-of address since it began, say so by
+    /// [`super::AnchorCommand::NoteUse`]: then the mobile node is asked to refresh it.
+    IsUsed {
+        /// Which one.
+        ends: RouteEnds,
     },
 }
 
 impl Anchor {
+    /// Whether this anchor speaks for a correspondent of this address.
+    pub(crate) fn is_correspondent(&self, address: &Ipv6Addr) -> bool {
+        self.config.is_correspondent && (*address == self.config.address || self.acts_for(address))
+    }
+
+    /// Whether this is one of the hosts that the anchor acts for.
+    pub(crate) fn acts_for(&self, address: &Ipv6Addr) -> bool {
+        let mut behind = self.config.correspondents_behind.iter();
+        self.config.is_correspondent && behind.any(|prefix| prefix.contains(address))
+    }
+
     /// Answers a Home Test Init (RFC 6275 §9.4.1) or a Care-of Test Init (§9.4.2), as §9.4.3 and §9.4.4 have it: "the
     /// destination … is the Source Address of the packet" it answers.
     pub(crate) fn test_init(
@@ -78,7 +97,7 @@ impl Anchor {
                 Builder::care_of_test(index, cookie, token.octets()),
             ),
         };
-        let own = &self.config.address;
+        let own = &received.destination;
         let packet = compose(own, source, None, None, &builder.finish(own, source));
         self.transmit(kind, 0, packet, received.unproved());
         Ok(())

@@ -10,6 +10,7 @@ use super::super::Anchor;
 use super::super::drop_reason::SignallingDrop;
 use super::super::receive::Received;
 use super::super::sequence::is_greater;
+use super::RouteEnds;
 use crate::auth::Key;
 use crate::return_routability::{TokenKind, management_key, verify_authenticator};
 use crate::time::Now;
@@ -18,7 +19,8 @@ use crate::time::Now;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CorrespondentUpdate {
     pub(super) source: Ipv6Addr,
-    pub(super) home_address: Ipv6Addr,
+    /// Whose update it is, and to whom.
+    pub(super) ends: RouteEnds,
     pub(super) care_of: Ipv6Addr,
     pub(super) sequence: u16,
     pub(super) lifetime: Lifetime,
@@ -31,14 +33,14 @@ impl CorrespondentUpdate {
     /// RFC 6275 §9.5.1: "If the Lifetime specified in the Binding Update is zero, then this is a request to delete the cached
     /// binding"; as is one for the home address itself.
     pub(super) fn deletes(&self) -> bool {
-        self.lifetime.is_zero() || self.care_of == self.home_address
+        self.lifetime.is_zero() || self.care_of == self.ends.home_address
     }
 
     /// The address that the authenticators take (RFC 6275 §6.2.7): "the care-of address that will be registered … or the
     /// home address of the mobile node if this option is used in de-registration".
     pub(super) fn mac_address(&self) -> Ipv6Addr {
         if self.deletes() {
-            self.home_address
+            self.ends.home_address
         } else {
             self.care_of
         }
@@ -83,7 +85,10 @@ impl Anchor {
             .ok_or(SignallingDrop::NoAuthentication)?;
         let update = CorrespondentUpdate {
             source: received.source,
-            home_address,
+            ends: RouteEnds {
+                home_address,
+                correspondent: received.destination,
+            },
             care_of,
             sequence: update.sequence,
             lifetime: update.lifetime,
@@ -102,8 +107,8 @@ impl Anchor {
         };
         let mh = received.header.bytes();
         let mh = mh.get(..covered).unwrap_or(mh);
-        let own = self.config.address;
-        if !verify_authenticator(&key, &update.mac_address(), &own, mh, authenticator) {
+        let own = &update.ends.correspondent;
+        if !verify_authenticator(&key, &update.mac_address(), own, mh, authenticator) {
             return Err(SignallingDrop::Authenticator);
         }
         let (status, lifetime) = self.decide_correspondent(now, &update);
@@ -114,7 +119,7 @@ impl Anchor {
     /// contained in the packet." The error is the status of what it does not recognize.
     fn management_key(&mut self, now: Now, update: &CorrespondentUpdate) -> Result<Key, u8> {
         let (home_index, care_of_index) = update.nonces;
-        let address = &update.home_address;
+        let address = &update.ends.home_address;
         let purpose = TokenKind::Home;
         let home = self.nonces.token_again(now, home_index, address, purpose);
         // "Care-of Nonce Index values are not inspected for requests to delete a binding."
@@ -138,9 +143,9 @@ impl Anchor {
     /// Carries out an authentic update; the status and the lifetime of its answer. Of 135 the lifetime is none, and the
     /// sequence number of the answer that of the entry.
     fn decide_correspondent(&mut self, now: Now, update: &CorrespondentUpdate) -> (u8, Lifetime) {
-        let home_address = &update.home_address;
+        let home_address = &update.ends.home_address;
         let refuse = |status| (status, Lifetime::ZERO);
-        let known = self.correspondents.entries.get(home_address);
+        let known = self.correspondents.entries.get(&update.ends);
         if known.is_some_and(|entry| !is_greater(update.sequence, entry.sequence)) {
             return refuse(status::SEQUENCE_OUT_OF_WINDOW);
         }
@@ -151,6 +156,10 @@ impl Anchor {
         if update.deletes() {
             self.end_correspondent(now, update);
             return refuse(status::ACCEPTED);
+        }
+        // What is sent to a home address of this box meets its home agent here, and goes to the care-of address from there.
+        if self.pools.find(home_address).is_some() {
+            return refuse(status::PROHIBITED);
         }
         // RFC 6275 §15.1: packets to a care-of address that is a home address here, or ours, would come back.
         if self.check_care_of(None, &update.care_of).is_err() {

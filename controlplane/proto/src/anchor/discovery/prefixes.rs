@@ -10,6 +10,7 @@ use super::super::Anchor;
 use super::super::config::{PoolKind, PrefixDelivery};
 use super::super::counters::MessageKind;
 use super::super::drop_reason::SignallingDrop;
+use super::super::error_messages::Offence;
 use super::super::pool::Pool;
 use super::super::reply::Proof;
 use super::super::timers::Timer;
@@ -40,7 +41,11 @@ impl Anchor {
         if binding.is_none_or(|binding| binding.care_of != packet.source) {
             let status = binding_error_status::UNKNOWN_BINDING;
             let proof = Proof::None { request_len: len };
-            self.binding_error(now, packet.source, home_address, status, proof);
+            let offence = Offence {
+                source: packet.source,
+                destination: packet.destination,
+            };
+            self.binding_error(now, offence, home_address, status, proof);
             return Err(SignallingDrop::NoBinding);
         }
         self.delivery_acknowledged(now, home_address);
