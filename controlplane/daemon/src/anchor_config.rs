@@ -34,6 +34,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);
+    wanted.limits.max_care_of_addresses = config.limits.care_of_addresses;
+    wanted.limits.max_flow_bindings = config.limits.flow_bindings;
     let links = config.home_links();
     wanted.pools = config
         .pools

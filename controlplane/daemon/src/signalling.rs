@@ -11,11 +11,13 @@ use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
-use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, ConfigError, LinkAction, PeerChange};
+use dhp_proto::anchor::{
+    Anchor, AnchorAction, AnchorConfig, ConfigError, Limits, LinkAction, PeerChange,
+};
 use dhp_proto::time::Now;
 use dhp_segment::{
-    Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
-    TraceRequest,
+    Control, CounterSnapshot, Geometry, MAX_CARE_OFS, MAX_FLOW_RULES, PuntKind, RING_PACKET_BYTES,
+    RingError, Segment, SegmentError, TraceRequest,
 };
 use dhp_wire::codepoints::next_header;
 use dhp_wire::extension;
@@ -115,9 +117,7 @@ impl Signalling {
         seed: [u8; 32],
         seconds: Histogram,
     ) -> Result<Self, SignallingError> {
-        // What the anchor accepts the segment must be able to hold.
-        let capacity = usize::try_from(segment.geometry().home_addresses).unwrap_or(usize::MAX);
-        config.limits.max_home_addresses = config.limits.max_home_addresses.min(capacity);
+        fit(&mut config.limits, segment.geometry());
         Ok(Self {
             forwarding: Forwarding::new(segment, config.address)?,
             control: segment.control()?,
@@ -373,6 +373,22 @@ impl Signalling {
             }
         }
     }
+}
+
+/// What the anchor accepts the segment must be able to hold.
+fn fit(limits: &mut Limits, geometry: &Geometry) {
+    let size = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
+    let Limits {
+        max_home_addresses,
+        max_split_bindings,
+        max_care_of_addresses,
+        max_flow_bindings,
+        ..
+    } = limits;
+    *max_home_addresses = (*max_home_addresses).min(size(geometry.home_addresses));
+    *max_split_bindings = (*max_split_bindings).min(size(geometry.flow_sets));
+    *max_care_of_addresses = (*max_care_of_addresses).min(MAX_CARE_OFS);
+    *max_flow_bindings = (*max_flow_bindings).min(MAX_FLOW_RULES);
 }
 
 /// Tells the log what has become of another anchor.

@@ -38,7 +38,8 @@ pub struct World {
 }
 
 impl World {
-    /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
+    /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `max-split=`, `max-care-ofs=`, `max-flows=`,
+    /// `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
     /// `numbers-lost`; `unauthenticated`; `correspondent`, `max-correspondents=`;
     /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent, `advertise-prefixes`.
@@ -65,6 +66,9 @@ impl World {
             security_associations: vec![association(1), association(2)],
             limits: Limits {
                 max_home_addresses: given.number_or("max-home", 1000) as usize,
+                max_split_bindings: given.number_or("max-split", 1000) as usize,
+                max_care_of_addresses: given.number_or("max-care-ofs", 8) as usize,
+                max_flow_bindings: given.number_or("max-flows", 32) as usize,
                 max_correspondents: given.number_or("max-correspondents", 1000) as usize,
                 errors_per_second: given.number_or("errors", 1000) as u32,
             },

@@ -96,7 +96,7 @@ impl Anchor {
     /// Asks for a refresh, once per update. "This message is always sent to the home address of the mobile node."
     pub(crate) fn request_correspondent_refresh(&mut self, home_address: &Ipv6Addr) {
         if self.correspondents.care_of(home_address).is_some() {
-            self.send_refresh_request(home_address);
+            self.send_refresh_request(home_address, &[]);
         }
     }
 }
