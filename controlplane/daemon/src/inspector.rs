@@ -5,16 +5,15 @@ use std::net::Ipv6Addr;
 use std::time::Instant;
 
 use dhp_proto::anchor::PoolKind;
-use dhp_proto::time::NANOS_PER_SECOND;
-use dhp_segment::{Carried, Counter, DropReason, TraceRequest};
+use dhp_segment::{Counter, DropReason, TraceRequest};
 use dhpctl::{
-    Answer, Binding, Bindings, CareOf, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Port,
-    Reloaded, Reply, Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
+    Answer, Bindings, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Port, Reloaded, Reply,
+    Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
 };
 use ipnet::Ipv6Net;
 
+use crate::binding_row::BindingRow;
 use crate::control::Stopped;
-use crate::forwarding::BoundAddress;
 use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
 use crate::mirror::{NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
@@ -197,43 +196,17 @@ impl Inspector {
 
     async fn bindings(&self, after: Option<Ipv6Addr>, limit: usize) -> Result<Bindings, Stopped> {
         let limit = limit.clamp(1, LARGEST_PAGE);
-        let (page, now_ns) = self
+        let (rows, more) = self
             .operator
             .control()
-            .ask(move |signalling| {
-                let now_ns = signalling.now().mono_ns;
-                let bound = signalling
-                    .forwarding()
-                    .bound_after(after)
-                    .take(limit.saturating_add(1));
-                let page: Vec<(Ipv6Addr, BoundAddress, Carried)> = bound
-                    .map(|(home_address, bound)| {
-                        let carried = signalling.forwarding().carried(*home_address);
-                        (*home_address, bound.clone(), carried)
-                    })
-                    .collect();
-                (page, now_ns)
-            })
+            .ask(move |signalling| BindingRow::page(signalling, after, limit))
             .await?;
-        let row = |(home_address, bound, carried): &(Ipv6Addr, BoundAddress, Carried)| Binding {
-            home_address: *home_address,
-            kind: kind_name(bound.kind).to_owned(),
-            mobile_node: bound.mn.to_string(),
-            care_of: CareOf {
-                address: bound.path.care_of,
-                next_hop: bound.path.next_hop.map(|key| key.address),
-                port: bound.path.next_hop.map(|key| self.port_name(key.port)),
-                tunnel_mtu: bound.path.mtu,
-            },
-            remaining_seconds: bound
-                .expires_ns
-                .map(|expires_ns| expires_ns.saturating_sub(now_ns) / NANOS_PER_SECOND),
-            packets: carried.packets,
-            octets: carried.octets,
-        };
+        let rows = rows.iter();
         Ok(Bindings {
-            bindings: page.iter().take(limit).map(row).collect(),
-            more: page.len() > limit,
+            bindings: rows
+                .map(|row| row.describe(|port| self.port_name(port)))
+                .collect(),
+            more,
         })
     }
 

@@ -9,6 +9,7 @@ use dhp_wire::mobility::{
     MobilityOption, SelectorRange, TrafficSelector,
 };
 use dhp_wire::packet::{MobilityPacket, compose};
+use dhpd::binding_row::BindingRow;
 use dhpd::mirror::{Change, KernelRoute};
 
 use crate::rig::*;
@@ -290,6 +291,27 @@ fn what_the_segment_has_no_room_for_is_refused() {
     assert_eq!(ask(&mut rig, &update(1, 150, &options)), (4, vec![(4, 0)]));
     assert_eq!(tunnelled(&mut rig, 443), [CARE_OF]);
     assert_eq!(rig.signalling.counters().unplaced, 0);
+}
+
+#[test]
+fn operators_see_care_of_addresses_and_flows() {
+    let mut rig = with_a_flow();
+    let (rows, more) = BindingRow::page(&mut rig.signalling, None, 10);
+    assert!(!more);
+    let row = rows.first().expect("a binding");
+    let row = row.describe(|port| format!("port{port}"));
+    assert_eq!(row.care_of.address, CARE_OF);
+    let care_ofs = row.care_ofs.iter();
+    let care_ofs: Vec<_> = care_ofs
+        .map(|row| (row.bid, row.priority, row.care_of.address))
+        .collect();
+    assert_eq!(care_ofs, [(1, 10, CARE_OF), (2, 20, OTHER_CARE_OF)]);
+    assert_eq!(row.care_ofs[1].care_of.port.as_deref(), Some("port0"));
+    assert_eq!(row.care_ofs[1].remaining_seconds, Some(600));
+    let flow = row.flows.first().expect("a flow");
+    assert_eq!((flow.fid, flow.priority, flow.is_active), (4, 40, true));
+    assert_eq!(flow.selector, "destination-port 443 protocol 17");
+    assert_eq!(flow.bids, [2]);
 }
 
 /// Handoffs, flows and releases without end: nothing of them stays in the segment.
