@@ -13,4 +13,6 @@ mod random;
 mod receive;
 mod reconfigure;
 mod replay;
+mod steering;
+mod steering_model;
 mod vectors;
