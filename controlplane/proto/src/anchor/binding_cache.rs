@@ -172,3 +172,15 @@ pub(crate) struct BindingCache {
     pub(crate) split: usize,
     pub(crate) home_sequences: HashMap<Ipv6Addr, HomeSequence>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be millions, of which few have several care-of addresses.
+    #[test]
+    fn a_binding_is_small() {
+        let octets = size_of::<Binding>();
+        assert!(octets <= 144, "{octets} octets");
+    }
+}
