@@ -66,6 +66,11 @@ pub struct BoundAddress {
 }
 
 impl BoundAddress {
+    /// Whether it has several care-of addresses.
+    fn is_split(&self) -> bool {
+        !self.further.is_empty()
+    }
+
     /// Every care-of address, some of them twice.
     fn care_ofs(&self) -> impl Iterator<Item = Ipv6Addr> {
         let further = self.further.iter().map(|further| further.path.care_of);
@@ -131,6 +136,8 @@ pub struct Forwarding {
     /// Prefixes whose routes have changed, so that tunnels in them may have to follow.
     touched: BTreeSet<Ipv6Net>,
     bound: BTreeMap<Ipv6Addr, BoundAddress>,
+    /// How many of them have several care-of addresses.
+    split: usize,
     /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
     by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
     path_mtus: PathMtus,
@@ -159,6 +166,7 @@ impl Forwarding {
             left_out_told: false,
             touched: BTreeSet::new(),
             bound: BTreeMap::new(),
+            split: 0,
             by_care_of: BTreeSet::new(),
             path_mtus: PathMtus::default(),
             limits: TunnelLimits::default(),
@@ -206,7 +214,7 @@ impl Forwarding {
     }
 
     /// How full the tables are: name, entries, capacity.
-    pub fn pressure(&self) -> [(&'static str, u64, u64); 3] {
+    pub fn pressure(&self) -> [(&'static str, u64, u64); 4] {
         let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
         [
             (
@@ -223,6 +231,11 @@ impl Forwarding {
                 "next_hops",
                 count(self.next_hops.len()),
                 self.geometry.next_hops.into(),
+            ),
+            (
+                "flow_sets",
+                count(self.split),
+                self.geometry.flow_sets.into(),
             ),
         ]
     }
@@ -304,6 +317,8 @@ impl Forwarding {
                     for care_of in before.care_ofs() {
                         self.by_care_of.remove(&(care_of, *home_address));
                     }
+                    let had = usize::from(before.is_split());
+                    self.split = self.split.saturating_sub(had);
                 }
                 self.path_mtus.forget(*home_address);
             }

@@ -6,7 +6,7 @@ use dhp_proto::anchor::{SteeredCareOf, SteeringRule};
 use dhp_segment::{FlowRange, FlowRule, FlowSelector, SegmentError, Tunnel};
 use dhp_wire::mobility::{SelectorRange, TrafficSelector};
 
-use super::{Forwarding, ForwardingError, PREVIOUS_CARE_OF_NS, TunnelPath};
+use super::{BoundAddress, Forwarding, ForwardingError, PREVIOUS_CARE_OF_NS, TunnelPath};
 
 /// A care-of address with a Binding Identification number, as it is in the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +39,19 @@ impl Forwarding {
             .map(|further| (further.bid, self.further_tunnel(home_address, further)))
             .collect();
         let rules: Vec<FlowRule> = rules.iter().map(flow_rule).collect();
-        self.writer.publish_flows(home_address, &tunnels, &rules)?;
+        if !self.writer.publish_flows(home_address, &tunnels, &rules)? {
+            // The binding itself found no room, which was told.
+            return Ok(());
+        }
+        let is_split = |forwarding: &Self| {
+            let bound = forwarding.bound.get(&home_address);
+            usize::from(bound.is_some_and(BoundAddress::is_split))
+        };
+        self.split = self.split.saturating_sub(is_split(self));
         self.change_bound(home_address, |bound| {
             bound.further = further.into_boxed_slice();
         });
+        self.split = self.split.saturating_add(is_split(self));
         Ok(())
     }
 
@@ -108,8 +117,13 @@ impl Forwarding {
         further: FurtherCareOf,
     ) -> Result<(), SegmentError> {
         let tunnel = self.further_tunnel(home_address, &further);
-        self.writer
-            .set_care_of(home_address, further.bid, Some(&tunnel))?;
+        if !self
+            .writer
+            .set_care_of(home_address, further.bid, Some(&tunnel))?
+        {
+            // Nor had it found room before.
+            return Ok(());
+        }
         self.change_bound(home_address, |bound| {
             let mut known = bound.further.iter_mut();
             if let Some(known) = known.find(|known| known.bid == further.bid) {

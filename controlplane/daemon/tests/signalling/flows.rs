@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use dhp_proto::anchor::{AnchorConfig, Limits};
 use dhp_wire::codepoints::{CodePoints, Status};
+use dhp_wire::icmpv6::{IcmpError, write_error};
 use dhp_wire::mobility::{
     Bids, BuFlags, Builder, FlowIds, FlowSubOption, Lifetime, Message, MobilityHeader,
     MobilityOption, SelectorRange, TrafficSelector,
@@ -275,6 +276,33 @@ fn further_tunnels_follow_the_routes() {
     assert_eq!(tunnelled(&mut rig, 443), [OTHER_CARE_OF]);
 }
 
+/// A narrow path to one care-of address is no matter of the others.
+#[test]
+fn a_path_mtu_is_learned_for_one_care_of_address() {
+    let mut rig = with_a_flow();
+    rig.cn.push(&datagram(443)).expect("room");
+    rig.poll();
+    let sent = rig.core.pop().expect("a tunnel packet").split_off(14);
+    let router = "2001:db8:f:1::2".parse().expect("an address");
+    let mut message = [0; 1280];
+    let error = IcmpError::PacketTooBig { mtu: 1400 };
+    let length = write_error(&mut message, &router, &ANCHOR, error, &sent).expect("room");
+    rig.core.push(&frame(&message[..length])).expect("room");
+    rig.settle();
+    let bound = rig.signalling.forwarding().bound(HOME).expect("bound");
+    let mtus: Vec<u16> = bound
+        .further
+        .iter()
+        .map(|care_of| care_of.path.mtu)
+        .collect();
+    assert_eq!((bound.path.mtu, mtus), (1460, vec![1460, 1360]));
+    // A handoff of the other one does not forget it.
+    let moved = [bid(1, THIRD_CARE_OF)];
+    assert_eq!(ask(&mut rig, &update(2, 150, &moved)).0, 0);
+    let bound = rig.signalling.forwarding().bound(HOME).expect("bound");
+    assert_eq!(bound.further.last().expect("BID 2").path.mtu, 1360);
+}
+
 /// The segment has room for so many home addresses with several care-of addresses: who asks for more is told.
 #[test]
 fn what_the_segment_has_no_room_for_is_refused() {
@@ -296,6 +324,8 @@ fn what_the_segment_has_no_room_for_is_refused() {
 #[test]
 fn operators_see_care_of_addresses_and_flows() {
     let mut rig = with_a_flow();
+    let pressure = |rig: &Rig| rig.signalling.forwarding().pressure()[3];
+    assert_eq!(pressure(&rig), ("flow_sets", 1, 1024));
     let (rows, more) = BindingRow::page(&mut rig.signalling, None, 10);
     assert!(!more);
     let row = rows.first().expect("a binding");
@@ -312,6 +342,8 @@ fn operators_see_care_of_addresses_and_flows() {
     assert_eq!((flow.fid, flow.priority, flow.is_active), (4, 40, true));
     assert_eq!(flow.selector, "destination-port 443 protocol 17");
     assert_eq!(flow.bids, [2]);
+    assert_eq!(ask(&mut rig, &update(2, 0, &[bid(2, OTHER_CARE_OF)])).0, 0);
+    assert_eq!(pressure(&rig), ("flow_sets", 0, 1024));
 }
 
 /// Handoffs, flows and releases without end: nothing of them stays in the segment.

@@ -7,8 +7,9 @@ use super::flow_bindings::{FlowOption, UpdatedFlows};
 use super::identifiers::IdentifierOption;
 
 /// Octets of the longest Mobility Header that needs no fragmentation behind an IPv6 header and a type 2 routing header
-/// (RFC 8200 §5, and RFC 6089 §6: "Implementations SHOULD take care to minimize fragmentation").
-const LONGEST_ANSWER: usize = 1280 - 40 - 24;
+/// (RFC 8200 §5, and RFC 6089 §6: "Implementations SHOULD take care to minimize fragmentation"), less the 64 octets of other
+/// options and authentication.
+const LONGEST_ANSWER: usize = 1280 - 40 - 24 - 64;
 
 /// The options of a Binding Update that are about care-of addresses and flows.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use dhp_proto::anchor::{AnchorConfig, BindingView, Limits};
+use dhp_proto::anchor::{AnchorConfig, BindingView, Limits, PoolConfig, PoolKind};
 use dhp_wire::codepoints::{Status, dmip_flag};
 use dhp_wire::mobility::{Lifetime, MobilityOption};
 
@@ -278,6 +278,21 @@ fn a_request_leaves_the_others_where_they_are() {
     assert_eq!(care_ofs(&world, shared), []);
     assert_eq!(world.care_of(shared), Some(CARE_OF_3));
     assert!(!view(&world, shared).flow_bindings[0].is_active(&[]));
+}
+
+/// A care-of address in a pool is a loop, whichever of several it is.
+#[test]
+fn a_care_of_address_in_a_new_pool_ends_the_binding() {
+    let (mut world, shared, dedicated) = with_two_dhoas();
+    let update = Dmip::update(3, &[shared])
+        .option(bid(1, Some(CARE_OF)))
+        .option(bid(2, Some(CARE_OF_2)));
+    ask(&mut world, update);
+    let mut changed = config();
+    let pool = PoolConfig::new("2001:db8:b::/64".parse().unwrap(), PoolKind::Dhoa);
+    changed.pools.push(pool);
+    assert_eq!(world.reconfigure(changed), Ok(vec![shared]));
+    assert_eq!(world.care_of(dedicated), Some(CARE_OF));
 }
 
 /// "a message with a lower one neither changes nor releases that binding": of an overtaken one nothing is taken.
