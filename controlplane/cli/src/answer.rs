@@ -185,7 +185,7 @@ pub struct Binding {
     pub mobile_node: Option<String>,
     /// The correspondent whose packets go there directly: this box, or a host that it acts for.
     pub correspondent: Option<Ipv6Addr>,
-    /// Where it is.
+    /// Where it is; of several where packets go that no flow binding is for.
     pub care_of: CareOf,
     /// Until it expires; `None`: never.
     pub remaining_seconds: Option<u64>,
@@ -193,6 +193,40 @@ pub struct Binding {
     pub packets: u64,
     /// Octets of them, without the headers of the tunnel.
     pub octets: u64,
+    /// The care-of addresses with a Binding Identification number, in the order of those; none where there is but one, without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub care_ofs: Vec<NumberedCareOf>,
+    /// The flow bindings, in the order in which they are tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<BoundFlow>,
+}
+
+/// A care-of address with a Binding Identification number (RFC 5648).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberedCareOf {
+    /// BID.
+    pub bid: u16,
+    /// BID-PRI (RFC 6089): the lower goes first, 0 last.
+    pub priority: u8,
+    /// Where it is.
+    pub care_of: CareOf,
+    /// Until it expires; `None`: never.
+    pub remaining_seconds: Option<u64>,
+}
+
+/// A flow binding (RFC 6089).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundFlow {
+    /// FID.
+    pub fid: u16,
+    /// FID-PRI: the lower goes first.
+    pub priority: u16,
+    /// Which packets from the correspondent it is for, in words.
+    pub selector: String,
+    /// The care-of addresses that get a copy of each, as far as they are registered.
+    pub bids: Vec<u16>,
+    /// Any of them is.
+    pub is_active: bool,
 }
 
 /// A page of bindings.

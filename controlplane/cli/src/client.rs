@@ -124,6 +124,8 @@ mod tests {
             remaining_seconds: None,
             packets: 0,
             octets: 0,
+            care_ofs: Vec::new(),
+            flows: Vec::new(),
         };
         let bindings = vec![binding];
         serde_json::to_string(&Answer::Ok(Reply::Bindings(Bindings { bindings, more })))

@@ -15,9 +15,9 @@ mod answer;
 mod request;
 
 pub use answer::{
-    Answer, Binding, Bindings, CareOf, ConfigChange, Counters, Heading, Health, HealthState,
-    Neighbour, Pool, Port, Reloaded, Reply, Route, Routes, Status, TracedPacket, WorkerCounters,
-    WorkerStatus,
+    Answer, Binding, Bindings, BoundFlow, CareOf, ConfigChange, Counters, Heading, Health,
+    HealthState, Neighbour, NumberedCareOf, Pool, Port, Reloaded, Reply, Route, Routes, Status,
+    TracedPacket, WorkerCounters, WorkerStatus,
 };
 pub use request::{LARGEST_PAGE, Request};
 

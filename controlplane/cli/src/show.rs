@@ -192,7 +192,79 @@ fn bindings(page: &Bindings) -> String {
             binding.octets.to_string(),
         ]);
     }
-    table.to_string()
+    [
+        table.to_string(),
+        numbered_care_ofs(page),
+        bound_flows(page),
+    ]
+    .concat()
+}
+
+/// The care-of addresses of those that have several, if any has.
+fn numbered_care_ofs(page: &Bindings) -> String {
+    let mut table = Table::new(&[
+        "HOME ADDRESS",
+        ">BID",
+        ">PRIORITY",
+        "CARE-OF ADDRESS",
+        "NEXT HOP",
+        "PORT",
+        ">TUNNEL MTU",
+        ">EXPIRES IN",
+    ]);
+    let bindings = page.bindings.iter();
+    let mut rows = bindings
+        .flat_map(|binding| binding.care_ofs.iter().map(move |row| (binding, row)))
+        .peekable();
+    if rows.peek().is_none() {
+        return String::new();
+    }
+    for (binding, row) in rows {
+        table.row([
+            binding.home_address.to_string(),
+            row.bid.to_string(),
+            row.priority.to_string(),
+            row.care_of.address.to_string(),
+            optional(row.care_of.next_hop.as_ref(), "by the kernel"),
+            optional(row.care_of.port.as_ref(), "-"),
+            row.care_of.tunnel_mtu.to_string(),
+            row.remaining_seconds
+                .map_or_else(|| "never".to_owned(), span),
+        ]);
+    }
+    format!("\n{table}")
+}
+
+/// The flow bindings of those that have some, if any has.
+fn bound_flows(page: &Bindings) -> String {
+    let mut table = Table::new(&[
+        "HOME ADDRESS",
+        ">FLOW",
+        ">PRIORITY",
+        "STATE",
+        "BIDS",
+        "PACKETS FROM CORRESPONDENTS",
+    ]);
+    let bindings = page.bindings.iter();
+    let mut rows = bindings
+        .flat_map(|binding| binding.flows.iter().map(move |row| (binding, row)))
+        .peekable();
+    if rows.peek().is_none() {
+        return String::new();
+    }
+    for (binding, row) in rows {
+        let bids: Vec<String> = row.bids.iter().map(ToString::to_string).collect();
+        let state = if row.is_active { "active" } else { "inactive" };
+        table.row([
+            binding.home_address.to_string(),
+            row.fid.to_string(),
+            row.priority.to_string(),
+            state.to_owned(),
+            bids.join(","),
+            row.selector.clone(),
+        ]);
+    }
+    format!("\n{table}")
 }
 
 fn ports(rows: &[Port]) -> String {
@@ -298,7 +370,7 @@ fn neighbours(rows: &[Neighbour]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dhpctl::{Binding, CareOf, WorkerCounters};
+    use dhpctl::{Binding, BoundFlow, CareOf, NumberedCareOf, WorkerCounters};
 
     #[test]
     fn times_have_two_units() {
@@ -326,6 +398,8 @@ mod tests {
                 remaining_seconds: Some(590),
                 packets: 12,
                 octets: 3_456,
+                care_ofs: Vec::new(),
+                flows: Vec::new(),
             }],
             more: false,
         };
@@ -333,6 +407,52 @@ mod tests {
         assert_eq!(text.lines().count(), 2);
         let row = "2001:db8:d:1::7  home  dhoa  mn1@example.net  -              2001:db8:a::5    by the kernel  -     1460      9m 50s       12    3456";
         assert_eq!(text.lines().nth(1), Some(row));
+    }
+
+    #[test]
+    fn several_care_of_addresses_and_flows_have_tables_of_their_own() {
+        let care_of = CareOf {
+            address: "2001:db8:a::5".parse().expect("an address"),
+            next_hop: None,
+            port: None,
+            tunnel_mtu: 1460,
+        };
+        let page = Bindings {
+            bindings: vec![Binding {
+                home_address: "2001:db8:d:1::7".parse().expect("an address"),
+                role: "home".to_owned(),
+                kind: "dhoa".to_owned(),
+                mobile_node: Some("mn1@example.net".to_owned()),
+                correspondent: None,
+                care_of: care_of.clone(),
+                remaining_seconds: None,
+                packets: 0,
+                octets: 0,
+                care_ofs: vec![NumberedCareOf {
+                    bid: 2,
+                    priority: 10,
+                    care_of,
+                    remaining_seconds: Some(61),
+                }],
+                flows: vec![BoundFlow {
+                    fid: 4,
+                    priority: 30,
+                    selector: "destination-port 443 protocol 6".to_owned(),
+                    bids: vec![2, 9],
+                    is_active: true,
+                }],
+            }],
+            more: false,
+        };
+        let text = bindings(&page);
+        let (_, further) = text.split_once("\n\n").expect("a second table");
+        assert_eq!(
+            further,
+            "HOME ADDRESS     BID  PRIORITY  CARE-OF ADDRESS  NEXT HOP       PORT  TUNNEL MTU  EXPIRES IN\n\
+             2001:db8:d:1::7    2        10  2001:db8:a::5    by the kernel  -           1460       1m 1s\n\n\
+             HOME ADDRESS     FLOW  PRIORITY  STATE   BIDS  PACKETS FROM CORRESPONDENTS\n\
+             2001:db8:d:1::7     4        30  active  2,9   destination-port 443 protocol 6\n"
+        );
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
         .clone_from(&config.correspondents);
     wanted.limits.max_correspondents =
         usize::try_from(config.limits.correspondents).unwrap_or(usize::MAX);
+    wanted.limits.max_care_of_addresses = config.limits.care_of_addresses;
+    wanted.limits.max_flow_bindings = config.limits.flow_bindings;
     let links = config.home_links();
     wanted.pools = config
         .pools

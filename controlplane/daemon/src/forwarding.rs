@@ -10,6 +10,7 @@ mod next_hops;
 mod optimized;
 mod path_mtu;
 mod routes;
+mod steering;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
@@ -28,6 +29,7 @@ use optimized::OptimizedRoutes;
 pub use optimized::{Handover, OptimizedAddress};
 use path_mtu::PathMtus;
 use routes::Step;
+pub use steering::FurtherCareOf;
 
 /// How long packets from the care-of address before a handoff are still taken (DMIPv6 profile 1, section 5).
 const PREVIOUS_CARE_OF_NS: u64 = 2_000_000_000;
@@ -58,10 +60,25 @@ pub struct BoundAddress {
     pub mn: Arc<MnId>,
     /// When the binding ends by itself, in monotonic nanoseconds; `None` for never.
     pub expires_ns: Option<u64>,
-    /// Where its packets go.
+    /// Where its packets go, but for those that flow rules send elsewhere.
     pub path: TunnelPath,
     /// The number of the next hop in the segment.
     next_hop: u32,
+    /// The care-of addresses that flow rules can name; none where there is but one.
+    pub further: Box<[FurtherCareOf]>,
+}
+
+impl BoundAddress {
+    /// Whether it has several care-of addresses.
+    fn is_split(&self) -> bool {
+        !self.further.is_empty()
+    }
+
+    /// Every care-of address, some of them twice.
+    fn care_ofs(&self) -> impl Iterator<Item = Ipv6Addr> {
+        let further = self.further.iter().map(|further| further.path.care_of);
+        further.chain([self.path.care_of])
+    }
 }
 
 /// What no tunnel exceeds, whatever routes and routers say.
@@ -122,6 +139,8 @@ pub struct Forwarding {
     /// Prefixes whose routes have changed, so that tunnels in them may have to follow.
     touched: BTreeSet<Ipv6Net>,
     bound: BTreeMap<Ipv6Addr, BoundAddress>,
+    /// How many of them have several care-of addresses.
+    split: usize,
     /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
     by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
     optimized: OptimizedRoutes,
@@ -151,6 +170,7 @@ impl Forwarding {
             left_out_told: false,
             touched: BTreeSet::new(),
             bound: BTreeMap::new(),
+            split: 0,
             by_care_of: BTreeSet::new(),
             optimized: OptimizedRoutes::default(),
             path_mtus: PathMtus::default(),
@@ -217,6 +237,11 @@ impl Forwarding {
                 count(self.next_hops.len()),
                 self.geometry.next_hops.into(),
             ),
+            (
+                "flow_sets",
+                count(self.split),
+                self.geometry.flow_sets.into(),
+            ),
         ];
         // Without the role there is no such table.
         if self.geometry.optimized_routes > 0 {
@@ -277,24 +302,56 @@ impl Forwarding {
                     expires_ns: *expires_ns,
                     path,
                     next_hop,
+                    further: Box::default(),
                 };
-                let before = self.bound.insert(*home_address, bound);
-                if let Some(before) = before {
-                    self.by_care_of
-                        .remove(&(before.path.care_of, *home_address));
+                match self.bound.contains_key(home_address) {
+                    true => self.change_bound(*home_address, |known| {
+                        let further = mem::take(&mut known.further);
+                        *known = BoundAddress { further, ..bound };
+                    }),
+                    false => {
+                        self.by_care_of.insert((*care_of, *home_address));
+                        self.bound.insert(*home_address, bound);
+                    }
                 }
-                self.by_care_of.insert((*care_of, *home_address));
             }
+            BindingChange::Steered {
+                home_address,
+                care_ofs,
+                rules,
+            } => self.steer(*home_address, care_ofs, rules, now_ns)?,
+            BindingChange::CareOfMoved {
+                home_address,
+                bid,
+                care_of,
+            } => self.move_care_of(*home_address, *bid, *care_of, now_ns)?,
             BindingChange::Released { home_address, .. } => {
                 self.writer.remove_binding(*home_address);
                 if let Some(before) = self.bound.remove(home_address) {
-                    self.by_care_of
-                        .remove(&(before.path.care_of, *home_address));
+                    for care_of in before.care_ofs() {
+                        self.by_care_of.remove(&(care_of, *home_address));
+                    }
+                    let had = usize::from(before.is_split());
+                    self.split = self.split.saturating_sub(had);
                 }
                 self.path_mtus.forget(*home_address);
             }
         }
         Ok(())
+    }
+
+    /// Change what is known of a bound address, and where its tunnels are found by their care-of addresses.
+    fn change_bound(&mut self, home_address: Ipv6Addr, change: impl FnOnce(&mut BoundAddress)) {
+        let Some(bound) = self.bound.get_mut(&home_address) else {
+            return;
+        };
+        for care_of in bound.care_ofs() {
+            self.by_care_of.remove(&(care_of, home_address));
+        }
+        change(bound);
+        for care_of in bound.care_ofs() {
+            self.by_care_of.insert((care_of, home_address));
+        }
     }
 
     /// A router on the path of a binding's tunnel takes no packets longer than `path_mtu` octets. `care_of` is where it was
@@ -306,7 +363,7 @@ impl Forwarding {
         path_mtu: u16,
         now_ns: u64,
     ) {
-        let is_here = |bound: &BoundAddress| bound.path.care_of == care_of;
+        let is_here = |bound: &BoundAddress| bound.care_ofs().any(|here| here == care_of);
         let path_mtu = path_mtu.max(LEAST_MTU);
         if self.bound.get(&home_address).is_some_and(is_here)
             && self
@@ -406,20 +463,8 @@ impl Forwarding {
             let Some(home_address) = self.to_retarget.pop_first() else {
                 break;
             };
-            let Some(bound) = self.bound.get(&home_address) else {
-                continue;
-            };
-            let path = self.path_to(home_address, bound.path.care_of);
-            let next_hop = self.next_hops.id(path.next_hop);
-            if (path, next_hop) == (bound.path, bound.next_hop) {
-                continue;
-            }
-            match self.writer.retarget(home_address, next_hop, path.mtu) {
-                Ok(_) => {
-                    if let Some(bound) = self.bound.get_mut(&home_address) {
-                        (bound.path, bound.next_hop) = (path, next_hop);
-                    }
-                }
+            match self.retarget_one(home_address) {
+                Ok(()) => {}
                 Err(SegmentError::Busy { .. }) => {
                     self.to_retarget.insert(home_address);
                     break;
@@ -428,6 +473,21 @@ impl Forwarding {
             }
         }
         Ok(())
+    }
+
+    fn retarget_one(&mut self, home_address: Ipv6Addr) -> Result<(), SegmentError> {
+        let Some(bound) = self.bound.get(&home_address) else {
+            return Ok(());
+        };
+        let path = self.path_to(home_address, bound.path.care_of);
+        let next_hop = self.next_hops.id(path.next_hop);
+        if (path, next_hop) != (bound.path, bound.next_hop) {
+            self.writer.retarget(home_address, next_hop, path.mtu)?;
+            if let Some(bound) = self.bound.get_mut(&home_address) {
+                (bound.path, bound.next_hop) = (path, next_hop);
+            }
+        }
+        self.retarget_further(home_address)
     }
 
     /// Tell the workers that the control plane lives.

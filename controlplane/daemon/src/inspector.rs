@@ -1,7 +1,5 @@
 //! Answers the questions of `dhpctl` and of monitoring
 
-mod bindings;
-
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Instant;
@@ -9,11 +7,12 @@ use std::time::Instant;
 use dhp_proto::anchor::PoolKind;
 use dhp_segment::{Counter, DropReason, TraceRequest};
 use dhpctl::{
-    Answer, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Port, Reloaded, Reply, Request, Route,
-    Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
+    Answer, Bindings, Counters, Health, LARGEST_PAGE, Neighbour, Pool, Port, Reloaded, Reply,
+    Request, Route, Routes, Status, TracedPacket, WorkerCounters, WorkerStatus,
 };
 use ipnet::Ipv6Net;
 
+use crate::binding_row::BindingRow;
 use crate::control::Stopped;
 use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
@@ -200,6 +199,27 @@ impl Inspector {
         let config = self.operator.config();
         let port = config.ports.get(usize::from(port));
         port.map_or_else(|| "?".to_owned(), |port| port.interface.clone())
+    }
+
+    async fn bindings(
+        &self,
+        after: Option<Ipv6Addr>,
+        after_correspondent: Option<Ipv6Addr>,
+        limit: usize,
+    ) -> Result<Bindings, Stopped> {
+        let limit = limit.clamp(1, LARGEST_PAGE);
+        let (rows, more) = self
+            .operator
+            .control()
+            .ask(move |signalling| BindingRow::page(signalling, after, after_correspondent, limit))
+            .await?;
+        let rows = rows.iter();
+        Ok(Bindings {
+            bindings: rows
+                .map(|row| row.describe(|port| self.port_name(port)))
+                .collect(),
+            more,
+        })
     }
 
     async fn routes(&self, after: Option<Ipv6Net>, limit: usize) -> Result<Routes, Stopped> {

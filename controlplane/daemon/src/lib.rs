@@ -21,6 +21,7 @@
 
 pub mod anchor_config;
 pub mod bell;
+pub mod binding_row;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -13,12 +13,12 @@ use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, ConfigError, LinkAction, PeerChange, RouteEnds,
+    Anchor, AnchorAction, AnchorConfig, ConfigError, Limits, LinkAction, PeerChange, RouteEnds,
 };
 use dhp_proto::time::Now;
 use dhp_segment::{
-    Control, CounterSnapshot, PuntKind, RING_PACKET_BYTES, RingError, Segment, SegmentError,
-    TraceRequest,
+    Control, CounterSnapshot, Geometry, MAX_CARE_OFS, MAX_FLOW_RULES, PuntKind, RING_PACKET_BYTES,
+    RingError, Segment, SegmentError, TraceRequest,
 };
 use dhp_wire::codepoints::next_header;
 use dhp_wire::extension;
@@ -120,14 +120,7 @@ impl Signalling {
         seed: [u8; 32],
         seconds: Histogram,
     ) -> Result<Self, SignallingError> {
-        // What the anchor accepts the segment must be able to hold.
-        let room = |capacity: u32| usize::try_from(capacity).unwrap_or(usize::MAX);
-        let geometry = segment.geometry();
-        let limits = &mut config.limits;
-        let capacity = room(geometry.home_addresses);
-        limits.max_home_addresses = limits.max_home_addresses.min(capacity);
-        let capacity = room(geometry.optimized_routes);
-        limits.max_correspondents = limits.max_correspondents.min(capacity);
+        fit(&mut config.limits, segment.geometry());
         Ok(Self {
             forwarding: Forwarding::new(segment, config.address)?,
             control: segment.control()?,
@@ -383,6 +376,24 @@ impl Signalling {
             }
         }
     }
+}
+
+/// What the anchor accepts the segment must be able to hold.
+fn fit(limits: &mut Limits, geometry: &Geometry) {
+    let size = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
+    let Limits {
+        max_home_addresses,
+        max_split_bindings,
+        max_care_of_addresses,
+        max_flow_bindings,
+        max_correspondents,
+        errors_per_second: _,
+    } = limits;
+    *max_home_addresses = (*max_home_addresses).min(size(geometry.home_addresses));
+    *max_split_bindings = (*max_split_bindings).min(size(geometry.flow_sets));
+    *max_care_of_addresses = (*max_care_of_addresses).min(MAX_CARE_OFS);
+    *max_flow_bindings = (*max_flow_bindings).min(MAX_FLOW_RULES);
+    *max_correspondents = (*max_correspondents).min(size(geometry.optimized_routes));
 }
 
 /// Tells the log what has become of another anchor.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use dhp_engine::{ErrorRates, PuntRates};
 use dhp_proto::anchor::PrefixAdvertisements;
 use dhp_proto::auth::Algorithm;
+use dhp_segment::{MAX_CARE_OFS, MAX_FLOW_RULES};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
@@ -231,6 +232,10 @@ pub struct Limits {
     pub next_hops: u32,
     /// Home addresses that can have flow rules or several care-of addresses at once.
     pub flow_sets: u32,
+    /// Care-of addresses that one of them can have: with 0 several are refused with status 166.
+    pub care_of_addresses: usize,
+    /// Flow bindings that one of them can have: with 0 they are refused with flow status 128.
+    pub flow_bindings: usize,
     /// Packets of which each worker holds fragments at once.
     pub reassembly: u32,
 }
@@ -243,6 +248,8 @@ impl Default for Limits {
             routes: 16_384,
             next_hops: 4_096,
             flow_sets: 1_024,
+            care_of_addresses: MAX_CARE_OFS,
+            flow_bindings: MAX_FLOW_RULES,
             reassembly: 256,
         }
     }

@@ -252,6 +252,15 @@ fn limits(section: Section<'_>) -> Limits {
         .integer("flow-sets", 0..=1 << 20)
         .and_then(|size| u32::try_from(size.value).ok())
         .unwrap_or(default.flow_sets);
+    let few = |key, most: usize| {
+        let most_asked = u64::try_from(most).unwrap_or(u64::MAX);
+        let number = section.integer(key, 0..=most_asked);
+        number
+            .and_then(|number| usize::try_from(number.value).ok())
+            .unwrap_or(most)
+    };
+    let care_of_addresses = few("care-of-addresses", default.care_of_addresses);
+    let flow_bindings = few("flow-bindings", default.flow_bindings);
     // Each is a buffer.
     let reassembly = section
         .integer("reassembly", 0..=4096)
@@ -263,6 +272,8 @@ fn limits(section: Section<'_>) -> Limits {
         routes: size("routes", default.routes),
         next_hops: size("next-hops", default.next_hops),
         flow_sets,
+        care_of_addresses,
+        flow_bindings,
         reassembly,
     };
     section.finish();

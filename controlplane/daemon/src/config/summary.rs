@@ -63,6 +63,8 @@ impl Config {
                 "routes": self.limits.routes,
                 "next-hops": self.limits.next_hops,
                 "flow-sets": self.limits.flow_sets,
+                "care-of-addresses": self.limits.care_of_addresses,
+                "flow-bindings": self.limits.flow_bindings,
                 "reassembly": self.limits.reassembly,
             },
             "rates": {

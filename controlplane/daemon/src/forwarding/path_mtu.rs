@@ -3,6 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv6Addr;
 
+use dhp_segment::MAX_CARE_OFS;
+
 /// RFC 8201 §5.3: "Nodes ... wish to ... age ... PMTU values", and "it is recommended to set the timer to 10 minutes".
 const AGE_NS: u64 = 600_000_000_000;
 
@@ -13,10 +15,13 @@ struct Learned {
     until_ns: u64,
 }
 
-/// Path MTUs by home address: a message names a tunnel packet and so a binding. One that moves begins anew.
+/// Paths that one home address has learned of at once: those to its care-of addresses.
+const PATHS: usize = MAX_CARE_OFS + 1;
+
+/// Path MTUs by home address: a message names a tunnel packet and so a binding and its care-of address.
 #[derive(Debug, Default)]
 pub(super) struct PathMtus {
-    learned: HashMap<Ipv6Addr, Learned>,
+    learned: HashMap<Ipv6Addr, Vec<Learned>>,
     /// In the order of time; what was learned again since stands in it more than once.
     ends: VecDeque<(u64, Ipv6Addr)>,
 }
@@ -42,15 +47,21 @@ impl PathMtus {
             mtu,
             until_ns,
         };
-        self.learned.insert(home_address, learned);
+        let paths = self.learned.entry(home_address).or_default();
+        paths.retain(|known| known.care_of != care_of);
+        if paths.len() >= PATHS {
+            paths.remove(0);
+        }
+        paths.push(learned);
         self.ends.push_back((until_ns, home_address));
         true
     }
 
     /// What is known of the path to `care_of`.
     pub(super) fn get(&self, home_address: Ipv6Addr, care_of: Ipv6Addr) -> Option<u16> {
-        let learned = self.learned.get(&home_address)?;
-        (learned.care_of == care_of).then_some(learned.mtu)
+        let mut paths = self.learned.get(&home_address)?.iter();
+        let learned = paths.find(|learned| learned.care_of == care_of)?;
+        Some(learned.mtu)
     }
 
     /// Forget what a binding has learned.
@@ -65,9 +76,16 @@ impl PathMtus {
                 break;
             }
             self.ends.pop_front();
-            let is_old = |learned: &Learned| learned.until_ns <= now_ns;
-            if self.learned.get(&home_address).is_some_and(is_old) {
+            let Some(paths) = self.learned.get_mut(&home_address) else {
+                continue;
+            };
+            let known = paths.len();
+            paths.retain(|learned| learned.until_ns > now_ns);
+            let has_forgotten = paths.len() < known;
+            if paths.is_empty() {
                 self.learned.remove(&home_address);
+            }
+            if has_forgotten {
                 return Some(home_address);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_proto::anchor::{AnchorCommand, AnchorConfig, ReconfigureError};
+use dhp_proto::anchor::{AnchorCommand, AnchorConfig, Limits, ReconfigureError};
 use dhp_wire::codepoints::revocation_trigger;
 
 use super::Signalling;
@@ -25,9 +25,10 @@ impl Signalling {
         mut config: AnchorConfig,
     ) -> Result<Vec<Ipv6Addr>, ReconfigureError> {
         // What fits the segment was decided when it was made.
-        let fits = self.anchor.config().limits;
-        config.limits.max_home_addresses = fits.max_home_addresses;
-        config.limits.max_correspondents = fits.max_correspondents;
+        config.limits = Limits {
+            errors_per_second: config.limits.errors_per_second,
+            ..self.anchor.config().limits
+        };
         let now = self.now();
         let ended = self.anchor.reconfigure(now, config)?;
         self.collect(0, None);

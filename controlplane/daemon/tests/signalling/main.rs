@@ -7,6 +7,7 @@ mod answers;
 mod api;
 mod correspondent;
 mod discovery;
+mod flows;
 mod home_link;
 mod mutations;
 mod network;

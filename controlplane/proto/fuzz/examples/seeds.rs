@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use dhp_proto_fuzz::script::{Event, Script};
 use dhp_proto_fuzz::world::{ANCHOR, HOME, PEER};
+use dhp_wire::codepoints::Status;
 use dhp_wire::icmpv6::{self, Body, NdOption, PrefixInformation, RouterAdvertisement};
 use dhp_wire::ipv6::home_agents_anycast;
 use dhp_wire::mobility::{
-    BuFlags, Builder, HeartbeatHeader, HeartbeatKind, Lifetime, MobilityOption,
+    BuFlags, Builder, FlowIds, HeartbeatHeader, HeartbeatKind, Lifetime, MobilityOption,
 };
 use dhp_wire::packet::{compose, compose_icmpv6};
 
@@ -155,7 +156,55 @@ fn scripts() -> Vec<Script> {
         mobility(&PEER, Builder::binding_error(2, &Ipv6Addr::UNSPECIFIED)),
         Event::Wait(6_000),
     ];
-    [life, duplicate, commands.collect(), tests, discovery, peers]
-        .map(Script)
-        .to_vec()
+    let several = several_care_of_addresses(at_home);
+    [
+        life,
+        duplicate,
+        commands.collect(),
+        tests,
+        discovery,
+        peers,
+        several,
+    ]
+    .map(Script)
+    .to_vec()
+}
+
+/// Two care-of addresses and a flow, which is then refreshed; one of the addresses goes, the other expires.
+fn several_care_of_addresses(at_home: BuFlags) -> Vec<Event> {
+    let bid = |bid: u16, care_of: Option<Ipv6Addr>| MobilityOption::BindingIdentifier {
+        bid,
+        status: Status(0),
+        home_flag: false,
+        priority: 10,
+        care_of: care_of.map(Into::into),
+    };
+    // A Binding Reference to BID 2, and a selector for Next Header 17.
+    let flow = MobilityOption::FlowIdentification {
+        fid: 4,
+        priority: 10,
+        status: 0,
+        sub_options: &[2, 2, 0, 2, 3, 7, 2, 0, 0, 2, 0, 0, 17],
+    };
+    let keep = FlowIds::new(&[[0, 4], [0, 5]]).map(MobilityOption::FlowSummary);
+    let keep = keep.as_slice();
+    let both = [bid(1, Some(CARE_OF)), bid(2, Some(PEER)), flow];
+    let updates: [(BuFlags, u16, &[MobilityOption<'_>]); 4] = [
+        (at_home, 30, &both),
+        (at_home.union(BuFlags::OVERWRITE), 30, &both),
+        (at_home, 60, &[bid(1, None)]),
+        (at_home, 0, &[bid(2, None)]),
+    ];
+    let mut events = Vec::new();
+    for (sequence, (flags, lifetime, options)) in (1..).zip(updates) {
+        let mut builder = Builder::binding_update(sequence, flags, Lifetime(lifetime));
+        for option in options.iter().chain(keep) {
+            builder = builder.option(option);
+        }
+        let mh = builder.finish(&HOME, &ANCHOR);
+        let packet = compose(&CARE_OF, &ANCHOR, Some(&HOME), None, &mh);
+        events.extend([Event::Mobility(packet), Event::Wait(20)]);
+    }
+    events.push(Event::Wait(2_500));
+    events
 }

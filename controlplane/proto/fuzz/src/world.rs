@@ -77,6 +77,9 @@ fn config() -> AnchorConfig {
             max_home_addresses: 3,
             max_correspondents: 2,
             errors_per_second: 5,
+            max_split_bindings: 1,
+            max_care_of_addresses: 3,
+            max_flow_bindings: 4,
         },
         ..AnchorConfig::new(ANCHOR)
     }
@@ -168,6 +171,17 @@ impl World {
                         ..
                     } => {
                         self.bound.insert(home_address, care_of);
+                    }
+                    BindingChange::Steered {
+                        home_address,
+                        care_ofs,
+                        rules,
+                    } => {
+                        assert!(self.bound.contains_key(&home_address));
+                        assert!(care_ofs.len() <= 3 && rules.len() <= 4);
+                    }
+                    BindingChange::CareOfMoved { home_address, .. } => {
+                        assert!(self.bound.contains_key(&home_address));
                     }
                     BindingChange::Released { home_address, .. } => {
                         assert!(self.bound.remove(&home_address).is_some());

@@ -5,9 +5,13 @@ use core::net::Ipv6Addr;
 use dhp_wire::mobility::{Lifetime, Mode};
 use hashbrown::HashMap;
 
+use super::care_of_addresses::{self, CareOfAddress};
 use super::config::PoolKind;
+use super::flow_bindings::FlowBinding;
+use super::lifecycle::Registration;
 use super::mobile_nodes::MnIndex;
 use super::sequence::SequenceNumber;
+use super::steering::Steering;
 use crate::time::{NANOS_PER_SECOND, Now};
 use crate::timer_wheel::TimerKey;
 
@@ -45,9 +49,11 @@ pub(crate) struct Binding {
     pub(crate) pool: usize,
     pub(crate) kind: PoolKind,
     pub(crate) owner: MnIndex,
+    /// Of several the first choice.
     pub(crate) care_of: Ipv6Addr,
-    /// `None` for never.
+    /// `None` for never. Of several care-of addresses the end of the last.
     pub(crate) expires_ns: Option<u64>,
+    /// Fires when the first care-of address ends.
     pub(crate) timer: Option<TimerKey>,
     /// The DMIP message that last changed the binding.
     pub(crate) order: Option<Order>,
@@ -57,10 +63,50 @@ pub(crate) struct Binding {
     pub(crate) link_local: bool,
     /// The flow that a dedicated DHoA is for.
     pub(crate) dedicated: Option<u16>,
-    pub(crate) flows: Vec<FlowMode>,
+    pub(crate) flows: Box<[FlowMode]>,
+    /// Several care-of addresses and flow bindings, which few have.
+    pub(crate) steering: Option<Box<Steering>>,
 }
 
 impl Binding {
+    /// The care-of addresses with a BID; none where there is but one, without.
+    pub(crate) fn care_ofs(&self) -> &[CareOfAddress] {
+        let steering = self.steering.as_ref();
+        steering.map_or(&[], |steering| &steering.care_ofs)
+    }
+
+    /// The flow bindings, in the order of their FID-PRIs.
+    pub(crate) fn flow_bindings(&self) -> &[FlowBinding] {
+        let steering = self.steering.as_ref();
+        steering.map_or(&[], |steering| &steering.flows)
+    }
+
+    /// When something of it ends first; `None` for never.
+    pub(crate) fn first_end_ns(&self) -> Option<u64> {
+        match self.care_ofs() {
+            [] => self.expires_ns,
+            care_ofs => care_of_addresses::first_end(care_ofs),
+        }
+    }
+
+    /// The same binding with these care-of addresses, at least one, and flow bindings.
+    pub(crate) fn with_care_ofs(
+        &self,
+        care_ofs: Vec<CareOfAddress>,
+        flows: Vec<FlowBinding>,
+    ) -> Registration {
+        let care_of = care_of_addresses::first_choice(&care_ofs);
+        Registration {
+            home_address: self.home_address,
+            owner: self.owner,
+            care_of: care_of.map_or(self.care_of, |care_of| care_of.address),
+            lifetime: Lifetime::ZERO,
+            order: None,
+            link_local: self.link_local,
+            steering: Steering { care_ofs, flows },
+        }
+    }
+
     /// DMIPv6 profile 1, section 4.1: "a binding remembers the number that last changed it; a message with a lower
     /// one neither changes nor releases that binding".
     pub(crate) fn is_newer_than(&self, order: Order) -> bool {
@@ -92,10 +138,11 @@ impl Binding {
     /// Remembers a flow, in proxy mode until the mobile node confirms another.
     pub(crate) fn add_flow(&mut self, fid: u16) {
         if self.flows.len() < MAX_FLOWS && !self.flows.iter().any(|flow| flow.fid == fid) {
-            self.flows.push(FlowMode {
+            let added = FlowMode {
                 fid,
                 mode: Mode::Proxy,
-            });
+            };
+            self.flows = self.flows.iter().copied().chain([added]).collect();
         }
     }
 }
@@ -121,5 +168,19 @@ pub(crate) struct HomeSequence {
 #[derive(Debug, Default)]
 pub(crate) struct BindingCache {
     pub(crate) bindings: HashMap<Ipv6Addr, Binding>,
+    /// How many of them have more than one care-of address.
+    pub(crate) split: usize,
     pub(crate) home_sequences: HashMap<Ipv6Addr, HomeSequence>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be millions, of which few have several care-of addresses.
+    #[test]
+    fn a_binding_is_small() {
+        let octets = size_of::<Binding>();
+        assert!(octets <= 144, "{octets} octets");
+    }
 }

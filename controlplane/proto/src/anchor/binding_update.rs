@@ -7,8 +7,8 @@ use dhp_wire::mobility::{Lifetime, MobilityOption};
 
 use super::Anchor;
 use super::config::PoolKind;
+use super::dhoa_steering::Steered;
 use super::events::ReleaseReason;
-use super::lifecycle::Registration;
 use super::request::{Outcome, Proven, wants_answer};
 use super::request_options::{DhoaOption, RequestOptions};
 use crate::time::Now;
@@ -21,7 +21,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    const fn refused(status: u8) -> Self {
+    pub(crate) const fn refused(status: u8) -> Self {
         Self {
             status,
             lifetime: Lifetime::ZERO,
@@ -37,10 +37,16 @@ impl Anchor {
         options: &RequestOptions<'_>,
     ) -> Outcome {
         let release = proven.header.lifetime.is_zero();
-        let listed = &options.dhoas;
+        let has_identifiers = !options.identifiers.is_empty();
+        let all = self.all_dhoas(proven);
+        // Care-of addresses that are taken away without an address named are taken from all.
+        let listed = match &*options.dhoas {
+            [] if release && has_identifiers => &all,
+            listed => listed,
+        };
         // "a type 5 that lists none needs Lifetime 0, else 195"; "Alternate CoA and BIDs exclude each other"
-        if (listed.is_empty() && !release)
-            || (options.alternate_care_of.is_some() && options.has_binding_identifier)
+        if (options.dhoas.is_empty() && !release)
+            || (options.alternate_care_of.is_some() && !options.identifiers.is_empty())
         {
             return Outcome::refused(status::MALFORMED);
         }
@@ -48,16 +54,17 @@ impl Anchor {
         if let Some(refused) = refusal.filter(|_| listed.is_empty()) {
             return Outcome::refused(refused);
         }
+        let mut steered = Steered::new(options);
         let verdicts: Vec<Verdict> = if let Some(refused) = refusal {
             listed.iter().map(|_| Verdict::refused(refused)).collect()
         } else {
             listed
                 .iter()
-                .map(|dhoa| self.update_one(now, proven, options, dhoa, release))
+                .map(|dhoa| self.update_one(now, proven, options, dhoa, release, &mut steered))
                 .collect()
         };
         let mut outcome = self.confirm(proven, listed, &verdicts);
-        if listed.is_empty() {
+        if listed.is_empty() && !has_identifiers {
             // "Type 5 with header Lifetime 0 releases the listed DHoAs, or all if none is listed"
             self.release_unlisted(now, proven, &[], ReleaseReason::Deregistered);
         } else if proven.header.flags & dmip_flag::REPLACE != 0
@@ -67,10 +74,11 @@ impl Anchor {
             // header's Status would be < 128"
             self.release_unlisted(now, proven, listed, ReleaseReason::Replaced);
         }
-        if !release && Status(outcome.status).is_accepted() {
-            outcome
-                .options
-                .extend(self.record_flows(proven, options, &verdicts));
+        outcome.options.extend(steered.identifiers());
+        if (!release || has_identifiers) && Status(outcome.status).is_accepted() {
+            outcome.options.extend(steered.flows());
+            let modes = self.record_flows(proven, options, &verdicts);
+            outcome.options.extend(modes);
         }
         let statuses = verdicts
             .iter()
@@ -87,10 +95,8 @@ impl Anchor {
         options: &RequestOptions<'_>,
         release: bool,
     ) -> Option<u8> {
-        // RFC 5648 §4.2: "MCOA PROHIBITED (166): Implies that the multiple care-of addresses registration is
-        // administratively prohibited." This DHP has one care-of address per home address.
-        if options.has_binding_identifier {
-            return Some(status::MCOA_PROHIBITED);
+        if !options.identifiers.is_empty() {
+            return self.refusal_of_identifiers(&options.identifiers);
         }
         // "nor in a de-registration"
         if !release && self.check_care_of(None, &proven.care_of).is_err() {
@@ -106,6 +112,7 @@ impl Anchor {
         options: &RequestOptions<'_>,
         dhoa: &DhoaOption,
         release: bool,
+        steered: &mut Steered<'_>,
     ) -> Verdict {
         let home_address = dhoa.address;
         // A DHoA that stands once per FID has one binding: the longest lifetime that is asked for it.
@@ -133,6 +140,9 @@ impl Anchor {
                     status: status::ACCEPTED,
                     lifetime: binding.remaining(now),
                 };
+            }
+            Some(_) if release && !options.identifiers.is_empty() => {
+                return self.deregister_dhoa(now, proven, &home_address, steered);
             }
             Some(_) if release => {
                 self.release(now, &home_address, ReleaseReason::Deregistered);
@@ -170,18 +180,10 @@ impl Anchor {
         if lifetime.is_zero() {
             return Verdict::refused(status::NOT_HOME_SUBNET);
         }
-        let registration = Registration {
-            home_address,
-            owner: proven.owner,
-            care_of: proven.care_of,
-            lifetime,
-            order: Some(proven.order),
-            link_local: false,
-        };
-        self.bind(now, registration);
+        let verdict = self.steer_dhoa(now, proven, &home_address, lifetime, steered);
         Verdict {
-            status: status::ACCEPTED,
-            lifetime: lifetime.min(asked(dhoa)),
+            status: verdict.status,
+            lifetime: verdict.lifetime.min(asked(dhoa)),
         }
     }
 
@@ -218,12 +220,7 @@ impl Anchor {
         listed: &[DhoaOption],
         reason: ReleaseReason,
     ) {
-        let held = self
-            .nodes
-            .node(proven.owner)
-            .map(|node| node.dhoas.clone())
-            .unwrap_or_default();
-        for dhoa in held {
+        for DhoaOption { address: dhoa, .. } in self.all_dhoas(proven) {
             let is_listed = listed.iter().any(|option| option.address == dhoa);
             let is_newer = self
                 .cache
@@ -235,6 +232,18 @@ impl Anchor {
                 self.nodes.remember_release(&dhoa, proven.order);
             }
         }
+    }
+
+    /// The mobile node's DHoAs, as if it had listed them.
+    fn all_dhoas(&self, proven: &Proven) -> Vec<DhoaOption> {
+        let node = self.nodes.node(proven.owner);
+        let held = node.into_iter().flat_map(|node| &node.dhoas);
+        let listed = held.map(|address| DhoaOption {
+            fid: 0,
+            address: *address,
+            lifetime: Lifetime::ZERO,
+        });
+        listed.collect()
     }
 
     /// The answer: a DHoA option per address, and the header that sums them up.

@@ -115,6 +115,13 @@ impl Default for FlowCapacity {
 pub struct Limits {
     /// Home addresses that are bound or in quarantine.
     pub max_home_addresses: usize,
+    /// Bindings that may have more than one care-of address.
+    pub max_split_bindings: usize,
+    /// Care-of addresses with a BID that a binding may have. With 0 several care-of addresses are prohibited (status 166), with
+    /// 1 their bulk registration (168).
+    pub max_care_of_addresses: usize,
+    /// Flow bindings that a home address may have. With 0 they are prohibited (flow status 128).
+    pub max_flow_bindings: usize,
     /// Bindings of correspondents, and numbers of those that have ended.
     pub max_correspondents: usize,
     /// Binding Errors a second, and ICMPv6 errors a second.
@@ -125,6 +132,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_home_addresses: 1_000_000,
+            max_split_bindings: 1_000_000,
+            max_care_of_addresses: 8,
+            max_flow_bindings: 32,
             max_correspondents: 100_000,
             errors_per_second: 1000,
         }

@@ -6,8 +6,10 @@ use dhp_wire::codepoints::{Status, dmip_flag, status};
 use dhp_wire::mobility::MobilityOption;
 
 use super::Anchor;
+use super::care_of_addresses;
 use super::config::PoolKind;
 use super::directory::information;
+use super::flow_bindings::FlowOption;
 use super::lifecycle::Registration;
 use super::mobile_nodes::MnIndex;
 use super::request::{Outcome, Proven};
@@ -80,7 +82,7 @@ impl Anchor {
                 .choose_dhoa(now, proven.owner, &proven.security, asked.wish)
                 .ok_or_else(|| Outcome::refused(status::INSUFFICIENT_RESOURCES))?,
         };
-        self.bind_dhoa(now, proven, home_address, asked)
+        self.bind_dhoa(now, proven, home_address, asked, options.flows.first())
     }
 
     /// Binds the DHoA to the care-of address of the request: "A DHoA Request binds the DHoA it returns and no other."
@@ -90,6 +92,7 @@ impl Anchor {
         proven: &Proven,
         home_address: Ipv6Addr,
         asked: Asked,
+        flow: Option<&FlowOption>,
     ) -> Result<Outcome, Outcome> {
         let mut lifetime = self.grant(now, &home_address, proven.header.lifetime);
         let known = self.cache.bindings.get(&home_address);
@@ -101,14 +104,20 @@ impl Anchor {
         if lifetime.is_zero() {
             return Err(Outcome::refused(status::NOT_HOME_SUBNET));
         }
+        let mut flow_answer = None;
         if !overtaken {
+            let (steering, answer) =
+                self.steering_of_request(now, proven, &home_address, lifetime, flow);
+            flow_answer = answer;
+            let care_of = care_of_addresses::first_choice(&steering.care_ofs);
             let registration = Registration {
                 home_address,
                 owner: proven.owner,
-                care_of: proven.care_of,
+                care_of: care_of.map_or(proven.care_of, |care_of| care_of.address),
                 lifetime,
                 order: Some(proven.order),
                 link_local: false,
+                steering,
             };
             self.bind(now, registration);
         }
@@ -126,19 +135,22 @@ impl Anchor {
         }
         let mode = binding.mode_of(asked.fid);
         let fid = asked.fid;
+        let dhoa = MobilityOption::Dhoa {
+            status: Status(status::ACCEPTED),
+            fid,
+            address: home_address,
+            lifetime,
+        };
+        let mode = MobilityOption::CommunicationMode { mode, fid };
         Ok(Outcome {
             status: status::ACCEPTED,
             lifetime,
             flags: self.route_optimization_flag(&proven.security),
-            options: vec![
-                MobilityOption::Dhoa {
-                    status: Status(status::ACCEPTED),
-                    fid,
-                    address: home_address,
-                    lifetime,
-                },
-                MobilityOption::CommunicationMode { mode, fid },
-            ],
+            options: [dhoa]
+                .into_iter()
+                .chain(flow_answer)
+                .chain([mode])
+                .collect(),
             answer: true,
         })
     }

@@ -11,6 +11,7 @@ use super::correspondent::{RouteEnds, RouteOptimization};
 use super::heartbeat::PeerChange;
 use super::home_link::{LinkAction, LinkId};
 use super::prefix_lifetime::PrefixLifetimes;
+use super::steering::{SteeredCareOf, SteeringRule};
 use super::used_number::UsedNumber;
 use crate::security_association::MnId;
 
@@ -75,7 +76,27 @@ pub enum BindingChange {
         /// When the binding ends by itself, in nanoseconds of [`crate::time::Now::mono_ns`]; `None` for never.
         expires_ns: Option<u64>,
     },
-    /// A binding has ended.
+    /// The home address has these care-of addresses beside the default one of [`Self::Bound`], which may be among them, and
+    /// these rules for its packets, in the order in which they are tried. They take the place of all it had; of none of
+    /// either, all packets go to the default one.
+    Steered {
+        /// The home address.
+        home_address: Ipv6Addr,
+        /// In the order of their BIDs.
+        care_ofs: Vec<SteeredCareOf>,
+        /// The first that matches decides.
+        rules: Vec<SteeringRule>,
+    },
+    /// One of these care-of addresses is another now.
+    CareOfMoved {
+        /// The home address.
+        home_address: Ipv6Addr,
+        /// BID.
+        bid: u16,
+        /// Where it is.
+        care_of: Ipv6Addr,
+    },
+    /// A binding has ended, and all that it had.
     Released {
         /// The home address.
         home_address: Ipv6Addr,

@@ -1,16 +1,17 @@
 //! The flows of a DHP Binding Update, and the modes that the mobile node confirms.
 
-use dhp_wire::codepoints::{Status, flow_status, flow_sub_option};
+use dhp_wire::codepoints::Status;
 use dhp_wire::mobility::{MobilityOption, Mode};
 
 use super::Anchor;
 use super::binding_cache::{FlowMode, MAX_FLOWS};
 use super::binding_update::Verdict;
+use super::flow_bindings::FlowOption;
 use super::request::Proven;
-use super::request_options::{FlowOption, RequestOptions};
+use super::request_options::RequestOptions;
 
 impl Anchor {
-    /// Records flows and modes of the accepted addresses; what it did goes into the answer. "RFC 6089's 'flows not
+    /// Records flows and modes of the accepted addresses; the modes go into the answer. "RFC 6089's 'flows not
     /// mentioned are deleted' holds for listed DHoAs."
     pub(crate) fn record_flows(
         &mut self,
@@ -34,7 +35,7 @@ impl Anchor {
         // "a Flow Identification to the DHoA whose option has its FID, one whose FID stands in no DHoA option to
         // every listed DHoA with FID 0"
         let belongs_to_all =
-            |flow: &&FlowOption<'_>| !options.dhoas.iter().any(|dhoa| dhoa.fid == flow.fid);
+            |flow: &&FlowOption| !options.dhoas.iter().any(|dhoa| dhoa.fid == flow.fid);
         for (dhoa, verdict) in options.dhoas.iter().zip(verdicts) {
             let address = dhoa.address;
             let Some(binding) = self.cache.bindings.get_mut(&address) else {
@@ -70,33 +71,6 @@ impl Anchor {
             let mode = if permitted { *mode } else { Mode::Proxy };
             MobilityOption::CommunicationMode { mode, fid: *fid }
         });
-        let flows = options
-            .flows
-            .iter()
-            .map(|flow| MobilityOption::FlowIdentification {
-                fid: flow.fid,
-                priority: flow.priority,
-                // Without Binding Identifiers there is no binding that a reference could name.
-                status: if has_binding_reference(flow.sub_options) {
-                    flow_status::BID_NOT_FOUND
-                } else {
-                    flow_status::ACCEPTED
-                },
-                sub_options: &[],
-            });
-        flows.chain(modes).collect()
-    }
-}
-
-/// Whether a Flow Identification option has a Binding Reference sub-option (RFC 6089 §4.2.1.3).
-fn has_binding_reference(sub_options: &[u8]) -> bool {
-    let mut rest = sub_options;
-    loop {
-        rest = match rest {
-            [flow_sub_option::PAD1, after @ ..] => after,
-            [flow_sub_option::BINDING_REFERENCE, ..] => return true,
-            [_, len, after @ ..] => after.get(usize::from(*len)..).unwrap_or_default(),
-            _ => return false,
-        };
+        modes.collect()
     }
 }

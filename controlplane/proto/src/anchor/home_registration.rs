@@ -112,8 +112,15 @@ impl Anchor {
         if !is_on_link {
             return refuse(status::NOT_HOME_SUBNET);
         }
-        if update.options.has_binding_identifier {
-            return refuse(status::MCOA_PROHIBITED);
+        let steering = &update.options.steering;
+        // RFC 5648 §6.2: "If the length is incorrect, the receiver MUST reject the Binding Update and return the status value
+        // set to [MCOA MALFORMED]."
+        if steering.has_malformed_identifier {
+            return refuse(status::MCOA_MALFORMED);
+        }
+        let refused = self.refusal_of_identifiers(&steering.identifiers);
+        if let Some(refused) = refused.filter(|_| !steering.identifiers.is_empty()) {
+            return refuse(refused);
         }
         if update.deregisters() {
             return Ok(Some(self.deregister(now, update)));
@@ -132,7 +139,7 @@ impl Anchor {
         if self.departures.contains(home_address) {
             return Ok(Some(update.acknowledge(status::PROHIBITED)));
         }
-        if let Some(refused) = self.refusal_of_registration(update) {
+        if let Some(refused) = self.refusal_of_registration(now, update) {
             return Ok(Some(refused));
         }
         let Some(link) = self.home_link(home_address) else {

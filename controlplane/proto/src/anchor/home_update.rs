@@ -3,7 +3,7 @@
 use core::net::Ipv6Addr;
 use std::sync::Arc;
 
-use dhp_wire::codepoints::Status;
+use dhp_wire::codepoints::{Status, status};
 use dhp_wire::mobility::{BindingUpdate, BuFlags, Builder, Lifetime, MobilityOption};
 use dhp_wire::packet::compose;
 
@@ -12,8 +12,10 @@ use super::counters::MessageKind;
 use super::drop_reason::SignallingDrop;
 use super::events::AnchorAction;
 use super::home_link::LinkAction;
+use super::identifiers::Identified;
 use super::mobile_nodes::MnIndex;
 use super::reply::Proof;
+use super::steering_options::{SteeringAnswer, SteeringOptions};
 use crate::security_association::SecurityAssociation;
 
 /// What the options of a Binding Update say.
@@ -22,7 +24,7 @@ pub(crate) struct UpdateOptions {
     pub(crate) alternate_care_of: Option<Ipv6Addr>,
     pub(crate) mesg_id: Option<u64>,
     pub(crate) has_nonce_indices: bool,
-    pub(crate) has_binding_identifier: bool,
+    pub(crate) steering: SteeringOptions,
 }
 
 /// A Binding Update and who has sent it.
@@ -46,7 +48,7 @@ pub(crate) struct Update {
 }
 
 /// A Binding Acknowledgement in the making.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Acknowledgement {
     pub(crate) status: u8,
     pub(crate) sequence: u16,
@@ -54,6 +56,8 @@ pub(crate) struct Acknowledgement {
     pub(crate) mesg_id: Option<u64>,
     /// The interval of the Binding Refresh Advice, if there is one.
     pub(crate) refresh: Option<Lifetime>,
+    /// What became of care-of addresses and flows.
+    pub(crate) steering: SteeringAnswer,
 }
 
 impl Update {
@@ -67,12 +71,27 @@ impl Update {
             lifetime: Lifetime::ZERO,
             mesg_id: self.options.mesg_id,
             refresh: None,
+            steering: SteeringAnswer::default(),
         }
     }
 
-    /// RFC 6275 §10.3.2, and what RFC 3775 §10.3.2 had beside Lifetime 0: a care-of address that is the home address.
+    /// The acknowledgement that tells what became of the Binding Identifier options, and grants nothing.
+    pub(crate) fn acknowledge_identifiers(&self, identified: &Identified) -> Acknowledgement {
+        let (status, identifiers) = identified.summary(status::ACCEPTED);
+        Acknowledgement {
+            steering: SteeringAnswer {
+                identifiers,
+                ..SteeringAnswer::default()
+            },
+            ..self.acknowledge(status)
+        }
+    }
+
+    /// RFC 6275 §10.3.2, and what RFC 3775 §10.3.2 had beside Lifetime 0: a care-of address that is the home address. With
+    /// BIDs it is their care-of addresses that count.
     pub(crate) fn deregisters(&self) -> bool {
-        self.lifetime.is_zero() || self.care_of == self.home_address
+        let is_home = self.care_of == self.home_address;
+        self.lifetime.is_zero() || (is_home && self.options.steering.identifiers.is_empty())
     }
 }
 
@@ -90,6 +109,7 @@ impl Anchor {
             lifetime,
             mesg_id,
             refresh,
+            steering,
         } = acknowledgement;
         // RFC 6275 §10.3.1: the K bit is set where "the IPsec security associations between the mobile node and the home agent
         // have been established dynamically". There are none here.
@@ -97,6 +117,7 @@ impl Anchor {
         if let Some(interval) = refresh {
             builder = builder.option(&MobilityOption::BindingRefreshAdvice(interval));
         }
+        builder = update.options.steering.answer(builder, &steering);
         if let Some(timestamp) = mesg_id {
             builder = builder.option(&MobilityOption::MesgId(timestamp));
         }
@@ -142,7 +163,12 @@ pub(crate) fn read_options<'a>(
     let mut read = UpdateOptions::default();
     let mut mn_id = None;
     for option in &update.options {
-        match option.map_err(|_| SignallingDrop::Malformed)? {
+        let option = match option {
+            Ok(option) => option,
+            Err(error) if read.steering.take_unreadable(&error) => continue,
+            Err(_) => return Err(SignallingDrop::Malformed),
+        };
+        match option {
             MobilityOption::AlternateCareOf(address) => {
                 read.alternate_care_of.get_or_insert(address);
             }
@@ -156,8 +182,7 @@ pub(crate) fn read_options<'a>(
                 read.mesg_id.get_or_insert(timestamp);
             }
             MobilityOption::NonceIndices { .. } => read.has_nonce_indices = true,
-            MobilityOption::BindingIdentifier { .. } => read.has_binding_identifier = true,
-            _ => {}
+            other => read.steering.take(&other),
         }
     }
     Ok((read, mn_id))

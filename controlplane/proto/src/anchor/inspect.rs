@@ -6,9 +6,11 @@ use dhp_wire::mobility::Lifetime;
 use ipnet::Ipv6Net;
 
 use super::Anchor;
-use super::binding_cache::FlowMode;
+use super::binding_cache::{Binding, FlowMode};
+use super::care_of_addresses::CareOfAddress;
 use super::config::{AnchorConfig, PoolKind};
 use super::counters::AnchorCounters;
+use super::flow_bindings::FlowBinding;
 use crate::auth::Algorithm;
 use crate::security_association::{MnId, Permissions};
 use crate::time::Now;
@@ -22,7 +24,7 @@ pub struct BindingView<'a> {
     pub kind: PoolKind,
     /// The mobile node.
     pub mn: &'a MnId,
-    /// Where it is.
+    /// Where it is, of several care-of addresses the first choice.
     pub care_of: Ipv6Addr,
     /// The anchor that holds the binding: the source of its tunnel.
     pub anchor: Ipv6Addr,
@@ -38,6 +40,10 @@ pub struct BindingView<'a> {
     pub dedicated: Option<u16>,
     /// The flows on it, as far as the mobile node has told, with their modes.
     pub flows: &'a [FlowMode],
+    /// The care-of addresses with a BID, in the order of their BIDs; none where there is but one, without.
+    pub care_ofs: &'a [CareOfAddress],
+    /// The flow bindings, in the order of their FID-PRIs.
+    pub flow_bindings: &'a [FlowBinding],
 }
 
 /// A pool.
@@ -75,24 +81,32 @@ pub struct AssociationView<'a> {
 impl Anchor {
     /// The bindings, in no particular order.
     pub fn bindings(&self, now: Now) -> impl Iterator<Item = BindingView<'_>> {
-        self.cache.bindings.values().filter_map(move |binding| {
-            Some(BindingView {
-                home_address: binding.home_address,
-                kind: binding.kind,
-                mn: &self.nodes.node(binding.owner)?.id,
-                care_of: binding.care_of,
-                anchor: self.config.address,
-                remaining: binding.remaining(now),
-                expires_ns: binding.expires_ns,
-                sequence: binding.order.map(|order| order.number.on_wire()),
-                home_sequence: self
-                    .cache
-                    .home_sequences
-                    .get(&binding.home_address)
-                    .map(|known| known.last),
-                dedicated: binding.dedicated,
-                flows: &binding.flows,
-            })
+        let bindings = self.cache.bindings.values();
+        bindings.filter_map(move |binding| self.view(now, binding))
+    }
+
+    /// The binding of a home address.
+    #[must_use]
+    pub fn binding(&self, now: Now, home_address: &Ipv6Addr) -> Option<BindingView<'_>> {
+        self.view(now, self.cache.bindings.get(home_address)?)
+    }
+
+    fn view<'a>(&'a self, now: Now, binding: &'a Binding) -> Option<BindingView<'a>> {
+        let home_sequence = self.cache.home_sequences.get(&binding.home_address);
+        Some(BindingView {
+            home_address: binding.home_address,
+            kind: binding.kind,
+            mn: &self.nodes.node(binding.owner)?.id,
+            care_of: binding.care_of,
+            anchor: self.config.address,
+            remaining: binding.remaining(now),
+            expires_ns: binding.expires_ns,
+            sequence: binding.order.map(|order| order.number.on_wire()),
+            home_sequence: home_sequence.map(|known| known.last),
+            dedicated: binding.dedicated,
+            flows: &binding.flows,
+            care_ofs: binding.care_ofs(),
+            flow_bindings: binding.flow_bindings(),
         })
     }
 

@@ -7,25 +7,46 @@ use dhp_wire::mobility::Lifetime;
 
 use super::Anchor;
 use super::binding_cache::{Binding, Order, expiry};
+use super::care_of_addresses::{self, CareOfAddress};
 use super::config::PoolKind;
 use super::events::{AnchorAction, BindingChange, BindingEvent, ReleaseReason};
 use super::home_link::link_local_of;
 use super::mobile_nodes::MnIndex;
+use super::steering::Steering;
 use super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// A binding to be made or changed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Registration {
     pub(crate) home_address: Ipv6Addr,
     pub(crate) owner: MnIndex,
+    /// Of several the first choice.
     pub(crate) care_of: Ipv6Addr,
-    /// As granted.
+    /// As granted; without a meaning where there are several care-of addresses, each with its own end.
     pub(crate) lifetime: Lifetime,
     /// `None` for a classic Binding Update, which "does not touch the remembered number".
     pub(crate) order: Option<Order>,
     /// Whether the link-local address with the same interface identifier is the mobile node's too (L bit).
     pub(crate) link_local: bool,
+    /// All that the binding has beside it from now on.
+    pub(crate) steering: Steering,
+}
+
+impl Registration {
+    /// When the first care-of address ends, and when the last.
+    fn ends(&self, now: Now) -> (Option<u64>, Option<u64>) {
+        match &*self.steering.care_ofs {
+            [] => {
+                let end = expiry(self.lifetime, now);
+                (end, end)
+            }
+            care_ofs => (
+                care_of_addresses::first_end(care_ofs),
+                care_of_addresses::last_end(care_ofs),
+            ),
+        }
+    }
 }
 
 /// What is wrong with a care-of address.
@@ -94,32 +115,40 @@ impl Anchor {
     /// Makes, refreshes or moves a binding. The caller has checked that the owner may have it. `false` if the home
     /// address is in no pool.
     pub(crate) fn bind(&mut self, now: Now, registration: Registration) -> bool {
+        let (first_end_ns, expires_ns) = registration.ends(now);
         let Registration {
             home_address,
             owner,
             care_of,
-            lifetime,
+            lifetime: _,
             order,
             link_local,
+            steering,
         } = registration;
         let Some((pool_index, pool)) = self.pools.find(&home_address) else {
             return false;
         };
         let (prefix, kind, link) = (pool.prefix, pool.kind, pool.link);
-        let expires_ns = expiry(lifetime, now);
-        let timer = expires_ns.map(|at| {
+        let timer = first_end_ns.map(|at| {
             self.timers
                 .schedule(at, Timer::BindingExpires(home_address))
         });
         let mut previous = None;
+        let mut steered_before = None;
         if let Some(binding) = self.cache.bindings.get_mut(&home_address) {
             if let Some(old) = core::mem::replace(&mut binding.timer, timer) {
                 self.timers.cancel(old);
             }
             if binding.care_of != care_of {
                 previous = Some(core::mem::replace(&mut binding.care_of, care_of));
-                self.counters.count_handoff();
             }
+            let moved = if steering.care_ofs.is_empty() {
+                usize::from(previous.is_some())
+            } else {
+                count_moved(binding.care_ofs(), &steering.care_ofs)
+            };
+            (0..moved).for_each(|_| self.counters.count_handoff());
+            steered_before = core::mem::replace(&mut binding.steering, steering.boxed());
             binding.expires_ns = expires_ns;
             binding.order = order.or(binding.order);
             binding.link_local = link_local;
@@ -137,7 +166,8 @@ impl Anchor {
                 order,
                 link_local,
                 dedicated: None,
-                flows: Vec::new(),
+                flows: Box::default(),
+                steering: steering.boxed(),
             };
             self.cache.bindings.insert(home_address, binding);
             if let Some(pool) = self.pools.get_mut(pool_index) {
@@ -162,6 +192,7 @@ impl Anchor {
             };
             self.emit(prefix, change);
         }
+        self.tell_of_steering(prefix, home_address, steered_before);
         self.schedule_refresh_request(now, &home_address);
         if kind == PoolKind::Home {
             self.watch_prefixes(now, home_address);
@@ -222,10 +253,11 @@ impl Anchor {
                 reason,
             },
         );
+        self.tell_of_steering(prefix, *home_address, binding.steering);
         true
     }
 
-    fn emit(&mut self, pool: ipnet::Ipv6Net, change: BindingChange) {
+    pub(crate) fn emit(&mut self, pool: ipnet::Ipv6Net, change: BindingChange) {
         self.events = self.events.saturating_add(1);
         let event = BindingEvent {
             epoch: self.config.epoch,
@@ -235,6 +267,15 @@ impl Anchor {
         };
         self.actions.push_back(AnchorAction::Event(event));
     }
+}
+
+/// BIDs that have another care-of address now.
+fn count_moved(before: &[CareOfAddress], now: &[CareOfAddress]) -> usize {
+    let has_moved = |care_of: &&CareOfAddress| {
+        care_of_addresses::find(before, care_of.bid)
+            .is_some_and(|known| known.address != care_of.address)
+    };
+    now.iter().filter(has_moved).count()
 }
 
 /// MAX_DELETE_BCE_TIMEOUT of RFC 6275 §12 in nanoseconds.

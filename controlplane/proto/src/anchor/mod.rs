@@ -3,7 +3,8 @@
 //! Give it packets ([`Anchor::handle_packet`]), commands and time; take [`AnchorAction`]s from it until there is
 //! none. A packet runs through `receive` (RFC 6275 §9.2) to its message: `query`, `request` (what DHoA Requests and
 //! DHP Binding Updates have in common) with `dhoa_request` and `binding_update`, or `home_registration`. All of them
-//! change bindings through `lifecycle` only, which keeps pools, timers and the event stream in step.
+//! change bindings through `lifecycle` only, which keeps pools, timers and the event stream in step. `identifiers` and
+//! `flow_bindings` say what becomes of several care-of addresses and of flows (RFC 5648, RFC 6089), which `steering` keeps.
 //!
 //! Beside them: `duplicate_detection` and `home_link` for real home links, `correspondent` for mobile nodes whose home is
 //! elsewhere, `discovery` for what is asked by ICMPv6, `departure` for those that are asked to leave, `heartbeat` for other
@@ -12,6 +13,7 @@
 mod answers;
 mod binding_cache;
 mod binding_update;
+mod care_of_addresses;
 mod config;
 mod config_check;
 mod cookie;
@@ -19,12 +21,14 @@ mod correspondent;
 mod counters;
 mod departure;
 mod dhoa_request;
+mod dhoa_steering;
 mod directory;
 mod discovery;
 mod drop_reason;
 mod duplicate_detection;
 mod error_messages;
 mod events;
+mod flow_bindings;
 mod flows;
 mod heartbeat;
 mod home_authentication;
@@ -33,6 +37,7 @@ mod home_link;
 mod home_registration;
 mod home_sequence;
 mod home_update;
+mod identifiers;
 mod inspect;
 mod lifecycle;
 mod link_local;
@@ -50,6 +55,8 @@ mod reply;
 mod request;
 mod request_options;
 mod sequence;
+mod steering;
+mod steering_options;
 mod timers;
 mod timestamp;
 mod used_number;
@@ -57,6 +64,7 @@ mod used_number;
 use std::collections::VecDeque;
 
 pub use binding_cache::FlowMode;
+pub use care_of_addresses::CareOfAddress;
 pub use config::{
     AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, PrefixAdvertisements,
     PrefixDelivery, Roles,
@@ -66,11 +74,13 @@ pub use correspondent::{RouteEnds, RouteOptimization};
 pub use counters::{AnchorCounters, CounterSample, MessageKind};
 pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
+pub use flow_bindings::{FlowBinding, FlowSelector};
 pub use heartbeat::{HeartbeatConfig, PeerChange};
 pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, PoolView};
 pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
+pub use steering::{SteeredCareOf, SteeringRule};
 pub use used_number::UsedNumber;
 
 use crate::random::Random;

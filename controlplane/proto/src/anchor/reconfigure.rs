@@ -157,9 +157,12 @@ impl Anchor {
             // An assigned one may belong to its mobile node by configuration, but to no other.
             PoolKind::Dhoa => owner.is_none_or(|owner| owner == binding.owner),
         };
+        let others = binding.care_ofs().iter().map(|care_of| &care_of.address);
+        let mut care_ofs = others.chain([&binding.care_of]);
         is_owners
-            && self
-                .check_care_of(Some(&binding.home_address), &binding.care_of)
-                .is_ok()
+            && care_ofs.all(|care_of| {
+                let checked = self.check_care_of(Some(&binding.home_address), care_of);
+                checked.is_ok()
+            })
     }
 }

@@ -2,7 +2,8 @@
 
 use core::net::Ipv6Addr;
 
-use dhp_wire::mobility::Builder;
+use dhp_wire::codepoints::Status;
+use dhp_wire::mobility::{Builder, MobilityOption};
 use dhp_wire::packet::compose;
 
 use super::Anchor;
@@ -22,7 +23,7 @@ impl Anchor {
         if let Some(timer) = binding.refresh_timer.take() {
             self.timers.cancel(timer);
         }
-        let Some((ahead, expires_ns)) = ahead.zip(binding.expires_ns) else {
+        let Some((ahead, expires_ns)) = ahead.zip(binding.first_end_ns()) else {
             return;
         };
         let ahead = u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX);
@@ -41,21 +42,39 @@ impl Anchor {
         let Some(binding) = self.cache.bindings.get_mut(home_address) else {
             return;
         };
-        let left = binding
-            .expires_ns
-            .unwrap_or_default()
-            .saturating_sub(now.mono_ns);
+        let end_ns = binding.first_end_ns().unwrap_or_default();
+        let left = end_ns.saturating_sub(now.mono_ns);
+        let ending = binding.care_ofs().iter();
+        let ending = ending.filter(|care_of| care_of.expires_ns == Some(end_ns));
+        let bids: Vec<u16> = ending.map(|care_of| care_of.bid).collect();
         let is_first = left > ahead / 2;
         binding.refresh_timer = is_first.then(|| {
             let timer = Timer::RefreshRequestDue(*home_address);
             self.timers.schedule(now.deadline_ns(left / 2), timer)
         });
         let anchor = self.config.address;
-        self.send_refresh_request(&anchor, home_address);
+        self.send_refresh_request(&anchor, home_address, &bids);
     }
 
-    pub(crate) fn send_refresh_request(&mut self, source: &Ipv6Addr, home_address: &Ipv6Addr) {
-        let mh = Builder::binding_refresh_request().finish(source, home_address);
+    /// RFC 5648 §6.4: for what was created with a BID "the node SHOULD include the Binding Identifier mobility option in the
+    /// Binding Refresh Request", and may include several.
+    pub(crate) fn send_refresh_request(
+        &mut self,
+        source: &Ipv6Addr,
+        home_address: &Ipv6Addr,
+        bids: &[u16],
+    ) {
+        let mut builder = Builder::binding_refresh_request();
+        for bid in bids {
+            builder = builder.option(&MobilityOption::BindingIdentifier {
+                bid: *bid,
+                status: Status(0),
+                home_flag: false,
+                priority: 0,
+                care_of: None,
+            });
+        }
+        let mh = builder.finish(source, home_address);
         let packet = compose(source, home_address, None, None, &mh);
         self.transmit(MessageKind::BindingRefreshRequest, 0, packet, Proof::Mac);
     }

@@ -7,6 +7,8 @@ use dhp_wire::mobility::{Lifetime, MobilityOption, Mode, OptionError, Options};
 use ipnet::Ipv6Net;
 
 use super::directory::correspondent_prefix;
+use super::flow_bindings::FlowOption;
+use super::identifiers::IdentifierOption;
 
 /// A DHoA option of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +16,6 @@ pub(crate) struct DhoaOption {
     pub(crate) fid: u16,
     pub(crate) address: Ipv6Addr,
     pub(crate) lifetime: Lifetime,
-}
-
-/// A Flow Identification option of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FlowOption<'a> {
-    pub(crate) fid: u16,
-    pub(crate) priority: u16,
-    pub(crate) sub_options: &'a [u8],
 }
 
 /// A Flow Requirements option.
@@ -43,9 +37,9 @@ pub(crate) struct RequestOptions<'a> {
     pub(crate) requirements: Option<Requirements>,
     pub(crate) cookie: Option<&'a [u8]>,
     pub(crate) dhoas: Vec<DhoaOption>,
-    pub(crate) flows: Vec<FlowOption<'a>>,
+    pub(crate) flows: Vec<FlowOption>,
     pub(crate) modes: Vec<(u16, Mode)>,
-    pub(crate) has_binding_identifier: bool,
+    pub(crate) identifiers: Vec<IdentifierOption>,
     /// "An option that may stand once and stands twice, or has a length (0 too) or value outside §4.2, is
     /// malformed."
     pub(crate) malformed: bool,
@@ -121,7 +115,7 @@ impl<'a> RequestOptions<'a> {
                 self.flows.push(FlowOption {
                     fid,
                     priority,
-                    sub_options,
+                    sub_options: sub_options.into(),
                 });
                 repeated
             }
@@ -130,9 +124,21 @@ impl<'a> RequestOptions<'a> {
                 self.modes.push((fid, mode));
                 repeated
             }
-            MobilityOption::BindingIdentifier { .. } if update => {
-                self.has_binding_identifier = true;
-                false
+            MobilityOption::BindingIdentifier {
+                bid,
+                home_flag,
+                priority,
+                care_of,
+                ..
+            } if update => {
+                let repeated = self.identifiers.iter().any(|known| known.bid == bid);
+                self.identifiers.push(IdentifierOption {
+                    bid,
+                    home_flag,
+                    priority,
+                    care_of,
+                });
+                repeated
             }
             _ => false,
         };

@@ -4,13 +4,13 @@ use core::net::Ipv6Addr;
 
 use super::Anchor;
 use super::correspondent::RouteEnds;
-use super::events::ReleaseReason;
 use super::home_link::LinkId;
 use crate::time::Now;
 
 /// What happens later.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timer {
+    /// The binding of a home address ends, or one of its care-of addresses.
     BindingExpires(Ipv6Addr),
     QuarantineEnds(Ipv6Addr),
     /// Answers of the security association with this SPI get old.
@@ -41,9 +41,7 @@ impl Anchor {
     /// Does what was to happen now.
     pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
         match timer {
-            Timer::BindingExpires(home_address) => {
-                self.release(now, &home_address, ReleaseReason::Expired);
-            }
+            Timer::BindingExpires(home_address) => self.care_of_expires(now, &home_address),
             Timer::QuarantineEnds(home_address) => {
                 self.forget_quarantine(&home_address);
             }

@@ -32,6 +32,8 @@ pub struct Answer {
     pub dhoas: Vec<Granted>,
     pub modes: Vec<(u16, Mode)>,
     pub flows: Vec<(u16, u8)>,
+    /// Each BID with its status.
+    pub bids: Vec<(u16, u8)>,
     pub dhps: Vec<(Ipv6Addr, u8)>,
     pub cookie: Option<Vec<u8>>,
     pub mesg_id: Option<u64>,
@@ -62,6 +64,7 @@ impl Answer {
             dhoas: Vec::new(),
             modes: Vec::new(),
             flows: Vec::new(),
+            bids: Vec::new(),
             dhps: Vec::new(),
             cookie: None,
             mesg_id: None,
@@ -115,6 +118,9 @@ impl Answer {
                 MobilityOption::CommunicationMode { mode, fid } => answer.modes.push((fid, mode)),
                 MobilityOption::FlowIdentification { fid, status, .. } => {
                     answer.flows.push((fid, status))
+                }
+                MobilityOption::BindingIdentifier { bid, status, .. } => {
+                    answer.bids.push((bid, status.0));
                 }
                 MobilityOption::DhpInformation {
                     address,

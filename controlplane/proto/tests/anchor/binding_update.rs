@@ -423,32 +423,7 @@ fn communication_modes_are_recorded() {
     }
 }
 
-/// Several care-of addresses are not supported: 166 (RFC 5648), and nothing changes.
-#[test]
-fn binding_identifiers_are_prohibited() {
-    let (mut world, shared, _) = with_two_dhoas();
-    let bid = MobilityOption::BindingIdentifier {
-        bid: 1,
-        status: Status(0),
-        home_flag: false,
-        priority: 1,
-        care_of: Some(CARE_OF_2.into()),
-    };
-    let answer = world.ask(
-        &Dmip::update(3, &[shared])
-            .option(bid)
-            .from(CARE_OF_2)
-            .by(&mn1()),
-    );
-    assert_eq!((answer.status, answer.statuses()), (166, vec![166]));
-    assert_eq!(world.care_of(shared), Some(CARE_OF));
-    // Nor does one end everything, when it would have ended one of several.
-    let release = Dmip::update(4, &[]).option(bid).lifetime(0);
-    assert_eq!(world.ask(&release.by(&mn1())).status, 166);
-    assert_eq!(world.held_by(&mn1()).len(), 2);
-}
-
-/// A flow that refers to a Binding Identifier: its status is 131; other flows are accepted and remembered.
+/// A flow that refers to a Binding Identifier that there is none of: its status is 131; other flows are accepted and remembered.
 #[test]
 fn flows_are_remembered() {
     let (mut world, shared, _) = with_two_dhoas();
@@ -456,7 +431,7 @@ fn flows_are_remembered() {
         fid: 9,
         priority: 2,
         status: 0,
-        sub_options: &[2, 2, 0, 1],
+        sub_options: &[3, 6, 2, 0, 0, 0, 0, 0, 2, 2, 0, 1],
     };
     let update = Dmip::update(3, &[shared]).option(flow(8)).option(referring);
     let answer = world.ask(&update.by(&mn1()));

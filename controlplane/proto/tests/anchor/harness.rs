@@ -250,6 +250,13 @@ impl World {
                     assert_eq!(*previous, None);
                 }
             }
+            BindingChange::Steered { home_address, .. }
+            | BindingChange::CareOfMoved { home_address, .. } => {
+                assert!(
+                    self.bound.contains_key(home_address),
+                    "{home_address} is bound"
+                );
+            }
             BindingChange::Released { home_address, .. } => {
                 assert!(
                     self.bound.remove(home_address).is_some(),

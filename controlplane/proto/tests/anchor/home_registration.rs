@@ -6,7 +6,7 @@ use std::time::Duration;
 use dhp_proto::anchor::{
     AnchorConfig, BindingChange, Limits, PoolKind, ReleaseReason, Roles, SignallingDrop,
 };
-use dhp_wire::codepoints::{Status, mh_type};
+use dhp_wire::codepoints::mh_type;
 use dhp_wire::mobility::{BuFlags, Lifetime, MobilityOption};
 
 use crate::harness::{
@@ -500,25 +500,6 @@ fn with_lost_numbers_a_timestamp_is_required() {
     // From there on the numbers are known again, as far as they continue.
     assert_eq!(world.ask(&Update::new(HOME, 4).by(&mn1())).status, 0);
     assert_eq!(world.ask(&Update::new(HOME, 400).by(&mn1())).status, 145);
-}
-
-/// Several care-of addresses are not supported: 166.
-#[test]
-fn binding_identifiers_are_prohibited() {
-    let mut world = World::new();
-    let bid = MobilityOption::BindingIdentifier {
-        bid: 1,
-        status: Status(0),
-        home_flag: false,
-        priority: 0,
-        care_of: None,
-    };
-    assert_eq!(
-        world
-            .ask(&Update::new(HOME, 1).option(bid).by(&mn1()))
-            .status,
-        166
-    );
 }
 
 /// Reserved bits and unknown options are ignored.

@@ -15,4 +15,7 @@ mod random;
 mod receive;
 mod reconfigure;
 mod replay;
+mod several_care_ofs;
+mod steering;
+mod steering_model;
 mod vectors;

@@ -14,6 +14,7 @@ mod packet;
 mod return_routability;
 mod run;
 mod script;
+mod steering;
 mod storm;
 mod words;
 mod world;

@@ -4,11 +4,11 @@ use std::net::Ipv6Addr;
 
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
-use dhp_wire::codepoints::Status;
-use dhp_wire::mobility::{BuFlags, Builder, Lifetime, MobilityOption};
+use dhp_wire::mobility::{BuFlags, Builder, FlowIds, Lifetime, MobilityOption};
 
 use crate::address;
 use crate::packet::{Way, damage, wrap};
+use crate::steering;
 use crate::words::{Words, number, octets};
 
 /// The association of mobile node 1 (owns HOME and DHOA), 2 (owns HOME2), or another that no anchor knows.
@@ -53,6 +53,7 @@ pub fn flags(letters: &str) -> BuFlags {
             'M' => BuFlags::MAP,
             'R' => BuFlags::ROUTER,
             'P' => BuFlags::PROXY,
+            'O' => BuFlags::OVERWRITE,
             _ => BuFlags::default(),
         })
     })
@@ -63,7 +64,8 @@ pub fn flags(letters: &str) -> BuFlags {
 /// `by=`: 1, 2, 8 (whom the anchor does not know), `none` (no authentication) or `forged` (a wrong MAC); by default the owner
 /// of `home=` (HOME). `life=` in 4 s units, `flags=` in letters (AH), `alt=` an Alternate Care-of Address, `at-home` without
 /// Home Address option, `mac-home` authenticated with the home address for the care-of address, and options: `mesgid=`
-/// seconds off the anchor's time, `nonces=home,care-of`, `mn-id=`, `bid=`, `option=type:octets`, `trailing` behind AUTH.
+/// seconds off the anchor's time, `nonces=home,care-of`, `mn-id=`, `bid=`, `flow=` and `keep=` (see `steering`), `option=type:octets`,
+/// `trailing` behind AUTH.
 pub fn binding_update(words: &Words, now_ntp: u64) -> Vec<u8> {
     let home = words.address("home").unwrap_or(address::read("HOME"));
     let at_home = words.has("at-home");
@@ -112,6 +114,7 @@ fn options(mut builder: Builder, words: &Words, now_ntp: u64) -> Builder {
     for (key, value) in words.pairs() {
         let mn;
         let data;
+        let fids;
         let option = match key {
             "mesgid" => {
                 let seconds: i64 = value.parse().unwrap();
@@ -131,13 +134,15 @@ fn options(mut builder: Builder, words: &Words, now_ntp: u64) -> Builder {
                     identifier: &mn.mn_id().identifier,
                 }
             }
-            "bid" => MobilityOption::BindingIdentifier {
-                bid: number(value) as u16,
-                status: Status(0),
-                home_flag: false,
-                priority: 0,
-                care_of: None,
-            },
+            "bid" => steering::identifier(value),
+            "flow" => {
+                data = steering::sub_options(value);
+                steering::flow(value, &data)
+            }
+            "keep" => {
+                fids = steering::fids(value);
+                MobilityOption::FlowSummary(FlowIds::new(&fids).unwrap())
+            }
             "option" => {
                 let (kind, text) = value.split_once(':').unwrap();
                 data = octets(text);

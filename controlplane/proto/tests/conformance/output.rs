@@ -12,6 +12,7 @@ use dhp_wire::packet::MobilityPacket;
 use crate::address;
 use crate::discovery;
 use crate::return_routability::Tokens;
+use crate::steering;
 use crate::words::Words;
 
 /// A message or an action: its kind and what can be said about it.
@@ -193,8 +194,17 @@ fn read_message(message: &Message<'_>) -> Output {
 }
 
 fn read_options(mut output: Output, options: &Options<'_>) -> Output {
+    let mut bids = Vec::new();
+    let mut flows = Vec::new();
     for option in options {
         output = match option.expect("a sound option") {
+            MobilityOption::BindingIdentifier { .. }
+            | MobilityOption::FlowIdentification { .. } => {
+                let (bid, flow) = steering::answer(&option.expect("a sound option"));
+                bids.extend(bid);
+                flows.extend(flow);
+                output
+            }
             MobilityOption::BindingRefreshAdvice(interval) => output.with("refresh", interval.0),
             MobilityOption::MesgId(timestamp) => output.with("mesgid", format!("{timestamp:#x}")),
             MobilityOption::BindingAuthorizationData { ends_header, .. } => {
@@ -205,6 +215,11 @@ fn read_options(mut output: Output, options: &Options<'_>) -> Output {
             MobilityOption::Auth(auth) => output.with("auth", auth.spi),
             other => panic!("unexpected {other:?}"),
         };
+    }
+    for (key, answers) in [("bids", bids), ("flows", flows)] {
+        if !answers.is_empty() {
+            output = output.with(key, answers.join(","));
+        }
     }
     output
 }

@@ -7,6 +7,7 @@ use crate::address;
 use crate::input;
 use crate::output::Output;
 use crate::script::{Case, Link, Step};
+use crate::steering;
 use crate::words::Words;
 use crate::world::{World, is_probe};
 
@@ -65,7 +66,7 @@ fn check(
     }
 }
 
-/// `bound HOME [at=] [left=]` and `unbound HOME`.
+/// `bound HOME [at=] [left=] [bids=] [flows=]`, see `steering`, and `unbound HOME`.
 fn check_binding(world: &World, line: &Words) -> Result<(), String> {
     let home_address = address::read(line.subject());
     let mut bindings = world.anchor.bindings(world.now);
@@ -78,6 +79,7 @@ fn check_binding(world: &World, line: &Words) -> Result<(), String> {
             line.kind() == "bound"
                 && at == binding.care_of
                 && left.unwrap_or(binding.remaining) == binding.remaining
+                && steering::is_so(binding, line)
         }
     };
     let wrong = || format!("< {line}: but it was {binding:?}");

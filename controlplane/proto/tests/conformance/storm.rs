@@ -23,13 +23,15 @@ const GIVEN: [&str; 4] = [
     "correspondent advertise-prefixes refresh-request=40 peer=ANCHOR2 valid=300000 preferred=9000",
     "correspondent unauthenticated max-home=1 max-correspondents=1 errors=3 max-life=900",
     "unauthenticated numbers-lost refresh-advice=20 refresh-request=5 restarts=2 peer=ANCHOR2",
-    "valid=2000 preferred=1000 advertise-prefixes correspondent roles=h",
+    "valid=2000 preferred=1000 advertise-prefixes correspondent roles=h max-split=0 max-flows=1",
 ];
 
 /// What is open, as the actions tell it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Open {
     bound: BTreeMap<Ipv6Addr, Ipv6Addr>,
+    /// Care-of addresses by BID, where there are several.
+    steered: BTreeMap<Ipv6Addr, BTreeMap<u16, Ipv6Addr>>,
     proxied: BTreeMap<Ipv6Addr, ()>,
     routes: BTreeMap<RouteEnds, Ipv6Addr>,
 }
@@ -50,7 +52,33 @@ impl Open {
                     } => {
                         self.bound.insert(*home_address, *care_of);
                     }
+                    BindingChange::Steered {
+                        home_address,
+                        care_ofs,
+                        rules,
+                    } => {
+                        let bids = care_ofs.iter();
+                        let bids: BTreeMap<u16, Ipv6Addr> =
+                            bids.map(|care_of| (care_of.bid, care_of.care_of)).collect();
+                        let mut named = rules.iter().flat_map(|rule| &rule.bids);
+                        once(named.all(|bid| bids.contains_key(bid)), action)?;
+                        if bids.is_empty() {
+                            once(self.steered.remove(home_address).is_some(), action)?;
+                        } else {
+                            self.steered.insert(*home_address, bids);
+                        }
+                    }
+                    BindingChange::CareOfMoved {
+                        home_address,
+                        bid,
+                        care_of,
+                    } => {
+                        let known = self.steered.get_mut(home_address);
+                        let before = known.and_then(|bids| bids.insert(*bid, *care_of));
+                        once(before.is_some_and(|before| before != *care_of), action)?;
+                    }
                     BindingChange::Released { home_address, .. } => {
+                        self.steered.remove(home_address);
                         once(self.bound.remove(home_address).is_some(), action)?;
                     }
                 },
@@ -117,6 +145,22 @@ fn run_one(lines: &[&Words], given: &Words, link: Link, random: &mut Random) -> 
             return Err(format!(
                 "> {line}: events say {:?}, it has {held:?}",
                 open.bound
+            ));
+        }
+        let steered: BTreeMap<_, BTreeMap<_, _>> = world
+            .anchor
+            .bindings(world.now)
+            .filter(|binding| binding.care_ofs.len() > 1)
+            .map(|binding| {
+                let care_ofs = binding.care_ofs.iter();
+                let care_ofs = care_ofs.map(|care_of| (care_of.bid, care_of.address));
+                (binding.home_address, care_ofs.collect())
+            })
+            .collect();
+        if steered != open.steered {
+            return Err(format!(
+                "> {line}: events say {:?}, it has {steered:?}",
+                open.steered
             ));
         }
         if link == Link::Virtual && !open.proxied.is_empty() {

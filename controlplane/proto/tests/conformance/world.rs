@@ -39,7 +39,8 @@ pub struct World {
 }
 
 impl World {
-    /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `errors=` a second; `max-life=` in 4 s units;
+    /// `given`: `roles=` letters of d(hp), h(ome agent), l(ocator); `max-home=`, `max-split=`, `max-care-ofs=`, `max-flows=`,
+    /// `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
     /// `second-prefix` on the same link, with TWIN and TWIN2 for mobile node 1;
     /// `numbers-lost`; `unauthenticated`; `correspondent` (for 2001:db8:cc::/64 too), `max-correspondents=`;
@@ -160,6 +161,9 @@ fn configuration(given: &Words, link: Link) -> AnchorConfig {
         security_associations: vec![association_with(1, twins), association(2)],
         limits: Limits {
             max_home_addresses: given.number_or("max-home", 1000) as usize,
+            max_split_bindings: given.number_or("max-split", 1000) as usize,
+            max_care_of_addresses: given.number_or("max-care-ofs", 8) as usize,
+            max_flow_bindings: given.number_or("max-flows", 32) as usize,
             max_correspondents: given.number_or("max-correspondents", 1000) as usize,
             errors_per_second: given.number_or("errors", 1000) as u32,
         },

@@ -102,7 +102,7 @@ impl Anchor {
         };
         entry.refresh_timer = None;
         if entry.usage == Usage::Known {
-            return self.send_refresh_request(&ends.correspondent, &ends.home_address);
+            return self.send_refresh_request(&ends.correspondent, &ends.home_address, &[]);
         }
         entry.usage = Usage::Asked;
         self.actions
@@ -117,7 +117,7 @@ impl Anchor {
         };
         let before = core::mem::replace(&mut entry.usage, Usage::Known);
         if before == Usage::Asked && entry.care_of.is_some() {
-            self.send_refresh_request(&ends.correspondent, &ends.home_address);
+            self.send_refresh_request(&ends.correspondent, &ends.home_address, &[]);
         }
     }
 }
