@@ -256,8 +256,10 @@ fn a_link_local_address_of_others_is_not_the_kernel_s() {
     others[15] = 0x99;
     let packet = ipv6(others, NO_NEXT, &[]);
     assert_eq!(net.answers(&packet, 1), [REDIRECT], "not guarded");
-    let _guard = net.guard(Profile::Anchor);
+    let _guard = net.guard(Profile::HomeLink);
     assert_eq!(net.answers(&packet, 0), [], "guarded");
+    let own = echo_request(LINK_LOCAL, 0);
+    assert_eq!(net.answers(&own, 1), [ECHO_REPLY], "its own");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use dhp_port_afpacket::HomeLinkSocket;
+use dhp_port_afpacket::{HomeLinkSocket, KernelGuard, Profile};
 use dhp_proto::anchor::{LinkAction, LinkId};
 use dhp_wire::ethernet::MacAddr;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -42,6 +42,8 @@ pub struct HomeLinks {
     /// By the number of their [`LinkId`].
     links: Vec<HomeLink>,
     interceptions: UnboundedSender<Interception>,
+    /// Keeps the kernel from what it must not do there.
+    _guard: Option<KernelGuard>,
 }
 
 #[derive(Debug)]
@@ -82,10 +84,13 @@ impl HomeLinks {
                 senders: VecDeque::with_capacity(SENDERS),
             });
         }
+        let guard = || KernelGuard::new(Profile::HomeLink, names);
+        let guard = (!names.is_empty()).then(guard).transpose()?;
         let (interceptions, orders) = unbounded_channel();
         let opened = Self {
             links,
             interceptions,
+            _guard: guard,
         };
         Ok((opened, listeners, orders))
     }

@@ -20,8 +20,11 @@ const ROUTING_TYPE_MOBILE_IPV6: u8 = 2;
 pub enum Profile {
     /// On a worker's port: the kernel forwards nothing, and gets what is for the box itself except tunnels, routing headers,
     /// destination options and mobility, which it would answer with a Parameter Problem. Neighbour discovery, multicast,
-    /// its link-local addresses and all that is not IPv6 stay the kernel's.
+    /// link-local and all that is not IPv6 stay the kernel's.
     Anchor,
+    /// On a home link, beside [`Anchor`](Self::Anchor): the kernel does not send back to the link what goes to the link-local
+    /// address of a mobile node that is away.
+    HomeLink,
     /// On an access interface of a mobile node: the kernel gets all except tunnels, type 2 routing headers and mobility that
     /// are for this node.
     MobileNode,
@@ -32,11 +35,7 @@ type Rule = (&'static [Expression], &'static str);
 const ANCHOR: &[Rule] = &[
     (&[NotIpv6, Accept], "not IPv6"),
     (&[octet(DESTINATION, 0xff), Accept], "multicast"),
-    // Of others it would be sent back to the link, with a redirect: of mobile nodes that are away (RFC 6275 §10.4.2).
-    (
-        &[LINK_LOCAL, DestinationIsLocal(true), Accept],
-        "link-local",
-    ),
+    (&[LINK_LOCAL, Accept], "link-local"),
     (&[first(next_header::IPV6), Drop], "tunnel"),
     (&[DestinationIsLocal(false), Drop], "the worker forwards"),
     (&[first(next_header::ROUTING), Drop], "routing header"),
@@ -112,6 +111,14 @@ const ANCHOR: &[Rule] = &[
     ),
 ];
 
+const HOME_LINK: &[Rule] = &[
+    (&[NotIpv6, Accept], "not IPv6"),
+    (
+        &[LINK_LOCAL, DestinationIsLocal(false), Drop],
+        "link-local address of another",
+    ),
+];
+
 const MOBILE_NODE: &[Rule] = &[
     (&[NotIpv6, Accept], "not IPv6"),
     (
@@ -146,6 +153,7 @@ pub(super) fn add_chain(steps: &mut Transaction, table: &str, interface: &str, p
     steps.add_chain(table, &chain, interface);
     let rules = match profile {
         Profile::Anchor => ANCHOR,
+        Profile::HomeLink => HOME_LINK,
         Profile::MobileNode => MOBILE_NODE,
     };
     for (rule, comment) in rules {
