@@ -36,15 +36,17 @@ class Node:
         return messages.binding_update(world.anchor, care_of or world.care_of[0], **arguments)
 
     def expect_acknowledgement(self, care_of=None, **changes):
-        """Receives a Binding Acknowledgement and checks all of it."""
+        """Receives a Binding Acknowledgement, checks all of it but what it says of BIDs and flows, and returns it."""
         world = self.world
         expected = {
             "status": 0, "sequence": self.next, "lifetime": world.lifetime, "care_of": care_of or world.care_of[0],
             "home": world.home, "association": world.association,
         } | changes
-        checks.acknowledgement(self.access.receive("a Binding Acknowledgement"), world, **expected)
+        packet = self.access.receive("a Binding Acknowledgement")
+        checks.acknowledgement(packet, world, **expected)
         if expected["status"] < 128:
             self.accepted = expected["sequence"]
+        return packet
 
     def register(self, care_of=None):
         """A home registration that has to be accepted."""

@@ -22,6 +22,7 @@ logging.getLogger("scapy").setLevel(logging.ERROR)
 import leaving
 import refusing
 import serving
+import spreading
 import steps
 import world
 from checks import Mismatch
@@ -39,7 +40,7 @@ def main():
     node = Node(world.read(arguments.world))
     failed = 0
     # What is refused is so while the home address is bound.
-    for step in [*steps.of(serving), *steps.of(refusing), *steps.of(leaving)]:
+    for step in [*steps.of(serving), *steps.of(refusing), *steps.of(spreading), *steps.of(leaving)]:
         seen = perform(step, node)
         failed += seen is not None
         report(step, seen, arguments.json)
