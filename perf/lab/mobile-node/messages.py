@@ -60,14 +60,16 @@ def without_checksum(message):
     return raw(message)
 
 
-def binding_update(to, care_of, home, association, *, sequence, lifetime, flags="HA", alternate=None, extra=(), at_home=False,
-                   **fields):
+def binding_update(
+    to, care_of, home, association, *, sequence, lifetime, flags="HA", alternate=None, names_care_of=True, extra=(), at_home=False, **fields
+):
     """A Binding Update (RFC 6275 §6.1.7) from a care-of address, with the Alternate Care-of Address option that home
-    registrations have (§11.7.1); at home without Home Address option (§11.5.5). Further fields are scapy's, to be wrong in: `nh`, `cksum`, `len`."""
+    registrations have (§11.7.1) unless BIDs do; at home without Home Address option (§11.5.5). Further fields are scapy's, to be wrong in: `nh`, `cksum`, `len`."""
     alternate = alternate or care_of
+    named = [MIP6OptAltCoA(acoa=alternate)] if names_care_of else []
     message = MIP6MH_BU(
         seq=sequence, flags=flags, mhtime=lifetime, res=0,
-        options=[MIP6OptAltCoA(acoa=alternate), *extra], nh=fields.pop("nh", NO_NEXT_HEADER), **fields,
+        options=[*named, *extra], nh=fields.pop("nh", NO_NEXT_HEADER), **fields,
     )
     if association is not None:
         message = authenticated(message, association, alternate, home)

@@ -38,13 +38,13 @@ class Node:
         return messages.binding_update(world.anchor, care_of or world.care_of[0], **arguments)
 
     def expect_acknowledgement(self, care_of=None, **changes):
-        """Receives a Binding Acknowledgement and checks all of it."""
+        """Receives a Binding Acknowledgement, checks all of it but what it says of BIDs and flows, and returns it."""
         expected = self._acknowledgement(care_of, **changes)
         what = (
             f"a Binding Acknowledgement to {expected['care_of']}, Status {expected['status']}, "
             f"Sequence # {expected['sequence']}, Lifetime {expected['lifetime']}, type 2 routing header {expected['home']}"
         )
-        self._check_acknowledgement(self.access.receive(what), expected)
+        return self._check_acknowledgement(self.access.receive(what), expected)
 
     def check_acknowledgement(self, packet, care_of=None, **changes):
         """Checks all of a Binding Acknowledgement that has come already."""
@@ -61,6 +61,7 @@ class Node:
         checks.acknowledgement(packet, self.world, **expected)
         if expected["status"] < 128:
             self.accepted = expected["sequence"]
+        return packet
 
     def register(self, care_of=None):
         """A home registration that has to be accepted."""

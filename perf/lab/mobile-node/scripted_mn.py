@@ -24,6 +24,7 @@ import record
 import refusing
 import returning
 import serving
+import spreading
 import steps
 import world
 from checks import Mismatch
@@ -43,7 +44,7 @@ def main():
     node = settle(world.read(arguments.world))
     failed = 0
     # What is refused is so while the home address is bound.
-    for step in [*steps.of(serving), *steps.of(refusing), *steps.of(leaving), *steps.of(returning)]:
+    for step in [*steps.of(serving), *steps.of(refusing), *steps.of(spreading), *steps.of(leaving), *steps.of(returning)]:
         wrong = perform(step, node)
         failed += wrong is not None
         report(step, wrong, arguments.json)

@@ -236,8 +236,10 @@ impl AnchorCounters {
         increment(&mut self.registrations);
     }
 
-    pub(crate) fn count_handoff(&mut self) {
-        increment(&mut self.handoffs);
+    /// Care-of addresses that have changed.
+    pub(crate) fn count_handoffs(&mut self, moved: usize) {
+        let moved = u64::try_from(moved).unwrap_or(u64::MAX);
+        self.handoffs = self.handoffs.saturating_add(moved);
     }
 
     pub(crate) fn count_retransmission(&mut self) {

@@ -120,10 +120,10 @@ impl Anchor {
             home_address,
             owner,
             care_of,
-            lifetime: _,
             order,
             link_local,
             steering,
+            ..
         } = registration;
         let Some((pool_index, pool)) = self.pools.find(&home_address) else {
             return false;
@@ -142,12 +142,11 @@ impl Anchor {
             if binding.care_of != care_of {
                 previous = Some(core::mem::replace(&mut binding.care_of, care_of));
             }
-            let moved = if steering.care_ofs.is_empty() {
-                usize::from(previous.is_some())
-            } else {
-                count_moved(binding.care_ofs(), &steering.care_ofs)
+            let moved = match (binding.care_ofs(), &*steering.care_ofs) {
+                ([], _) | (_, []) => usize::from(previous.is_some()),
+                (before, now) => count_moved(before, now),
             };
-            (0..moved).for_each(|_| self.counters.count_handoff());
+            self.counters.count_handoffs(moved);
             steered_before = core::mem::replace(&mut binding.steering, steering.boxed());
             binding.expires_ns = expires_ns;
             binding.order = order.or(binding.order);

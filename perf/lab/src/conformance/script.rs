@@ -14,7 +14,7 @@ use crate::children::{Output, Program, Running};
 use crate::stop::Stop;
 
 /// The script's modules, so that the lab is one file to carry around.
-const MODULES: [(&str, &str); 13] = [
+const MODULES: [(&str, &str); 14] = [
     (MAIN, include_str!("../../mobile-node/scripted_mn.py")),
     ("checks.py", include_str!("../../mobile-node/checks.py")),
     (
@@ -32,6 +32,10 @@ const MODULES: [(&str, &str); 13] = [
         include_str!("../../mobile-node/returning.py"),
     ),
     ("serving.py", include_str!("../../mobile-node/serving.py")),
+    (
+        "spreading.py",
+        include_str!("../../mobile-node/spreading.py"),
+    ),
     ("steps.py", include_str!("../../mobile-node/steps.py")),
     ("world.py", include_str!("../../mobile-node/world.py")),
 ];
