@@ -83,7 +83,13 @@ impl Section<'_> {
             .iter()
             .map(|(word, _)| format!("\"{word}\""))
             .collect();
-        self.text(key, &quoted.join(" or "), |text| {
+        let expected = match quoted.split_last() {
+            Some((last, others)) if !others.is_empty() => {
+                format!("{} or {last}", others.join(", "))
+            }
+            _ => quoted.concat(),
+        };
+        self.text(key, &expected, |text| {
             let found = words.iter().find(|(word, _)| *word == text);
             found.map(|(_, meaning)| *meaning).ok_or("not one of them")
         })
