@@ -32,6 +32,7 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.max_lifetime = Lifetime::at_most(config.signalling.max_lifetime);
     wanted.refresh_advice = config.signalling.refresh_advice.map(Lifetime::at_most);
     wanted.refresh_request = config.signalling.refresh_request;
+    wanted.cookies_above = config.signalling.cookies_above;
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);

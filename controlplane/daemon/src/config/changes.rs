@@ -44,6 +44,7 @@ impl Config {
                     max_lifetime: _,
                     refresh_advice: _,
                     refresh_request: _,
+                    cookies_above: _,
                     peers: _,
                     allow_unauthenticated: _,
                     journal: _,
@@ -119,6 +120,10 @@ impl Config {
             (
                 "[signalling] refresh-request",
                 self.signalling.refresh_request == new.signalling.refresh_request,
+            ),
+            (
+                "[signalling] cookies-above",
+                self.signalling.cookies_above == new.signalling.cookies_above,
             ),
             (
                 "[signalling] allow-unauthenticated",

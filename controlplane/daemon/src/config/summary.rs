@@ -78,6 +78,7 @@ impl Config {
                 "max-lifetime_seconds": self.signalling.max_lifetime.as_secs(),
                 "refresh-advice_seconds": self.signalling.refresh_advice.map(|time| time.as_secs()),
                 "refresh-request_seconds": self.signalling.refresh_request.map(|time| time.as_secs()),
+                "cookies-above": self.signalling.cookies_above,
                 "peers": self.signalling.peers,
                 "allow-unauthenticated": self.signalling.allow_unauthenticated,
                 "journal": self.signalling.journal,

@@ -2,6 +2,7 @@
 
 mod answer;
 mod binding_update;
+mod cookies;
 mod correspondent;
 mod dhoa_request;
 mod harness;
