@@ -1,8 +1,7 @@
 //! The bindings of a correspondent node (RFC 6275 §9.1).
 
 use core::net::Ipv6Addr;
-
-use hashbrown::HashMap;
+use std::collections::BTreeMap;
 
 use crate::timer_wheel::TimerKey;
 
@@ -51,10 +50,21 @@ pub(crate) enum Usage {
 /// The bindings, and the numbers of those that have ended.
 #[derive(Debug, Default)]
 pub(crate) struct CorrespondentCache {
-    pub(crate) entries: HashMap<RouteEnds, Entry>,
+    /// Those of a home address stand together.
+    pub(crate) entries: BTreeMap<RouteEnds, Entry>,
 }
 
 impl CorrespondentCache {
+    /// Whether a home address has so many correspondents already.
+    pub(crate) fn has(&self, home_address: Ipv6Addr, many: usize) -> bool {
+        let ends = |correspondent| RouteEnds {
+            home_address,
+            correspondent: Ipv6Addr::from_bits(correspondent),
+        };
+        let of_home = self.entries.range(ends(0)..=ends(u128::MAX));
+        of_home.take(many).count() == many
+    }
+
     /// Where a mobile node is, if it has told this correspondent.
     pub(crate) fn care_of(&self, ends: &RouteEnds) -> Option<Ipv6Addr> {
         self.entries.get(ends)?.care_of

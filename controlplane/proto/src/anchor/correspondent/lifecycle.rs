@@ -110,7 +110,6 @@ impl Anchor {
                 forbidden.push(*ends);
             }
         }
-        forbidden.sort_unstable();
         for ends in forbidden {
             let entry = self.correspondents.entries.get_mut(&ends);
             if entry.is_some_and(|entry| entry.care_of.take().is_some()) {

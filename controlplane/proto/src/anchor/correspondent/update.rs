@@ -15,6 +15,10 @@ use crate::auth::Key;
 use crate::return_routability::{TokenKind, management_key, verify_authenticator};
 use crate::time::Now;
 
+/// Correspondents that one home address can have here. With one pair of tokens a mobile node can send updates to every address of
+/// the hosts' prefixes, whether there is a host or not, and fill what is meant for all.
+const MOST_OF_ONE_HOME: usize = 64;
+
 /// A Binding Update as a correspondent looks at it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CorrespondentUpdate {
@@ -165,7 +169,8 @@ impl Anchor {
         if self.check_care_of(None, &update.care_of).is_err() {
             return refuse(status::INVALID_CARE_OF);
         }
-        let is_full = self.correspondents.entries.len() >= self.config.limits.max_correspondents;
+        let is_full = self.correspondents.entries.len() >= self.config.limits.max_correspondents
+            || self.correspondents.has(*home_address, MOST_OF_ONE_HOME);
         if known.is_none() && is_full {
             return refuse(status::INSUFFICIENT_RESOURCES);
         }
