@@ -63,7 +63,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
     set(header_word::WORDS, layout.words as u64, Ordering::Relaxed);
     set(header_word::SEED, seed[0], Ordering::Relaxed);
     set(header_word::SEED + 1, seed[1], Ordering::Relaxed);
-    let extent = Extent::first(layout.first_groups).to_word();
+    let extent = Extent::first(layout.first_home_groups).to_word();
     set(header_word::HOME_EXTENT, extent, Ordering::Relaxed);
     set(header_word::EPOCH, FIRST_EPOCH, Ordering::Relaxed);
     set(header_word::MAGIC, MAGIC, Ordering::Release);

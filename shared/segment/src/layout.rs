@@ -107,7 +107,7 @@ impl Region {
 pub(crate) struct Layout {
     pub(crate) geometry: Geometry,
     /// Groups of the home table at the beginning; all of them are a power of two times that.
-    pub(crate) first_groups: u32,
+    pub(crate) first_home_groups: u32,
     pub(crate) workers: Region,
     pub(crate) home_groups: Region,
     pub(crate) homes: Region,
@@ -155,12 +155,12 @@ impl Layout {
         // The default tunnel of a binding with flow rules is a template beside those of its care-of addresses. Where a binding is
         // limited, each care-of address under test has a second template, for the tested one.
         let templates = geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
-        let (first_groups, groups) = home_groups(homes);
+        let (first_home_groups, groups) = home_groups(homes);
         let slots = groups * GROUP_SLOTS as usize;
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,
-            first_groups,
+            first_home_groups,
             workers: region(worker_words.next_multiple_of(LINE_WORDS), workers),
             home_groups: region(GROUP_WORDS, groups),
             homes: region(SLOT_WORDS, slots),

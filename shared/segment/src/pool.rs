@@ -66,14 +66,14 @@ impl Pool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retired {
     /// A slot of the home table.
-    Slot(u32),
+    Home(u32),
     /// The template of a binding that may become plain again.
     Settling {
         slot: u32,
         template: u32,
     },
     /// The oldest slot that a binding has moved from.
-    Moved,
+    MovedHome,
     Template(u32),
     FlowSet(u32),
     Meter(u32),
@@ -144,10 +144,10 @@ mod tests {
     #[test]
     fn nothing_leaves_the_queue_before_its_epoch() {
         let mut queue = RetiredQueue::new(7);
-        assert_eq!(queue.push(Retired::Slot(1)), 8);
+        assert_eq!(queue.push(Retired::Home(1)), 8);
         assert_eq!(queue.push(Retired::Template(2)), 9);
         assert_eq!(queue.pop(7), None);
-        assert_eq!(queue.pop(8), Some(Retired::Slot(1)));
+        assert_eq!(queue.pop(8), Some(Retired::Home(1)));
         assert_eq!(queue.pop(8), None);
         assert_eq!((queue.len(), queue.epoch()), (1, 9));
         assert_eq!(queue.pop(u64::MAX), Some(Retired::Template(2)));

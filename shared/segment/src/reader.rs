@@ -5,6 +5,7 @@ use crate::care_of_filter::CareOfFilter;
 use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
+use crate::hash_table::HashTable;
 use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainBinding};
 use crate::landmarks::Landmarks;
 use crate::layout::WORKER_COUNTERS;

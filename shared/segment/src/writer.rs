@@ -10,6 +10,7 @@ mod route_tree;
 mod routes;
 
 use crate::error::{SegmentError, Table};
+use crate::hash_table::HashTable;
 use crate::home_table::HomeTable;
 use crate::layout::header_word;
 use crate::next_hop;
@@ -20,7 +21,7 @@ use crate::route_table;
 use crate::slot::State;
 use crate::sync::Ordering;
 use crate::view::View;
-use growth::Growth;
+use growth::{Homes, Occupancy};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -44,15 +45,13 @@ pub struct Writer {
     /// The epoch that all awake workers must reach before free slots are free: the writer before may have retired some.
     ready_at: u64,
     ready: bool,
-    /// Slots of removed and of moved bindings that wait for the workers.
-    resting: u32,
-    growth: Growth,
+    /// Of the home table.
+    homes: Occupancy,
     templates: Pool,
     meters: Pool,
     meters_in_use: u32,
     flow_sets: Pool,
     flow_sets_in_use: u32,
-    bindings: u32,
     generation: u64,
     next_hop_ids: Pool,
     next_hop_values: Pool,
@@ -119,7 +118,7 @@ impl Writer {
         let mut retired = RetiredQueue::new(ready_at);
         let mut resting = 0_u32;
         for slot in homes.resting() {
-            retired.push(Retired::Slot(slot));
+            retired.push(Retired::Home(slot));
             resting = resting.saturating_add(1);
         }
         for (slot, template) in default_templates() {
@@ -129,14 +128,12 @@ impl Writer {
         let mut writer = Self {
             ready_at,
             ready: false,
-            resting,
-            growth: Growth::default(),
+            homes: Occupancy::new(homes.entries().count(), resting),
             templates: Pool::new(layout.templates.slots(), templates().flatten()),
             meters: Pool::new(layout.meters.slots(), meters.iter().copied()),
             meters_in_use: u32::try_from(meters.len()).unwrap_or(u32::MAX),
             flow_sets: Pool::new(layout.flow_sets.slots(), sets()),
             flow_sets_in_use: u32::try_from(sets().count()).unwrap_or(u32::MAX),
-            bindings: u32::try_from(homes.entries().count()).unwrap_or(u32::MAX),
             generation,
             next_hop_ids: Pool::new(layout.next_hops.slots(), set_ids()),
             next_hop_values: Pool::new(
@@ -150,7 +147,7 @@ impl Writer {
             roles,
             _claim: claim,
         };
-        writer.inherit_moves();
+        writer.inherit_moves::<Homes>();
         writer.publish_landmarks();
         writer
     }
@@ -175,8 +172,8 @@ impl Writer {
         while let Some(retired) = self.retired.pop(reached) {
             any = true;
             match retired {
-                Retired::Slot(slot) => self.vacate(slot),
-                Retired::Moved => self.leave_moved(),
+                Retired::Home(slot) => self.vacate::<Homes>(slot),
+                Retired::MovedHome => self.leave_moved::<Homes>(),
                 Retired::Settling { slot, template } => self.settle(slot, template),
                 Retired::Template(slot) => self.templates.give(slot),
                 Retired::FlowSet(slot) => self.flow_sets.give(slot),
