@@ -6,6 +6,8 @@
 //! | part | written by | read by |
 //! |---|---|---|
 //! | home table: home address → tunnel | [`Writer`] | [`Reader`] |
+//! | flow sets: care-of addresses and the short list of flow rules of one home address | [`Writer`] | [`Reader`] |
+//! | flow table: exact flow of a home address → what its rule says | [`Writer`] | [`Reader`] |
 //! | next hops, route table | [`Writer`] | [`Reader`] |
 //! | meters: what a binding has sent and got, where that is limited | [`Reader`]s | [`Reader`]s |
 //! | punt ring, one per worker | [`Reader`] | [`Control`] |
@@ -29,9 +31,12 @@ mod control;
 mod counters;
 mod drop_reason;
 mod error;
+mod exact_flow;
 mod extent;
 mod flow;
 mod flow_set;
+mod flow_slot;
+mod flow_table;
 mod geometry;
 mod group;
 mod hash;
@@ -68,10 +73,12 @@ pub use control::{Control, Punted};
 pub use counters::{Counter, CounterSnapshot};
 pub use drop_reason::DropReason;
 pub use error::{SegmentError, Table};
+pub use exact_flow::{ExactFlow, ExactRule};
 pub use flow::{
     FlowKey, FlowRange, FlowRule, FlowSelector, FlowVerdict, MAX_CARE_OFS, MAX_FLOW_RULES,
 };
 pub use flow_set::FlowSet;
+pub use flow_table::{FlowEntry, FlowPlace};
 pub use geometry::Geometry;
 pub use home_table::{HomeCandidate, HomeEntry, HomePlace, PlainBinding, PlainTunnel};
 pub use landmarks::Landmarks;

@@ -74,6 +74,12 @@ pub(crate) enum Retired {
     },
     /// The oldest slot that a binding has moved from.
     MovedHome,
+    /// A slot of the flow table.
+    Flow(u32),
+    /// The oldest slot that a flow has moved from.
+    MovedFlow,
+    /// All flows of one owner.
+    FlowsOf(u32),
     Template(u32),
     FlowSet(u32),
     Meter(u32),
@@ -107,6 +113,13 @@ impl RetiredQueue {
     /// The epoch announced last.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Whether all that has become unreachable up to `epoch` has been taken.
+    pub(crate) fn has_passed(&self, epoch: u64) -> bool {
+        self.waiting
+            .front()
+            .is_none_or(|(oldest, _)| *oldest > epoch)
     }
 
     /// Takes the oldest thing, if every worker has reached its epoch.
@@ -147,9 +160,11 @@ mod tests {
         assert_eq!(queue.push(Retired::Home(1)), 8);
         assert_eq!(queue.push(Retired::Template(2)), 9);
         assert_eq!(queue.pop(7), None);
+        assert!(queue.has_passed(7) && !queue.has_passed(8));
         assert_eq!(queue.pop(8), Some(Retired::Home(1)));
         assert_eq!(queue.pop(8), None);
         assert_eq!((queue.len(), queue.epoch()), (1, 9));
+        assert!(queue.has_passed(8) && !queue.has_passed(9));
         assert_eq!(queue.pop(u64::MAX), Some(Retired::Template(2)));
         assert_eq!(queue.len(), 0);
     }

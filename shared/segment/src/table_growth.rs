@@ -117,7 +117,7 @@ pub(crate) trait Grow<'a>: HashTable<'a> {
         };
         // A slot that has been removed meanwhile has rested since, and is nobody else's.
         let new = moved.to.and_then(|to| self.slot(to));
-        if let Some(new) = new.filter(|new| new.is_occupied()) {
+        if let Some(new) = new.filter(|new| new.is_occupied() && new.key() == old.key()) {
             new.add_carried(since);
         }
         self.leave(moved.from, moved.start);

@@ -1,6 +1,10 @@
 //! The one party that changes the tables.
 
 mod bindings;
+mod exact_flows;
+mod flow_compile;
+mod flow_lists;
+mod flow_staging;
 mod flows;
 mod growth;
 mod meters;
@@ -10,6 +14,7 @@ mod route_tree;
 mod routes;
 
 use crate::error::{SegmentError, Table};
+use crate::flow_slot::FlowOwner;
 use crate::hash_table::HashTable;
 use crate::home_table::HomeTable;
 use crate::layout::header_word;
@@ -21,7 +26,8 @@ use crate::route_table;
 use crate::slot::State;
 use crate::sync::Ordering;
 use crate::view::View;
-use growth::{Homes, Occupancy};
+use flow_lists::FlowLists;
+use growth::{Flows, Homes, Occupancy};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -52,6 +58,10 @@ pub struct Writer {
     meters_in_use: u32,
     flow_sets: Pool,
     flow_sets_in_use: u32,
+    /// Of the flow table.
+    flows: Occupancy,
+    flow_owners: Pool,
+    flow_lists: FlowLists,
     generation: u64,
     next_hop_ids: Pool,
     next_hop_values: Pool,
@@ -68,6 +78,11 @@ impl Writer {
         let homes = HomeTable(&view);
         let layout = &view.layout;
         let sets = || homes.entries().filter_map(|entry| entry.flows());
+        let owners = || {
+            sets()
+                .filter_map(|id| view.flow_set(id)?.flows())
+                .map(|(FlowOwner(owner), _)| owner)
+        };
         let default_templates = || {
             homes
                 .entries()
@@ -125,6 +140,7 @@ impl Writer {
             retired.push(Retired::Settling { slot, template });
         }
         quiescence::advance(&view, retired.epoch());
+        let reachable_sets: Vec<u32> = sets().collect();
         let mut writer = Self {
             ready_at,
             ready: false,
@@ -134,6 +150,9 @@ impl Writer {
             meters_in_use: u32::try_from(meters.len()).unwrap_or(u32::MAX),
             flow_sets: Pool::new(layout.flow_sets.slots(), sets()),
             flow_sets_in_use: u32::try_from(sets().count()).unwrap_or(u32::MAX),
+            flows: Occupancy::default(),
+            flow_owners: Pool::new(layout.flow_sets.slots(), owners()),
+            flow_lists: FlowLists::new(layout.flow_sets.slots()),
             generation,
             next_hop_ids: Pool::new(layout.next_hops.slots(), set_ids()),
             next_hop_values: Pool::new(
@@ -148,6 +167,7 @@ impl Writer {
             _claim: claim,
         };
         writer.inherit_moves::<Homes>();
+        writer.inherit_flows(&reachable_sets);
         writer.publish_landmarks();
         writer
     }
@@ -175,6 +195,9 @@ impl Writer {
                 Retired::Home(slot) => self.vacate::<Homes>(slot),
                 Retired::MovedHome => self.leave_moved::<Homes>(),
                 Retired::Settling { slot, template } => self.settle(slot, template),
+                Retired::Flow(slot) => self.leave_flow(slot),
+                Retired::MovedFlow => self.leave_moved::<Flows>(),
+                Retired::FlowsOf(owner) => self.leave_flows_of(FlowOwner(owner)),
                 Retired::Template(slot) => self.templates.give(slot),
                 Retired::FlowSet(slot) => self.flow_sets.give(slot),
                 Retired::Meter(slot) => self.meters.give(slot),

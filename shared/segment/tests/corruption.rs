@@ -18,12 +18,13 @@ const GEOMETRY: Geometry = Geometry {
     templates: 30,
     ring_slots: 1,
     flow_sets: 2,
+    flows: 24,
     meters: 0,
     ..SMALL
 };
 
 /// The words behind the part of the header that is checked at opening.
-const FIRST_WORD: usize = 11;
+const FIRST_WORD: usize = 12;
 
 fn scribble(file: &File, words: usize, at: usize, value: u64) {
     let at = FIRST_WORD + at % (words - FIRST_WORD);

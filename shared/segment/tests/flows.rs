@@ -16,6 +16,7 @@ use support::{SMALL, generation_of, home, tunnel};
 /// One flow set, and one to replace it with.
 const ONE: Geometry = Geometry {
     flow_sets: 1,
+    flows: 64,
     meters: 0,
     workers: 1,
     ..SMALL

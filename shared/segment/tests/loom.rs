@@ -17,6 +17,7 @@ const TINY: Geometry = Geometry {
     next_hops: 1,
     routes: 1,
     flow_sets: 0,
+    flows: 0,
     meters: 0,
     ring_slots: 1,
 };

@@ -136,12 +136,12 @@ fn what_is_not_our_segment_is_refused_by_name() {
             version,
             SegmentError::Version {
                 found: 99,
-                expected: 7
+                expected: 8
             }
         ),
         "{version}"
     );
-    let counters = refusal(&path, 1, 7 << 32 | 3 << 16 | 4);
+    let counters = refusal(&path, 1, 8 << 32 | 3 << 16 | 4);
     assert!(matches!(
         counters,
         SegmentError::Counters {

@@ -174,7 +174,7 @@ impl Writer {
         }
         self.leave_tunnel(&entry, before.as_ref());
         if let Some(set) = entry.flows() {
-            self.retire_flow_set(set);
+            self.end_flow_set(set);
         }
         self.homes.keys = self.homes.keys.saturating_sub(1);
         true

@@ -1,6 +1,7 @@
 //! Tables grow with their keys: each new one pays for a step, if one is due.
 
 use super::Writer;
+use crate::flow_table::FlowTable;
 use crate::hash_table::{HashSlot, HashTable};
 use crate::home_table::HomeTable;
 use crate::pool::Retired;
@@ -19,6 +20,8 @@ pub(super) struct Occupancy {
     pub(super) keys: u32,
     /// Slots that removed and moved keys had, and that wait for the workers.
     pub(super) resting: u32,
+    /// Those of them whose keys some workers may still find: what is removed does not move.
+    pub(super) lingering: u32,
     /// Keys that have moved, but may still be looked at where they were, oldest first.
     moved: VecDeque<Moved>,
     /// The first of these were found when the writer took over.
@@ -95,6 +98,30 @@ impl Growing for Homes {
     }
 }
 
+/// The flow table.
+pub(super) struct Flows;
+
+impl Growing for Flows {
+    type Table<'v> = FlowTable<'v>;
+
+    const MOVED: Retired = Retired::MovedFlow;
+
+    fn table(view: &View) -> FlowTable<'_> {
+        FlowTable(view)
+    }
+
+    fn occupancy(writer: &mut Writer) -> &mut Occupancy {
+        &mut writer.flows
+    }
+
+    fn follow(writer: &mut Writer, moved: &Moved) {
+        if let Some(to) = moved.to {
+            let table = FlowTable(&writer.view);
+            writer.flow_lists.follow(table, moved.from, to);
+        }
+    }
+}
+
 impl Writer {
     /// Does the steps that the number of keys makes due.
     pub(super) fn grow<G: Growing>(&mut self) {
@@ -106,7 +133,8 @@ impl Writer {
             let Some(split) = due else { return };
             // A key is on its way between two slots at most, and half-made copies are nobody's.
             let must_wait = |occupancy: &Occupancy| {
-                (split.begins_doubling() || occupancy.has_inherited) && !occupancy.is_settled()
+                let is_bound = split.begins_doubling() || occupancy.has_inherited;
+                occupancy.lingering > 0 || (is_bound && !occupancy.is_settled())
             };
             if must_wait(G::occupancy(self)) {
                 self.reclaim();

@@ -12,6 +12,7 @@ pub const SMALL: Geometry = Geometry {
     next_hops: 4,
     routes: 32,
     flow_sets: 0,
+    flows: 0,
     meters: 0,
     ring_slots: 4,
 };
