@@ -51,8 +51,10 @@ impl Writer {
         let words = |(flow, said): (&ExactFlow, &Said)| (FlowWords::of(owner, flow), *said);
         let mut wanted: BTreeMap<FlowWords, Said> = flows.iter().map(words).collect();
         if !self.is_as_wanted(&staged, &wanted) {
-            staged.is_switch = true;
-            staged.side = before.other();
+            if replaced.is_some() {
+                staged.is_switch = true;
+                staged.side = before.other();
+            }
             if let Err(error) = self.write_side(&staged, &mut wanted) {
                 self.unstage(&staged);
                 return Err(error);
@@ -147,14 +149,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes back what was staged for a set that is not to be published. On the side that counts nobody has ever seen it.
+    /// Takes back what was staged for a set that is not to be published: where anybody looks, nobody has ever seen it.
     pub(super) fn unstage(&mut self, staged: &Staged) {
         let flows = FlowTable(&self.view);
         for slot in self.flow_lists.slots(flows, staged.owner) {
             let Some(words) = flows.slot(slot) else {
                 continue;
             };
-            if staged.is_switch && words.state().on(staged.side.other()).is_none() {
+            let is_only_staged = words.state().on(staged.side.other()).is_none();
+            if staged.is_new || (staged.is_switch && is_only_staged) {
                 self.flow_lists.unlink(flows, slot);
                 flows.leave(slot, flows.place(words.key()).place);
                 words.vacate();
