@@ -9,7 +9,7 @@
 //! | `lookup` | the bindings of all home addresses of the batch, at once |
 //! | `downlink` | CN → home address: the entry of the tunnel; `outer_header`, `outer_fragment`, `binding_limits` |
 //! | `type_2_routing` | from the box itself to a mobile node |
-//! | `flow_rules` | which of a mobile node's care-of addresses get the packet; `flow_memory` |
+//! | `flow_rules` | which of a mobile node's care-of addresses get the packet; `flow_expect`, `flow_memory` |
 //! | `reassembly` | fragments of packets to the anchor; `partial_packet` |
 //! | `uplink` | mobile node → anchor: the exit of the tunnel, with both checks of the binding |
 //! | `forward` | by route: hop limit, MTU, next hop |
@@ -33,6 +33,7 @@ mod config;
 mod downlink;
 mod exception;
 mod express;
+mod flow_expect;
 mod flow_memory;
 mod flow_rules;
 mod forward;

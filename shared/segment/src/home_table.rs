@@ -179,6 +179,13 @@ impl<'a> HomeTable<'a> {
         }
     }
 
+    /// Whether the binding in a slot has a flow set, whosever it is.
+    #[inline(always)]
+    pub(crate) fn may_have_flows(self, HomeCandidate(slot): HomeCandidate) -> bool {
+        self.slot(slot)
+            .is_some_and(|slot| slot.state().flows().is_some())
+    }
+
     /// Looks for a key wherever it may be.
     #[inline(never)]
     fn find_elsewhere(self, key: AddressWords) -> Option<HomeEntry> {

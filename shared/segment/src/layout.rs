@@ -48,6 +48,8 @@ pub(crate) mod header_word {
     pub(crate) const ROUTES_VERSION: usize = 18;
     /// The number of the list of landmarks; odd while it is being changed.
     pub(crate) const LANDMARKS: usize = 19;
+    /// How many home addresses have a flow set.
+    pub(crate) const FLOW_SETS: usize = 20;
     /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
     pub(crate) const HEARTBEAT: usize = 24;
     /// What is to be traced: flags, then an address.

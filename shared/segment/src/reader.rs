@@ -10,7 +10,7 @@ use crate::flow_table::{FlowEntry, FlowPlace, FlowTable};
 use crate::hash_table::HashTable;
 use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainBinding};
 use crate::landmarks::Landmarks;
-use crate::layout::WORKER_COUNTERS;
+use crate::layout::{WORKER_COUNTERS, header_word};
 use crate::meter::Meter;
 use crate::next_hop::{self, NextHop};
 use crate::quiescence;
@@ -147,6 +147,23 @@ impl Reader {
     #[inline]
     pub fn flow_set(&self, id: u32) -> Option<FlowSet<'_>> {
         self.view.flow_set(id)
+    }
+
+    /// Whether any home address has flow rules or several care-of addresses.
+    #[must_use]
+    #[inline]
+    pub fn has_flow_sets(&self) -> bool {
+        self.view
+            .word(header_word::FLOW_SETS)
+            .is_some_and(|word| word.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Whether what [`Reader::expect_binding`] has found has flow rules or several care-of addresses. It may be another binding than the
+    /// one that is looked for.
+    #[must_use]
+    #[inline(always)]
+    pub fn may_have_flows(&self, candidate: HomeCandidate) -> bool {
+        HomeTable(&self.view).may_have_flows(candidate)
     }
 
     /// Begins to look up the exact flow of a packet: has the head of the flow set that a lookup has named come nearer, for

@@ -168,6 +168,7 @@ impl Writer {
         };
         writer.inherit_moves::<Homes>();
         writer.inherit_flows(&reachable_sets);
+        writer.count_flow_sets(writer.flow_sets_in_use);
         writer.publish_landmarks();
         writer
     }

@@ -91,8 +91,12 @@ impl Writer {
         let flows = FlowTable(&self.view);
         for slot in self.flow_lists.slots(flows, staged.owner) {
             if let Some(slot) = flows.slot(slot) {
-                let said = wanted.remove(&slot.key());
-                slot.set_state(slot.state().with(staged.side, said));
+                let before = slot.state();
+                let then = before.with(staged.side, wanted.remove(&slot.key()));
+                // Most lines need not leave the caches of those who read them.
+                if then != before {
+                    slot.set_state(then);
+                }
             }
         }
         for (words, said) in wanted {

@@ -7,7 +7,9 @@ use crate::error::{SegmentError, Table};
 use crate::flow::{FlowRule, MAX_CARE_OFS, MAX_FLOW_RULES};
 use crate::flow_set::FlowSet;
 use crate::home_table::HomeTable;
+use crate::layout::header_word;
 use crate::pool::Retired;
+use crate::sync::Ordering;
 use crate::template::{Account, Template, Tunnel};
 use core::net::Ipv6Addr;
 
@@ -60,7 +62,7 @@ impl Writer {
             self.unstage(&staged);
             return Err(error);
         }
-        self.flow_sets_in_use = self.flow_sets_in_use.saturating_add(1);
+        self.count_flow_sets(self.flow_sets_in_use.saturating_add(1));
         if let Some(old) = replaced {
             self.retire_flow_set(old);
         }
@@ -114,6 +116,14 @@ impl Writer {
             self.retire_template(old);
         }
         Ok(true)
+    }
+
+    /// Workers look for flow sets where there are any.
+    pub(super) fn count_flow_sets(&mut self, count: u32) {
+        self.flow_sets_in_use = count;
+        if let Some(word) = self.view.word(header_word::FLOW_SETS) {
+            word.store(count.into(), Ordering::Relaxed);
+        }
     }
 
     /// Makes sure that a home address can have a set, in place of `replaced` or as one more.
@@ -218,7 +228,7 @@ impl Writer {
             self.retire_template(template);
         }
         self.retire(Retired::FlowSet(id));
-        self.flow_sets_in_use = self.flow_sets_in_use.saturating_sub(1);
+        self.count_flow_sets(self.flow_sets_in_use.saturating_sub(1));
     }
 }
 
