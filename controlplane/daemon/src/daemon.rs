@@ -209,6 +209,7 @@ fn geometry(config: &Config) -> Geometry {
         next_hops: config.limits.next_hops,
         routes: config.limits.routes,
         flow_sets: config.limits.flow_sets,
+        flows: config.limits.flows,
         meters: match config.rates.binding {
             Some(_) => config.limits.home_addresses,
             None => 0,

@@ -194,13 +194,18 @@ impl Forwarding {
     }
 
     /// How full the tables are: name, entries, capacity.
-    pub fn pressure(&self) -> [(&'static str, u64, u64); 3] {
+    pub fn pressure(&self) -> [(&'static str, u64, u64); 4] {
         let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
         [
             (
                 "home_addresses",
                 count(self.writer.len()),
                 self.geometry.home_addresses.into(),
+            ),
+            (
+                "flows",
+                count(self.writer.flow_count()),
+                self.geometry.flows.into(),
             ),
             (
                 "routes",

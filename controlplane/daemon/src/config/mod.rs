@@ -238,6 +238,8 @@ pub struct Limits {
     pub next_hops: u32,
     /// Home addresses that can have flow rules or several care-of addresses at once.
     pub flow_sets: u32,
+    /// Exact flows with a rule at once, of all home addresses together.
+    pub flows: u32,
     /// Packets of which each worker holds fragments at once.
     pub reassembly: u32,
 }
@@ -249,6 +251,7 @@ impl Default for Limits {
             routes: 16_384,
             next_hops: 4_096,
             flow_sets: 1_024,
+            flows: 65_536,
             reassembly: 256,
         }
     }

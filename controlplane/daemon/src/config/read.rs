@@ -311,6 +311,11 @@ fn limits(section: Section<'_>) -> Limits {
         .integer("flow-sets", 0..=1 << 20)
         .and_then(|size| u32::try_from(size.value).ok())
         .unwrap_or(default.flow_sets);
+    // One has less than 100 octets.
+    let flows = section
+        .integer("flows", 0..=1 << 24)
+        .and_then(|size| u32::try_from(size.value).ok())
+        .unwrap_or(default.flows);
     // Each is a buffer.
     let reassembly = section
         .integer("reassembly", 0..=4096)
@@ -321,6 +326,7 @@ fn limits(section: Section<'_>) -> Limits {
         routes: size("routes", default.routes),
         next_hops: size("next-hops", default.next_hops),
         flow_sets,
+        flows,
         reassembly,
     };
     section.finish();

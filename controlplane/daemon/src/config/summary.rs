@@ -59,6 +59,7 @@ impl Config {
                 "routes": self.limits.routes,
                 "next-hops": self.limits.next_hops,
                 "flow-sets": self.limits.flow_sets,
+                "flows": self.limits.flows,
                 "reassembly": self.limits.reassembly,
             },
             "rates": {
