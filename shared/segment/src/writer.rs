@@ -4,6 +4,7 @@ mod bindings;
 mod exact_flows;
 mod flow_compile;
 mod flow_lists;
+mod flow_removal;
 mod flow_staging;
 mod flows;
 mod growth;
