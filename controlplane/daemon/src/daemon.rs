@@ -213,6 +213,7 @@ fn geometry(config: &Config) -> Geometry {
             true => config.limits.correspondents,
             false => 0,
         },
+        flows: config.limits.flows,
         meters: match config.rates.binding {
             Some(_) => config.limits.home_addresses,
             None => 0,

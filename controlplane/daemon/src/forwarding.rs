@@ -228,6 +228,11 @@ impl Forwarding {
                 self.geometry.home_addresses.into(),
             ),
             (
+                "flows",
+                count(self.writer.flow_count()),
+                self.geometry.flows.into(),
+            ),
+            (
                 "routes",
                 count(self.routes.len()),
                 self.geometry.routes.into(),

@@ -1,8 +1,9 @@
-//! What the flow rules of a home address have said before
+//! What the list of flow rules of a home address has said before
 //!
-//! Rules are compared with a packet one after the other; what they said is kept under all fields that they look at, so that
-//! the packets of a flow need one look. What was said by other rules, or with other care-of addresses, does not count: each
-//! change gives the flow set another generation.
+//! The rules of the list are compared with a packet one after the other; what they said is kept under all fields that they look at, so
+//! that the packets of a flow need one look. What was said by another list, or with other care-of addresses, does not count: each
+//! change gives the flow set another generation. Flows that have a rule of their own are not kept here, the segment's table has them;
+//! but of a packet in fragments only the first one finds that, so that what it said is kept for the others.
 
 use dhp_segment::{FlowKey, FlowVerdict};
 

@@ -4,7 +4,7 @@ use dhp_segment::{
     Counter, DropReason, FlowKey, FlowSet, FlowVerdict, HomeEntry, MAX_CARE_OFS, Reader, Template,
 };
 use dhp_wire::codepoints::next_header;
-use dhp_wire::extension::{self, HeaderChain};
+use dhp_wire::extension::{self, Fragment, HeaderChain};
 use dhp_wire::ipv6::Ipv6View;
 
 use crate::origin::Origin;
@@ -36,40 +36,42 @@ impl<P: Port> Path<P> {
     }
 
     /// What the rules say, or for a later fragment what they said of the first one.
+    ///
+    /// The rule of exactly the packet's flow is asked first, and after it those of the list that come before it. Where it has none, the
+    /// list decides, and what that says is remembered.
     fn flow_verdict(&mut self, packet: &[u8], flows: u32) -> Result<FlowVerdict, DropReason> {
         let Some(set) = self.reader.flow_set(flows).filter(|set| set.has_rules()) else {
             return Ok(FlowVerdict::Default);
         };
-        let view = Ipv6View::new(packet).map_err(|_| DropReason::MalformedIpv6)?;
-        // In transit a broken chain is not our business: the rules see a packet without ports.
-        let chain = extension::walk(view.packet()).unwrap_or_else(|_| HeaderChain {
-            upper_protocol: view.next_header(),
-            upper_offset: view.packet().len(),
-            ..HeaderChain::default()
-        });
-        let key = flow_key(&view, &chain);
-        // Before the rules are looked at: a change in between makes this the generation of nothing.
+        let flow = PacketFlow::of(packet).ok_or(DropReason::MalformedIpv6)?;
+        let PacketFlow { key, fragment } = &flow;
+        // Before the list is looked at: a change in between makes this the generation of nothing.
         let generation = set.generation();
-        let now_ns = self.now_ns;
-        let decide = || set.verdict(&key);
-        let Some(fragment) = chain.fragment else {
-            return Ok(self.flow_memory.verdict(&key, generation, now_ns, decide));
+        let fragmented = fragment.map(|fragment| (key.source, key.destination, fragment.id));
+        if let (Some(fragmented), true) = (fragmented, flow.is_later_fragment()) {
+            let remembered = self
+                .flow_memory
+                .recall(&fragmented, generation, self.now_ns);
+            return match remembered {
+                Some(verdict) => Ok(verdict),
+                None if set.needs_first_fragment() => Err(DropReason::FragmentWithoutFirst),
+                None => Ok(set.verdict(key)),
+            };
+        }
+        let verdict = match self.reader.find_flow(set, key) {
+            Some(exact) => set.overrules(key, &exact).unwrap_or_else(|| {
+                self.reader.carry_flow(&exact, packet.len() as u64);
+                exact.verdict
+            }),
+            None => self
+                .flow_memory
+                .verdict(key, generation, self.now_ns, || set.verdict(key)),
         };
-        let fragmented = (key.source, key.destination, fragment.id);
-        if fragment.offset == 0 {
-            let verdict = self.flow_memory.verdict(&key, generation, now_ns, decide);
-            if fragment.more {
-                self.flow_memory
-                    .remember(fragmented, generation, verdict, now_ns);
-            }
-            return Ok(verdict);
+        if let Some(fragmented) = fragmented.filter(|_| fragment.is_some_and(|piece| piece.more)) {
+            self.flow_memory
+                .remember(fragmented, generation, verdict, self.now_ns);
         }
-        let remembered = self.flow_memory.recall(&fragmented, generation, now_ns);
-        match remembered {
-            Some(verdict) => Ok(verdict),
-            None if set.needs_first_fragment() => Err(DropReason::FragmentWithoutFirst),
-            None => Ok(set.verdict(&key)),
-        }
+        Ok(verdict)
     }
 
     /// "A copy of the packet is forwarded to each of the care-of addresses associated with the BIDs" (RFC 6089 §5.3.6).
@@ -156,6 +158,36 @@ pub(crate) fn template_from(
 /// Whether a packet has a Mobility Header. Those of our own have no extension headers.
 fn is_mobility(packet: &[u8]) -> bool {
     Ipv6View::new(packet).is_ok_and(|view| view.next_header() == next_header::MOBILITY)
+}
+
+/// The flow that a packet is of.
+pub(crate) struct PacketFlow {
+    /// What of the packet the selectors of RFC 6088 §3.2 look at.
+    pub(crate) key: FlowKey,
+    /// Which piece it is, of a packet in fragments.
+    fragment: Option<Fragment>,
+}
+
+impl PacketFlow {
+    /// That of a packet from its IPv6 header on.
+    pub(crate) fn of(packet: &[u8]) -> Option<Self> {
+        let view = Ipv6View::new(packet).ok()?;
+        // In transit a broken chain is not our business: the rules see a packet without ports.
+        let chain = extension::walk(view.packet()).unwrap_or_else(|_| HeaderChain {
+            upper_protocol: view.next_header(),
+            upper_offset: view.packet().len(),
+            ..HeaderChain::default()
+        });
+        Some(Self {
+            key: flow_key(&view, &chain),
+            fragment: chain.fragment,
+        })
+    }
+
+    /// Whether it has neither ports nor an SPI, since it is not the first piece.
+    fn is_later_fragment(&self) -> bool {
+        self.fragment.is_some_and(|fragment| fragment.offset != 0)
+    }
 }
 
 /// What of a packet the selectors of RFC 6088 §3.2 look at.

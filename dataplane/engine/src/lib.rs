@@ -10,7 +10,7 @@
 //! | `downlink` | CN → home address: the entry of the tunnel; `outer_header`, `outer_fragment`, `binding_limits` |
 //! | `type_2_routing` | from the box itself to a mobile node whose home is here |
 //! | `optimized` | between a correspondent that the box speaks for and a mobile node whose home is elsewhere |
-//! | `flow_rules` | which of a mobile node's care-of addresses get the packet; `flow_memory` |
+//! | `flow_rules` | which of a mobile node's care-of addresses get the packet; `flow_expect`, `flow_memory` |
 //! | `reassembly` | fragments of packets to the anchor; `partial_packet` |
 //! | `uplink` | mobile node → anchor: the exit of the tunnel, with both checks of the binding |
 //! | `forward` | by route: hop limit, MTU, next hop |
@@ -35,6 +35,7 @@ mod correspondent_hosts;
 mod downlink;
 mod exception;
 mod express;
+mod flow_expect;
 mod flow_memory;
 mod flow_rules;
 mod forward;

@@ -20,6 +20,8 @@ pub(crate) struct Lookup {
     keys: ArrayVec<(AddressWords, HomePlace), KEYS>,
     candidates: [Option<HomeCandidate>; KEYS],
     entries: [Option<HomeEntry>; KEYS],
+    /// Some of the bindings have flow rules or several care-of addresses.
+    has_flows: bool,
 }
 
 impl Lookup {
@@ -28,12 +30,14 @@ impl Lookup {
             keys: ArrayVec::new_const(),
             candidates: [None; KEYS],
             entries: [None; KEYS],
+            has_flows: false,
         }
     }
 
     /// Forget the batch before.
     pub(crate) fn clear(&mut self) {
         self.keys.clear();
+        self.has_flows = false;
     }
 
     /// Ask for the binding of `home_address`. There is room for two such calls per packet of a batch; beyond, there is no
@@ -60,7 +64,17 @@ impl Lookup {
             .zip(&mut self.entries);
         for (((key, _), candidate), entry) in found {
             *entry = candidate.and_then(|candidate| reader.find_home(*key, candidate));
+            if let Some(flows) = entry.and_then(|entry| entry.flows()) {
+                reader.expect_flow_set(flows);
+                self.has_flows = true;
+            }
         }
+    }
+
+    /// Whether any of the bindings that [`resolve`](Self::resolve) found has a flow set.
+    #[inline]
+    pub(crate) fn has_flows(&self) -> bool {
+        self.has_flows
     }
 
     /// The binding that [`resolve`](Self::resolve) found.

@@ -1,7 +1,7 @@
 //! One worker: all packets of its ports, from receive to send, on one core
 
 use arrayvec::ArrayVec;
-use dhp_segment::{Counter, HomeCandidate, Landmarks, Reader};
+use dhp_segment::{Counter, DropReason, HomeCandidate, Landmarks, Reader};
 use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
@@ -9,6 +9,7 @@ use crate::config::WorkerConfig;
 use crate::correspondent_hosts::CorrespondentHosts;
 use crate::exception::Exceptions;
 use crate::express::{self, Lane, Tally};
+use crate::flow_expect::{expect_flows, plan_flows};
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -58,7 +59,8 @@ pub struct Worker<P: Port> {
     batch: Batch<P::Buf>,
     lanes: ArrayVec<Lane, BATCH_SIZE>,
     candidates: [Lane<HomeCandidate>; BATCH_SIZE],
-    plans: ArrayVec<Plan, BATCH_SIZE>,
+    /// Of the packets that go the long way, each at the position of its packet.
+    plans: [Plan; BATCH_SIZE],
     lookup: Lookup,
     /// The bindings of one packet that was put together while the batch was worked on.
     late_lookup: Lookup,
@@ -124,7 +126,7 @@ impl<P: Port> Worker<P> {
             batch: Batch::new(),
             lanes: ArrayVec::new(),
             candidates: [Lane::Long; BATCH_SIZE],
-            plans: ArrayVec::new(),
+            plans: [Plan::Drop(DropReason::MalformedIpv6); BATCH_SIZE],
             lookup: Lookup::new(),
             late_lookup: Lookup::new(),
             landmarks: Landmarks::none(),
@@ -252,43 +254,45 @@ impl<P: Port> Worker<P> {
         let express = ingress.link == Link::Ethernet && !is_host && path.trace.is_none();
         let mut octets = 0_u64;
         lanes.clear();
-        plans.clear();
         lookup.clear();
-        for frame in batch.iter_mut() {
+        for (frame, plan) in batch.iter_mut().zip(plans.iter_mut()) {
             octets = octets.saturating_add(frame.bytes().len() as u64);
             let lane = match express {
                 true => express::sort(frame, landmarks, &path.reader),
                 false => Lane::Long,
             };
-            // There are as many lanes and plans as packets at most, and room for a batch of each.
             if lane == Lane::Long {
-                let _ = plans.try_push(classify_apart(frame, ingress, &path.reader, lookup));
+                *plan = classify_apart(frame, ingress, &path.reader, lookup);
             }
+            // There are as many lanes as packets, and room for a batch of them.
             let _ = lanes.try_push(lane);
         }
         path.reader.count(Counter::RxPackets, received as u64);
         path.reader.count(Counter::RxBytes, octets);
-        lookup.resolve(&path.reader);
         for (lane, candidate) in lanes.iter().zip(candidates.iter_mut()) {
             *candidate = lane.expect_binding(&path.reader);
+        }
+        if path.reader.has_flow_sets() {
+            plan_flows(batch, candidates, plans, ingress, &path.reader, lookup);
+        }
+        lookup.resolve(&path.reader);
+        if lookup.has_flows() {
+            expect_flows(batch, candidates, plans, &path.reader, lookup);
         }
         let origin = if is_host {
             Origin::Host
         } else {
             Origin::Port(number)
         };
-        let packets = batch.drain();
-        let mut plans = plans.iter();
+        let packets = batch.drain().zip(plans.iter());
         match path.trace {
             None => {
-                for (packet, lane) in packets.zip(candidates.iter()) {
+                for ((packet, plan), lane) in packets.zip(candidates.iter()) {
                     let back = match lane {
                         Lane::Enter(candidate) => path.enter_express(packet, *candidate),
                         Lane::Leave(candidate) => path.leave_express(packet, *candidate),
                         Lane::Long => {
-                            if let Some(plan) = plans.next() {
-                                work_apart(path, packet, plan, lookup, late_lookup, origin);
-                            }
+                            work_apart(path, packet, plan, lookup, late_lookup, origin);
                             Ok(())
                         }
                     };
@@ -300,7 +304,7 @@ impl<P: Port> Worker<P> {
             }
             Some(request) => {
                 let port = u16::try_from(number).ok();
-                for (packet, plan) in packets.zip(plans) {
+                for (packet, plan) in packets {
                     let watched = path.watch(&request, packet.bytes());
                     work_apart(path, packet, plan, lookup, late_lookup, origin);
                     path.tell(&request, watched, port);

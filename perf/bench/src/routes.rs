@@ -151,6 +151,7 @@ fn measure(count: usize, windows: u16) -> anyhow::Result<Measured> {
         templates: 2,
         routes,
         flow_sets: 0,
+        flows: 0,
         ring_slots: 1,
         ..Geometry::default()
     };

@@ -14,6 +14,8 @@ pub enum Table {
     Templates,
     /// Flow rules and further care-of addresses.
     FlowSets,
+    /// Exact flows with a rule.
+    Flows,
     /// Meters of limited bindings.
     Meters,
     /// Optimized routes of correspondents.
@@ -32,6 +34,7 @@ impl fmt::Display for Table {
             Self::HomeAddresses => "home address table",
             Self::Templates => "template table",
             Self::FlowSets => "flow set table",
+            Self::Flows => "table of exact flows",
             Self::Meters => "meter table",
             Self::OptimizedRoutes => "table of optimized routes",
             Self::Anchors => "table of anchor addresses",

@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 /// Care-of addresses with a Binding Identification number that one home address may have.
 pub const MAX_CARE_OFS: usize = 8;
 
-/// Flow rules that one home address may have: a packet is compared with each of them at most once.
+/// Flow rules that one home address may have beside those of exact flows: a packet is compared with each of them at most once.
 pub const MAX_FLOW_RULES: usize = 32;
 
 /// First and last value of a range, both of them in it.
@@ -18,6 +18,15 @@ pub struct FlowRange<T> {
 }
 
 impl<T: Copy + PartialOrd> FlowRange<T> {
+    /// The range of one value.
+    #[must_use]
+    pub fn single(value: T) -> Self {
+        Self {
+            first: value,
+            last: value,
+        }
+    }
+
     /// Whether `value` lies in the range.
     #[inline(always)]
     pub fn contains(&self, value: T) -> bool {

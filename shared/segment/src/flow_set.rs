@@ -1,19 +1,26 @@
-//! The care-of addresses and flow rules of one home address, as workers read them.
+//! The care-of addresses and flow rules of one home address, as workers read them: the list of those that are not for an exact flow,
+//! and where those that are have to be looked for.
 //!
 //! Rules name care-of addresses by their position in the set, and a position holds the index of a template, so that a
 //! care-of address changes by one store whatever refers to it.
 
 use crate::flow::{FlowKey, FlowRange, FlowSelector, FlowVerdict, MAX_CARE_OFS, MAX_FLOW_RULES};
+use crate::flow_slot::{FlowOwner, FlowWords, Side};
+use crate::flow_table::FlowEntry;
 use crate::sync::{AtomicU64, Ordering};
 use crate::view::address_words;
 use core::net::Ipv6Addr;
 
-/// Number of rules.
+/// Number of rules in the list.
 const COUNT: usize = 0;
 /// The care-of addresses: BID in bits 32 to 47, above the template's index + 1, which is 0 where there is none.
 const CARE_OFS: usize = 1;
 /// Number of the publication.
 const GENERATION: usize = 9;
+/// Whose the exact flows are, and in bit 32 the side on which they are to be read.
+const FLOWS: usize = 10;
+/// Number of exact flows.
+const FLOW_COUNT: usize = 11;
 /// The rules; the words before are two cache lines.
 const RULES: usize = 16;
 const RULE_WORDS: usize = 16;
@@ -57,7 +64,7 @@ impl<'a> FlowSet<'a> {
         }
     }
 
-    /// Number of the last change after which the rules may say something else. What they are asked after this says what they say
+    /// Number of the last change after which the list may say something else. What it is asked after this says what it says
     /// since, or something newer.
     #[must_use]
     #[inline]
@@ -67,7 +74,7 @@ impl<'a> FlowSet<'a> {
             .map_or(0, |word| word.load(Ordering::Acquire))
     }
 
-    /// The rules may say something else now. Writer only.
+    /// The list may say something else now. Writer only.
     pub(crate) fn set_generation(self, generation: u64) {
         if let Some(word) = self.0.get(GENERATION) {
             word.store(generation, Ordering::Release);
@@ -78,35 +85,83 @@ impl<'a> FlowSet<'a> {
     #[must_use]
     #[inline]
     pub fn has_rules(self) -> bool {
-        self.word(COUNT) != 0
+        self.word(COUNT) != 0 || self.has_flows()
     }
 
-    /// What the rules say: "The first entry that creates a match defines how the packet is routed" (RFC 6089 §5.3.6).
+    /// Whether an exact flow has a rule.
+    #[inline]
+    fn has_flows(self) -> bool {
+        self.word(FLOW_COUNT) != 0
+    }
+
+    /// What the list says: "The first entry that creates a match defines how the packet is routed" (RFC 6089 §5.3.6). It does not know
+    /// the rules of exact flows: see [`crate::Reader::find_flow`].
     #[must_use]
     pub fn verdict(self, key: &FlowKey) -> FlowVerdict {
+        self.first_match(self.rules(), key)
+            .unwrap_or(FlowVerdict::Default)
+    }
+
+    /// What a rule of the list says that comes before the rule of an exact flow and matches, too.
+    #[must_use]
+    #[inline]
+    pub fn overrules(self, key: &FlowKey, flow: &FlowEntry) -> Option<FlowVerdict> {
+        match usize::from(flow.rank) {
+            0 => None,
+            rank => self.first_match(self.rules().take(rank), key),
+        }
+    }
+
+    fn first_match(
+        self,
+        mut rules: impl Iterator<Item = usize>,
+        key: &FlowKey,
+    ) -> Option<FlowVerdict> {
         let registered = self.registered();
-        for rule in self.rules() {
+        rules.find_map(|rule| {
             let head = self.word(rule);
             // "If none of the BIDs pointed to in a flow binding entry is valid, then the entry is considered to be inactive
             // ... and is skipped."
             let care_ofs = head as u8 & registered;
             if (head & DISCARD == 0 && care_ofs == 0) || !self.matches(rule, head, key) {
-                continue;
+                return None;
             }
-            return if head & DISCARD != 0 {
+            Some(if head & DISCARD != 0 {
                 FlowVerdict::Discard
             } else {
                 FlowVerdict::CareOfs(care_ofs)
-            };
+            })
+        })
+    }
+
+    /// What the flow of a packet is looked for by, and the side that counts. `None`: no rule is for exactly such a flow.
+    #[inline]
+    pub(crate) fn exact(self, key: &FlowKey) -> Option<(FlowWords, Side)> {
+        if !self.has_flows() {
+            return None;
         }
-        FlowVerdict::Default
+        let (owner, side) = self.flows()?;
+        let words = FlowWords::new(owner, key.source.into(), key.next_header, key.ports?);
+        Some((words, side))
+    }
+
+    /// Whose the exact flows are, and the side that counts.
+    #[inline]
+    pub(crate) fn flows(self) -> Option<(FlowOwner, Side)> {
+        let word = self.word(FLOWS);
+        let owner = (word as u32).checked_sub(1)?;
+        let side = match word >> 32 & 1 {
+            0 => Side::First,
+            _ => Side::Second,
+        };
+        Some((FlowOwner(owner), side))
     }
 
     /// Whether a rule looks at what only the first fragment of a packet has: ports or SPI.
     #[must_use]
     pub fn needs_first_fragment(self) -> bool {
         let fields = present(SPI) | present(SOURCE_PORT) | present(DESTINATION_PORT);
-        self.rules().any(|rule| self.word(rule) & fields != 0)
+        self.has_flows() || self.rules().any(|rule| self.word(rule) & fields != 0)
     }
 
     /// The template of the care-of address at `position`, if there is one.
@@ -132,7 +187,9 @@ impl<'a> FlowSet<'a> {
         (0..count.min(MAX_FLOW_RULES)).map(|rule| RULES + rule * RULE_WORDS)
     }
 
-    fn registered(self) -> u8 {
+    /// The positions of the care-of addresses that are there, a bit for each.
+    #[inline]
+    pub(crate) fn registered(self) -> u8 {
         (0..MAX_CARE_OFS)
             .filter(|position| self.template(*position).is_some())
             .fold(0, |mask, position| mask | 1 << position)
@@ -168,6 +225,12 @@ impl<'a> FlowSet<'a> {
             && address(DESTINATION, &key.destination)
     }
 
+    /// The BID of the care-of address at a position, if there is one. Writer only.
+    pub(crate) fn bid(self, position: usize) -> Option<u16> {
+        self.template(position)?;
+        Some((self.word(CARE_OFS + position) >> 32) as u16)
+    }
+
     /// The position of a BID's care-of address. Writer only.
     pub(crate) fn position(self, bid: u16) -> Option<usize> {
         (0..MAX_CARE_OFS).find(|position| {
@@ -184,7 +247,23 @@ impl<'a> FlowSet<'a> {
         }
     }
 
-    /// Writes the rules of a set that no reader can reach: each with the positions of its care-of addresses. Writer only.
+    /// Says where exact flows are, in a set that no reader can reach. Writer only.
+    pub(crate) fn set_flows(self, FlowOwner(owner): FlowOwner, side: Side) {
+        let side = match side {
+            Side::First => 0,
+            Side::Second => 1,
+        };
+        self.put(FLOWS, side << 32 | (u64::from(owner) + 1));
+    }
+
+    /// Says how many exact flows there are: with the first one, that they have to be looked for. Writer only.
+    pub(crate) fn set_flow_count(self, count: u32) {
+        if let Some(word) = self.0.get(FLOW_COUNT) {
+            word.store(count.into(), Ordering::Release);
+        }
+    }
+
+    /// Writes the list of a set that no reader can reach: each with the positions of its care-of addresses. Writer only.
     pub(crate) fn store_rules<'r>(
         self,
         generation: u64,

@@ -20,6 +20,9 @@ pub struct Geometry {
     /// Home addresses that can have flow rules or several care-of addresses at once: 4 KiB each, and the templates that
     /// their care-of addresses need.
     pub flow_sets: u32,
+    /// Exact flows with a rule at once, of all home addresses together: less than 100 octets each. No insertion of one fails below
+    /// this number. Their table grows with them, as that of the home addresses does.
+    pub flows: u32,
     /// Bindings that can be limited at once, in rate or while their care-of address is tested: 192 octets each, and two
     /// templates.
     pub meters: u32,
@@ -38,6 +41,7 @@ impl Default for Geometry {
             next_hops: 4_096,
             routes: 16_384,
             flow_sets: 1_024,
+            flows: 65_536,
             meters: 0,
             optimized_routes: 1_024,
             ring_slots: 1_024,
@@ -73,6 +77,12 @@ impl Geometry {
             self.flow_sets,
             self.flow_sets <= 1 << 20,
             "expected at most 1048576",
+        )?;
+        check(
+            "flows",
+            self.flows,
+            self.flows <= 1 << 28,
+            "expected at most 268435456",
         )?;
         check(
             "meters",
@@ -172,6 +182,13 @@ mod tests {
                 "optimized_routes",
                 Geometry {
                     optimized_routes: u32::MAX,
+                    ..good
+                },
+            ),
+            (
+                "flows",
+                Geometry {
+                    flows: u32::MAX,
                     ..good
                 },
             ),

@@ -10,7 +10,7 @@ fn fold(a: u64, b: u64) -> u64 {
 /// Bits of a [`Hash::branch`].
 pub(crate) const BRANCH_BITS: u32 = 24;
 
-/// The hash of an address: three numbers that have nothing to do with each other.
+/// The hash of a key: three numbers that have nothing to do with each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hash(u64);
 
@@ -36,6 +36,16 @@ impl Hash {
         Self::new(&[seed[0] ^ first, seed[1]], second)
     }
 
+    /// Of the three words of a flow, likewise.
+    #[inline(always)]
+    pub(crate) fn of_flow(seed: &[u64; 2], [high, low, numbers]: [u64; 3]) -> Self {
+        let Self(address) = Self::new(seed, [high, low]);
+        Self(fold(
+            address ^ seed[0],
+            numbers ^ seed[1].rotate_left(32) ^ 0xbe54_66cf_34e9_0c6c,
+        ))
+    }
+
     /// One of `places`: the low half picks it by multiplication, which needs no power of two.
     #[inline(always)]
     pub(crate) fn place(self, places: u32) -> u32 {
@@ -48,7 +58,7 @@ impl Hash {
         (self.0 >> 32) as u32 & ((1 << BRANCH_BITS) - 1)
     }
 
-    /// What stands for the address at its place, never 0.
+    /// What stands for the key at its place, never 0.
     #[inline(always)]
     pub(crate) fn tag(self) -> u8 {
         ((self.0 >> 56) as u8).max(1)
@@ -82,10 +92,33 @@ mod tests {
     }
 
     #[test]
+    fn flows_of_one_correspondent_spread_over_places_and_tags() {
+        let places = 1024;
+        for seed in [[0, 0], [1, 2]] {
+            let mut load = vec![0_u32; places as usize];
+            let mut tags = [0_u32; 256];
+            for port in 0..8192 {
+                for numbers in [port, port << 16, 7 << 40 | port << 16 | 443] {
+                    let hash = Hash::of_flow(&seed, [0x2001_0db8, 1, 6 << 32 | numbers]);
+                    load[hash.place(places) as usize] += 1;
+                    tags[usize::from(hash.tag())] += 1;
+                }
+            }
+            assert_eq!(tags[0], 0);
+            assert!(tags[1..].iter().all(|n| *n > 30 && *n < 300), "{tags:?}");
+            // Poisson with mean 24: 60 in one place has a probability below 1e-9 per place.
+            assert!(load.iter().all(|n| *n < 60), "{:?}", load.iter().max());
+        }
+    }
+
+    #[test]
     fn the_seed_decides() {
         let of = |seed| {
             (0..64)
-                .map(|low| Hash::new(&seed, [1, low]).place(1 << 20))
+                .map(|low| {
+                    let address = Hash::new(&seed, [1, low]).place(1 << 20);
+                    (address, Hash::of_flow(&seed, [1, 2, low]).place(1 << 20))
+                })
                 .collect::<Vec<_>>()
         };
         assert_ne!(of([1, 1]), of([2, 1]));

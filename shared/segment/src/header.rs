@@ -39,6 +39,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
         next_hops,
         routes,
         flow_sets,
+        flows,
         meters,
         optimized_routes,
         ring_slots,
@@ -50,6 +51,7 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
         next_hops,
         routes,
         flow_sets,
+        flows,
         meters,
         optimized_routes,
         ring_slots,
@@ -65,8 +67,16 @@ pub(crate) fn initialise(words: &[AtomicU64], layout: &Layout, seed: [u64; 2]) {
     set(header_word::WORDS, layout.words as u64, Ordering::Relaxed);
     set(header_word::SEED, seed[0], Ordering::Relaxed);
     set(header_word::SEED + 1, seed[1], Ordering::Relaxed);
-    let extent = Extent::first(layout.first_groups).to_word();
-    set(header_word::HOME_EXTENT, extent, Ordering::Relaxed);
+    for (word, first_groups) in [
+        (header_word::HOME_EXTENT, layout.first_home_groups),
+        (header_word::FLOW_EXTENT, layout.first_flow_groups),
+    ] {
+        set(
+            word,
+            Extent::first(first_groups).to_word(),
+            Ordering::Relaxed,
+        );
+    }
     set(header_word::EPOCH, FIRST_EPOCH, Ordering::Relaxed);
     set(header_word::MAGIC, MAGIC, Ordering::Release);
 }
@@ -108,9 +118,10 @@ pub(crate) fn check(words: &[AtomicU64]) -> Result<Layout, SegmentError> {
         next_hops: field(3),
         routes: field(4),
         flow_sets: field(5),
-        meters: field(6),
-        optimized_routes: field(7),
-        ring_slots: field(8),
+        flows: field(6),
+        meters: field(7),
+        optimized_routes: field(8),
+        ring_slots: field(9),
     };
     geometry.validate()?;
     let layout = Layout::new(&geometry);

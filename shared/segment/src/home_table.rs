@@ -1,22 +1,17 @@
-//! From home address to binding: tags that say where, and slots of one cache line.
+//! From home address to binding.
 //!
-//! A key stands in one of the fourteen slots of the group of its hash, or of a group behind it, as near as there was a vacant one. A
-//! lookup compares the tags of the group, of which a cache line holds those of four groups, and so knows the one line that it needs:
-//! few keys share a tag, and few go past their group. A group counts the keys that went past it when they came; a lookup goes on
-//! behind a group while that count is not zero, so that a removal leaves nothing behind that would have to be walked over, and a key
-//! that is there is never missed.
-//!
-//! Which group is a key's depends on how many are in use ([`crate::extent`]). A key that gets another one is copied there before that,
-//! and goes from where it was when nobody can look for it there any more ([`crate::home_growth`]).
+//! [`crate::hash_table`] says how a slot is found, [`crate::slot`] what is in it.
 
 use crate::address_words::AddressWords;
 use crate::anchors::Anchors;
-use crate::extent::Extent;
+use crate::carried::Carried;
 use crate::group::{GROUP_SLOTS, Group};
 use crate::hash::Hash;
-use crate::layout::Region;
+use crate::hash_table::{HashSlot, HashTable};
+use crate::layout::header_word;
 use crate::slot::{SLOT_PAST_WORDS, Slot, State, StateWord};
 use crate::sync::{AtomicU64, Ordering, prefetch};
+use crate::table_growth::Grow;
 use crate::template::Template;
 use crate::view::View;
 
@@ -67,13 +62,6 @@ impl PlainBinding<'_> {
     }
 }
 
-/// The group of a key, and its tag there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) place: u32,
-    pub(crate) tag: u8,
-}
-
 /// Where a home address will be looked for, see [`crate::Reader::expect_home`]: the group below, the tag above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HomePlace(u64);
@@ -98,51 +86,51 @@ pub struct HomeCandidate(u32);
 #[derive(Clone, Copy)]
 pub(crate) struct HomeTable<'a>(pub(crate) &'a View);
 
-impl<'a> HomeTable<'a> {
+impl<'a> HashTable<'a> for HomeTable<'a> {
+    type Key = AddressWords;
+    type Slot = Slot<'a>;
+
     #[inline(always)]
-    fn region(self) -> &'a Region {
-        &self.0.layout.homes
+    fn extent_word(self) -> Option<&'a AtomicU64> {
+        self.0.word(header_word::HOME_EXTENT)
     }
 
     #[inline(always)]
-    pub(crate) fn slot(self, index: u32) -> Option<Slot<'a>> {
-        self.0.homes().get(index as usize).map(Slot)
-    }
-
-    pub(crate) fn past(self, index: u32) -> Option<&'a [AtomicU64; SLOT_PAST_WORDS]> {
-        self.0.slot(&self.0.layout.home_pasts, index)
+    fn first_groups(self) -> u32 {
+        self.0.layout.first_home_groups
     }
 
     #[inline(always)]
-    pub(crate) fn group(self, index: u32) -> Option<Group<'a>> {
-        self.0.home_groups().get(index as usize).map(Group)
-    }
-
-    #[inline(always)]
-    pub(crate) fn groups(self) -> u32 {
+    fn groups(self) -> u32 {
         self.0.layout.home_groups.slots()
     }
 
     #[inline(always)]
-    fn place(self, key: AddressWords) -> Place {
-        self.place_in(self.0.home_extent(), key)
+    fn group(self, index: u32) -> Option<Group<'a>> {
+        self.0.home_groups().get(index as usize).map(Group)
     }
 
-    /// The place of a key while so many groups are in use.
     #[inline(always)]
-    pub(crate) fn place_in(self, extent: Extent, AddressWords(key): AddressWords) -> Place {
-        let hash = Hash::new(&self.0.seed, key);
-        Place {
-            place: extent.place(hash, self.0.layout.first_groups),
-            tag: hash.tag(),
+    fn slot(self, index: u32) -> Option<Slot<'a>> {
+        self.0.homes().get(index as usize).map(Slot)
+    }
+
+    #[inline(always)]
+    fn hash(self, AddressWords(key): AddressWords) -> Hash {
+        Hash::new(&self.0.seed, key)
+    }
+
+    fn copy(self, from: u32, to: u32) -> Option<Carried> {
+        for (new, old) in self.past(to)?.iter().zip(self.past(from)?) {
+            new.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
         }
+        Some(self.slot(to)?.copy(self.slot(from)?))
     }
+}
 
-    /// The group behind this one.
-    #[inline(always)]
-    pub(crate) fn next(self, group: u32) -> u32 {
-        let next = group.wrapping_add(1);
-        if next < self.groups() { next } else { 0 }
+impl<'a> HomeTable<'a> {
+    fn past(self, index: u32) -> Option<&'a [AtomicU64; SLOT_PAST_WORDS]> {
+        self.0.slot(&self.0.layout.home_pasts, index)
     }
 
     /// The entry of a key, if it stands in this slot.
@@ -191,30 +179,17 @@ impl<'a> HomeTable<'a> {
         }
     }
 
+    /// Whether the binding in a slot has a flow set, whosever it is.
+    #[inline(always)]
+    pub(crate) fn may_have_flows(self, HomeCandidate(slot): HomeCandidate) -> bool {
+        self.slot(slot)
+            .is_some_and(|slot| slot.state().flows().is_some())
+    }
+
     /// Looks for a key wherever it may be.
     #[inline(never)]
     fn find_elsewhere(self, key: AddressWords) -> Option<HomeEntry> {
-        self.find_from(self.place(key), key)
-    }
-
-    /// Looks for a key in a group and behind it.
-    #[inline]
-    pub(crate) fn find_from(
-        self,
-        Place { mut place, tag }: Place,
-        key: AddressWords,
-    ) -> Option<HomeEntry> {
-        // No way is longer than the table; the bound holds even where counts were overwritten.
-        for _ in 0..self.groups() {
-            let mut candidates = self.group(place)?.candidates(tag);
-            let first = place.wrapping_mul(GROUP_SLOTS);
-            let found = candidates.find_map(|slot| self.entry(first.wrapping_add(slot), key));
-            if found.is_some() || !candidates.is_passed() {
-                return found;
-            }
-            place = self.next(place);
-        }
-        None
+        self.search(self.place(key), |slot| self.entry(slot, key))
     }
 
     /// Looks up one key.
@@ -286,68 +261,6 @@ impl<'a> HomeTable<'a> {
         }
     }
 
-    /// Puts `key`, which is not there, into a vacant slot that its lookups will come to; the binding is not to be found yet. Writer
-    /// only.
-    pub(crate) fn claim(self, key: &[u8; 16]) -> Option<u32> {
-        let key = AddressWords::from(*key);
-        self.claim_from(self.place(key), key)
-    }
-
-    /// The same, in a group or behind it.
-    pub(crate) fn claim_from(
-        self,
-        Place { place: start, tag }: Place,
-        key: AddressWords,
-    ) -> Option<u32> {
-        let mut place = start;
-        for way in 0..self.groups() {
-            let first = place.wrapping_mul(GROUP_SLOTS);
-            for (slot, number) in (first..).zip(0..GROUP_SLOTS) {
-                let words = self.slot(slot)?;
-                if !words.state().is_occupied() && !words.is_resting() {
-                    // Before the key can be found, its way must be known.
-                    self.walk(start, way, Group::pass);
-                    words.set_key(key);
-                    self.group(place)?.set_tag(number, tag);
-                    return Some(slot);
-                }
-            }
-            place = self.next(place);
-        }
-        None
-    }
-
-    /// Has nobody find the binding in this slot any more. The slot rests until [`Slot::vacate`]. Writer only.
-    pub(crate) fn remove(self, slot: u32) {
-        let Some(words) = self.slot(slot) else { return };
-        let start = self.place(words.key()).place;
-        words.rest();
-        self.leave(slot, start);
-    }
-
-    /// Takes away what leads from a group to this slot. Writer only.
-    pub(crate) fn leave(self, slot: u32, start: u32) {
-        let place = slot / GROUP_SLOTS;
-        if let Some(group) = self.group(place) {
-            group.set_tag(slot % GROUP_SLOTS, 0);
-        }
-        let way = match place.checked_sub(start) {
-            Some(way) => way,
-            None => place.saturating_add(self.groups().saturating_sub(start)),
-        };
-        self.walk(start, way, Group::unpass);
-    }
-
-    /// Does something to `way` groups from `place` on.
-    fn walk(self, mut place: u32, way: u32, each: impl Fn(Group<'a>)) {
-        for _ in 0..way {
-            if let Some(group) = self.group(place) {
-                each(group);
-            }
-            place = self.next(place);
-        }
-    }
-
     /// Writes a tunnel into a slot where no worker looks for one, and makes it current; `false` where it has more to it than a slot
     /// has room for. Writer only.
     pub(crate) fn settle(self, index: u32, template: &Template) -> bool {
@@ -380,22 +293,10 @@ impl<'a> HomeTable<'a> {
     /// Every binding, once. Writer only.
     pub(crate) fn entries(self) -> impl Iterator<Item = HomeEntry> + 'a {
         self.occupied()
-            .filter(move |entry| self.is_current(entry.slot))
-    }
-
-    /// Every slot with a binding, also one that is on its way from or to another slot. Writer only.
-    pub(crate) fn occupied(self) -> impl Iterator<Item = HomeEntry> + 'a {
-        (0..self.region().slots()).filter_map(move |index| {
-            let state = self.slot(index)?.state();
-            state
-                .is_occupied()
-                .then_some(HomeEntry { slot: index, state })
-        })
-    }
-
-    /// The slots that wait for the workers. Writer only.
-    pub(crate) fn resting(self) -> impl Iterator<Item = u32> + 'a {
-        (0..self.region().slots())
-            .filter(move |index| self.slot(*index).is_some_and(Slot::is_resting))
+            .filter(move |slot| self.is_current(*slot))
+            .filter_map(move |slot| {
+                let state = self.slot(slot)?.state();
+                Some(HomeEntry { slot, state })
+            })
     }
 }

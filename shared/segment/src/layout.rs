@@ -7,6 +7,7 @@ use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::flow::MAX_CARE_OFS;
 use crate::flow_set::FLOW_SET_WORDS;
+use crate::flow_slot::FLOW_SLOT_WORDS;
 use crate::geometry::Geometry;
 use crate::group::{GROUP_SLOTS, GROUP_WORDS};
 use crate::landmarks::{LANDMARK_ENTRIES, LANDMARK_WORDS};
@@ -32,12 +33,12 @@ pub(crate) mod header_word {
     pub(crate) const VERSION: usize = 1;
     /// Length of the segment in words.
     pub(crate) const WORDS: usize = 2;
-    /// The nine numbers of the geometry, in the order of its fields.
+    /// The ten numbers of the geometry, in the order of its fields.
     pub(crate) const GEOMETRY: usize = 3;
     /// Two words of hash seed.
-    pub(crate) const SEED: usize = 12;
+    pub(crate) const SEED: usize = 13;
     /// How many groups of the home table are in use; among words that never change, since every lookup reads it.
-    pub(crate) const HOME_EXTENT: usize = 14;
+    pub(crate) const HOME_EXTENT: usize = 15;
     /// The epoch of the quiescence protocol; on its own line, since the writer changes it while every worker reads it.
     pub(crate) const EPOCH: usize = 16;
     /// One more than the slot of the route table that is current; 0: there is none.
@@ -48,6 +49,10 @@ pub(crate) mod header_word {
     pub(crate) const LANDMARKS: usize = 19;
     /// How many optimized routes there are.
     pub(crate) const OPTIMIZED: usize = 20;
+    /// How many home addresses have a flow set.
+    pub(crate) const FLOW_SETS: usize = 21;
+    /// How many groups of the flow table are in use.
+    pub(crate) const FLOW_EXTENT: usize = 22;
     /// When the writer last said that it lives, in nanoseconds of its monotonic clock.
     pub(crate) const HEARTBEAT: usize = 24;
     /// What is to be traced: flags, then an address.
@@ -69,10 +74,10 @@ pub(crate) const WORKER_EPOCH: usize = 0;
 /// First counter in a worker's block; the drop reasons follow the counters.
 pub(crate) const WORKER_COUNTERS: usize = LINE_WORDS;
 
-/// Home addresses per group at full capacity, of the fourteen that fit: one insertion in sixty goes past.
+/// Keys per group of a table at full capacity, of the fourteen that fit: one insertion in sixty goes past.
 const GROUP_LOAD: usize = 10;
 
-/// The home table begins with so many groups at least: what rounding to a power of two times that costs is no more than one in
+/// A table begins with so many groups at least: what rounding to a power of two times that costs is no more than one in
 /// so many. The model's is as small as can be.
 const LEAST_GROUPS: usize = if cfg!(loom) { 1 } else { 16 };
 
@@ -110,7 +115,9 @@ impl Region {
 pub(crate) struct Layout {
     pub(crate) geometry: Geometry,
     /// Groups of the home table at the beginning; all of them are a power of two times that.
-    pub(crate) first_groups: u32,
+    pub(crate) first_home_groups: u32,
+    /// The same of the flow table.
+    pub(crate) first_flow_groups: u32,
     pub(crate) workers: Region,
     pub(crate) home_groups: Region,
     pub(crate) homes: Region,
@@ -126,6 +133,8 @@ pub(crate) struct Layout {
     pub(crate) optimized: Region,
     pub(crate) care_of_filter: Region,
     pub(crate) flow_sets: Region,
+    pub(crate) flow_groups: Region,
+    pub(crate) flows: Region,
     pub(crate) landmarks: Region,
     pub(crate) next_hops: Region,
     pub(crate) next_hop_values: Region,
@@ -162,16 +171,19 @@ impl Layout {
         // The default tunnel of a binding with flow rules is a template beside those of its care-of addresses. Where a binding is
         // limited, each care-of address under test has a second template, for the tested one.
         let templates = geometry.templates as usize + flow_sets * (1 + MAX_CARE_OFS) + 2 * meters;
-        let (first_groups, groups) = home_groups(homes);
-        let slots = groups * GROUP_SLOTS as usize;
+        let (first_home_groups, home_groups) = groups(homes);
+        let home_slots = home_groups * GROUP_SLOTS as usize;
+        let (first_flow_groups, flow_groups) = groups(geometry.flows as usize);
+        let flow_slots = flow_groups * GROUP_SLOTS as usize;
         let ring_words = ring::words(geometry.ring_slots);
         let mut layout = Self {
             geometry: *geometry,
-            first_groups,
+            first_home_groups,
+            first_flow_groups,
             workers: region(worker_words.next_multiple_of(LINE_WORDS), workers),
-            home_groups: region(GROUP_WORDS, groups),
-            homes: region(SLOT_WORDS, slots),
-            home_pasts: region(SLOT_PAST_WORDS, slots),
+            home_groups: region(GROUP_WORDS, home_groups),
+            homes: region(SLOT_WORDS, home_slots),
+            home_pasts: region(SLOT_PAST_WORDS, home_slots),
             anchors: region(2, ANCHORS),
             templates: region(TEMPLATE_WORDS, templates),
             pasts: region(PAST_WORDS, templates),
@@ -186,6 +198,8 @@ impl Layout {
             ),
             // One in eight waits for quiescence, and at least one: a new set is complete before the old one goes.
             flow_sets: region(FLOW_SET_WORDS, flow_sets + flow_sets.div_ceil(8)),
+            flow_groups: region(GROUP_WORDS, flow_groups),
+            flows: region(FLOW_SLOT_WORDS, flow_slots),
             landmarks: region(LANDMARK_WORDS, LANDMARK_ENTRIES),
             next_hops: region(1, next_hops),
             next_hop_values: region(NEXT_HOP_WORDS, 2 * next_hops),
@@ -201,9 +215,9 @@ impl Layout {
     }
 }
 
-/// Groups of the home table at the beginning, and in the end.
-fn home_groups(homes: usize) -> (u32, usize) {
-    let mut first = homes.div_ceil(GROUP_LOAD);
+/// Groups of a table for so many keys, at the beginning and in the end.
+fn groups(keys: usize) -> (u32, usize) {
+    let mut first = keys.div_ceil(GROUP_LOAD);
     let mut doublings = 0;
     while first >= 2 * LEAST_GROUPS {
         first = first.div_ceil(2);
@@ -217,15 +231,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_home_table_begins_small_and_has_hardly_more_groups_than_it_needs() {
-        for homes in [1, 13, 160, 161, 320, 1_000, 65_536, 10_000_000, 1 << 28] {
-            let (first, groups) = home_groups(homes);
-            let needed = homes.div_ceil(GROUP_LOAD);
+    fn a_table_begins_small_and_has_hardly_more_groups_than_it_needs() {
+        for keys in [1, 13, 160, 161, 320, 1_000, 65_536, 10_000_000, 1 << 28] {
+            let (first, groups) = groups(keys);
+            let needed = keys.div_ceil(GROUP_LOAD);
             assert!((1..2 * LEAST_GROUPS).contains(&(first as usize)));
             assert!(groups >= needed && groups <= needed + needed / LEAST_GROUPS);
             let doublings = (groups / first as usize).trailing_zeros();
             assert_eq!(groups, (first as usize) << doublings);
             assert!(doublings < crate::hash::BRANCH_BITS);
+        }
+    }
+
+    #[test]
+    fn a_flow_costs_less_than_a_hundred_octets() {
+        let words = |flows: u32| {
+            let geometry = Geometry {
+                flows,
+                ..Geometry::default()
+            };
+            Layout::new(&geometry).words
+        };
+        for flows in [1_000, 65_536, 10_000_000] {
+            let octets = (words(flows) - words(0)) * 8;
+            let each = octets / flows as usize;
+            assert!(each < 100, "{flows}: {each}");
         }
     }
 
@@ -238,6 +268,7 @@ mod tests {
             next_hops: 5,
             routes: 3,
             flow_sets: 2,
+            flows: 11,
             meters: 0,
             optimized_routes: 3,
             ring_slots: 2,
@@ -256,6 +287,8 @@ mod tests {
             layout.optimized,
             layout.care_of_filter,
             layout.flow_sets,
+            layout.flow_groups,
+            layout.flows,
             layout.landmarks,
             layout.next_hops,
             layout.next_hop_values,

@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | home table: home address → tunnel | [`Writer`] | [`Reader`] |
 //! | optimized routes: correspondent and home address → care-of address | [`Writer`] | [`Reader`] |
+//! | flow sets: care-of addresses and the short list of flow rules of one home address | [`Writer`] | [`Reader`] |
+//! | flow table: exact flow of a home address → what its rule says | [`Writer`] | [`Reader`] |
 //! | next hops, route table | [`Writer`] | [`Reader`] |
 //! | meters: what a binding has sent and got, where that is limited | [`Reader`]s | [`Reader`]s |
 //! | punt ring, one per worker | [`Reader`] | [`Control`] |
@@ -25,18 +27,22 @@
 mod address_words;
 mod anchors;
 mod care_of_filter;
+mod carried;
 mod control;
 mod counters;
 mod drop_reason;
 mod error;
+mod exact_flow;
 mod extent;
 mod flow;
 mod flow_set;
+mod flow_slot;
+mod flow_table;
 mod geometry;
 mod group;
 mod hash;
+mod hash_table;
 mod header;
-mod home_growth;
 mod home_table;
 mod landmarks;
 mod layout;
@@ -57,20 +63,24 @@ mod route_table;
 mod segment;
 mod slot;
 mod sync;
+mod table_growth;
 mod template;
 mod trace;
 mod view;
 mod writer;
 
 pub use address_words::AddressWords;
+pub use carried::Carried;
 pub use control::{Control, Punted};
 pub use counters::{Counter, CounterSnapshot};
 pub use drop_reason::DropReason;
 pub use error::{SegmentError, Table};
+pub use exact_flow::{ExactFlow, ExactRule};
 pub use flow::{
     FlowKey, FlowRange, FlowRule, FlowSelector, FlowVerdict, MAX_CARE_OFS, MAX_FLOW_RULES,
 };
 pub use flow_set::FlowSet;
+pub use flow_table::{FlowEntry, FlowPlace};
 pub use geometry::Geometry;
 pub use home_table::{HomeCandidate, HomeEntry, HomePlace, PlainBinding, PlainTunnel};
 pub use landmarks::Landmarks;
@@ -82,7 +92,6 @@ pub use ring::{InjectMeta, PuntKind, PuntMeta, RING_PACKET_BYTES, RingError};
 pub use role::Role;
 pub use route::{Route, RouteAction};
 pub use segment::Segment;
-pub use slot::Carried;
 pub use template::{CareOfTest, OUTER_HEADER_LEN, Template, TestedCareOf, Tunnel};
 pub use trace::{Outcome, TRACE_PACKET_BYTES, TraceMeta, TraceRequest, Traced};
 pub use writer::Writer;

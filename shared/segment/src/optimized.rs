@@ -19,8 +19,8 @@
 use core::net::Ipv6Addr;
 
 use crate::address_words::AddressWords;
+use crate::carried::Carried;
 use crate::hash::Hash;
-use crate::slot::Carried;
 use crate::sync::{AtomicU64, Ordering};
 use crate::view::View;
 

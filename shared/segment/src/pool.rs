@@ -66,14 +66,20 @@ impl Pool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retired {
     /// A slot of the home table.
-    Slot(u32),
+    Home(u32),
     /// The template of a binding that may become plain again.
     Settling {
         slot: u32,
         template: u32,
     },
     /// The oldest slot that a binding has moved from.
-    Moved,
+    MovedHome,
+    /// A slot of the flow table.
+    Flow(u32),
+    /// The oldest slot that a flow has moved from.
+    MovedFlow,
+    /// All flows of one owner.
+    FlowsOf(u32),
     Template(u32),
     FlowSet(u32),
     Meter(u32),
@@ -111,6 +117,13 @@ impl RetiredQueue {
         self.epoch
     }
 
+    /// Whether all that has become unreachable up to `epoch` has been taken.
+    pub(crate) fn has_passed(&self, epoch: u64) -> bool {
+        self.waiting
+            .front()
+            .is_none_or(|(oldest, _)| *oldest > epoch)
+    }
+
     /// Takes the oldest thing, if every worker has reached its epoch.
     pub(crate) fn pop(&mut self, reached: u64) -> Option<Retired> {
         let (epoch, _) = self.waiting.front()?;
@@ -146,12 +159,14 @@ mod tests {
     #[test]
     fn nothing_leaves_the_queue_before_its_epoch() {
         let mut queue = RetiredQueue::new(7);
-        assert_eq!(queue.push(Retired::Slot(1)), 8);
+        assert_eq!(queue.push(Retired::Home(1)), 8);
         assert_eq!(queue.push(Retired::Template(2)), 9);
         assert_eq!(queue.pop(7), None);
-        assert_eq!(queue.pop(8), Some(Retired::Slot(1)));
+        assert!(queue.has_passed(7) && !queue.has_passed(8));
+        assert_eq!(queue.pop(8), Some(Retired::Home(1)));
         assert_eq!(queue.pop(8), None);
         assert_eq!((queue.len(), queue.epoch()), (1, 9));
+        assert!(queue.has_passed(8) && !queue.has_passed(9));
         assert_eq!(queue.pop(u64::MAX), Some(Retired::Template(2)));
         assert_eq!(queue.len(), 0);
     }

@@ -4,7 +4,10 @@ use crate::address_words::AddressWords;
 use crate::care_of_filter::CareOfFilter;
 use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
+use crate::flow::FlowKey;
 use crate::flow_set::FlowSet;
+use crate::flow_table::{FlowEntry, FlowPlace, FlowTable};
+use crate::hash_table::HashTable;
 use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainBinding};
 use crate::landmarks::Landmarks;
 use crate::layout::{WORKER_COUNTERS, header_word};
@@ -18,7 +21,7 @@ use crate::route::RouteAction;
 use crate::route_cache::RouteCache;
 use crate::route_table;
 use crate::segment::read_counters;
-use crate::sync::Ordering;
+use crate::sync::{LINE_WORDS, Ordering, prefetch};
 use crate::template::Template;
 use crate::trace::{
     OUTCOME_BYTES, Outcome, TRACE_PACKET_BYTES, TRACE_SLOTS, TraceMeta, TraceRequest,
@@ -169,6 +172,62 @@ impl Reader {
     /// Counts a packet of so many octets that an optimized route has carried.
     pub fn carry_optimized(&self, entry: &OptimizedEntry, octets: u64) {
         OptimizedTable(&self.view).carry(entry.slot, octets);
+    }
+
+    /// Whether any home address has flow rules or several care-of addresses.
+    #[must_use]
+    #[inline]
+    pub fn has_flow_sets(&self) -> bool {
+        self.view
+            .word(header_word::FLOW_SETS)
+            .is_some_and(|word| word.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Whether what [`Reader::expect_binding`] has found has flow rules or several care-of addresses. It may be another binding than the
+    /// one that is looked for.
+    #[must_use]
+    #[inline(always)]
+    pub fn may_have_flows(&self, candidate: HomeCandidate) -> bool {
+        HomeTable(&self.view).may_have_flows(candidate)
+    }
+
+    /// Begins to look up the exact flow of a packet: has the head of the flow set that a lookup has named come nearer, for
+    /// [`Reader::expect_flow`] a little later.
+    #[inline]
+    pub fn expect_flow_set(&self, id: u32) {
+        if let Some(FlowSet(words)) = self.view.flow_set(id) {
+            words.iter().step_by(LINE_WORDS).take(2).for_each(prefetch);
+        }
+    }
+
+    /// Goes on: has what says where the flow is come nearer, for [`Reader::expect_flow_entry`]. `None` where the set has no exact flows,
+    /// or the packet no ports: then there is nothing to be found.
+    #[must_use]
+    #[inline]
+    pub fn expect_flow(&self, set: FlowSet<'_>, key: &FlowKey) -> Option<FlowPlace> {
+        FlowTable(&self.view).expect(set, key)
+    }
+
+    /// Goes on: has the flow itself come nearer, for [`Reader::find_flow`].
+    #[inline]
+    pub fn expect_flow_entry(&self, place: FlowPlace) {
+        FlowTable(&self.view).expect_slot(place);
+    }
+
+    /// Looks up the flow of a packet for the home address of a flow set, expected or not: whether it has an active rule of its own.
+    /// A rule of the list may come before it: [`FlowSet::overrules`].
+    #[must_use]
+    #[inline]
+    pub fn find_flow(&self, set: FlowSet<'_>, key: &FlowKey) -> Option<FlowEntry> {
+        FlowTable(&self.view).find(set, key)
+    }
+
+    /// Counts a packet of so many octets on the account of its flow.
+    #[inline]
+    pub fn carry_flow(&self, flow: &FlowEntry, octets: u64) {
+        if let Some(slot) = FlowTable(&self.view).slot(flow.slot) {
+            slot.tally().carry(octets);
+        }
     }
 
     /// What the route table says about `destination`; [`RouteAction::Unreachable`] where no prefix matches.

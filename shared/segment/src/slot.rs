@@ -16,6 +16,8 @@
 //! that it says are good, so that it never waits and never sees half a tunnel.
 
 use crate::address_words::AddressWords;
+use crate::carried::{Carried, Tally};
+use crate::hash_table::HashSlot;
 use crate::sync::{AtomicU64, LINE_WORDS, Ordering};
 
 /// Words of a slot.
@@ -57,17 +59,6 @@ pub(crate) struct Plain {
     pub(crate) anchor: u8,
     /// There is a previous care-of address.
     pub(crate) has_previous: bool,
-}
-
-/// What a binding has carried in both directions since it began, inner packets, whatever became of them behind the tunnel.
-///
-/// No more than that: of two workers that count the same binding within the same few nanoseconds, one may be lost; so may, where the binding's slot changes, the few of one batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Carried {
-    /// Packets.
-    pub packets: u64,
-    /// Octets of them.
-    pub octets: u64,
 }
 
 /// A state word as it was read.
@@ -154,11 +145,6 @@ impl<'a> Slot<'a> {
             == 0
     }
 
-    /// The key of an occupied slot.
-    pub(crate) fn key(self) -> AddressWords {
-        AddressWords([KEY, KEY + 1].map(|word| self.0[word].load(Ordering::Relaxed)))
-    }
-
     /// The care-of address of a plain binding.
     #[inline(always)]
     pub(crate) fn care_of(self) -> AddressWords {
@@ -173,28 +159,18 @@ impl<'a> Slot<'a> {
         self.0[GENERATION].load(Ordering::Relaxed)
     }
 
-    /// What the binding has carried.
-    pub(crate) fn carried(self) -> Carried {
-        let [packets, octets] = [PACKETS, OCTETS].map(|word| self.0[word].load(Ordering::Relaxed));
-        Carried { packets, octets }
+    #[inline(always)]
+    fn tally(self) -> Tally<'a> {
+        Tally {
+            packets: &self.0[PACKETS],
+            octets: &self.0[OCTETS],
+        }
     }
 
-    /// Counts a packet. Load and store: a locked addition would cost a third of all that is done to the packet.
+    /// Counts a packet.
     #[inline(always)]
     pub(crate) fn carry(self, octets: u64) {
-        let add = |word: &AtomicU64, more: u64| {
-            let before = word.load(Ordering::Relaxed);
-            word.store(before.wrapping_add(more), Ordering::Relaxed);
-        };
-        add(&self.0[PACKETS], 1);
-        add(&self.0[OCTETS], octets);
-    }
-
-    /// Counts what the binding has carried elsewhere. A worker that counts at the same moment may overwrite it. Writer only.
-    pub(crate) fn add_carried(self, more: Carried) {
-        for (word, more) in [(PACKETS, more.packets), (OCTETS, more.octets)] {
-            self.0[word].fetch_add(more, Ordering::Relaxed);
-        }
+        self.tally().carry(octets);
     }
 
     /// Makes the binding of `other`, of the same key, this vacant slot's too. Gives what was carried so far. Writer only.
@@ -211,33 +187,50 @@ impl<'a> Slot<'a> {
         self.0[STATE].store(StateWord::from(state).0, Ordering::Release);
     }
 
-    /// Nobody finds the binding any more, but somebody may be looking at it. Writer only.
-    pub(crate) fn rest(self) {
-        self.0[STATE].store(RESTING, Ordering::Release);
-    }
-
-    /// Whether the slot waits for the workers. Writer only.
-    pub(crate) fn is_resting(self) -> bool {
-        self.0[STATE].load(Ordering::Relaxed) & KIND == RESTING
-    }
-
-    /// Nobody looks at the slot any more. Writer only.
-    pub(crate) fn vacate(self) {
-        self.0[STATE].store(0, Ordering::Release);
-    }
-
-    /// Writes the key of a vacant slot, which has carried nothing. Writer only.
-    pub(crate) fn set_key(self, AddressWords(key): AddressWords) {
-        for (word, value) in [(KEY, key[0]), (KEY + 1, key[1]), (PACKETS, 0), (OCTETS, 0)] {
-            self.0[word].store(value, Ordering::Relaxed);
-        }
-    }
-
     /// Writes the tunnel of a slot that is vacant, or by template since before every worker's last quiescent point. Writer only.
     pub(crate) fn set_plain(self, AddressWords(care_of): AddressWords, generation: u64) {
         self.0[CARE_OF].store(care_of[0], Ordering::Relaxed);
         self.0[CARE_OF + 1].store(care_of[1], Ordering::Relaxed);
         self.0[GENERATION].store(generation, Ordering::Relaxed);
+    }
+}
+
+impl HashSlot for Slot<'_> {
+    type Key = AddressWords;
+
+    fn key(self) -> AddressWords {
+        AddressWords([KEY, KEY + 1].map(|word| self.0[word].load(Ordering::Relaxed)))
+    }
+
+    fn set_key(self, AddressWords(key): AddressWords) {
+        for (word, value) in [(KEY, key[0]), (KEY + 1, key[1])] {
+            self.0[word].store(value, Ordering::Relaxed);
+        }
+        self.tally().clear();
+    }
+
+    fn is_occupied(self) -> bool {
+        self.state().is_occupied()
+    }
+
+    fn is_resting(self) -> bool {
+        self.0[STATE].load(Ordering::Relaxed) & KIND == RESTING
+    }
+
+    fn rest(self) {
+        self.0[STATE].store(RESTING, Ordering::Release);
+    }
+
+    fn vacate(self) {
+        self.0[STATE].store(0, Ordering::Release);
+    }
+
+    fn carried(self) -> Carried {
+        self.tally().get()
+    }
+
+    fn add_carried(self, more: Carried) {
+        self.tally().add(more);
     }
 }
 

@@ -1,6 +1,5 @@
 //! Checked access to the regions of a mapped segment.
 
-use crate::extent::Extent;
 use crate::flow_set::FlowSet;
 use crate::group::GROUP_WORDS;
 use crate::layout::{Layout, Region, header_word};
@@ -67,15 +66,6 @@ impl View {
     pub(crate) fn anchors(&self) -> &[[AtomicU64; 2]] {
         // SAFETY: as in `homes`.
         unsafe { self.anchors.as_ref() }
-    }
-
-    /// How many groups of the home table are in use.
-    #[inline(always)]
-    pub(crate) fn home_extent(&self) -> Extent {
-        Extent::from_word(
-            self.word(header_word::HOME_EXTENT)
-                .map_or(0, |word| word.load(Ordering::Acquire)),
-        )
     }
 
     /// The word at `at`, relaxed; 0 beyond the end.

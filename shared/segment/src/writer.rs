@@ -1,6 +1,11 @@
 //! The one party that changes the tables.
 
 mod bindings;
+mod exact_flows;
+mod flow_compile;
+mod flow_lists;
+mod flow_removal;
+mod flow_staging;
 mod flows;
 mod growth;
 mod meters;
@@ -11,6 +16,8 @@ mod route_tree;
 mod routes;
 
 use crate::error::{SegmentError, Table};
+use crate::flow_slot::FlowOwner;
+use crate::hash_table::HashTable;
 use crate::home_table::HomeTable;
 use crate::layout::header_word;
 use crate::next_hop;
@@ -22,7 +29,8 @@ use crate::route_table;
 use crate::slot::State;
 use crate::sync::Ordering;
 use crate::view::View;
-use growth::Growth;
+use flow_lists::FlowLists;
+use growth::{Flows, Homes, Occupancy};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -46,9 +54,8 @@ pub struct Writer {
     /// The epoch that all awake workers must reach before free slots are free: the writer before may have retired some.
     ready_at: u64,
     ready: bool,
-    /// Slots of removed and of moved bindings that wait for the workers.
-    resting: u32,
-    growth: Growth,
+    /// Of the home table.
+    homes: Occupancy,
     templates: Pool,
     meters: Pool,
     meters_in_use: u32,
@@ -56,7 +63,10 @@ pub struct Writer {
     optimized_in_use: u32,
     flow_sets: Pool,
     flow_sets_in_use: u32,
-    bindings: u32,
+    /// Of the flow table.
+    flows: Occupancy,
+    flow_owners: Pool,
+    flow_lists: FlowLists,
     generation: u64,
     next_hop_ids: Pool,
     next_hop_values: Pool,
@@ -73,6 +83,11 @@ impl Writer {
         let homes = HomeTable(&view);
         let layout = &view.layout;
         let sets = || homes.entries().filter_map(|entry| entry.flows());
+        let owners = || {
+            sets()
+                .filter_map(|id| view.flow_set(id)?.flows())
+                .map(|(FlowOwner(owner), _)| owner)
+        };
         let default_templates = || {
             homes
                 .entries()
@@ -123,18 +138,18 @@ impl Writer {
         let mut retired = RetiredQueue::new(ready_at);
         let mut resting = 0_u32;
         for slot in homes.resting() {
-            retired.push(Retired::Slot(slot));
+            retired.push(Retired::Home(slot));
             resting = resting.saturating_add(1);
         }
         for (slot, template) in default_templates() {
             retired.push(Retired::Settling { slot, template });
         }
         quiescence::advance(&view, retired.epoch());
+        let reachable_sets: Vec<u32> = sets().collect();
         let mut writer = Self {
             ready_at,
             ready: false,
-            resting,
-            growth: Growth::default(),
+            homes: Occupancy::new(homes.entries().count(), resting),
             templates: Pool::new(layout.templates.slots(), templates().flatten()),
             meters: Pool::new(layout.meters.slots(), meters.iter().copied()),
             meters_in_use: u32::try_from(meters.len()).unwrap_or(u32::MAX),
@@ -145,7 +160,9 @@ impl Writer {
             optimized_in_use: 0,
             flow_sets: Pool::new(layout.flow_sets.slots(), sets()),
             flow_sets_in_use: u32::try_from(sets().count()).unwrap_or(u32::MAX),
-            bindings: u32::try_from(homes.entries().count()).unwrap_or(u32::MAX),
+            flows: Occupancy::default(),
+            flow_owners: Pool::new(layout.flow_sets.slots(), owners()),
+            flow_lists: FlowLists::new(layout.flow_sets.slots()),
             generation,
             next_hop_ids: Pool::new(layout.next_hops.slots(), set_ids()),
             next_hop_values: Pool::new(
@@ -159,7 +176,9 @@ impl Writer {
             roles,
             _claim: claim,
         };
-        writer.inherit_moves();
+        writer.inherit_moves::<Homes>();
+        writer.inherit_flows(&reachable_sets);
+        writer.count_flow_sets(writer.flow_sets_in_use);
         writer.publish_landmarks();
         let optimized = writer.optimized_routes().count();
         writer.count_optimized(u32::try_from(optimized).unwrap_or(u32::MAX));
@@ -186,9 +205,12 @@ impl Writer {
         while let Some(retired) = self.retired.pop(reached) {
             any = true;
             match retired {
-                Retired::Slot(slot) => self.vacate(slot),
-                Retired::Moved => self.leave_moved(),
+                Retired::Home(slot) => self.vacate::<Homes>(slot),
+                Retired::MovedHome => self.leave_moved::<Homes>(),
                 Retired::Settling { slot, template } => self.settle(slot, template),
+                Retired::Flow(slot) => self.leave_flow(slot),
+                Retired::MovedFlow => self.leave_moved::<Flows>(),
+                Retired::FlowsOf(owner) => self.leave_flows_of(FlowOwner(owner)),
                 Retired::Template(slot) => self.templates.give(slot),
                 Retired::FlowSet(slot) => self.flow_sets.give(slot),
                 Retired::Meter(slot) => self.meters.give(slot),

@@ -25,6 +25,7 @@ const GEOMETRY: Geometry = Geometry {
     next_hops: 2,
     routes: 8,
     flow_sets: 0,
+    flows: 0,
     meters: 0,
     optimized_routes: 0,
     ring_slots: 2,

@@ -4,13 +4,13 @@
 mod support;
 
 use dhp_segment::{
-    FlowKey, FlowRule, FlowSelector, Geometry, OptimizedRoute, PuntKind, PuntMeta,
+    ExactRule, FlowKey, FlowRule, FlowSelector, Geometry, OptimizedRoute, PuntKind, PuntMeta,
     RING_PACKET_BYTES, Route, RouteAction, Segment, SegmentError, Writer,
 };
 use proptest::prelude::*;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use support::{SMALL, home, next_hop, tunnel};
+use support::{SMALL, flow, home, next_hop, packet, tunnel};
 
 /// So few home addresses that chains are long, and most of the file is tables.
 const GEOMETRY: Geometry = Geometry {
@@ -18,6 +18,7 @@ const GEOMETRY: Geometry = Geometry {
     templates: 30,
     ring_slots: 1,
     flow_sets: 2,
+    flows: 24,
     meters: 0,
     optimized_routes: 4,
     ..SMALL
@@ -52,18 +53,40 @@ const KEY: FlowKey = FlowKey {
     next_header: 59,
 };
 
-/// Two rules, a care-of address each.
+/// Two rules of the list and four of exact flows.
 fn publish_flows(writer: &mut Writer, n: u64) -> Result<bool, SegmentError> {
-    let rule = |bid| FlowRule {
-        selector: FlowSelector::default(),
+    let rule = |bid, selector| FlowRule {
+        selector,
         bids: vec![bid],
         discard: false,
     };
-    writer.publish_flows(
-        home(n),
-        &[(1, tunnel(n, 1)), (2, tunnel(n, 2))],
-        &[rule(1), rule(2)],
-    )
+    let mut rules = [1, 2]
+        .map(|bid| rule(bid, FlowSelector::default()))
+        .to_vec();
+    rules.extend((0..4).map(|f| rule(1, flow(f + n).into())));
+    let care_ofs = [(1, tunnel(n, 1)), (2, tunnel(n, 2))];
+    writer.publish_flows(home(n), &care_ofs, &rules)
+}
+
+/// Single flows of a home address come and go.
+fn change_flows(writer: &mut Writer, n: u64) {
+    for f in 0..6 {
+        let rule = ExactRule {
+            flow: flow(f),
+            bids: vec![2],
+            discard: f == 3,
+            rank: 1,
+        };
+        match writer.set_flow(home(n), &rule) {
+            Ok(_) | Err(SegmentError::Full { .. } | SegmentError::Busy { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let _ = writer.flow_carried(home(n), &flow(f));
+    }
+    let _ = writer.flows(home(n)).count();
+    for f in 0..4 {
+        writer.remove_flow(home(n), &flow(f));
+    }
 }
 
 /// Of every sixteenth home address, so that the tree has more than one node.
@@ -101,6 +124,15 @@ fn use_everything(segment: &Segment) {
         let _ = template.map(|template| reader.next_hop(template.next_hop));
         if let Some(set) = entry.flows().and_then(|id| reader.flow_set(id)) {
             let _ = (set.verdict(&KEY), set.needs_first_fragment());
+            for key in (0..6).map(|f| packet(1, &flow(f))) {
+                if let Some(place) = reader.expect_flow(set, &key) {
+                    reader.expect_flow_entry(place);
+                }
+                if let Some(flow) = reader.find_flow(set, &key) {
+                    let _ = set.overrules(&key, &flow);
+                    reader.carry_flow(&flow, 1);
+                }
+            }
             let _ = set.templates().filter_map(|id| reader.template(id)).count();
         }
         let _ = reader.route(&template.map_or([0; 16], |template| template.destination));
@@ -137,6 +169,7 @@ fn use_everything(segment: &Segment) {
             Ok(_) | Err(SegmentError::Full { .. } | SegmentError::Busy { .. }) => {}
             Err(error) => panic!("{error}"),
         }
+        change_flows(&mut writer, n);
         let _ = writer.set_care_of(home(n), 2, None);
         match writer.publish_binding(home(n), &tunnel(n, 9)) {
             Ok(()) | Err(SegmentError::Full { .. } | SegmentError::Busy { .. }) => {}

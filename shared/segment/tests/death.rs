@@ -3,11 +3,13 @@
 
 mod support;
 
-use dhp_segment::{Geometry, Route, RouteAction, Segment, SegmentError};
+use dhp_segment::{
+    ExactRule, FlowRule, Geometry, Reader, Route, RouteAction, Segment, SegmentError, Writer,
+};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use support::{SMALL, generation_of, home, next_hop, tunnel};
+use support::{SMALL, decided, flow, generation_of, home, next_hop, packet, tunnel};
 use tempfile::TempDir;
 
 fn place() -> (TempDir, PathBuf) {
@@ -116,6 +118,102 @@ fn a_writer_whose_table_grows() {
         }
     }
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
+/// Lists of flows that replace each other, and single ones.
+const WITH_FLOWS: Geometry = Geometry {
+    flow_sets: 8,
+    flows: 400,
+    ..SMALL
+};
+
+/// What home address `n` has by the list of this number: a third of its flows, to one of two care-of addresses.
+fn publish_flows(writer: &mut Writer, n: u64, list: u64) -> Result<bool, SegmentError> {
+    let bids = [1 + (list % 3) as u16, 4];
+    let care_ofs = bids.map(|bid| (bid, tunnel(n, bid.into())));
+    let rules = (0..120).filter(|f| !(f + list).is_multiple_of(3));
+    let rules = rules.map(|f| FlowRule {
+        selector: flow(f).into(),
+        bids: vec![bids[usize::from((f + list) % 3 == 1)]],
+        discard: false,
+    });
+    writer.publish_flows(home(n), &care_ofs, &rules.collect::<Vec<_>>())
+}
+
+#[test]
+#[ignore = "a process that other tests of this file start and kill"]
+fn a_writer_that_changes_flows_all_the_time() {
+    let segment = Segment::open(std::env::var_os(PLACE).unwrap()).unwrap();
+    let mut writer = segment.writer().unwrap();
+    for list in 0.. {
+        for n in 0..4 {
+            // Refused while the reader is busy elsewhere.
+            let _ = writer.publish_binding(home(n), &tunnel(n, 9));
+            let _ = publish_flows(&mut writer, n, list + n);
+            for f in 120..130 {
+                let rule = ExactRule {
+                    flow: flow(f),
+                    bids: vec![4],
+                    discard: false,
+                    rank: 0,
+                };
+                if (f + list).is_multiple_of(2) {
+                    let _ = writer.set_flow(home(n), &rule);
+                } else {
+                    writer.remove_flow(home(n), &flow(f));
+                }
+            }
+        }
+        if list % 7 == 0 {
+            writer.remove_binding(home(list % 4));
+        }
+        if list == 50 {
+            println!("at work");
+        }
+    }
+}
+
+/// Looks all flows up, checks that each leads to a care-of address of its home address, and gives their number.
+fn read_flows(reader: &Reader) -> usize {
+    let all = (0..4).flat_map(|n| (0..130).map(move |f| (n, f)));
+    let found = all.filter(|(n, f)| decided(reader, *n, &packet(*n, &flow(*f))).is_some());
+    found.count()
+}
+
+#[test]
+fn a_new_writer_takes_over_the_flows_of_one_that_was_killed_among_them() {
+    let (_directory, path) = place();
+    let segment = Segment::create(&path, &WITH_FLOWS).unwrap();
+    let reader = segment.reader(0).unwrap();
+    reader.park();
+    for round in 0..8 {
+        let child = start("a_writer_that_changes_flows_all_the_time", &path);
+        reader.unpark();
+        for _ in 0..30 * round {
+            read_flows(&reader);
+            reader.quiescent();
+        }
+        kill(child);
+        let found = read_flows(&reader);
+        let mut writer = segment.writer().unwrap();
+        assert_eq!((writer.flow_count(), read_flows(&reader)), (found, found));
+        for _ in 0..2 {
+            reader.quiescent();
+            writer.reclaim();
+        }
+        assert_eq!((writer.reclaim(), read_flows(&reader)), (0, found));
+        for n in 0..4 {
+            writer.publish_binding(home(n), &tunnel(n, 9)).unwrap();
+            reader.quiescent();
+            assert!(publish_flows(&mut writer, n, round).unwrap());
+        }
+        assert_eq!((writer.flow_count(), read_flows(&reader)), (320, 320));
+        for n in 0..4 {
+            assert!(writer.remove_binding(home(n)));
+        }
+        assert_eq!((writer.flow_count(), read_flows(&reader)), (0, 0));
+        reader.park();
+    }
 }
 
 #[test]

@@ -5,17 +5,18 @@ mod support;
 
 use core::net::Ipv6Addr;
 use dhp_segment::{
-    FlowKey, FlowRange, FlowRule, FlowSelector, FlowVerdict, Geometry, MAX_CARE_OFS,
-    MAX_FLOW_RULES, Reader, Segment, SegmentError, Table,
+    ExactFlow, FlowKey, FlowRange, FlowRule, FlowSelector, Geometry, MAX_CARE_OFS, MAX_FLOW_RULES,
+    Reader, Segment, SegmentError, Table,
 };
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use support::{SMALL, generation_of, home, tunnel};
+use support::{SMALL, decided, generation_of, home, matches, tunnel};
 
 /// One flow set, and one to replace it with.
 const ONE: Geometry = Geometry {
     flow_sets: 1,
+    flows: 64,
     meters: 0,
     workers: 1,
     ..SMALL
@@ -60,8 +61,22 @@ fn selector() -> impl Strategy<Value = FlowSelector> {
         })
 }
 
+/// Of a flow of which [`key`] has packets.
+fn exact_selector() -> impl Strategy<Value = FlowSelector> {
+    (address(), 0..4_u16, 0..4_u16, 0..4_u8).prop_map(|(source, from, to, next_header)| {
+        ExactFlow {
+            source: source.into(),
+            next_header,
+            source_port: from,
+            destination_port: to,
+        }
+        .into()
+    })
+}
+
 fn rule() -> impl Strategy<Value = FlowRule> {
-    (selector(), vec(1..6_u16, 0..3), prop::bool::weighted(0.1)).prop_map(
+    let selector = prop_oneof![selector(), exact_selector()];
+    (selector, vec(1..6_u16, 0..3), prop::bool::weighted(0.1)).prop_map(
         |(selector, bids, discard)| FlowRule {
             selector,
             bids,
@@ -89,26 +104,6 @@ fn key() -> impl Strategy<Value = FlowKey> {
         })
 }
 
-fn holds<T: Copy + PartialOrd>(range: Option<FlowRange<T>>, value: Option<T>) -> bool {
-    match (range, value) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(range), Some(value)) => value >= range.first && value <= range.last,
-    }
-}
-
-/// RFC 6088 §3.2, word by word.
-fn matches(selector: &FlowSelector, key: &FlowKey) -> bool {
-    holds(selector.source, Some(key.source.into()))
-        && holds(selector.destination, Some(key.destination.into()))
-        && holds(selector.spi, key.spi)
-        && holds(selector.flow_label, Some(key.flow_label))
-        && holds(selector.source_port, key.ports.map(|ports| ports.0))
-        && holds(selector.destination_port, key.ports.map(|ports| ports.1))
-        && holds(selector.dscp, Some(key.dscp))
-        && holds(selector.next_header, Some(key.next_header))
-}
-
 /// RFC 6089 §5.3.6: the care-of addresses, None where no rule matches; none of them for a discard.
 fn expected(rules: &[FlowRule], registered: &[u16], key: &FlowKey) -> Option<Vec<u16>> {
     rules.iter().find_map(|rule| {
@@ -124,19 +119,8 @@ fn expected(rules: &[FlowRule], registered: &[u16], key: &FlowKey) -> Option<Vec
 
 /// The generations of the tunnels that the verdict leads to, which are their BIDs.
 fn found(reader: &Reader, key: &FlowKey) -> Option<Vec<u16>> {
-    let id = reader.lookup_home(&home(1).octets()).unwrap().flows()?;
-    let set = reader.flow_set(id).unwrap();
-    match set.verdict(key) {
-        FlowVerdict::Default => None,
-        FlowVerdict::Discard => Some(Vec::new()),
-        FlowVerdict::CareOfs(mask) => {
-            let bids = (0..MAX_CARE_OFS)
-                .filter(|position| mask >> position & 1 == 1)
-                .map(|position| reader.template(set.template(position).unwrap()).unwrap())
-                .map(|template| generation_of(1, &template.tunnel()).unwrap() as u16);
-            Some(bids.collect())
-        }
-    }
+    let decided = decided(reader, 1, key)?;
+    Some(decided.into_iter().map(|bid| bid as u16).collect())
 }
 
 proptest! {

@@ -5,8 +5,8 @@
 
 use core::net::Ipv6Addr;
 use dhp_segment::{
-    FlowKey, FlowRule, FlowSelector, FlowVerdict, Geometry, PuntKind, PuntMeta, Reader, Route,
-    RouteAction, Segment, Tunnel, Writer,
+    ExactFlow, ExactRule, FlowKey, FlowRule, FlowSelector, FlowVerdict, Geometry, PuntKind,
+    PuntMeta, Reader, Route, RouteAction, Segment, Tunnel, Writer,
 };
 use loom::thread;
 
@@ -17,6 +17,7 @@ const TINY: Geometry = Geometry {
     next_hops: 1,
     routes: 1,
     flow_sets: 0,
+    flows: 0,
     meters: 0,
     optimized_routes: 0,
     ring_slots: 1,
@@ -238,6 +239,142 @@ const KEY: FlowKey = FlowKey {
     dscp: 0,
     next_header: 59,
 };
+
+const FLOW: ExactFlow = ExactFlow {
+    source: Ipv6Addr::LOCALHOST,
+    next_header: 17,
+    source_port: 443,
+    destination_port: 50_000,
+};
+
+/// The flow with another port, and a packet of it.
+fn flow(port: u16) -> (ExactFlow, FlowKey) {
+    let flow = ExactFlow {
+        source_port: port,
+        ..FLOW
+    };
+    let packet = FlowKey {
+        source: flow.source.octets(),
+        ports: Some((port, flow.destination_port)),
+        next_header: flow.next_header,
+        ..KEY
+    };
+    (flow, packet)
+}
+
+/// The number of the tunnel that a packet is sent through by the rules of home address 1.
+fn decide(reader: &Reader, packet: &FlowKey) -> Option<u128> {
+    let entry = reader.lookup_home(&home(1).octets())?;
+    let set = reader.flow_set(entry.flows()?)?;
+    let verdict = match reader.find_flow(set, packet) {
+        Some(flow) => set.overrules(packet, &flow).unwrap_or(flow.verdict),
+        None => set.verdict(packet),
+    };
+    let FlowVerdict::CareOfs(mask) = verdict else {
+        return None;
+    };
+    let position = mask.trailing_zeros() as usize;
+    let template = reader.template(set.template(position).unwrap()).unwrap();
+    let number = u128::from(template.next_hop);
+    assert_eq!(template.tunnel(), tunnel(1, number));
+    Some(number)
+}
+
+const ONE_FLOW: Geometry = Geometry {
+    flow_sets: 1,
+    flows: 1,
+    ..TINY
+};
+
+fn model_of_flows(preemptions: usize, check: impl Fn(&Segment) + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 40_000;
+    builder.preemption_bound = Some(preemptions);
+    builder.check(move || check(&Segment::anonymous_with_seed(&ONE_FLOW, [1, 2]).unwrap()));
+}
+
+/// Three lists one after the other, each with two care-of addresses whose BIDs are others' in the next one. By the first the flow goes to
+/// one, by the second there is no rule for it, so that it goes where all others do, by the third to the one that another rule does not
+/// overrule. Its packets go where one of the lists says, and never where a flow's rule and another list would.
+#[test]
+fn a_flow_goes_by_one_list_at_a_time() {
+    let publish = |writer: &mut Writer, list: u16| {
+        // Tunnel 10 * list is for the flow, the next one for all others.
+        let care_ofs = [0, 1].map(|role| {
+            let number = u128::from(10 * list + role);
+            (1 + (list + role) % 2, tunnel(1, number))
+        });
+        let [flows, others] = care_ofs.map(|(bid, _)| vec![bid]);
+        let rule = |selector, bids| FlowRule {
+            selector,
+            bids,
+            discard: false,
+        };
+        let exact = rule(FLOW.into(), flows);
+        let all = rule(FlowSelector::default(), others);
+        let rules = match list {
+            1 => vec![exact, all],
+            2 => vec![all],
+            _ => vec![all, exact],
+        };
+        writer.publish_flows(home(1), &care_ofs, &rules)
+    };
+    model_of_flows(2, move |segment| {
+        let mut writer = Box::new(segment.writer().unwrap());
+        writer.publish_binding(home(1), &tunnel(1, 9)).unwrap();
+        publish(&mut writer, 1).unwrap();
+        let reader = Box::new(segment.reader(0).unwrap());
+        let worker = thread::spawn(move || {
+            let (_, packet) = flow(443);
+            let expected = |number| [10, 21, 31].contains(&number);
+            let first = decide(&reader, &packet).unwrap();
+            reader.quiescent();
+            let second = decide(&reader, &packet).unwrap();
+            assert!(expected(first) && expected(second), "{first}, {second}");
+            assert!(second >= first);
+        });
+        publish(&mut writer, 2).unwrap();
+        // Busy, unless the worker has let go of the first.
+        let _ = publish(&mut writer, 3);
+        worker.join().unwrap();
+    });
+}
+
+/// A flow is removed, and others come into slots and tags that it had, as soon as that is allowed: none is found with what another's
+/// rule says.
+#[test]
+fn the_slot_of_a_flow_is_not_reused_under_a_worker() {
+    model_of_flows(3, |segment| {
+        let mut writer = Box::new(segment.writer().unwrap());
+        writer.publish_binding(home(1), &tunnel(1, 9)).unwrap();
+        let care_ofs = [(1, tunnel(1, 1)), (2, tunnel(1, 2))];
+        writer.publish_flows(home(1), &care_ofs, &[]).unwrap();
+        let set = |writer: &mut Writer, port: u16| {
+            let rule = ExactRule {
+                flow: flow(port).0,
+                bids: vec![port],
+                discard: false,
+                rank: 0,
+            };
+            assert!(writer.set_flow(home(1), &rule).unwrap());
+        };
+        set(&mut writer, 1);
+        let reader = Box::new(segment.reader(0).unwrap());
+        let worker = thread::spawn(move || {
+            for port in [1, 2] {
+                let found = decide(&reader, &flow(port).1);
+                assert!(found.is_none_or(|number| number == u128::from(port)));
+            }
+            reader.quiescent();
+            let found = decide(&reader, &flow(2).1);
+            assert!(found.is_none_or(|number| number == 2));
+        });
+        assert!(writer.remove_flow(home(1), &flow(1).0));
+        writer.reclaim();
+        set(&mut writer, 2);
+        worker.join().unwrap();
+    });
+}
 
 /// The third table goes where the first was.
 #[test]

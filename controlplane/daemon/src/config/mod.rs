@@ -236,6 +236,8 @@ pub struct Limits {
     pub care_of_addresses: usize,
     /// Flow bindings that one of them can have: with 0 they are refused with flow status 128.
     pub flow_bindings: usize,
+    /// Exact flows with a rule at once, of all home addresses together.
+    pub flows: u32,
     /// Packets of which each worker holds fragments at once.
     pub reassembly: u32,
 }
@@ -250,6 +252,7 @@ impl Default for Limits {
             flow_sets: 1_024,
             care_of_addresses: MAX_CARE_OFS,
             flow_bindings: MAX_FLOW_RULES,
+            flows: 65_536,
             reassembly: 256,
         }
     }

@@ -261,6 +261,11 @@ fn limits(section: Section<'_>) -> Limits {
     };
     let care_of_addresses = few("care-of-addresses", default.care_of_addresses);
     let flow_bindings = few("flow-bindings", default.flow_bindings);
+    // One has less than 100 octets.
+    let flows = section
+        .integer("flows", 0..=1 << 24)
+        .and_then(|size| u32::try_from(size.value).ok())
+        .unwrap_or(default.flows);
     // Each is a buffer.
     let reassembly = section
         .integer("reassembly", 0..=4096)
@@ -274,6 +279,7 @@ fn limits(section: Section<'_>) -> Limits {
         flow_sets,
         care_of_addresses,
         flow_bindings,
+        flows,
         reassembly,
     };
     section.finish();

@@ -65,6 +65,7 @@ impl Config {
                 "flow-sets": self.limits.flow_sets,
                 "care-of-addresses": self.limits.care_of_addresses,
                 "flow-bindings": self.limits.flow_bindings,
+                "flows": self.limits.flows,
                 "reassembly": self.limits.reassembly,
             },
             "rates": {

@@ -132,6 +132,7 @@ impl Appliance {
             next_hops: 16,
             routes: 64,
             flow_sets: 8,
+            flows: 2_048,
             meters: 8,
             optimized_routes: 16,
             ring_slots: setup.ring_slots,

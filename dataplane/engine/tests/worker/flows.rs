@@ -2,13 +2,14 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_segment::{FlowRange, FlowRule, FlowSelector, Tunnel};
+use dhp_segment::{Carried, ExactFlow, ExactRule, FlowRange, FlowRule, FlowSelector, Tunnel};
 
 use crate::appliance::*;
 use crate::packets::*;
 
 const FIRST: &str = "2001:db8:a::71";
 const SECOND: &str = "2001:db8:b::72";
+const THIRD: &str = "2001:db8:a::73";
 
 /// The tunnel of [`HOME`] with another care-of address.
 fn tunnel(appliance: &Appliance, care_of: &str) -> Tunnel {
@@ -58,7 +59,11 @@ fn source_ports(first: u16, last: u16) -> FlowSelector {
 }
 
 fn udp_from_port(port: u16, payload: usize) -> Vec<u8> {
-    let mut packet = udp(CORRESPONDENT, HOME, payload);
+    with_source_port(&udp(CORRESPONDENT, HOME, payload), port)
+}
+
+fn with_source_port(packet: &[u8], port: u16) -> Vec<u8> {
+    let mut packet = packet.to_vec();
     packet[40..42].copy_from_slice(&port.to_be_bytes());
     // The sum of words stays what it was: the port was 40,000, and the checksum takes the difference.
     let sum = u16::from_be_bytes([packet[46], packet[47]]);
@@ -431,4 +436,200 @@ fn a_tunnel_may_come_from_any_care_of_address_of_the_binding() {
             .pass(CORE, &tunnelled(FIRST, ANCHOR, &inner))
             .is_empty()
     );
+}
+
+/// Of UDP packets from this port of the correspondent.
+fn exact(port: u16) -> ExactFlow {
+    ExactFlow {
+        source: address(CORRESPONDENT),
+        next_header: 17,
+        source_port: port,
+        destination_port: 80,
+    }
+}
+
+fn exact_to(bids: &[u16], port: u16) -> FlowRule {
+    to(bids, exact(port).into())
+}
+
+/// Flows beyond what any list holds, each with packets of its own length, between packets for another home address.
+#[test]
+fn a_thousand_exact_flows_of_one_address_go_to_three_care_of_addresses_and_are_counted() {
+    let mut appliance = Appliance::new();
+    let care_ofs = [(1, FIRST), (2, SECOND), (3, THIRD)]
+        .map(|(bid, care_of)| (bid, tunnel(&appliance, care_of)));
+    let bid = |port: u16| 1 + port % 3;
+    let rules: Vec<FlowRule> = (1..=1_000)
+        .map(|port| exact_to(&[bid(port)], port))
+        .collect();
+    let home = address(HOME);
+    let published = appliance.writer.publish_flows(home, &care_ofs, &rules);
+    assert!(published.expect("room"));
+    assert_eq!(appliance.writer.flow_count(), 1_000);
+    let ports: Vec<u16> = (0..=1_001).chain((1..=1_000).rev()).collect();
+    for ports in ports.chunks(45) {
+        for port in ports {
+            appliance.receive(CN, &udp_from_port(*port, usize::from(*port % 100)));
+            appliance.receive(
+                CN,
+                &udp(CORRESPONDENT, OTHER_HOME, usize::from(*port % 100)),
+            );
+        }
+        while appliance.poll() > 0 {}
+        appliance.assert_conserved();
+        let mut sent = appliance.sent().into_iter();
+        for port in ports {
+            let care_of = match port {
+                1..=1_000 => address([FIRST, SECOND, THIRD][usize::from(bid(*port)) - 1]),
+                _ => address(CARE_OF),
+            };
+            for expected in [care_of, address(OTHER_CARE_OF)] {
+                let (_, outer) = sent.next().expect("a packet");
+                assert_eq!(destination(&outer), expected, "port {port}");
+                // Order is kept.
+                assert_eq!(outer.len(), 40 + 48 + usize::from(*port % 100));
+            }
+        }
+    }
+    for port in 1..=1_000 {
+        let octets = 2 * (48 + u64::from(port % 100));
+        let carried = appliance.writer.flow_carried(home, &exact(port));
+        assert_eq!(carried, Some(Carried { packets: 2, octets }), "port {port}");
+    }
+    let of_home = appliance.writer.carried(home).expect("bound");
+    assert_eq!(of_home.packets, 2_002);
+    assert!(!appliance.counted().contains_key("flow_copies"));
+}
+
+#[test]
+fn the_rule_of_an_exact_flow_has_its_place_among_the_others() {
+    let mut appliance = with_rules(&[
+        exact_to(&[1], 10),
+        to(&[2], source_ports(10, 20)),
+        exact_to(&[1], 20),
+        exact_to(&[1], 30),
+        FlowRule {
+            discard: true,
+            ..exact_to(&[], 40)
+        },
+        to(&[1, 2], source_ports(25, 50)),
+    ]);
+    let both: &[&str] = &[FIRST, SECOND];
+    for (port, care_ofs) in [
+        (10, &[FIRST][..]),
+        (11, &[SECOND]),
+        (20, &[SECOND]),
+        (25, both),
+        (30, &[FIRST]),
+        (40, &[]),
+        (50, both),
+        (51, &[CARE_OF]),
+    ] {
+        let found = exits(&mut appliance, &udp_from_port(port, 20));
+        assert_eq!(found, addresses(care_ofs), "port {port}");
+    }
+    assert_eq!(appliance.counted()["flow_discarded"], 1);
+    // What another rule has decided does not count for the flow.
+    let home = address(HOME);
+    let packets = |port| {
+        appliance
+            .writer
+            .flow_carried(home, &exact(port))
+            .unwrap()
+            .packets
+    };
+    assert_eq!([10, 20, 30, 40].map(packets), [1, 0, 1, 1]);
+    // Without a care-of address left a rule is skipped, as any other.
+    assert!(appliance.writer.set_care_of(home, 1, None).unwrap());
+    for (port, care_ofs) in [(10, &[SECOND][..]), (30, &[SECOND]), (40, &[])] {
+        let found = exits(&mut appliance, &udp_from_port(port, 20));
+        assert_eq!(found, addresses(care_ofs), "port {port}");
+    }
+}
+
+#[test]
+fn a_single_flow_is_set_and_removed_beside_the_others_from_the_next_packet_on() {
+    let mut appliance = with_rules(&[exact_to(&[1], 1), to(&[2], source_ports(1, 9))]);
+    let home = address(HOME);
+    let rule = |port, bids: &[u16], rank| ExactRule {
+        flow: exact(port),
+        bids: bids.to_vec(),
+        discard: false,
+        rank,
+    };
+    let check = |appliance: &mut Appliance, port, care_ofs: &[&str]| {
+        let found = exits(appliance, &udp_from_port(port, 20));
+        assert_eq!(found, addresses(care_ofs), "port {port}");
+    };
+    check(&mut appliance, 5, &[SECOND]);
+    assert!(
+        appliance
+            .writer
+            .set_flow(home, &rule(5, &[1, 2], 0))
+            .unwrap()
+    );
+    check(&mut appliance, 5, &[FIRST, SECOND]);
+    // The list's rule comes first.
+    assert!(appliance.writer.set_flow(home, &rule(5, &[1], 1)).unwrap());
+    check(&mut appliance, 5, &[SECOND]);
+    assert!(appliance.writer.set_flow(home, &rule(20, &[1], 1)).unwrap());
+    check(&mut appliance, 20, &[FIRST]);
+    let moved = tunnel(&appliance, THIRD);
+    assert!(appliance.writer.set_care_of(home, 1, Some(&moved)).unwrap());
+    check(&mut appliance, 20, &[THIRD]);
+    assert!(appliance.writer.remove_flow(home, &exact(20)));
+    assert!(!appliance.writer.remove_flow(home, &exact(20)));
+    check(&mut appliance, 20, &[CARE_OF]);
+    check(&mut appliance, 1, &[THIRD]);
+    // The flow of one address is none of another's, and ends with its binding.
+    let other = exits(
+        &mut appliance,
+        &with_source_port(&udp(CORRESPONDENT, OTHER_HOME, 20), 1),
+    );
+    assert_eq!(other, addresses(&[OTHER_CARE_OF]));
+    let default = tunnel(&appliance, CARE_OF);
+    assert!(appliance.writer.remove_binding(home));
+    assert_eq!(appliance.writer.flow_count(), 0);
+    appliance.writer.publish_binding(home, &default).unwrap();
+    check(&mut appliance, 1, &[CARE_OF]);
+}
+
+#[test]
+fn later_fragments_follow_the_first_one_of_an_exact_flow() {
+    let mut appliance = with_rules(&[exact_to(&[1, 2], 1000)]);
+    let [first, later] = fragments();
+    let both = addresses(&[FIRST, SECOND]);
+    assert_eq!(fragment_exits(&mut appliance, &later), addresses(&[]));
+    assert_eq!(appliance.counted()["fragment_without_first"], 1);
+    assert_eq!(fragment_exits(&mut appliance, &first), both);
+    assert_eq!(fragment_exits(&mut appliance, &later), both);
+    let carried = appliance.writer.flow_carried(address(HOME), &exact(1000));
+    let octets = first.len() as u64;
+    assert_eq!(carried, Some(Carried { packets: 1, octets }));
+}
+
+#[test]
+fn a_packet_from_another_mobile_node_meets_the_exact_flow_too() {
+    let mut appliance = Appliance::new();
+    let care_ofs = [(1, tunnel(&appliance, FIRST))];
+    let flow = ExactFlow {
+        source: address(OTHER_HOME),
+        ..exact(40_000)
+    };
+    let rules = [to(&[1], flow.into())];
+    let home = address(HOME);
+    assert!(
+        appliance
+            .writer
+            .publish_flows(home, &care_ofs, &rules)
+            .unwrap()
+    );
+    let inner = udp(OTHER_HOME, HOME, 10);
+    let sent = appliance.pass(CORE, &tunnelled(OTHER_CARE_OF, ANCHOR, &inner));
+    let [(CORE, outer)] = &sent[..] else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(destination(outer), address(FIRST));
+    let carried = appliance.writer.flow_carried(home, &flow);
+    assert_eq!(carried.map(|carried| carried.packets), Some(1));
 }

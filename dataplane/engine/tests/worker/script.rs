@@ -7,7 +7,7 @@
 //! | 4 | the control plane injects: two octets of length, the packet |
 //! | 5 | a home address is bound: one octet each for home address, care-of address, size of the tunnel, and limits |
 //! | 6 | a binding ends: one octet for the home address |
-//! | 7 | a home address gets two care-of addresses and a flow rule: one octet for it, one for the rule |
+//! | 7 | a home address gets two care-of addresses, a flow rule and one for an exact flow: one octet for it, one for the rules |
 //! | 8 | a packet comes in fragments: one octet each for the port, their size and their order, two of length, the packet |
 //! | 9 | packets are traced: one octet for which |
 //!

@@ -3,8 +3,8 @@
 use std::net::Ipv6Addr;
 
 use dhp_segment::{
-    CareOfTest, Counter, FlowRange, FlowRule, FlowSelector, TRACE_PACKET_BYTES, TestedCareOf,
-    TraceRequest, Tunnel,
+    CareOfTest, Counter, ExactFlow, FlowRange, FlowRule, FlowSelector, TRACE_PACKET_BYTES,
+    TestedCareOf, TraceRequest, Tunnel,
 };
 
 use crate::appliance::*;
@@ -249,16 +249,28 @@ impl Stage {
             first: 0,
             last: u16::from(rule) << 8,
         };
-        let rule = FlowRule {
-            selector: FlowSelector {
-                source_port: (rule & 0x40 != 0).then_some(ports),
-                ..FlowSelector::default()
-            },
-            bids: vec![1, 2],
+        let to = |bids: &[u16], selector| FlowRule {
+            selector,
+            bids: bids.to_vec(),
             discard: rule & 0x80 != 0,
         };
+        let some = FlowSelector {
+            source_port: (rule & 0x40 != 0).then_some(ports),
+            ..FlowSelector::default()
+        };
+        // What most packets of the corpus are.
+        let exact = ExactFlow {
+            source: address(CORRESPONDENT),
+            next_header: 17,
+            source_port: 40_000,
+            destination_port: 80,
+        };
+        let mut rules = [to(&[2], exact.into()), to(&[1, 2], some)];
+        if rule & 1 != 0 {
+            rules.reverse();
+        }
         let tunnels = [(1, other(care_ofs[0])), (2, other(care_ofs[1]))];
-        let given = self.appliance.writer.publish_flows(home, &tunnels, &[rule]);
+        let given = self.appliance.writer.publish_flows(home, &tunnels, &rules);
         if given.is_ok_and(|given| given)
             && let Some(binding) = self.world.bindings.get_mut(&home)
         {

@@ -26,6 +26,7 @@ pub fn segment(local: Ipv6Addr) -> Segment {
         next_hops: 16,
         routes: 16,
         flow_sets: 0,
+        flows: 0,
         meters: 0,
         optimized_routes: 0,
         ring_slots: 16,

@@ -1,13 +1,17 @@
 //! Bindings: publish, hand off, remove.
 
 use super::Writer;
+use super::growth::Homes;
 use crate::anchors::Anchors;
 use crate::care_of_filter::CareOfFilter;
+use crate::carried::Carried;
 use crate::error::{SegmentError, Table};
+use crate::hash_table::{HashSlot, HashTable};
 use crate::home_table::{HomeEntry, HomeTable};
 use crate::layout::ANCHORS;
 use crate::pool::Retired;
-use crate::slot::{Carried, State};
+use crate::slot::State;
+use crate::table_growth::Grow;
 use crate::template::{Account, Template, TestedCareOf, Tunnel};
 use core::net::Ipv6Addr;
 
@@ -40,10 +44,12 @@ impl Writer {
     fn bind(&mut self, key: &[u8; 16], tunnel: &Tunnel) -> Result<(), SegmentError> {
         let table = Table::HomeAddresses;
         let capacity = self.view.layout.geometry.home_addresses;
-        if self.bindings >= capacity {
+        if self.homes.keys >= capacity {
             return Err(SegmentError::Full { table, capacity });
         }
-        self.make_space(table, |writer| writer.vacant_slots() > 0)?;
+        self.make_space(table, |writer| {
+            writer.vacant_slots::<Homes>(&writer.homes) > 0
+        })?;
         let account = self.meter_account(tunnel, None)?;
         let template = if tunnel.is_metered() || tunnel.is_loop(key) {
             Some(self.template_for(tunnel, account, None)?)
@@ -51,7 +57,7 @@ impl Writer {
             None
         };
         let slot = HomeTable(&self.view)
-            .claim(key)
+            .claim((*key).into())
             .ok_or(SegmentError::Busy { table })?;
         match template {
             Some(template) => self.set_state(slot, template, None),
@@ -62,8 +68,8 @@ impl Writer {
                 CareOfFilter(&self.view).add(&template.destination);
             }
         }
-        self.bindings += 1;
-        self.grow();
+        self.homes.keys += 1;
+        self.grow::<Homes>();
         Ok(())
     }
 
@@ -128,7 +134,7 @@ impl Writer {
     /// not where it is written now.
     pub(super) fn settle(&mut self, slot: u32, template: u32) {
         let homes = HomeTable(&self.view);
-        if !self.growth.is_settled() && !homes.is_current(slot) {
+        if !self.homes.is_settled() && !homes.is_current(slot) {
             // It has moved, and settles there.
             return;
         }
@@ -152,20 +158,6 @@ impl Writer {
         }
     }
 
-    /// Nobody looks at a removed binding's slot any more.
-    pub(super) fn vacate(&mut self, slot: u32) {
-        if let Some(slot) = HomeTable(&self.view).slot(slot) {
-            slot.vacate();
-        }
-        self.resting = self.resting.saturating_sub(1);
-    }
-
-    /// Slots that a new binding could have.
-    fn vacant_slots(&self) -> u32 {
-        let slots = self.view.layout.homes.slots();
-        slots.saturating_sub(self.bindings.saturating_add(self.resting))
-    }
-
     /// Ends the binding of `home`; `false` if there was none.
     pub fn remove_binding(&mut self, home: Ipv6Addr) -> bool {
         self.tidy();
@@ -175,16 +167,16 @@ impl Writer {
         };
         let before = homes.tunnel(&entry);
         homes.remove(entry.slot);
-        self.resting = self.resting.saturating_add(1);
-        self.retire(Retired::Slot(entry.slot));
+        self.homes.resting = self.homes.resting.saturating_add(1);
+        self.retire(Retired::Home(entry.slot));
         if let Some(meter) = before.and_then(|before| before.meter) {
             self.retire_meter(meter);
         }
         self.leave_tunnel(&entry, before.as_ref());
         if let Some(set) = entry.flows() {
-            self.retire_flow_set(set);
+            self.end_flow_set(set);
         }
-        self.bindings = self.bindings.saturating_sub(1);
+        self.homes.keys = self.homes.keys.saturating_sub(1);
         true
     }
 
@@ -253,13 +245,13 @@ impl Writer {
     /// Home addresses bound.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bindings as usize
+        self.homes.keys as usize
     }
 
     /// Whether no home address is bound.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bindings == 0
+        self.homes.keys == 0
     }
 
     /// A complete template that nobody can reach yet, and with it that of the tested care-of address, if there is one.

@@ -1,11 +1,15 @@
 //! Flow rules and further care-of addresses: publish, hand off, remove.
 
 use super::Writer;
+use super::flow_compile::{Compiled, Positions};
+use super::flow_staging::Staged;
 use crate::error::{SegmentError, Table};
 use crate::flow::{FlowRule, MAX_CARE_OFS, MAX_FLOW_RULES};
 use crate::flow_set::FlowSet;
 use crate::home_table::HomeTable;
+use crate::layout::header_word;
 use crate::pool::Retired;
+use crate::sync::Ordering;
 use crate::template::{Account, Template, Tunnel};
 use core::net::Ipv6Addr;
 
@@ -14,11 +18,14 @@ impl Writer {
     /// and these flow rules, in the order in which they are to be tried, in place of all it had, by one atomic store. None
     /// of either takes them all away. `false` if `home` is not bound.
     ///
+    /// Rules whose selector is an exact flow's ([`FlowSelector::exact`](crate::FlowSelector::exact)) go to the table of flows, however
+    /// many there are; all others, and each second rule for the same flow, to the list.
+    ///
     /// # Errors
-    /// [`SegmentError::FlowLimit`] beyond [`MAX_CARE_OFS`] or [`MAX_FLOW_RULES`]; [`SegmentError::NotMetered`] for a limit where
-    /// the binding itself is not metered; [`SegmentError::Full`] when as many home
-    /// addresses have flow rules as were declared; [`SegmentError::Busy`], as for [`Writer::publish_binding`]. Nothing has
-    /// changed then.
+    /// [`SegmentError::FlowLimit`] beyond [`MAX_CARE_OFS`], or beyond [`MAX_FLOW_RULES`] in the list; [`SegmentError::NotMetered`] for
+    /// a limit where the binding itself is not metered; [`SegmentError::Full`] when as many home addresses have flow rules, or as many
+    /// flows, as were declared; [`SegmentError::Busy`], as for [`Writer::publish_binding`], and where workers still hold what the
+    /// exact flows said before the last time. Nothing has changed then.
     pub fn publish_flows(
         &mut self,
         home: Ipv6Addr,
@@ -26,33 +33,40 @@ impl Writer {
         rules: &[FlowRule],
     ) -> Result<bool, SegmentError> {
         self.tidy();
-        for (what, found, limit) in [
-            ("care-of addresses", care_ofs.len(), MAX_CARE_OFS),
-            ("flow rules", rules.len(), MAX_FLOW_RULES),
-        ] {
-            if found > limit {
-                return Err(SegmentError::FlowLimit { what, found, limit });
-            }
-        }
+        check_limit("care-of addresses", care_ofs.len(), MAX_CARE_OFS)?;
         let Some(entry) = HomeTable(&self.view).find(&home.octets()) else {
             return Ok(false);
         };
+        let replaced = entry.flows();
+        let replaced_set = replaced.and_then(|id| self.view.flow_set(id));
+        let positions = Positions::new(care_ofs, replaced_set);
+        let compiled = Compiled::new(home, rules, &positions);
+        check_limit("flow rules", compiled.list.len(), MAX_FLOW_RULES)?;
         let meter = self.meter_for(home, care_ofs.iter().map(|(_, tunnel)| tunnel))?;
-        let set = if care_ofs.is_empty() && rules.is_empty() {
-            None
-        } else {
-            Some(self.new_flow_set(care_ofs, rules, meter, entry.flows())?)
-        };
-        if let Err(error) = self.set_flows(&entry, set) {
-            if let Some(set) = set {
-                self.give_back_flow_set(set);
+        if care_ofs.is_empty() && rules.is_empty() {
+            self.set_flows(&entry, None)?;
+            if let Some(old) = replaced {
+                self.end_flow_set(old);
             }
+            return Ok(true);
+        }
+        let had = replaced_set.and_then(FlowSet::flows);
+        self.make_space_for_set(replaced)?;
+        let staged = self.stage_flows(had, &compiled.flows)?;
+        let set = self.new_flow_set(&positions, &compiled, meter, replaced, &staged);
+        let published = set.and_then(|set| {
+            self.set_flows(&entry, Some(set))
+                .inspect_err(|_| self.give_back_flow_set(set))
+        });
+        if let Err(error) = published {
+            self.unstage(&staged);
             return Err(error);
         }
-        self.flow_sets_in_use += u32::from(set.is_some());
-        if let Some(old) = entry.flows() {
+        self.count_flow_sets(self.flow_sets_in_use.saturating_add(1));
+        if let Some(old) = replaced {
             self.retire_flow_set(old);
         }
+        self.settle_staged(&staged);
         Ok(true)
     }
 
@@ -104,29 +118,45 @@ impl Writer {
         Ok(true)
     }
 
-    /// A complete flow set that nobody can reach yet.
-    fn new_flow_set(
-        &mut self,
-        care_ofs: &[(u16, Tunnel)],
-        rules: &[FlowRule],
-        meter: Option<u32>,
-        replaced: Option<u32>,
-    ) -> Result<u32, SegmentError> {
+    /// Workers look for flow sets where there are any.
+    pub(super) fn count_flow_sets(&mut self, count: u32) {
+        self.flow_sets_in_use = count;
+        if let Some(word) = self.view.word(header_word::FLOW_SETS) {
+            word.store(count.into(), Ordering::Relaxed);
+        }
+    }
+
+    /// Makes sure that a home address can have a set, in place of `replaced` or as one more.
+    fn make_space_for_set(&mut self, replaced: Option<u32>) -> Result<(), SegmentError> {
         let capacity = self.view.layout.geometry.flow_sets;
         let table = Table::FlowSets;
         if replaced.is_none() && self.flow_sets_in_use >= capacity {
             return Err(SegmentError::Full { table, capacity });
         }
-        self.make_space(table, |writer| writer.flow_sets.has_free())?;
-        let mut templates = Vec::with_capacity(care_ofs.len());
-        for (position, (bid, tunnel)) in care_ofs.iter().enumerate() {
+        self.make_space(table, |writer| {
+            writer.flow_sets.has_free() && (replaced.is_some() || writer.flow_owners.has_free())
+        })
+    }
+
+    /// A complete flow set that nobody can reach yet.
+    fn new_flow_set(
+        &mut self,
+        positions: &Positions<'_>,
+        compiled: &Compiled<'_>,
+        meter: Option<u32>,
+        replaced: Option<u32>,
+        staged: &Staged,
+    ) -> Result<u32, SegmentError> {
+        let table = Table::FlowSets;
+        let mut templates = Vec::new();
+        for (position, (bid, tunnel)) in positions.iter() {
             let account = account(meter, position);
             let before = self.registered(replaced, *bid);
             self.begin_test(tunnel, account, before.as_ref());
             match self.new_template(tunnel, account) {
-                Ok(template) => templates.push(template),
+                Ok(template) => templates.push((position, *bid, template)),
                 Err(error) => {
-                    for template in templates {
+                    for (_, _, template) in templates {
                         self.give_back_template(template);
                     }
                     return Err(error);
@@ -136,7 +166,15 @@ impl Writer {
         self.generation = self.generation.wrapping_add(1);
         let id = self.flow_sets.take().ok_or(SegmentError::Busy { table })?;
         if let Some(set) = self.view.flow_set(id) {
-            store(set, self.generation, care_ofs, &templates, rules);
+            for position in 0..MAX_CARE_OFS {
+                set.set_care_of(position, 0, None);
+            }
+            for (position, bid, template) in templates {
+                set.set_care_of(position, bid, Some(template));
+            }
+            set.set_flows(staged.owner, staged.side);
+            set.set_flow_count(staged.len);
+            set.store_rules(self.generation, compiled.list.iter().copied());
         }
         Ok(id)
     }
@@ -175,13 +213,22 @@ impl Writer {
             .unwrap_or_default()
     }
 
+    /// Keeps the flow set of a home address that has none any more, and all that belongs to it, until the workers have let go of it.
+    pub(super) fn end_flow_set(&mut self, id: u32) {
+        // Before the set: there are as many numbers of owners as sets.
+        if let Some((owner, _)) = self.view.flow_set(id).and_then(FlowSet::flows) {
+            self.retire_flows(owner);
+        }
+        self.retire_flow_set(id);
+    }
+
     /// Keeps a flow set that readers can no longer find, and its templates, until they have let go of it.
     pub(super) fn retire_flow_set(&mut self, id: u32) {
         for template in self.templates_of(id) {
             self.retire_template(template);
         }
         self.retire(Retired::FlowSet(id));
-        self.flow_sets_in_use = self.flow_sets_in_use.saturating_sub(1);
+        self.count_flow_sets(self.flow_sets_in_use.saturating_sub(1));
     }
 }
 
@@ -193,28 +240,9 @@ fn account(meter: Option<u32>, position: usize) -> Account {
     }
 }
 
-fn store(
-    set: FlowSet<'_>,
-    generation: u64,
-    care_ofs: &[(u16, Tunnel)],
-    templates: &[u32],
-    rules: &[FlowRule],
-) {
-    for position in 0..MAX_CARE_OFS {
-        let bid = care_ofs.get(position).map_or(0, |(bid, _)| *bid);
-        set.set_care_of(position, bid, templates.get(position).copied());
+fn check_limit(what: &'static str, found: usize, limit: usize) -> Result<(), SegmentError> {
+    if found > limit {
+        return Err(SegmentError::FlowLimit { what, found, limit });
     }
-    let positions = |bids: &[u16]| {
-        care_ofs
-            .iter()
-            .enumerate()
-            .filter(|(_, (bid, _))| bids.contains(bid))
-            .fold(0, |mask, (position, _)| mask | 1 << position)
-    };
-    set.store_rules(
-        generation,
-        rules
-            .iter()
-            .map(|rule| (&rule.selector, positions(&rule.bids), rule.discard)),
-    );
+    Ok(())
 }

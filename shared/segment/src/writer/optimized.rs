@@ -4,11 +4,11 @@ use core::net::Ipv6Addr;
 
 use super::Writer;
 use crate::care_of_filter::CareOfFilter;
+use crate::carried::Carried;
 use crate::error::{SegmentError, Table};
 use crate::layout::header_word;
 use crate::optimized::{OptimizedRoute, OptimizedTable};
 use crate::pool::Retired;
-use crate::slot::Carried;
 use crate::sync::Ordering;
 
 const TABLE: Table = Table::OptimizedRoutes;

@@ -1,54 +1,51 @@
-//! A home table that grows while readers go on: a group at a time, in place, and nothing but keys of that group moves.
+//! A table that grows while readers go on: a group at a time, in place, and nothing but keys of that group moves.
 //!
-//! To split a group, the writer copies the bindings that will belong to the new group there, where nobody looks for them yet, and then
-//! makes them be looked for there, all at once, by the one store of the new extent. A worker that has read the extent before still
-//! finds a binding where it was: that slot stays as it is, and is left only when every worker has been quiescent since. So each
-//! look at the extent leads to one place, and a key that is bound is there.
+//! To split a group, the writer copies what will belong to the new group there, where nobody looks for it yet, and then makes it be
+//! looked for there, all at once, by the one store of the new extent. A worker that has read the extent before still finds a key
+//! where it was: that slot stays as it is, and is left only when every worker has been quiescent since. So each look at the extent
+//! leads to one place, and a key that is in the table is there.
 
-use crate::address_words::AddressWords;
+use crate::carried::Carried;
 use crate::extent::Split;
 use crate::group::GROUP_SLOTS;
-use crate::home_table::HomeTable;
-use crate::layout::header_word;
-use crate::slot::Carried;
+use crate::hash_table::{HashSlot, HashTable};
 use crate::sync::Ordering;
 
-/// A binding that has another slot now. The one that it had waits for the workers.
+/// A key that has another slot now. The one that it had waits for the workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moved {
     /// The slot that it had.
     pub(crate) from: u32,
-    /// The slot that it has; `None`: it is bound no more.
+    /// The slot that it has; `None`: it is there no more.
     pub(crate) to: Option<u32>,
     /// The group from which `from` was found.
     start: u32,
-    /// What the binding had carried when it was copied.
+    /// What it had carried when it was copied.
     carried: Carried,
 }
 
 /// All of this is for the writer only.
-impl<'a> HomeTable<'a> {
+pub(crate) trait Grow<'a>: HashTable<'a> {
     /// The next step of growth, if there is one.
-    pub(crate) fn next_split(self) -> Option<Split> {
-        let extent = self.0.home_extent();
-        extent.split(self.0.layout.first_groups, self.groups())
+    fn next_split(self) -> Option<Split> {
+        self.extent().split(self.first_groups(), self.groups())
     }
 
     /// Splits a group, and gives what has moved. At least half of all slots must be vacant: then the way to a copy never leads round
     /// the whole table to where the binding was.
-    pub(crate) fn split(self, split: &Split) -> Vec<Moved> {
+    fn split(self, split: &Split) -> Vec<Moved> {
         let moved = self
             .keys_behind(split.from)
             .filter_map(|(slot, key)| self.copy_to_new_group(split, slot, key))
             .collect();
-        if let Some(word) = self.0.word(header_word::HOME_EXTENT) {
+        if let Some(word) = self.extent_word() {
             word.store(split.after.to_word(), Ordering::Release);
         }
         moved
     }
 
     /// The occupied slots of a group, and of those behind it as far as a lookup goes, with their keys.
-    fn keys_behind(self, group: u32) -> impl Iterator<Item = (u32, AddressWords)> + 'a {
+    fn keys_behind(self, group: u32) -> impl Iterator<Item = (u32, Self::Key)> + 'a {
         let groups = core::iter::successors(Some(group), move |group| {
             let is_passed = self
                 .group(*group)
@@ -60,65 +57,57 @@ impl<'a> HomeTable<'a> {
             .flat_map(|group| (group.wrapping_mul(GROUP_SLOTS)..).take(GROUP_SLOTS as usize))
             .filter_map(move |index| {
                 let slot = self.slot(index)?;
-                slot.state().is_occupied().then(|| (index, slot.key()))
+                slot.is_occupied().then(|| (index, slot.key()))
             })
     }
 
-    /// Copies a binding, if it is one of those that a split moves.
-    fn copy_to_new_group(self, split: &Split, from: u32, key: AddressWords) -> Option<Moved> {
+    /// Copies what belongs to a key, if it is one of those that a split moves.
+    fn copy_to_new_group(self, split: &Split, from: u32, key: Self::Key) -> Option<Moved> {
         let place = self.place_in(split.after, key);
         if self.place_in(split.before, key).place != split.from || place.place != split.to {
             return None;
         }
-        if self.find_from(place, key).is_some() {
+        if self.find_slot(place, key).is_some() {
             // It went so far past its group that it stands behind the new one too, and stays.
             return None;
         }
         let to = self.claim_from(place, key)?;
-        for (new, old) in self.past(to)?.iter().zip(self.past(from)?) {
-            new.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-        let carried = self.slot(to)?.copy(self.slot(from)?);
         Some(Moved {
             from,
             to: Some(to),
             start: split.from,
-            carried,
+            carried: self.copy(from, to)?,
         })
     }
 
-    /// Whether lookups that begin now find the binding of this occupied slot here, and not in another slot or nowhere.
-    pub(crate) fn is_current(self, index: u32) -> bool {
+    /// Whether lookups that begin now find the key of this occupied slot here, and not in another slot or nowhere.
+    fn is_current(self, index: u32) -> bool {
         let Some(slot) = self.slot(index) else {
             return false;
         };
         let key = slot.key();
-        let place = self.place_in(self.0.home_extent(), key);
-        place.place == index / GROUP_SLOTS
-            || self
-                .find_from(place, key)
-                .is_some_and(|found| found.slot == index)
+        let place = self.place(key);
+        place.place == index / GROUP_SLOTS || self.find_slot(place, key) == Some(index)
     }
 
-    /// What the writer before has not finished: slots that bindings had, and those that they would have had. That something leads
+    /// What the writer before has not finished: slots that keys had, and those that they would have had. That something leads
     /// there stays so; lookups of other keys go a group farther than they would have to.
-    pub(crate) fn unfinished(self) -> impl Iterator<Item = Moved> + 'a {
+    fn unfinished(self) -> impl Iterator<Item = Moved> + 'a {
         self.occupied()
-            .filter(move |entry| !self.is_current(entry.slot))
-            .filter_map(move |entry| {
-                let slot = self.slot(entry.slot)?;
-                let current = self.find(&slot.key().octets());
+            .filter(move |index| !self.is_current(*index))
+            .filter_map(move |from| {
+                let slot = self.slot(from)?;
                 Some(Moved {
-                    from: entry.slot,
-                    to: current.map(|current| current.slot),
-                    start: entry.slot / GROUP_SLOTS,
+                    from,
+                    to: self.find_slot(self.place(slot.key()), slot.key()),
+                    start: from / GROUP_SLOTS,
                     carried: slot.carried(),
                 })
             })
     }
 
-    /// Vacates the slot that a binding had, at which nobody looks any more.
-    pub(crate) fn leave_moved(self, moved: &Moved) {
+    /// Vacates the slot that a key had, at which nobody looks any more.
+    fn leave_moved(self, moved: &Moved) {
         let Some(old) = self.slot(moved.from) else {
             return;
         };
@@ -128,7 +117,7 @@ impl<'a> HomeTable<'a> {
         };
         // A slot that has been removed meanwhile has rested since, and is nobody else's.
         let new = moved.to.and_then(|to| self.slot(to));
-        if let Some(new) = new.filter(|new| new.state().is_occupied()) {
+        if let Some(new) = new.filter(|new| new.is_occupied() && new.key() == old.key()) {
             new.add_carried(since);
         }
         self.leave(moved.from, moved.start);
@@ -136,10 +125,13 @@ impl<'a> HomeTable<'a> {
     }
 }
 
+impl<'a, T: HashTable<'a>> Grow<'a> for T {}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::geometry::Geometry;
+    use crate::home_table::HomeTable;
     use crate::layout::Layout;
     use crate::mapping::Mapping;
     use crate::slot::State;
@@ -156,7 +148,7 @@ mod tests {
         let view = View::new(mapping, layout);
         let homes = HomeTable(&view);
         for n in 0..10_000_u32 {
-            let slot = homes.claim(&u128::from(n).to_be_bytes()).unwrap();
+            let slot = homes.claim(u128::from(n).to_be_bytes().into()).unwrap();
             let state = State::ByTemplate {
                 template: n,
                 flows: None,
