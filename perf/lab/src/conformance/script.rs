@@ -23,7 +23,10 @@ const MODULES: [(&str, &str); 11] = [
     ("node.py", include_str!("../../mobile-node/node.py")),
     ("refusing.py", include_str!("../../mobile-node/refusing.py")),
     ("serving.py", include_str!("../../mobile-node/serving.py")),
-    ("spreading.py", include_str!("../../mobile-node/spreading.py")),
+    (
+        "spreading.py",
+        include_str!("../../mobile-node/spreading.py"),
+    ),
     ("steps.py", include_str!("../../mobile-node/steps.py")),
     ("world.py", include_str!("../../mobile-node/world.py")),
 ];
