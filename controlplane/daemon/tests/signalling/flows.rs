@@ -11,6 +11,7 @@ use dhp_wire::mobility::{
 };
 use dhp_wire::packet::{MobilityPacket, compose};
 use dhpd::binding_row::BindingRow;
+use dhpd::forwarding::TunnelLimits;
 use dhpd::mirror::{Change, KernelRoute};
 
 use crate::rig::*;
@@ -303,6 +304,39 @@ fn a_path_mtu_is_learned_for_one_care_of_address() {
     assert_eq!(bound.further.last().expect("BID 2").path.mtu, 1360);
 }
 
+/// A limit is that of the binding: what was made without one gets further care-of addresses without, and the other way round.
+#[test]
+fn further_care_of_addresses_share_the_limit_of_the_binding() {
+    let limits = |rate_cap| TunnelLimits {
+        rate_cap,
+        ..TunnelLimits::default()
+    };
+    for (before, after) in [(None, Some(1_000_000)), (Some(1_000_000), None)] {
+        let mut rig = Rig::new();
+        rig.signalling.limit_tunnels(limits(before));
+        let https = to_port(443, &[2]);
+        let options = [bid(1, CARE_OF), bid(2, OTHER_CARE_OF), flow(4, &https)];
+        assert_eq!(ask(&mut rig, &update(1, 150, &options)).0, 0);
+        rig.signalling.limit_tunnels(limits(after));
+        let more = to_port(5060, &[3]);
+        let keep = flow(4, &https);
+        let options = [bid(3, THIRD_CARE_OF), keep, flow(5, &more)];
+        assert_eq!(ask(&mut rig, &update(2, 150, &options)).0, 0);
+        assert_eq!(tunnelled(&mut rig, 443), [OTHER_CARE_OF]);
+        assert_eq!(tunnelled(&mut rig, 5060), [THIRD_CARE_OF]);
+        assert_eq!(tunnelled(&mut rig, 80), [CARE_OF]);
+        // The default moves into another kind of tunnel, the others with it.
+        let options = [bid(1, THIRD_CARE_OF), keep, flow(5, &more)];
+        assert_eq!(ask(&mut rig, &update(3, 150, &options)).0, 0);
+        assert_eq!(tunnelled(&mut rig, 443), [OTHER_CARE_OF]);
+        assert_eq!(tunnelled(&mut rig, 80), [THIRD_CARE_OF]);
+        let options = [bid(2, CARE_OF), keep, flow(5, &more)];
+        assert_eq!(ask(&mut rig, &update(4, 150, &options)).0, 0);
+        assert_eq!(tunnelled(&mut rig, 443), [CARE_OF]);
+        assert_eq!(rig.signalling.counters().unplaced, 0);
+    }
+}
+
 /// The segment has room for so many home addresses with several care-of addresses: who asks for more is told.
 #[test]
 fn what_the_segment_has_no_room_for_is_refused() {
@@ -324,7 +358,11 @@ fn what_the_segment_has_no_room_for_is_refused() {
 #[test]
 fn operators_see_care_of_addresses_and_flows() {
     let mut rig = with_a_flow();
-    let pressure = |rig: &Rig| rig.signalling.forwarding().pressure()[3];
+    let pressure = |rig: &Rig| {
+        let tables = rig.signalling.forwarding().pressure();
+        let table = tables.into_iter().find(|(name, ..)| *name == "flow_sets");
+        table.expect("the table")
+    };
     assert_eq!(pressure(&rig), ("flow_sets", 1, 1024));
     let (rows, more) = BindingRow::page(&mut rig.signalling, None, None, 10);
     assert!(!more);

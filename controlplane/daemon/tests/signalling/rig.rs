@@ -143,6 +143,7 @@ pub fn geometry() -> Geometry {
         templates: 128,
         next_hops: 32,
         routes: 64,
+        meters: 16,
         ring_slots: 64,
         ..Geometry::default()
     }

@@ -133,19 +133,18 @@ impl Anchor {
         let binding = self.cache.bindings.get(&home_address);
         let is_bound = binding.is_some();
         let after = binding.and_then(|binding| binding.steering.as_deref());
-        let (had, has) = match (&before, after) {
-            (None, None) => return,
-            (before, after) => (
-                before.as_ref().is_some_and(|steering| steering.is_split()),
-                after.is_some_and(Steering::is_split),
-            ),
-        };
+        if before.is_none() && after.is_none() {
+            return;
+        }
         let split = |steering: Option<&Steering>| steering.map(Steering::split).unwrap_or_default();
-        let changes = split(after).changes(&split(before.as_deref()), home_address);
-        self.cache.split = self.cache.split.saturating_sub(usize::from(had));
-        self.cache.split = self.cache.split.saturating_add(usize::from(has));
-        for change in changes.into_iter().filter(|_| is_bound) {
-            self.emit(pool, change);
+        let (before, after) = (split(before.as_deref()), split(after));
+        let count = |split: &Split| usize::from(!split.care_ofs.is_empty());
+        self.cache.split = self.cache.split.saturating_sub(count(&before));
+        self.cache.split = self.cache.split.saturating_add(count(&after));
+        if is_bound {
+            for change in after.changes(&before, home_address) {
+                self.emit(pool, change);
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use dhp_proto::anchor::{AnchorCommand, AnchorConfig, Limits, PoolConfig, PoolKind};
-use dhp_wire::codepoints::dmip_flag;
-use dhp_wire::mobility::{Lifetime, MobilityOption};
+use dhp_wire::codepoints::{Status, dmip_flag};
+use dhp_wire::mobility::{BuFlags, Lifetime, MobilityOption};
 use proptest::prelude::*;
 
 use crate::harness::{
@@ -33,6 +33,7 @@ enum Step {
         flags: u16,
         listed: Vec<(usize, u16, u16)>,
         coa: usize,
+        spread: Spread,
     },
     HomeUpdate {
         mn: usize,
@@ -41,11 +42,61 @@ enum Step {
         home: usize,
         coa: usize,
         at_home: bool,
+        spread: Spread,
     },
     Again(usize),
     Release(usize),
     Drain(bool),
     Wait(u64),
+}
+
+/// Care-of addresses by BID, picked by number, and flows with their priorities and sub-options.
+#[derive(Debug, Clone)]
+struct Spread {
+    bids: Vec<(u16, u8, Option<usize>)>,
+    flows: Vec<(u16, u16, &'static [u8])>,
+}
+
+fn spread() -> impl Strategy<Value = Spread> {
+    let bids = (1u16..4, 0u8..3, prop::option::weighted(0.8, 0..4usize));
+    // A selector for UDP, one for all, a reference to BID 1, and what cannot be read.
+    let sub_options: Vec<&[u8]> = vec![
+        &[],
+        &[3, 7, 2, 0, 0, 2, 0, 0, 17, 2, 2, 0, 1],
+        &[3, 6, 2, 0, 0, 0, 0, 0, 2, 4, 0, 2, 0, 3],
+        &[2, 2, 0, 1],
+        &[2, 9, 0],
+    ];
+    let flows = (1u16..4, 0u16..4, prop::sample::select(sub_options));
+    let few = (
+        prop::collection::vec(bids, 0..3),
+        prop::collection::vec(flows, 0..3),
+    );
+    few.prop_map(|(bids, flows)| Spread { bids, flows })
+}
+
+impl Spread {
+    fn options(&self, care_ofs: &[Ipv6Addr]) -> Vec<MobilityOption<'static>> {
+        let bids = self.bids.iter().map(|(bid, priority, care_of)| {
+            let care_of = care_of.map(|number| care_ofs[number].into());
+            MobilityOption::BindingIdentifier {
+                bid: *bid,
+                status: Status(0),
+                home_flag: false,
+                priority: *priority,
+                care_of,
+            }
+        });
+        let flows = self.flows.iter().map(|(fid, priority, sub_options)| {
+            MobilityOption::FlowIdentification {
+                fid: *fid,
+                priority: *priority,
+                status: 0,
+                sub_options,
+            }
+        });
+        bids.chain(flows).collect()
+    }
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -59,10 +110,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (mn.clone(), sequence.clone(), lifetime.clone(), any::<bool>(), 0u16..4, prop::option::of(home.clone()), coa.clone())
             .prop_map(|(mn, sequence, lifetime, dedicated, fid, wish, coa)| Step::Request { mn, sequence, lifetime, dedicated, fid, wish, coa }),
-        4 => (mn.clone(), sequence.clone(), lifetime.clone(), any::<u16>(), prop::collection::vec((home.clone(), 0u16..3, 0u16..30), 0..4), coa.clone())
-            .prop_map(|(mn, sequence, lifetime, flags, listed, coa)| Step::DhpUpdate { mn, sequence, lifetime, flags, listed, coa }),
-        4 => (mn, sequence, lifetime, home.clone(), coa, any::<bool>())
-            .prop_map(|(mn, sequence, lifetime, home, coa, at_home)| Step::HomeUpdate { mn, sequence, lifetime, home, coa, at_home }),
+        4 => (mn.clone(), sequence.clone(), lifetime.clone(), any::<u16>(), prop::collection::vec((home.clone(), 0u16..3, 0u16..30), 0..4), coa.clone(), spread())
+            .prop_map(|(mn, sequence, lifetime, flags, listed, coa, spread)| Step::DhpUpdate { mn, sequence, lifetime, flags, listed, coa, spread }),
+        4 => (mn, sequence, lifetime, home.clone(), coa, any::<bool>(), spread())
+            .prop_map(|(mn, sequence, lifetime, home, coa, at_home, spread)| Step::HomeUpdate { mn, sequence, lifetime, home, coa, at_home, spread }),
         2 => any::<usize>().prop_map(Step::Again),
         1 => home.prop_map(Step::Release),
         1 => any::<bool>().prop_map(Step::Drain),
@@ -157,6 +208,7 @@ impl Run {
                 flags,
                 listed,
                 coa,
+                spread,
             } => {
                 let mut update = Dmip::update(sequence, &[])
                     .lifetime(lifetime)
@@ -165,6 +217,8 @@ impl Run {
                 for (address, fid, lifetime) in listed {
                     update = update.option(dhoa(self.address(address), fid, lifetime));
                 }
+                let options = spread.options(&care_of);
+                let update = options.into_iter().fold(update, Dmip::option);
                 self.feed(update.by(&self.mns[mn].clone()));
             }
             Step::HomeUpdate {
@@ -174,11 +228,17 @@ impl Run {
                 home,
                 coa,
                 at_home,
+                spread,
             } => {
                 let update = Update::new(self.address(home), sequence)
                     .lifetime(lifetime)
                     .from(care_of[coa]);
                 let update = if at_home { update.at_home() } else { update };
+                let options = spread.options(&care_of);
+                let mut update = options.into_iter().fold(update, Update::option);
+                if sequence % 2 == 1 {
+                    update.flags = update.flags | BuFlags::OVERWRITE;
+                }
                 self.feed(update.by(&self.mns[mn].clone()));
             }
             Step::Again(number) => {
@@ -199,7 +259,12 @@ impl Run {
     fn check(&self) {
         for binding in self.world.anchor.bindings(self.world.now) {
             assert!(binding.remaining > Lifetime::ZERO);
-            assert_ne!(binding.care_of, OWN_DHOA, "no loops");
+            let further = binding.care_ofs.iter().map(|care_of| care_of.address);
+            let care_ofs: Vec<_> = further.chain([binding.care_of]).collect();
+            assert!(!care_ofs.contains(&OWN_DHOA), "no loops");
+            assert!(binding.care_ofs.is_sorted_by(|a, b| a.bid < b.bid));
+            let flows = binding.flow_bindings;
+            assert!(flows.is_sorted_by(|a, b| a.priority < b.priority));
             let own = match binding.home_address {
                 HOME | OWN_DHOA => Some("mn1@example.net"),
                 HOME_2 => Some("mn2@example.net"),
