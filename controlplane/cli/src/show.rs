@@ -456,6 +456,34 @@ mod tests {
     }
 
     #[test]
+    fn a_correspondents_binding_says_whose_packets_go_there() {
+        let page = Bindings {
+            bindings: vec![Binding {
+                home_address: "2001:db8:77::1".parse().expect("an address"),
+                role: "correspondent".to_owned(),
+                kind: "foreign".to_owned(),
+                mobile_node: None,
+                correspondent: "2001:db8:c:1::80".parse().ok(),
+                care_of: CareOf {
+                    address: "2001:db8:a::5".parse().expect("an address"),
+                    next_hop: None,
+                    port: None,
+                    tunnel_mtu: 1476,
+                },
+                remaining_seconds: Some(59),
+                packets: 1,
+                octets: 2,
+                care_ofs: Vec::new(),
+                flows: Vec::new(),
+            }],
+            more: false,
+        };
+        let text = bindings(&page);
+        let row = "2001:db8:77::1  correspondent  foreign  -            2001:db8:c:1::80  2001:db8:a::5    by the kernel  -     1476         59s        1       2";
+        assert_eq!(text.lines().nth(1), Some(row));
+    }
+
+    #[test]
     fn a_port_is_one_line() {
         let text = ports(&[Port {
             name: "core0".to_owned(),
