@@ -33,6 +33,7 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.refresh_request = config.signalling.refresh_request;
     wanted.prefix_advertisements = config.signalling.prefix_advertisements;
     wanted.home_agent_preference = config.anchor.home_agent_preference;
+    wanted.cookies_above = config.signalling.cookies_above;
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
     wanted.coverage.clone_from(&config.coverage);

@@ -294,7 +294,7 @@ fn mobile_nodes() {
             "18:16 the home address 2001:db8:2::1 lies in no pool of kind \"home\" | an address of a home pool | add a \
              [[pool]] with `kind = \"home\"` that contains it, or take the home address away: it is for home agents only",
             "21:7 `spi = 255` is out of range | an integer from 256 to 4294967295",
-            "22:13 `algorithm = \"md5\"`: not an algorithm | \"hmac-sha256-128\" or \"hmac-sha1-96\"",
+            "22:13 `algorithm = \"md5\"`: not one of them | \"hmac-sha256-128\" or \"hmac-sha1-96\"",
             "23:12 `home-key`: character 1 is not a hexadecimal digit | the key in hexadecimal digits, 16 to 64 octets",
             "27:7 the key has 16 octets | 32 octets, the key size of hmac-sha256-128",
             "29:1 [[mobile-node]] has no key | one of home-key, home-key-file, key, key-file",

@@ -22,10 +22,12 @@ mod status;
 mod sysctl;
 mod tunnel;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use dhp_config::LoadError;
 
 use config::{Config, DEFAULT_SOCKET, LogFormat};
 
@@ -88,7 +90,12 @@ fn main() -> ExitCode {
     match execute(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dhp-mn: {error:#}");
+            match error.downcast_ref::<LoadError>() {
+                Some(LoadError::Invalid(error)) => {
+                    eprintln!("{}", error.render(std::io::stderr().is_terminal()));
+                }
+                _ => eprintln!("dhp-mn: {error:#}"),
+            }
             ExitCode::FAILURE
         }
     }

@@ -51,6 +51,11 @@ struct World {
 
 impl World {
     fn new(seed: u8, loss: u64, repeats: u64) -> Self {
+        Self::with(seed, loss, repeats, u32::MAX)
+    }
+
+    /// With anchors that ask for cookies when more than so many first messages come in a second.
+    fn with(seed: u8, loss: u64, repeats: u64, cookies_above: u32) -> Self {
         let now = Now {
             mono_ns: NANOS_PER_SECOND,
             ntp: 0xe5a1_b2c3 << 32,
@@ -90,6 +95,8 @@ impl World {
         dhp.pools = vec![PoolConfig::new(net("2001:db8:d:1::/64"), PoolKind::Dhoa)];
         dhp.coverage = vec![net("2001:db8:c::/48")];
         dhp.security_associations = vec![association(&DHP)];
+        ha.cookies_above = cookies_above;
+        dhp.cookies_above = cookies_above;
         let anchor = |config| Anchor::new(config, now, [seed; 32]).expect("a valid configuration");
         let config = MobileNodeConfig {
             mn_id: Some(MnId::nai("mn1@example.net")),
@@ -340,6 +347,30 @@ fn on_a_good_network_a_handoff_takes_one_round_trip() {
             .iter()
             .filter(|(_, event)| matches!(event, MnEvent::UpdateSent { .. }));
         assert_eq!(updates.count(), 2, "one to each anchor");
+    }
+}
+
+/// Profile 1, section 6.5.
+#[test]
+fn a_storm_costs_a_mobile_node_a_round_trip_for_its_first_messages_and_nothing_for_a_handoff() {
+    let mut world = World::with(1, 0, 0, 0);
+    world.use_both();
+    world.command(MnCommand::SetCareOf(care_of(0)));
+    let took = world.settle(NANOS_PER_SECOND);
+    assert!(took < 420 * MS, "{took} ns");
+    world.assert_agreement();
+    assert!(world.node.counters().cookies_echoed >= 2);
+    world.command(MnCommand::SetCareOf(care_of(1)));
+    assert!(world.settle(NANOS_PER_SECOND) < 90 * MS);
+    world.assert_agreement();
+    // Lost and repeated ones, too.
+    for seed in 0..8 {
+        let mut world = World::with(seed, 30, 20, 0);
+        world.use_both();
+        world.command(MnCommand::SetCareOf(care_of(0)));
+        world.settle(300 * NANOS_PER_SECOND);
+        world.pass(3 * NANOS_PER_SECOND);
+        world.assert_agreement();
     }
 }
 

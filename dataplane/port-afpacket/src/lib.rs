@@ -11,6 +11,7 @@ mod ethtool;
 mod filter;
 mod frame_sender;
 mod guard;
+mod heard;
 mod home_link_socket;
 mod interface;
 mod linux_port;

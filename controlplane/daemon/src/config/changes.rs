@@ -45,6 +45,7 @@ impl Config {
                     refresh_advice: _,
                     refresh_request: _,
                     prefix_advertisements: _,
+                    cookies_above: _,
                     peers: _,
                     allow_unauthenticated: _,
                     journal: _,
@@ -124,6 +125,10 @@ impl Config {
             (
                 "[signalling] prefix-advertisements or their intervals",
                 self.signalling.prefix_advertisements == new.signalling.prefix_advertisements,
+            ),
+            (
+                "[signalling] cookies-above",
+                self.signalling.cookies_above == new.signalling.cookies_above,
             ),
             (
                 "[signalling] allow-unauthenticated",

@@ -1,14 +1,12 @@
 //! How the parts of a configuration fit together
 
+use dhp_config::{Located, Problem, closest};
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use ipnet::Ipv6Net;
 
-use super::problem::Problem;
-use super::section::Located;
-use super::suggest::closest;
 use super::{
     Anchor, Api, Config, DirectoryEntry, Dpdk, Driver, Limits, Log, MobileNode, Places, Pool,
     PoolKind, Port, Rates, Signalling, Workers,

@@ -1,13 +1,12 @@
 //! Whether this machine can run a configuration
 
+use dhp_config::{Problem, closest};
 use std::net::Ipv6Addr;
 use std::path::Path;
 
 use ipnet::Ipv6Net;
 use nix::sys::socket::SockaddrStorage;
 
-use super::problem::Problem;
-use super::suggest::closest;
 use super::{Config, Driver, Places};
 
 /// What a machine has.

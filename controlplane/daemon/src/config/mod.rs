@@ -2,16 +2,12 @@
 
 mod changes;
 mod check;
-mod duration;
 mod host;
-mod key;
 mod mobile_nodes;
 mod ports;
-mod problem;
+mod prefix_advertisements;
 mod rates;
 mod read;
-mod section;
-mod suggest;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,15 +18,13 @@ use std::time::Duration;
 
 use dhp_engine::{ErrorRates, PuntRates};
 use dhp_proto::anchor::PrefixAdvertisements;
-use dhp_proto::auth::{Algorithm, Key};
+use dhp_proto::auth::Algorithm;
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
 pub use changes::Change;
+pub use dhp_config::{ConfigError, KeySource, LoadError, Problem, ProblemReport, Source, closest};
 pub use host::{HostFacts, kernel_forwards};
-pub use key::{KeyError, LONGEST_KEY, SHORTEST_KEY};
-pub use problem::{ConfigError, Problem, ProblemReport, Source};
-pub use suggest::closest;
 
 /// What this box is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,15 +196,6 @@ pub struct DirectoryEntry {
     pub preference: u8,
 }
 
-/// Where the key of a security association comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySource {
-    /// A home key, from which the key for this anchor is derived.
-    Home(Key),
-    /// The key itself.
-    Exact(Key),
-}
-
 /// `[[mobile-node]]`: a security association and what its owner may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MobileNode {
@@ -281,6 +266,8 @@ pub struct Signalling {
     pub refresh_request: Option<Duration>,
     /// Which Mobile Prefix Advertisements mobile nodes get, and when.
     pub prefix_advertisements: PrefixAdvertisements,
+    /// DHP Queries and DHoA Requests a second, above which each needs a cookie.
+    pub cookies_above: u32,
     /// Other anchors, asked once a minute whether they live.
     pub peers: Vec<Ipv6Addr>,
     /// Whether Binding Updates without authentication are accepted.
@@ -369,22 +356,6 @@ pub struct LoadedConfig {
     pub config: Config,
     source: Source,
     places: Places,
-}
-
-/// Why a configuration could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {cause}\n  give its place with --config FILE")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
-    },
-    /// What stands in it is not right.
-    #[error(transparent)]
-    Invalid(#[from] ConfigError),
 }
 
 impl Config {

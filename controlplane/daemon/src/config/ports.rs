@@ -2,21 +2,17 @@
 
 use std::convert::Infallible;
 
-use super::read::interface;
-use super::section::{Located, Section};
+use dhp_config::{Located, Section};
+
 use super::{Dpdk, Driver, Port};
 
 /// Read one port. `number` is the port's place in the file.
 pub(super) fn port(number: usize, section: Section<'_>) -> Option<Located<Port>> {
-    let is_dpdk = section.text("driver", "\"af-packet\" or \"dpdk\"", |text| match text {
-        "af-packet" => Ok(false),
-        "dpdk" => Ok(true),
-        _ => Err("no such driver"),
-    });
+    let is_dpdk = section.word("driver", &[("af-packet", false), ("dpdk", true)]);
     let port = match is_dpdk {
         Some(Located { value: true, .. }) => dpdk_port(number, &section),
         _ => {
-            let name = interface(&section, "interface");
+            let name = section.interface("interface");
             let name = section.require("interface", name, "\"eth0\"");
             name.map(|name| Located {
                 value: Port {
@@ -41,7 +37,7 @@ fn dpdk_port(number: usize, section: &Section<'_>) -> Option<Located<Port>> {
         },
     );
     let device = section.require("device", device, "\"0000:03:00.0\"");
-    let tap = interface(section, "tap");
+    let tap = section.interface("tap");
     let device = device?;
     Some(Located {
         value: Port {

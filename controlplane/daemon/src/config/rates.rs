@@ -1,9 +1,9 @@
 //! The section `[rates]`
 
+use dhp_config::Section;
 use dhp_engine::{ErrorRates, PuntRates};
 
 use super::Rates;
-use super::section::Section;
 
 /// Octets per second in a kbit/s.
 const OCTETS_PER_KBIT: u32 = 125;

@@ -1,58 +1,31 @@
 //! From the text of the file to a [`Config`]
 
-use std::convert::Infallible;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dhp_proto::anchor::{PrefixAdvertisements, PrefixDelivery};
+use dhp_config::{Located, Problem, Section, parse_duration};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
-use toml::de::DeTable;
 
 use super::check::{self, Draft};
 use super::mobile_nodes::mobile_node;
 use super::ports::{dpdk, port};
-use super::problem::Problem;
+use super::prefix_advertisements;
 use super::rates;
-use super::section::{Located, Problems, Section};
 use super::{
     Anchor, Api, Config, DirectoryEntry, Idle, Limits, Log, LogFormat, Places, Pool, PoolKind,
-    Roles, Signalling, Workers, duration,
+    Roles, Signalling, Workers,
 };
-
-const ADDRESS: &str = "an IPv6 address such as \"2001:db8:d::1\"";
-const PREFIX: &str = "an IPv6 prefix such as \"2001:db8:d:1::/64\"";
-const DURATION: &str = "a time such as \"240s\", \"10m\" or \"1h\"";
 
 /// Read everything, then check how it fits together; all problems of both at once.
 pub(super) fn read(path: &Path, text: &str) -> Result<(Config, Places), Vec<Problem>> {
-    let problems = Problems::default();
-    let (document, syntax_errors) = DeTable::parse_recoverable(text);
-    for error in &syntax_errors {
-        let span = error.span().unwrap_or(0..0);
-        let mut message = error.message().lines();
-        let what = message.next().unwrap_or("not TOML").to_owned();
-        problems.push(Problem::new(
-            span,
-            format!("not TOML: {what}"),
-            message.collect::<Vec<_>>().join(" "),
-        ));
-    }
-    if !syntax_errors.is_empty() {
-        // What could be recovered would be reported as missing or unknown.
-        return Err(problems.into_inner());
-    }
-    let root = Section::root(&document, &problems);
-    let draft = read_sections(&root, path.parent().unwrap_or(Path::new("")));
-    root.finish();
-    for problem in check::problems(&draft) {
-        problems.push(problem);
-    }
-    let found = problems.into_inner();
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let (draft, mut problems) = dhp_config::read(text, |root| read_sections(root, directory))?;
+    problems.extend(check::problems(&draft));
     match draft.into_config() {
-        Some(complete) if found.is_empty() => Ok(complete),
-        _ => Err(found),
+        Some(complete) if problems.is_empty() => Ok(complete),
+        _ => Err(problems),
     }
 }
 
@@ -105,49 +78,9 @@ fn read_sections(root: &Section<'_>, directory: &Path) -> Draft {
     }
 }
 
-pub(super) fn address(section: &Section<'_>, name: &'static str) -> Option<Located<Ipv6Addr>> {
-    section.text(name, ADDRESS, str::parse::<Ipv6Addr>)
-}
-
-/// A prefix whose host bits are zero: `2001:db8::1/64` is more likely a slip than meant.
-fn prefix(section: &Section<'_>, name: &'static str) -> Option<Located<Ipv6Net>> {
-    section.text(name, PREFIX, |text| {
-        let prefix: Ipv6Net = text.parse().map_err(|_| "not an IPv6 prefix".to_owned())?;
-        if prefix.trunc() == prefix {
-            Ok(prefix)
-        } else {
-            Err(format!(
-                "bits are set behind the prefix, which is {}",
-                prefix.trunc()
-            ))
-        }
-    })
-}
-
-fn string(section: &Section<'_>, name: &'static str, expected: &str) -> Option<Located<String>> {
-    section.text(name, expected, |text| Ok::<_, Infallible>(text.to_owned()))
-}
-
-/// Linux: an interface name has 1 to 15 octets, neither blanks nor `/`.
-pub(super) fn interface(section: &Section<'_>, name: &'static str) -> Option<Located<String>> {
-    section.text(
-        name,
-        "the name of a network interface, at most 15 characters",
-        |text| {
-            let forbidden =
-                |character: char| character == '/' || character == ':' || character.is_whitespace();
-            if text.is_empty() || text.len() > 15 || text.contains(forbidden) {
-                Err("no interface can have that name")
-            } else {
-                Ok(text.to_owned())
-            }
-        },
-    )
-}
-
 fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::ops::Range<usize>) {
     let span = section.span.clone();
-    let own = section.require("address", address(&section, "address"), "\"2001:db8:d::1\"");
+    let own = section.require("address", section.address("address"), "\"2001:db8:d::1\"");
     let names = section.texts(
         "roles",
         "\"dhp\", \"home-agent\" or \"locator\"",
@@ -165,7 +98,7 @@ fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::op
         home_agent: has("home-agent"),
         locator: has("locator"),
     };
-    let preference = octet(section.integer("preference", 0..=255), 100);
+    let preference = octet(&section, "preference", 100);
     let short = |number: Option<Located<u64>>, otherwise| {
         let number = number.and_then(|number| u16::try_from(number.value).ok());
         number.unwrap_or(otherwise)
@@ -188,7 +121,7 @@ fn anchor(section: Section<'_>) -> (Option<(Located<Ipv6Addr>, Anchor)>, std::op
 }
 
 fn host_interface(section: Section<'_>) -> Located<String> {
-    let name = interface(&section, "interface");
+    let name = section.interface("interface");
     section.finish();
     name.unwrap_or(Located {
         value: "dhp0".to_owned(),
@@ -207,11 +140,7 @@ fn workers(
     let cores = section.integers("cores", 0..=4095);
     let transit = section.boolean("transit").unwrap_or(true);
     let tcp_mss_clamp = section.boolean("tcp-mss-clamp").unwrap_or(false);
-    let idle = section.text("idle", "\"poll\" or \"sleep\"", |text| match text {
-        "poll" => Ok(Idle::Poll),
-        "sleep" => Ok(Idle::Sleep),
-        _ => Err("not one of them"),
-    });
+    let idle = section.word("idle", &[("poll", Idle::Poll), ("sleep", Idle::Sleep)]);
     let cores_span = cores.as_ref().map(|cores| cores.span.clone());
     let cores: Option<Vec<usize>> = cores.map(|cores| {
         let indices = cores
@@ -240,29 +169,24 @@ fn workers(
 
 /// A pool, and where its link stands.
 fn pool(section: Section<'_>) -> Option<(Located<Pool>, Option<std::ops::Range<usize>>)> {
-    let prefix = section.require(
-        "prefix",
-        prefix(&section, "prefix"),
-        "\"2001:db8:d:1::/64\"",
+    let prefix = section.require("prefix", section.prefix("prefix"), "\"2001:db8:d:1::/64\"");
+    let kind = section.word(
+        "kind",
+        &[("dhoa", PoolKind::Dhoa), ("home", PoolKind::Home)],
     );
-    let kind = section.text("kind", "\"dhoa\" or \"home\"", |text| match text {
-        "dhoa" => Ok(PoolKind::Dhoa),
-        "home" => Ok(PoolKind::Home),
-        _ => Err("not a kind of pool"),
-    });
     let kind = section.require("kind", kind, "\"dhoa\" or \"home\"");
-    let quarantine = section.text("quarantine", DURATION, duration::parse);
+    let quarantine = section.duration("quarantine");
     let lifetime = |key| {
         let expected = "a time such as \"30h\", or \"infinite\"";
         let read = section.text(key, expected, |text| match text {
             "infinite" => Ok(None),
-            _ => duration::parse(text).map(Some),
+            _ => parse_duration(text).map(Some),
         });
         read.and_then(|time| time.value)
     };
     let valid_lifetime = lifetime("valid-lifetime");
     let preferred_lifetime = lifetime("preferred-lifetime");
-    let link = interface(&section, "link");
+    let link = section.interface("link");
     section.finish();
     let prefix = prefix?;
     let place = link.as_ref().map(|link| link.span.clone());
@@ -281,27 +205,25 @@ fn pool(section: Section<'_>) -> Option<(Located<Pool>, Option<std::ops::Range<u
 }
 
 fn coverage(section: Section<'_>) -> Option<Located<Ipv6Net>> {
-    let prefix = section.require("prefix", prefix(&section, "prefix"), "\"2001:db8:c::/48\"");
+    let prefix = section.require("prefix", section.prefix("prefix"), "\"2001:db8:c::/48\"");
     section.finish();
     prefix
 }
 
 fn directory_entry(section: Section<'_>) -> Option<DirectoryEntry> {
-    let dhp = section.require("dhp", address(&section, "dhp"), "\"2001:db8:d::1\"");
-    let prefix = section.require("prefix", prefix(&section, "prefix"), "\"2001:db8:c::/48\"");
-    let preference = section.integer("preference", 0..=255);
+    let dhp = section.require("dhp", section.address("dhp"), "\"2001:db8:d::1\"");
+    let prefix = section.require("prefix", section.prefix("prefix"), "\"2001:db8:c::/48\"");
+    let preference = octet(&section, "preference", 100);
     section.finish();
     Some(DirectoryEntry {
         dhp: dhp?.value,
         prefix: prefix?.value,
-        preference: octet(preference, 100),
+        preference,
     })
 }
 
-fn octet(number: Option<Located<u64>>, otherwise: u8) -> u8 {
-    number
-        .and_then(|number| u8::try_from(number.value).ok())
-        .unwrap_or(otherwise)
+fn octet(section: &Section<'_>, key: &'static str, otherwise: u8) -> u8 {
+    section.octet(key).map_or(otherwise, |octet| octet.value)
 }
 
 fn limits(section: Section<'_>) -> Limits {
@@ -337,40 +259,32 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     let span = section.span.clone();
     let default = CodePoints::default();
     let code_points = CodePoints {
-        mh_type: octet(section.integer("mh-type", 0..=255), default.mh_type),
-        option: octet(section.integer("option-type", 0..=255), default.option),
+        mh_type: octet(&section, "mh-type", default.mh_type),
+        option: octet(&section, "option-type", default.option),
     };
-    let longest = section.text("max-lifetime", DURATION, |text| {
-        let time = duration::parse(text)?;
-        // RFC 6275 §6.1.7: units of 4 seconds in 16 bits.
-        if (Duration::from_secs(4)..=Duration::from_secs(4 * 0xfffe)).contains(&time) {
-            Ok(time)
-        } else {
-            Err("4s to 262136s are possible")
-        }
-    });
+    let longest = section.lifetime("max-lifetime");
     let time_or_off = |key| {
         let read = section.text(
             key,
             "a time such as \"30s\", or \"off\"",
             |text| match text {
                 "off" => Ok(None),
-                _ => duration::parse(text).map(Some),
+                _ => parse_duration(text).map(Some),
             },
         );
         read.and_then(|time| time.value)
     };
     let refresh_advice = time_or_off("refresh-advice");
     let refresh_request = time_or_off("refresh-request");
-    let prefix_advertisements = prefix_advertisements(&section);
+    let prefix_advertisements = prefix_advertisements::read(&section);
+    let cookies_above = section.integer("cookies-above", 0..=u64::from(u32::MAX));
     let peers = section.texts(
         "peers",
         "IPv6 addresses such as \"2001:db8:e::1\"",
         str::parse,
     );
     let allow_unauthenticated = section.boolean("allow-unauthenticated").unwrap_or(false);
-    let journal = string(
-        &section,
+    let journal = section.path(
         "journal",
         "a path such as \"/var/lib/dhpd/numbers\", or \"off\"",
     );
@@ -380,6 +294,9 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
         refresh_advice,
         refresh_request,
         prefix_advertisements,
+        cookies_above: cookies_above
+            .and_then(|rate| u32::try_from(rate.value).ok())
+            .unwrap_or(10_000),
         peers: peers
             .unwrap_or_default()
             .into_iter()
@@ -387,43 +304,15 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
             .collect(),
         allow_unauthenticated,
         journal: journal
-            .filter(|path| path.value != "off")
-            .map(|path| PathBuf::from(path.value)),
+            .filter(|path| path.value.as_os_str() != "off")
+            .map(|path| path.value),
         max_lifetime: longest.map_or(Duration::from_secs(600), |time| time.value),
     };
     Located { value, span }
 }
 
-/// RFC 6275 §13: "Home agents MUST allow the first three variables to be configured", of which the third belongs to whoever
-/// sends Router Advertisements.
-fn prefix_advertisements(section: &Section<'_>) -> PrefixAdvertisements {
-    let default = PrefixAdvertisements::default();
-    let delivery = section.text(
-        "prefix-advertisements",
-        "\"on\", \"solicited\" or \"off\"",
-        |text| match text {
-            "on" => Ok(PrefixDelivery::On),
-            "solicited" => Ok(PrefixDelivery::Solicited),
-            "off" => Ok(PrefixDelivery::Off),
-            _ => Err("not one of them"),
-        },
-    );
-    let interval = |key, otherwise| {
-        let read = section.text(key, DURATION, |text| match duration::parse(text)? {
-            time if time < Duration::from_secs(1) => Err("1s is the least"),
-            time => Ok(time),
-        });
-        read.map_or(otherwise, |time| time.value)
-    };
-    PrefixAdvertisements {
-        delivery: delivery.map_or(default.delivery, |delivery| delivery.value),
-        max_interval: interval("max-prefix-interval", default.max_interval),
-        min_interval: interval("min-prefix-interval", default.min_interval),
-    }
-}
-
 fn api(section: Section<'_>) -> Api {
-    let socket = string(&section, "socket", "a path such as \"/run/dhpd/dhpd.sock\"");
+    let socket = section.path("socket", "a path such as \"/run/dhpd/dhpd.sock\"");
     let metrics = section.text(
         "metrics",
         "an address and port such as \"127.0.0.1:9105\" or \"[::1]:9105\"",
@@ -434,10 +323,7 @@ fn api(section: Section<'_>) -> Api {
     );
     section.finish();
     Api {
-        socket: socket.map_or_else(
-            || PathBuf::from("/run/dhpd/dhpd.sock"),
-            |path| PathBuf::from(path.value),
-        ),
+        socket: socket.map_or_else(|| PathBuf::from("/run/dhpd/dhpd.sock"), |path| path.value),
         metrics: metrics.map_or(Some(SocketAddr::from(([127, 0, 0, 1], 9105))), |metrics| {
             metrics.value
         }),
@@ -454,11 +340,10 @@ fn log(section: Section<'_>) -> Log {
                 .map(|_| text.to_owned())
         },
     );
-    let format = section.text("format", "\"text\" or \"json\"", |text| match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("not a format"),
-    });
+    let format = section.word(
+        "format",
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+    );
     section.finish();
     Log {
         level: level.map_or_else(|| "info".to_owned(), |level| level.value),

@@ -85,6 +85,7 @@ impl Config {
                 },
                 "max-prefix-interval_seconds": self.signalling.prefix_advertisements.max_interval.as_secs(),
                 "min-prefix-interval_seconds": self.signalling.prefix_advertisements.min_interval.as_secs(),
+                "cookies-above": self.signalling.cookies_above,
                 "peers": self.signalling.peers,
                 "allow-unauthenticated": self.signalling.allow_unauthenticated,
                 "journal": self.signalling.journal,

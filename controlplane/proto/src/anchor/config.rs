@@ -200,6 +200,8 @@ pub struct AnchorConfig {
     pub refresh_advice: Option<Lifetime>,
     /// How long before a binding ends its mobile node is asked to refresh it (RFC 6275 §9.5.5); `None`: never.
     pub refresh_request: Option<Duration>,
+    /// DHP Queries and DHoA Requests a second; where more come, each needs a cookie (DMIPv6 profile 1, section 6.5).
+    pub cookies_above: u32,
     /// What flows can be promised.
     pub capacity: FlowCapacity,
     /// Other anchors whose life is watched.
@@ -250,6 +252,7 @@ impl AnchorConfig {
             prefix_advertisements: PrefixAdvertisements::default(),
             refresh_advice: None,
             refresh_request: None,
+            cookies_above: 10_000,
             capacity: FlowCapacity::default(),
             heartbeat: HeartbeatConfig::default(),
             limits: Limits::default(),

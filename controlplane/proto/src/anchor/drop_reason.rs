@@ -28,6 +28,8 @@ macro_rules! drop_reasons {
 }
 
 drop_reasons! {
+    /// So many first messages come that each needs a cookie, for which the sender was asked.
+    CookieRequired = "cookie_required",
     /// Not an IPv6 packet with a Mobility Header.
     NotMobility = "not_mobility",
     /// Addressed neither to the anchor nor to the anycast address of a covered prefix.

@@ -14,6 +14,7 @@ mod binding_cache;
 mod binding_update;
 mod config;
 mod config_check;
+mod cookie;
 mod correspondent;
 mod counters;
 mod departure;
@@ -76,6 +77,7 @@ use crate::random::Random;
 use crate::time::Now;
 use crate::timer_wheel::TimerWheel;
 use binding_cache::BindingCache;
+use cookie::Cookies;
 use correspondent::{CorrespondentCache, Nonces};
 use departure::Departures;
 use directory::Directory;
@@ -105,6 +107,7 @@ pub struct Anchor {
     /// The bindings of mobile nodes that this anchor is a correspondent of.
     correspondents: CorrespondentCache,
     nonces: Nonces,
+    cookies: Cookies,
     /// The other home agents of each home link.
     home_agents: HomeAgents,
     deliveries: PrefixDeliveries,
@@ -137,9 +140,11 @@ impl Anchor {
         // Independent of the other numbers that are made of the seed: tokens go to everybody.
         let mut random = Random::new(seed);
         let nonces = Nonces::new(random.next_block());
+        let cookies = Cookies::new(random.next_block());
         let mut anchor = Self {
             correspondents: CorrespondentCache::default(),
             nonces,
+            cookies,
             home_agents: HomeAgents::default(),
             deliveries: PrefixDeliveries::default(),
             departures: Departures::default(),

@@ -7,6 +7,7 @@ use ipnet::Ipv6Net;
 
 use super::Anchor;
 use super::config::DirectoryEntry;
+use super::cookie::Reachable;
 use super::counters::MessageKind;
 use super::directory::{information, sort_best_first};
 use super::drop_reason::SignallingDrop;
@@ -23,6 +24,7 @@ impl Anchor {
         &mut self,
         received: &Received<'_>,
         dmip: &Dmip<'_>,
+        reachable: Reachable,
     ) -> Result<(), SignallingDrop> {
         let anycast = received.destination != self.config.address;
         let options =
@@ -55,6 +57,8 @@ impl Anchor {
         };
         let proof = if security.is_some() {
             Proof::Mac
+        } else if reachable == Reachable::Proved {
+            Proof::Cookie
         } else {
             received.unproved()
         };

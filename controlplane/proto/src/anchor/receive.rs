@@ -117,11 +117,16 @@ impl Anchor {
                     return Err(SignallingDrop::HomeAddressOption);
                 }
                 match dmip.header.kind {
-                    DmipType::DhpQuery => self.dhp_query(received, &dmip),
+                    DmipType::DhpQuery => {
+                        let reachable = self.check_cookie(now, received, &dmip)?;
+                        self.dhp_query(received, &dmip, reachable)
+                    }
                     _ if anycast => Err(SignallingDrop::NotForUs),
-                    DmipType::DhoaRequest | DmipType::BindingUpdate => {
+                    DmipType::DhoaRequest => {
+                        self.check_cookie(now, received, &dmip)?;
                         self.request(now, received, &dmip)
                     }
+                    DmipType::BindingUpdate => self.request(now, received, &dmip),
                     // Section 4.1: "an answer type sent to a DHP: discard and count, never a Binding Error".
                     DmipType::DhpQueryReply
                     | DmipType::DhoaResponse

@@ -21,6 +21,8 @@ const AMPLIFICATION: usize = 3;
 pub(crate) enum Proof {
     /// The request's MAC has verified.
     Mac,
+    /// It carries a cookie that was sent there.
+    Cookie,
     /// Nothing: anyone may have sent these octets with any source.
     None { request_len: usize },
 }
@@ -29,7 +31,7 @@ impl Proof {
     /// Octets that an answer may have in all.
     pub(crate) fn longest_answer(self) -> usize {
         match self {
-            Self::Mac => usize::MAX,
+            Self::Mac | Self::Cookie => usize::MAX,
             Self::None { request_len } => request_len.saturating_mul(AMPLIFICATION),
         }
     }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod binding_update;
+mod cookies;
 mod dhoa_request;
 mod harness;
 mod home_registration;

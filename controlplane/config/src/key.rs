@@ -22,13 +22,13 @@ pub enum KeyError {
         digits: usize,
     },
     /// Shorter than the algorithm's strength asks.
-    #[error("{octets} octets are too few")]
+    #[error("too short: {octets} of at least {SHORTEST_KEY} octets")]
     TooShort {
         /// How many there are.
         octets: usize,
     },
     /// Longer than any key can sensibly be.
-    #[error("{octets} octets are too many")]
+    #[error("too long: {octets} of at most {LONGEST_KEY} octets")]
     TooLong {
         /// How many there are.
         octets: usize,

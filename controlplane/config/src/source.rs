@@ -1,77 +1,11 @@
-//! What is wrong with a configuration, and where
+//! The text of a configuration file, and problems shown in it
 
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use serde::Serialize;
 
-/// One thing that is wrong, at one place of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Octets of the file that it is about.
-    pub span: Range<usize>,
-    /// What is wrong, with the value.
-    pub message: String,
-    /// What was expected there.
-    pub expected: String,
-    /// Where the value clashes with another: that place, and what stands there.
-    pub related: Option<(Range<usize>, String)>,
-    /// How to mend it, where that is not obvious.
-    pub help: Option<String>,
-}
-
-impl Problem {
-    /// A problem with what was found and what was expected.
-    pub fn new(
-        span: Range<usize>,
-        message: impl Into<String>,
-        expected: impl Into<String>,
-    ) -> Self {
-        Self {
-            span,
-            message: message.into(),
-            expected: expected.into(),
-            related: None,
-            help: None,
-        }
-    }
-
-    /// Points also at the other place.
-    #[must_use]
-    pub fn related(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
-        self.related = Some((span, label.into()));
-        self
-    }
-
-    /// Adds a remedy.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
-
-/// A problem as data, for `dhpd check --json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ProblemReport {
-    /// The file.
-    pub file: PathBuf,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-    /// The text of the file that it is about, keys masked.
-    pub found: String,
-    /// What is wrong.
-    pub message: String,
-    /// What was expected.
-    pub expected: String,
-    /// How to mend it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub help: Option<String>,
-}
+use crate::problem::{Problem, ProblemReport};
 
 /// The keys of the file whose values are secret.
 const KEY_NAMES: [&str; 2] = ["key", "home-key"];
@@ -183,56 +117,3 @@ impl Source {
         start..end
     }
 }
-
-/// A configuration that cannot be used: everything that is wrong with it, in the order of the file.
-#[derive(Debug)]
-pub struct ConfigError {
-    source: Source,
-    problems: Vec<Problem>,
-}
-
-impl ConfigError {
-    /// The problems, put into the order of the file.
-    pub fn new(source: Source, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-        problems.dedup();
-        Self { source, problems }
-    }
-
-    /// What is wrong.
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
-    }
-
-    /// As data.
-    pub fn reports(&self) -> Vec<ProblemReport> {
-        self.problems
-            .iter()
-            .map(|problem| self.source.report(problem))
-            .collect()
-    }
-
-    /// For a terminal: with colour, where it has any.
-    pub fn render(&self, styled: bool) -> String {
-        let mut text = String::new();
-        for problem in &self.problems {
-            text.push_str(&self.source.render(problem, Level::ERROR, styled));
-            text.push_str("\n\n");
-        }
-        let count = self.problems.len();
-        let plural = if count == 1 { "" } else { "s" };
-        text.push_str(&format!(
-            "{}: {count} problem{plural} in the configuration",
-            self.source.path.display()
-        ));
-        text
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.render(false))
-    }
-}
-
-impl std::error::Error for ConfigError {}

@@ -1,0 +1,237 @@
+//! From the sections of the file to a [`Config`]
+
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+
+use dhp_config::{KeySource, Problem, Section};
+use dhp_proto::auth::Algorithm;
+use dhp_proto::mobile_node::{HomeConfig, KeyMaterial, MobileNodeConfig, Session};
+use dhp_proto::security_association::MnId;
+use dhp_wire::codepoints::CodePoints;
+use tracing::level_filters::LevelFilter;
+
+use super::{Config, DEFAULT_SOCKET, FlowPolicy, LogFormat, Treatment};
+
+/// 10 minutes, in units of 4 seconds.
+const DEFAULT_LIFETIME: u16 = 150;
+
+/// Everything is looked at before anything is given up, so that all problems are reported at once.
+pub(super) fn read(root: &Section<'_>, directory: &Path) -> Option<Config> {
+    let node = mobile_node(root.section("mobile-node"), directory);
+    let home = match root.has("home") {
+        true => home(root.section("home")).map(Some),
+        false => Some(None),
+    };
+    let locators: Vec<Ipv6Addr> = root
+        .sections("locator")
+        .into_iter()
+        .filter_map(locator)
+        .collect();
+    let flows = flows(root.sections("flow"), root.has("home"));
+    let code_points = code_points(root.section("signalling"));
+    let socket = socket(root.section("api"));
+    let (log_level, log_format) = log(root.section("log"));
+    let node = node?;
+    Some(Config {
+        engine: MobileNodeConfig {
+            mn_id: Some(MnId::nai(&node.id)),
+            spi: node.spi,
+            algorithm: node.algorithm,
+            key: node.key,
+            home: home?,
+            locators,
+            code_points,
+            lifetime: node.lifetime,
+        },
+        interfaces: node.interfaces,
+        tun: node.tun,
+        optimistic_dad: node.optimistic_dad,
+        path_mtu: node.path_mtu,
+        flows,
+        socket,
+        log_level,
+        log_format,
+    })
+}
+
+/// What `[mobile-node]` says.
+struct Node {
+    id: String,
+    spi: u32,
+    algorithm: Algorithm,
+    key: KeyMaterial,
+    interfaces: Vec<String>,
+    tun: String,
+    lifetime: u16,
+    optimistic_dad: bool,
+    path_mtu: u16,
+}
+
+fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
+    let association = section.association(directory);
+    let interfaces = interfaces(&section);
+    let tun = section.interface("tun");
+    let lifetime = section
+        .lifetime("lifetime")
+        .map_or(DEFAULT_LIFETIME, |time| {
+            // In units of 4 seconds; the section has refused what is longer.
+            u16::try_from(time.value.as_secs() / 4).unwrap_or(DEFAULT_LIFETIME)
+        });
+    let optimistic_dad = section.boolean("optimistic-dad").unwrap_or(true);
+    let path_mtu = section.integer("path-mtu", 1280..=65_535);
+    section.finish();
+    Some(Node {
+        id: association.id?,
+        spi: association.spi?.value,
+        algorithm: association.algorithm?,
+        key: match association.key? {
+            KeySource::Home(key) => KeyMaterial::Home(key),
+            KeySource::Exact(key) => KeyMaterial::Fixed(key),
+        },
+        interfaces: interfaces?,
+        tun: tun.map_or_else(|| "dhpmn0".to_owned(), |tun| tun.value),
+        lifetime,
+        optimistic_dad,
+        path_mtu: path_mtu
+            .and_then(|octets| u16::try_from(octets.value).ok())
+            .unwrap_or(u16::MAX),
+    })
+}
+
+/// Access interfaces, each once.
+fn interfaces(section: &Section<'_>) -> Option<Vec<String>> {
+    let found = section.interfaces("interfaces");
+    let mut names: Vec<String> = Vec::new();
+    for interface in section.require("interfaces", found, "[\"wlan0\"]")? {
+        if names.contains(&interface.value) {
+            section.problem(Problem::new(
+                interface.span,
+                format!("\"{}\" stands twice", interface.value),
+                "each interface once",
+            ));
+        } else {
+            names.push(interface.value);
+        }
+    }
+    if names.is_empty() {
+        section.problem(Problem::new(
+            section.span.clone(),
+            "`interfaces` names none",
+            "at least one access interface",
+        ));
+        return None;
+    }
+    Some(names)
+}
+
+fn home(section: Section<'_>) -> Option<HomeConfig> {
+    let agent = section.require("agent", section.node("agent"), "\"2001:db8:1::1\"");
+    let address = section.require("address", section.node("address"), "\"2001:db8:1:1::100\"");
+    section.finish();
+    Some(HomeConfig {
+        agent: agent?.value,
+        address: address?.value,
+    })
+}
+
+fn locator(section: Section<'_>) -> Option<Ipv6Addr> {
+    let address = section.require("address", section.node("address"), "\"2001:db8:1::1\"");
+    section.finish();
+    address.map(|address| address.value)
+}
+
+fn flows(sections: Vec<Section<'_>>, has_home: bool) -> Vec<FlowPolicy> {
+    let sessions = [
+        (
+            "session-lasting",
+            Treatment::Anchored(Session::SessionLasting),
+        ),
+        (
+            "graceful-replacement",
+            Treatment::Anchored(Session::GracefulReplacement),
+        ),
+        ("fixed", Treatment::Anchored(Session::Fixed)),
+        ("non-persistent", Treatment::NonPersistent),
+    ];
+    let mut policies: Vec<FlowPolicy> = Vec::new();
+    for section in sections {
+        let prefix = section.require("prefix", section.prefix("prefix"), "\"2001:db8:c:1::/64\"");
+        let session = section.require(
+            "session",
+            section.word("session", &sessions),
+            "\"session-lasting\"",
+        );
+        if let Some((prefix, session)) = prefix.zip(session) {
+            if session.value == Treatment::Anchored(Session::Fixed) && !has_home {
+                section.problem(Problem::new(
+                    session.span,
+                    "a fixed session needs a home agent",
+                    "a [home] section in this file",
+                ));
+            }
+            let mut before = policies.iter();
+            if let Some(wider) = before.find(|policy| policy.prefix.contains(&prefix.value)) {
+                section.problem(Problem::new(
+                    prefix.span,
+                    format!(
+                        "{} never matches: {} stands before it",
+                        prefix.value, wider.prefix
+                    ),
+                    "the narrower prefix first",
+                ));
+            }
+            policies.push(FlowPolicy {
+                prefix: prefix.value,
+                treatment: session.value,
+            });
+        }
+        section.finish();
+    }
+    policies
+}
+
+fn code_points(section: Section<'_>) -> CodePoints {
+    let default = CodePoints::default();
+    let mh_type = section.octet("mh-type");
+    let option = section.octet("option-type");
+    let code_points = CodePoints {
+        mh_type: mh_type
+            .as_ref()
+            .map_or(default.mh_type, |octet| octet.value),
+        option: option.as_ref().map_or(default.option, |octet| octet.value),
+    };
+    if code_points.collides() {
+        let span = mh_type.or(option).map(|octet| octet.span);
+        section.problem(Problem::new(
+            span.unwrap_or_else(|| section.span.clone()),
+            "a code point of the RFCs that this agent speaks",
+            "an MH type above 7 and an option type of no other option",
+        ));
+    }
+    section.finish();
+    code_points
+}
+
+fn socket(section: Section<'_>) -> PathBuf {
+    let socket = section.path("socket", "a path such as \"/run/dhp-mn/dhp-mn.sock\"");
+    section.finish();
+    socket.map_or_else(|| DEFAULT_SOCKET.into(), |path| path.value)
+}
+
+fn log(section: Section<'_>) -> (LevelFilter, LogFormat) {
+    let levels = [
+        ("error", LevelFilter::ERROR),
+        ("warn", LevelFilter::WARN),
+        ("info", LevelFilter::INFO),
+        ("debug", LevelFilter::DEBUG),
+        ("trace", LevelFilter::TRACE),
+    ];
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let level = section.word("level", &levels);
+    let format = section.word("format", &formats);
+    section.finish();
+    (
+        level.map_or(LevelFilter::INFO, |level| level.value),
+        format.map_or(LogFormat::Text, |format| format.value),
+    )
+}
