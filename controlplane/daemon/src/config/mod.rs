@@ -5,6 +5,7 @@ mod check;
 mod host;
 mod mobile_nodes;
 mod ports;
+mod prefix_advertisements;
 mod rates;
 mod read;
 mod summary;

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dhp_config::{Located, Problem, Section, parse_duration};
-use dhp_proto::anchor::{PrefixAdvertisements, PrefixDelivery};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
 use super::check::{self, Draft};
 use super::mobile_nodes::mobile_node;
 use super::ports::{dpdk, port};
+use super::prefix_advertisements;
 use super::rates;
 use super::{
     Anchor, Api, Config, DirectoryEntry, Idle, Limits, Log, LogFormat, Places, Pool, PoolKind,
@@ -307,8 +307,8 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     };
     let refresh_advice = time_or_off("refresh-advice");
     let refresh_request = time_or_off("refresh-request");
+    let prefix_advertisements = prefix_advertisements::read(&section);
     let cookies_above = section.integer("cookies-above", 0..=u64::from(u32::MAX));
-    let prefix_advertisements = prefix_advertisements(&section);
     let peers = section.texts(
         "peers",
         "IPv6 addresses such as \"2001:db8:e::1\"",
@@ -340,27 +340,6 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
         max_lifetime: longest.map_or(Duration::from_secs(600), |time| time.value),
     };
     Located { value, span }
-}
-
-/// RFC 6275 §13: "Home agents MUST allow the first three variables to be configured", of which the third belongs to whoever
-/// sends Router Advertisements.
-fn prefix_advertisements(section: &Section<'_>) -> PrefixAdvertisements {
-    let default = PrefixAdvertisements::default();
-    let deliveries = [
-        ("on", PrefixDelivery::On),
-        ("solicited", PrefixDelivery::Solicited),
-        ("off", PrefixDelivery::Off),
-    ];
-    let delivery = section.word("prefix-advertisements", &deliveries);
-    let interval = |key, otherwise| {
-        let read = section.duration_from(key, Duration::from_secs(1));
-        read.map_or(otherwise, |time| time.value)
-    };
-    PrefixAdvertisements {
-        delivery: delivery.map_or(default.delivery, |delivery| delivery.value),
-        max_interval: interval("max-prefix-interval", default.max_interval),
-        min_interval: interval("min-prefix-interval", default.min_interval),
-    }
 }
 
 fn api(section: Section<'_>) -> Api {
