@@ -5,6 +5,7 @@
 //! care-of address decides it, and when that route changes the tunnel follows.
 
 mod differences;
+mod handovers;
 mod interception;
 mod next_hops;
 mod optimized;
@@ -24,9 +25,10 @@ use dhp_segment::{Carried, Geometry, Segment, SegmentError, Tunnel, Writer};
 use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
+pub use handovers::Handover;
 use next_hops::NextHops;
+pub use optimized::OptimizedAddress;
 use optimized::OptimizedRoutes;
-pub use optimized::{Handover, OptimizedAddress};
 use path_mtu::PathMtus;
 use routes::Step;
 pub use steering::FurtherCareOf;

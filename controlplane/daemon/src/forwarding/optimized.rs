@@ -2,8 +2,7 @@
 //!
 //! They lead to care-of addresses as tunnels do, by the routes of the plan, and share nothing else with them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::mem;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::ops::RangeInclusive;
@@ -12,11 +11,11 @@ use dhp_proto::anchor::{RouteEnds, RouteOptimization};
 use dhp_segment::{Carried, OptimizedRoute, SegmentError};
 use ipnet::Ipv6Net;
 
+use super::handovers::Handovers;
 use super::path_mtu::PathMtus;
 use super::{
     Forwarding, ForwardingError, LEAST_MTU, PREVIOUS_CARE_OF_NS, RETARGETS_AT_ONCE, TunnelPath,
 };
-use crate::mirror::PlannedAction;
 
 /// Octets that a type 2 routing header takes from the path MTU (RFC 6275 §6.4.1).
 const TYPE_2_OVERHEAD: u16 = 24;
@@ -34,27 +33,16 @@ pub struct OptimizedAddress {
     carried_then: u64,
 }
 
-/// Whether the host kernel is to hand over to the workers what it sends to an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handover {
-    /// A home address that the box itself is a correspondent of.
-    pub address: Ipv6Addr,
-    /// Whether it is to.
-    pub wanted: bool,
-}
-
 /// All of them.
 #[derive(Default)]
 pub(super) struct OptimizedRoutes {
-    routes: BTreeMap<RouteEnds, OptimizedAddress>,
+    pub(super) routes: BTreeMap<RouteEnds, OptimizedAddress>,
     /// Those whose care-of addresses are in one prefix stand together.
     by_care_of: BTreeSet<(Ipv6Addr, RouteEnds)>,
     path_mtus: PathMtus,
     /// Those whose next hop or MTU may have changed.
     to_retarget: BTreeSet<RouteEnds>,
-    /// Home addresses whose packets the kernel hands over.
-    handed_over: BTreeSet<Ipv6Addr>,
-    handovers: VecDeque<Handover>,
+    pub(super) handovers: Handovers,
 }
 
 /// The routes to home addresses in a prefix, whoever the correspondents.
@@ -268,37 +256,6 @@ impl Forwarding {
             }
         }
         Ok(self.optimized.to_retarget.is_empty())
-    }
-
-    /// What the host kernel is to hand over, or no more, since the last call.
-    pub fn take_handovers(&mut self) -> impl Iterator<Item = Handover> + use<> {
-        mem::take(&mut self.optimized.handovers).into_iter()
-    }
-
-    /// The kernel's own packets to a home address go through the workers while the box itself is a correspondent of it. Not where
-    /// what the workers send there goes through the kernel: that would hand it back.
-    fn decide_handover(&mut self, address: Ipv6Addr) {
-        let ends = RouteEnds {
-            home_address: address,
-            correspondent: self.anchor,
-        };
-        let is_forwarded = || {
-            let route = self.routes.lookup(address)?;
-            match route.action {
-                PlannedAction::Via(key) => self.next_hops.known(key),
-                _ => None,
-            }
-        };
-        let wanted = self.optimized.routes.contains_key(&ends) && is_forwarded().is_some();
-        let changed = match wanted {
-            true => self.optimized.handed_over.insert(address),
-            false => self.optimized.handed_over.remove(&address),
-        };
-        if changed {
-            self.optimized
-                .handovers
-                .push_back(Handover { address, wanted });
-        }
     }
 }
 
