@@ -57,6 +57,17 @@ impl<B> Batch<B> {
         self.packets.iter_mut()
     }
 
+    /// Give each packet away, in order of arrival. Those that are given back stay.
+    #[inline]
+    pub fn give(&mut self, mut take: impl FnMut(B) -> Result<(), B>) {
+        for packet in std::mem::take(&mut self.packets) {
+            if let Err(packet) = take(packet) {
+                // There is room for all that were there.
+                let _ = self.push(packet);
+            }
+        }
+    }
+
     /// Take all packets out, in order of arrival.
     #[inline]
     pub fn drain(&mut self) -> impl Iterator<Item = B> {

@@ -1,13 +1,13 @@
 //! One worker: all packets of its ports, from receive to send, on one core
 
 use arrayvec::ArrayVec;
-use dhp_segment::{Counter, HomeCandidate, Landmarks, Reader};
+use dhp_segment::{Counter, HomePlace, Landmarks, Reader};
 use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
 use crate::exception::Exceptions;
-use crate::express::{self, Lane, Tally};
+use crate::express::{self, Lane, Progress, Progresses};
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -55,8 +55,7 @@ pub struct Worker<P: Port> {
     pub(crate) path: Path<P>,
     pub(crate) config: WorkerConfig,
     batch: Batch<P::Buf>,
-    lanes: ArrayVec<Lane, BATCH_SIZE>,
-    candidates: [Lane<HomeCandidate>; BATCH_SIZE],
+    progresses: Progresses,
     plans: ArrayVec<Plan, BATCH_SIZE>,
     lookup: Lookup,
     /// The bindings of one packet that was put together while the batch was worked on.
@@ -105,8 +104,6 @@ impl<P: Port> Worker<P> {
             reader,
             spare: None,
             last_hop: None,
-            express_hop: None,
-            tally: Tally::default(),
             trace: None,
             beginning: Beginning::new(),
             now_ns: 0,
@@ -118,8 +115,7 @@ impl<P: Port> Worker<P> {
             path,
             config,
             batch: Batch::new(),
-            lanes: ArrayVec::new(),
-            candidates: [Lane::Long; BATCH_SIZE],
+            progresses: [Progress::none(); BATCH_SIZE],
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
             late_lookup: Lookup::new(),
@@ -179,7 +175,6 @@ impl<P: Port> Worker<P> {
         }
         self.path.now_ns = now_ns;
         self.path.last_hop = None;
-        self.path.express_hop = None;
         self.path.trace = self.path.reader.trace_request();
         self.path.reader.renew(&mut self.landmarks);
         self.path.abandon_old_fragments();
@@ -213,8 +208,7 @@ impl<P: Port> Worker<P> {
         let Self {
             path,
             batch,
-            lanes,
-            candidates,
+            progresses,
             plans,
             lookup,
             late_lookup,
@@ -246,56 +240,53 @@ impl<P: Port> Worker<P> {
         // A traced packet is told of step by step.
         let express = ingress.link == Link::Ethernet && !is_host && path.trace.is_none();
         let mut octets = 0_u64;
-        lanes.clear();
         plans.clear();
         lookup.clear();
-        for frame in batch.iter_mut() {
-            octets = octets.saturating_add(frame.bytes().len() as u64);
-            let lane = match express {
-                true => express::sort(frame, landmarks, &path.reader),
-                false => Lane::Long,
+        let homes = path.reader.homes();
+        for (frame, progress) in batch.iter_mut().zip(progresses.iter_mut()) {
+            octets = octets.wrapping_add(frame.bytes().len() as u64);
+            (progress.lane, progress.place) = match express {
+                true => express::sort(frame, landmarks, &homes),
+                false => (Lane::Long, HomePlace::default()),
             };
-            // There are as many lanes and plans as packets at most, and room for a batch of each.
-            if lane == Lane::Long {
+            if progress.lane == Lane::Long {
+                // There are as many plans as packets at most, and room for a batch of them.
                 let _ = plans.try_push(classify_apart(frame, ingress, &path.reader, lookup));
             }
-            let _ = lanes.try_push(lane);
         }
         path.reader.count(Counter::RxPackets, received as u64);
         path.reader.count(Counter::RxBytes, octets);
         lookup.resolve(&path.reader);
-        for (lane, candidate) in lanes.iter().zip(candidates.iter_mut()) {
-            *candidate = lane.expect_binding(&path.reader);
-        }
         let origin = if is_host {
             Origin::Host
         } else {
             Origin::Port(number)
         };
-        let packets = batch.drain();
         let mut plans = plans.iter();
         match path.trace {
             None => {
-                for (packet, lane) in packets.zip(candidates.iter()) {
-                    let back = match lane {
-                        Lane::Enter(candidate) => path.enter_express(packet, *candidate),
-                        Lane::Leave(candidate) => path.leave_express(packet, *candidate),
-                        Lane::Long => {
-                            if let Some(plan) = plans.next() {
-                                work_apart(path, packet, plan, lookup, late_lookup, origin);
-                            }
-                            Ok(())
-                        }
-                    };
-                    if let Err(packet) = back {
+                for progress in progresses.iter_mut().take(received) {
+                    progress.candidate = homes.expect_binding(progress.place);
+                }
+                let (only_port, tally) = express::rewrite(path, homes, batch, progresses);
+                path.count_express(tally);
+                if let Some(port) = only_port {
+                    path.send_batch(batch, port);
+                    return received;
+                }
+                for (packet, progress) in batch.drain().zip(progresses.iter()) {
+                    if let Some(port) = progress.egress.port() {
+                        path.send_frame(packet, port);
+                    } else if progress.lane != Lane::Long {
                         take_long_way(path, packet, ingress, late_lookup, origin);
+                    } else if let Some(plan) = plans.next() {
+                        work_apart(path, packet, plan, lookup, late_lookup, origin);
                     }
                 }
-                path.count_express();
             }
             Some(request) => {
                 let port = u16::try_from(number).ok();
-                for (packet, plan) in packets.zip(plans) {
+                for (packet, plan) in batch.drain().zip(plans) {
                     let watched = path.watch(&request, packet.bytes());
                     work_apart(path, packet, plan, lookup, late_lookup, origin);
                     path.tell(&request, watched, port);

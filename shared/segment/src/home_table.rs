@@ -16,7 +16,7 @@ use crate::group::{GROUP_SLOTS, Group};
 use crate::hash::Hash;
 use crate::layout::Region;
 use crate::slot::{SLOT_PAST_WORDS, Slot, State, StateWord};
-use crate::sync::{AtomicU64, Ordering, prefetch};
+use crate::sync::{AtomicU64, Ordering};
 use crate::template::Template;
 use crate::view::View;
 
@@ -54,7 +54,7 @@ pub struct PlainTunnel {
 /// A plain binding found, good until the worker's next quiescent point.
 #[derive(Clone, Copy)]
 pub struct PlainBinding<'a> {
-    slot: Slot<'a>,
+    pub(crate) slot: Slot<'a>,
     /// Its tunnel.
     pub tunnel: PlainTunnel,
 }
@@ -75,24 +75,35 @@ pub(crate) struct Place {
 }
 
 /// Where a home address will be looked for, see [`crate::Reader::expect_home`]: the group below, the tag above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HomePlace(u64);
 
 impl HomePlace {
     #[inline(always)]
-    fn group(self) -> u32 {
+    pub(crate) fn new(group: u32, tag: u8) -> Self {
+        Self(u64::from(group) | u64::from(tag) << 32)
+    }
+
+    #[inline(always)]
+    pub(crate) fn group(self) -> u32 {
         self.0 as u32
     }
 
     #[inline(always)]
-    fn tag(self) -> u8 {
+    pub(crate) fn tag(self) -> u8 {
         (self.0 >> 32) as u8
     }
 }
 
+/// The first slot of a group.
+#[inline(always)]
+pub(crate) fn first_slot(group: u32) -> u32 {
+    group.wrapping_mul(GROUP_SLOTS)
+}
+
 /// The slot where a home address most likely is: see [`crate::Reader::expect_binding`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HomeCandidate(u32);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HomeCandidate(pub(crate) u32);
 
 /// The home table of a view.
 #[derive(Clone, Copy)]
@@ -153,31 +164,6 @@ impl<'a> HomeTable<'a> {
         (state.is_occupied() && words.is(key)).then_some(HomeEntry { slot, state })
     }
 
-    /// Has the tags of a key's group come nearer.
-    #[inline(always)]
-    pub(crate) fn expect(self, key: AddressWords) -> HomePlace {
-        let place = self.place(key);
-        if let Some(group) = self.group(place.place) {
-            prefetch(&group.0[0]);
-        }
-        HomePlace(u64::from(place.place) | u64::from(place.tag) << 32)
-    }
-
-    /// Has the slot that a key's tag leads to come nearer.
-    #[inline(always)]
-    pub(crate) fn expect_slot(self, place: HomePlace) -> HomeCandidate {
-        let candidate = self
-            .group(place.group())
-            .and_then(|group| group.candidates(place.tag()).next());
-        // Where there is none, any slot does: it has another key.
-        let first = place.group().wrapping_mul(GROUP_SLOTS);
-        let slot = first.wrapping_add(candidate.unwrap_or(0));
-        if let Some(slot) = self.slot(slot) {
-            prefetch(&slot.0[0]);
-        }
-        HomeCandidate(slot)
-    }
-
     /// Looks up a key that is expected in a slot.
     #[inline(always)]
     pub(crate) fn find_at(
@@ -231,34 +217,9 @@ impl<'a> HomeTable<'a> {
         }
     }
 
-    /// Looks up a key that is expected in a slot, if that has its tunnel.
-    #[inline(always)]
-    pub(crate) fn find_plain(
-        self,
-        key: AddressWords,
-        HomeCandidate(index): HomeCandidate,
-    ) -> Option<PlainBinding<'a>> {
-        let expected = self.slot(index)?;
-        // Before the key: what was read of a slot that is vacant then says nothing.
-        let state = expected.state();
-        let (slot, state) = match expected.is(key) {
-            true => (expected, state),
-            false => self.find_plain_elsewhere(key)?,
-        };
-        let plain = state.plain()?;
-        Some(PlainBinding {
-            slot,
-            tunnel: PlainTunnel {
-                anchor: Anchors(self.0).get(plain.anchor)?,
-                care_of: slot.care_of(),
-                next_hop: plain.next_hop,
-                mtu: plain.mtu,
-            },
-        })
-    }
-
+    /// [`HomeTable::find_elsewhere`], with the slot.
     #[inline(never)]
-    fn find_plain_elsewhere(self, key: AddressWords) -> Option<(Slot<'a>, StateWord)> {
+    pub(crate) fn find_slot_elsewhere(self, key: AddressWords) -> Option<(Slot<'a>, StateWord)> {
         let entry = self.find_elsewhere(key)?;
         Some((self.slot(entry.slot)?, entry.state))
     }

@@ -37,6 +37,7 @@ mod hash;
 mod header;
 mod home_growth;
 mod home_table;
+mod homes;
 mod landmarks;
 mod layout;
 mod mapping;
@@ -71,6 +72,7 @@ pub use flow::{
 pub use flow_set::FlowSet;
 pub use geometry::Geometry;
 pub use home_table::{HomeCandidate, HomeEntry, HomePlace, PlainBinding, PlainTunnel};
+pub use homes::Homes;
 pub use landmarks::Landmarks;
 pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};

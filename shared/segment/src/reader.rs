@@ -5,7 +5,8 @@ use crate::care_of_filter::CareOfFilter;
 use crate::counters::{Counter, CounterSnapshot};
 use crate::drop_reason::DropReason;
 use crate::flow_set::FlowSet;
-use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainBinding};
+use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable};
+use crate::homes::Homes;
 use crate::landmarks::Landmarks;
 use crate::layout::WORKER_COUNTERS;
 use crate::meter::Meter;
@@ -69,19 +70,26 @@ impl Reader {
         self.worker
     }
 
+    /// The home table as it is now, for the lookups of a batch.
+    #[must_use]
+    #[inline(always)]
+    pub fn homes(&self) -> Homes<'_> {
+        Homes::new(&self.view)
+    }
+
     /// Begins to look up a home address: has what says where it is come nearer, for [`Reader::expect_binding`] a little later. So the
     /// cache misses of a batch overlap.
     #[must_use]
     #[inline(always)]
     pub fn expect_home(&self, home: AddressWords) -> HomePlace {
-        HomeTable(&self.view).expect(home)
+        self.homes().expect(home)
     }
 
     /// Goes on: has the binding itself come nearer, for [`Reader::find_home`] a little later.
     #[must_use]
     #[inline(always)]
     pub fn expect_binding(&self, place: HomePlace) -> HomeCandidate {
-        HomeTable(&self.view).expect_slot(place)
+        self.homes().expect_binding(place)
     }
 
     /// Looks up a home address that [`Reader::expect_binding`] has found a candidate for.
@@ -103,18 +111,6 @@ impl Reader {
     #[inline]
     pub fn tunnel(&self, entry: &HomeEntry) -> Option<Template> {
         HomeTable(&self.view).tunnel(entry)
-    }
-
-    /// Looks up a binding with nothing but a tunnel: no limits, no flow rules, and no handoff since the workers' last quiescent
-    /// points. `None`: it is not where it was expected, or there is more to it, as [`Reader::find_home`] and [`Reader::tunnel`] say.
-    #[must_use]
-    #[inline(always)]
-    pub fn find_plain(
-        &self,
-        home: AddressWords,
-        candidate: HomeCandidate,
-    ) -> Option<PlainBinding<'_>> {
-        HomeTable(&self.view).find_plain(home, candidate)
     }
 
     /// Counts a packet of so many octets that a binding has carried.
