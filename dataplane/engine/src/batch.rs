@@ -80,3 +80,27 @@ impl<B> Default for Batch<B> {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_back_stays_in_order() {
+        let mut batch = Batch::new();
+        for number in 0..BATCH_SIZE {
+            assert!(batch.push(number).is_ok());
+        }
+        let mut taken = Vec::new();
+        batch.give(|number| match number % 3 {
+            0 => Err(number),
+            _ => {
+                taken.push(number);
+                Ok(())
+            }
+        });
+        let expected = |kept: bool| (0..BATCH_SIZE).filter(move |number| (number % 3 == 0) == kept);
+        assert!(batch.iter().copied().eq(expected(true)));
+        assert!(taken.into_iter().eq(expected(false)));
+    }
+}

@@ -1,13 +1,13 @@
 //! One worker: all packets of its ports, from receive to send, on one core
 
 use arrayvec::ArrayVec;
-use dhp_segment::{Counter, HomePlace, Landmarks, Reader};
+use dhp_segment::{Counter, Landmarks, Reader};
 use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
 use crate::exception::Exceptions;
-use crate::express::{self, Lane, Progress, Progresses};
+use crate::express::{Express, Lane};
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -55,7 +55,7 @@ pub struct Worker<P: Port> {
     pub(crate) path: Path<P>,
     pub(crate) config: WorkerConfig,
     batch: Batch<P::Buf>,
-    progresses: Progresses,
+    express: Express,
     plans: ArrayVec<Plan, BATCH_SIZE>,
     lookup: Lookup,
     /// The bindings of one packet that was put together while the batch was worked on.
@@ -115,7 +115,7 @@ impl<P: Port> Worker<P> {
             path,
             config,
             batch: Batch::new(),
-            progresses: [Progress::none(); BATCH_SIZE],
+            express: Express::new(),
             plans: ArrayVec::new(),
             lookup: Lookup::new(),
             late_lookup: Lookup::new(),
@@ -208,7 +208,7 @@ impl<P: Port> Worker<P> {
         let Self {
             path,
             batch,
-            progresses,
+            express,
             plans,
             lookup,
             late_lookup,
@@ -238,25 +238,26 @@ impl<P: Port> Worker<P> {
             is_host,
         };
         // A traced packet is told of step by step.
-        let express = ingress.link == Link::Ethernet && !is_host && path.trace.is_none();
-        let mut octets = 0_u64;
-        plans.clear();
-        lookup.clear();
+        let is_express = ingress.link == Link::Ethernet && !is_host && path.trace.is_none();
+        let octets = batch.iter().map(|frame| frame.bytes().len() as u64).sum();
         let homes = path.reader.homes();
-        for (frame, progress) in batch.iter_mut().zip(progresses.iter_mut()) {
-            octets = octets.wrapping_add(frame.bytes().len() as u64);
-            (progress.lane, progress.place) = match express {
-                true => express::sort(frame, landmarks, &homes),
-                false => (Lane::Long, HomePlace::default()),
-            };
-            if progress.lane == Lane::Long {
-                // There are as many plans as packets at most, and room for a batch of them.
-                let _ = plans.try_push(classify_apart(frame, ingress, &path.reader, lookup));
+        match is_express {
+            true => express.sort(batch, landmarks, homes),
+            false => express.close(),
+        }
+        plans.clear();
+        if express.has_long() {
+            lookup.clear();
+            for (frame, progress) in batch.iter_mut().zip(express.progresses()) {
+                if progress.lane == Lane::Long {
+                    // There are as many plans as packets at most, and room for a batch of them.
+                    let _ = plans.try_push(classify(frame, ingress, &path.reader, lookup));
+                }
             }
+            lookup.resolve(&path.reader);
         }
         path.reader.count(Counter::RxPackets, received as u64);
         path.reader.count(Counter::RxBytes, octets);
-        lookup.resolve(&path.reader);
         let origin = if is_host {
             Origin::Host
         } else {
@@ -265,17 +266,15 @@ impl<P: Port> Worker<P> {
         let mut plans = plans.iter();
         match path.trace {
             None => {
-                for progress in progresses.iter_mut().take(received) {
-                    progress.candidate = homes.expect_binding(progress.place);
-                }
-                let (only_port, tally) = express::rewrite(path, homes, batch, progresses);
+                express.expect(received, homes);
+                let (only_port, tally) = express.rewrite(path, homes, batch);
                 path.count_express(tally);
                 if let Some(port) = only_port {
                     path.send_batch(batch, port);
                     return received;
                 }
-                for (packet, progress) in batch.drain().zip(progresses.iter()) {
-                    if let Some(port) = progress.egress.port() {
+                for (packet, progress) in batch.drain().zip(express.progresses()) {
+                    if let Some(port) = progress.port() {
                         path.send_frame(packet, port);
                     } else if progress.lane != Lane::Long {
                         take_long_way(path, packet, ingress, late_lookup, origin);
@@ -318,18 +317,7 @@ fn work<P: Port>(
     }
 }
 
-/// [`classify`], where the registers of the loop are not its own.
-#[inline(never)]
-fn classify_apart(
-    frame: &mut impl PacketBuf,
-    ingress: Ingress,
-    reader: &Reader,
-    lookup: &mut Lookup,
-) -> Plan {
-    classify(frame, ingress, reader, lookup)
-}
-
-/// [`work`], likewise.
+/// [`work`], where the registers of the loop are not its own.
 #[inline(never)]
 fn work_apart<P: Port>(
     path: &mut Path<P>,

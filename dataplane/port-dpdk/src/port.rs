@@ -34,16 +34,11 @@ pub struct DpdkPort {
 
 impl DpdkPort {
     pub(crate) fn new(device: Arc<DpdkDevice>, queue: u16, pool: Mempool) -> Self {
-        let (first, last) = Station::halves(device.info.mac);
         Self {
             info: device.info.clone(),
             port_id: device.port_id,
             queue,
-            station: Station {
-                first,
-                last,
-                any: device.filters,
-            },
+            station: Station::new(device.info.mac, device.filters),
             tx_queue: Vec::with_capacity(TX_QUEUE),
             tx_queue_bytes: 0,
             oversized: 0,
@@ -62,25 +57,41 @@ impl DpdkPort {
 /// Whose frames a port lets through: its own, and those to a group.
 #[derive(Clone, Copy, Debug)]
 struct Station {
-    first: u32,
-    last: u16,
+    /// The address in the high six octets of a word.
+    mac: u64,
     /// Everybody's.
     any: bool,
 }
 
 impl Station {
-    #[inline(always)]
-    const fn halves([a, b, c, d, e, f]: [u8; 6]) -> (u32, u16) {
-        (u32::from_ne_bytes([a, b, c, d]), u16::from_ne_bytes([e, f]))
+    const fn new([a, b, c, d, e, f]: [u8; 6], any: bool) -> Self {
+        Self {
+            mac: u64::from_le_bytes([0, 0, a, b, c, d, e, f]),
+            any,
+        }
     }
 
     #[inline(always)]
     fn hears(self, frame: &[u8]) -> bool {
         self.any
-            || frame.first_chunk::<6>().is_some_and(|to| {
-                let (first, last) = Self::halves(*to);
-                first == self.first && last == self.last || to[0] & 1 == 1
-            })
+            || match frame.first_chunk() {
+                Some(first) => self.is_meant(u64::from_le_bytes(*first)),
+                None => self.hears_stump(frame),
+            }
+    }
+
+    /// By the first octets of a frame, of which the last two do not count.
+    #[inline(always)]
+    const fn is_meant(self, first: u64) -> bool {
+        first << 16 == self.mac || first & 1 == 1
+    }
+
+    /// What is shorter than a link header, and so than a word.
+    #[cold]
+    fn hears_stump(self, frame: &[u8]) -> bool {
+        frame.first_chunk::<6>().is_some_and(|[a, b, c, d, e, f]| {
+            self.is_meant(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0]))
+        })
     }
 }
 

@@ -38,35 +38,6 @@ impl HomeEntry {
     }
 }
 
-/// The tunnel of a plain binding: neither to the anchor itself nor to the home address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlainTunnel {
-    /// Outer source: the anchor.
-    pub anchor: AddressWords,
-    /// Outer destination: the care-of address.
-    pub care_of: AddressWords,
-    /// Index of the next hop towards the care-of address.
-    pub next_hop: u32,
-    /// Largest inner packet in octets.
-    pub mtu: u16,
-}
-
-/// A plain binding found, good until the worker's next quiescent point.
-#[derive(Clone, Copy)]
-pub struct PlainBinding<'a> {
-    pub(crate) slot: Slot<'a>,
-    /// Its tunnel.
-    pub tunnel: PlainTunnel,
-}
-
-impl PlainBinding<'_> {
-    /// Counts a packet of so many octets that the binding has carried.
-    #[inline(always)]
-    pub fn carry(&self, octets: u64) {
-        self.slot.carry(octets);
-    }
-}
-
 /// The group of a key, and its tag there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -74,24 +45,18 @@ pub(crate) struct Place {
     pub(crate) tag: u8,
 }
 
-/// Where a home address will be looked for, see [`crate::Reader::expect_home`]: the group below, the tag above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HomePlace(u64);
+/// Where a home address will be looked for, see [`crate::Reader::expect_home`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HomePlace(pub(crate) Place);
 
 impl HomePlace {
-    #[inline(always)]
-    pub(crate) fn new(group: u32, tag: u8) -> Self {
-        Self(u64::from(group) | u64::from(tag) << 32)
-    }
-
-    #[inline(always)]
-    pub(crate) fn group(self) -> u32 {
-        self.0 as u32
-    }
-
-    #[inline(always)]
-    pub(crate) fn tag(self) -> u8 {
-        (self.0 >> 32) as u8
+    /// Of no address.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(Place {
+            place: u32::MAX,
+            tag: 0,
+        })
     }
 }
 
@@ -102,8 +67,16 @@ pub(crate) fn first_slot(group: u32) -> u32 {
 }
 
 /// The slot where a home address most likely is: see [`crate::Reader::expect_binding`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HomeCandidate(pub(crate) u32);
+
+impl HomeCandidate {
+    /// Of no address.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(u32::MAX)
+    }
+}
 
 /// The home table of a view.
 #[derive(Clone, Copy)]
@@ -217,10 +190,15 @@ impl<'a> HomeTable<'a> {
         }
     }
 
-    /// [`HomeTable::find_elsewhere`], with the slot.
+    /// [`HomeTable::find_elsewhere`], with the slot. The words of the key by themselves, so that a caller has them in registers.
+    #[cold]
     #[inline(never)]
-    pub(crate) fn find_slot_elsewhere(self, key: AddressWords) -> Option<(Slot<'a>, StateWord)> {
-        let entry = self.find_elsewhere(key)?;
+    pub(crate) fn find_slot_elsewhere(
+        self,
+        first: u64,
+        second: u64,
+    ) -> Option<(Slot<'a>, StateWord)> {
+        let entry = self.find_elsewhere(AddressWords([first, second]))?;
         Some((self.slot(entry.slot)?, entry.state))
     }
 

@@ -8,15 +8,13 @@ use crate::anchors::Anchors;
 use crate::extent::Parts;
 use crate::group::{GROUP_WORDS, Group};
 use crate::hash::{Hash, Seed};
-use crate::home_table::{
-    HomeCandidate, HomePlace, HomeTable, PlainBinding, PlainTunnel, first_slot,
-};
-use crate::slot::{SLOT_WORDS, Slot};
+use crate::home_table::{HomeCandidate, HomePlace, HomeTable, Place, first_slot};
+use crate::slot::{Plain, SLOT_WORDS, Slot};
 use crate::sync::{AtomicU64, prefetch};
 use crate::view::View;
 
-/// Groups that a key is looked for in before its slot is: those that a cache line or two have the tags of.
-const NEAR_GROUPS: usize = 6;
+/// Groups that a key is looked for in before its slot is: those that a few cache lines have the tags of.
+const NEAR_GROUPS: usize = 16;
 
 /// Looks up the plain bindings of a batch in three steps, each for the whole batch before the next, so that cache misses overlap. Good
 /// until the worker's next quiescent point.
@@ -50,46 +48,25 @@ impl<'a> Homes<'a> {
         if let Some(words) = self.groups.get(group as usize) {
             prefetch(&words[0]);
         }
-        HomePlace::new(group, hash.tag())
+        HomePlace(Place {
+            place: group,
+            tag: hash.tag(),
+        })
     }
 
     /// The second: has the slot come nearer that a tag leads to.
     #[must_use]
     #[inline(always)]
-    pub fn expect_binding(&self, place: HomePlace) -> HomeCandidate {
-        let slot = match self.groups.get(place.group() as usize) {
-            Some(words) => match Group(words).first_candidate(place.tag()) {
-                Some(slot) => first_slot(place.group()).wrapping_add(slot),
-                None => self.behind(place),
-            },
-            None => 0,
+    pub fn expect_binding(&self, HomePlace(Place { place, tag }): HomePlace) -> HomeCandidate {
+        let tags = self.groups.get(place as usize).map(Group);
+        let Some(slot) = tags.and_then(|tags| tags.first_candidate(tag)) else {
+            return behind(HomeTable(self.view), place, tag);
         };
+        let slot = first_slot(place).wrapping_add(slot);
         if let Some(slot) = self.slots.get(slot as usize) {
             prefetch(&slot[0]);
         }
         HomeCandidate(slot)
-    }
-
-    /// The slot of a key that does not stand in its group: of one in fifteen, in a full table. Where there is none, any slot does: it
-    /// has another key.
-    #[inline(never)]
-    fn behind(&self, place: HomePlace) -> u32 {
-        let table = HomeTable(self.view);
-        let mut group = place.group();
-        for _ in 0..NEAR_GROUPS {
-            let Some(mut candidates) = table.group(group).map(|it| it.candidates(place.tag()))
-            else {
-                break;
-            };
-            if let Some(slot) = candidates.next() {
-                return first_slot(group).wrapping_add(slot);
-            }
-            if !candidates.is_passed() {
-                break;
-            }
-            group = table.next(group);
-        }
-        first_slot(place.group())
     }
 
     /// The third: a binding with nothing but a tunnel, that is no limits, no flow rules, and no handoff since the workers' last quiescent
@@ -106,17 +83,84 @@ impl<'a> Homes<'a> {
         let state = expected.state();
         let (slot, state) = match expected.is(home) {
             true => (expected, state),
-            false => HomeTable(self.view).find_slot_elsewhere(home)?,
+            false => HomeTable(self.view).find_slot_elsewhere(home.0[0], home.0[1])?,
         };
-        let plain = state.plain()?;
         Some(PlainBinding {
+            view: self.view,
             slot,
-            tunnel: PlainTunnel {
-                anchor: Anchors(self.view).get(plain.anchor)?,
-                care_of: slot.care_of(),
-                next_hop: plain.next_hop,
-                mtu: plain.mtu,
-            },
+            plain: state.plain()?,
         })
     }
+}
+
+/// A plain binding found, good until the worker's next quiescent point. Its tunnel is neither to the anchor itself nor to the home
+/// address.
+#[derive(Clone, Copy)]
+pub struct PlainBinding<'a> {
+    view: &'a View,
+    slot: Slot<'a>,
+    plain: Plain,
+}
+
+impl PlainBinding<'_> {
+    /// Outer source: the anchor. `None` only where the segment has been overwritten.
+    #[must_use]
+    #[inline(always)]
+    pub fn anchor(&self) -> Option<AddressWords> {
+        Anchors(self.view).get(self.plain.anchor)
+    }
+
+    /// Outer destination: the care-of address.
+    #[must_use]
+    #[inline(always)]
+    pub fn care_of(&self) -> AddressWords {
+        self.slot.care_of()
+    }
+
+    /// Index of the next hop towards the care-of address.
+    #[must_use]
+    #[inline(always)]
+    pub fn next_hop(&self) -> u32 {
+        self.plain.next_hop
+    }
+
+    /// Largest inner packet in octets.
+    #[must_use]
+    #[inline(always)]
+    pub fn mtu(&self) -> u16 {
+        self.plain.mtu
+    }
+
+    /// Counts a packet of so many octets that the binding has carried.
+    #[inline(always)]
+    pub fn carry(&self, octets: u64) {
+        self.slot.carry(octets);
+    }
+}
+
+/// [`Homes::expect_binding`] of a key that does not stand in its group: of one in fifteen, in a full table.
+#[cold]
+#[inline(never)]
+fn behind(table: HomeTable<'_>, place: u32, tag: u8) -> HomeCandidate {
+    let mut group = place;
+    for _ in 0..NEAR_GROUPS {
+        let Some(words) = table.group(group) else {
+            break;
+        };
+        let mut candidates = words.candidates(tag);
+        if let Some(slot) = candidates.next() {
+            let slot = first_slot(group).wrapping_add(slot);
+            if let Some(Slot(words)) = table.slot(slot) {
+                prefetch(&words[0]);
+            }
+            return HomeCandidate(slot);
+        }
+        if !candidates.is_passed() {
+            break;
+        }
+        group = table.next(group);
+    }
+    // Where there is none, a slot of the group does: it has another key. One of another group may still have this key, from before it
+    // moved, with what is no longer so.
+    HomeCandidate(first_slot(place))
 }

@@ -43,6 +43,14 @@ impl Range {
         }
     }
 
+    /// Whether all of its addresses begin with the same octet, and not with one of those of special addresses: unspecified, loopback,
+    /// link-local and multicast.
+    fn is_ordinary(&self) -> bool {
+        let [mask, ..] = self.mask[0].to_ne_bytes();
+        let [first, ..] = self.value[0].to_ne_bytes();
+        mask == 0xff && !matches!(first, 0 | 0xfe | 0xff)
+    }
+
     #[inline(always)]
     fn has(&self, AddressWords(address): AddressWords) -> bool {
         (address[0] & self.mask[0] ^ self.value[0]) | (address[1] & self.mask[1] ^ self.value[1])
@@ -50,7 +58,7 @@ impl Range {
     }
 }
 
-/// Addresses that begin alike.
+/// Addresses whose first words have some bits in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Hull {
     value: u64,
@@ -58,6 +66,9 @@ struct Hull {
 }
 
 impl Hull {
+    /// Of all addresses.
+    const ALL: Self = Self { value: 0, mask: 0 };
+
     /// The least that has all of these in it.
     fn of(ranges: &[Range]) -> Self {
         let Some((first, others)) = ranges.split_first() else {
@@ -86,7 +97,7 @@ pub struct Landmarks {
     version: u64,
     anchors: [Range; MAX_ANCHORS],
     pools: [Range; MAX_POOLS],
-    /// What the first words of all pools have in common, of which nearly every address outside of them has something else.
+    /// Has all pools in it, and nearly no other address: its first word alone tells that it is in none.
     hull: Hull,
     /// There are no pools beside those.
     all_pools: bool,
@@ -95,24 +106,24 @@ pub struct Landmarks {
 impl Landmarks {
     /// A copy of nothing: no address is known.
     #[must_use]
-    pub fn none() -> Self {
+    pub const fn none() -> Self {
         Self {
             version: u64::MAX,
             anchors: [Range::NOTHING; MAX_ANCHORS],
             pools: [Range::NOTHING; MAX_POOLS],
-            hull: Hull::of(&[]),
+            hull: Hull::ALL,
             all_pools: false,
         }
     }
 
-    /// Whether the route of `address` is known to be [`RouteAction::Anchor`].
+    /// Whether the route of `address` is known to be [`RouteAction::Anchor`]. No special address's is.
     #[must_use]
     #[inline(always)]
     pub fn is_anchor(&self, address: AddressWords) -> bool {
         self.anchors.iter().any(|anchor| anchor.has(address))
     }
 
-    /// Whether `address` lies in a pool that is in the list.
+    /// Whether `address` lies in a pool that is in the list. No special address does.
     #[must_use]
     #[inline(always)]
     pub fn is_in_pool(&self, address: AddressWords) -> bool {
@@ -123,7 +134,7 @@ impl Landmarks {
     #[must_use]
     #[inline(always)]
     pub fn is_outside(&self, address: AddressWords) -> bool {
-        self.all_pools && !(self.hull.has(address) && self.is_in_pool(address))
+        !self.hull.has(address) || self.all_pools && !self.is_in_pool(address)
     }
 
     /// Copies the list of `view` again if it has changed. A list that is being changed is not copied until the next time.
@@ -156,14 +167,21 @@ impl Landmarks {
         };
         let Some(counts) = entry(0) else { return };
         let [anchors, pools] = counts.value.map(|count| count as usize);
-        copy.all_pools = counts.mask[0] == 1;
         for (index, anchor) in copy.anchors.iter_mut().take(anchors).enumerate() {
-            *anchor = entry(1 + index).unwrap_or(Range::NOTHING);
+            *anchor = entry(1 + index)
+                .filter(Range::is_ordinary)
+                .unwrap_or(Range::NOTHING);
         }
         for (index, pool) in copy.pools.iter_mut().take(pools).enumerate() {
             *pool = entry(1 + MAX_ANCHORS + index).unwrap_or(Range::NOTHING);
         }
-        copy.hull = Hull::of(copy.pools.get(..pools).unwrap_or(&copy.pools));
+        let listed = copy.pools.get(..pools).unwrap_or(&copy.pools);
+        // Of a pool that is not ordinary the route table has to be asked, whatever the address.
+        copy.all_pools = counts.mask[0] == 1 && listed.iter().all(Range::is_ordinary);
+        match copy.all_pools {
+            true => copy.hull = Hull::of(listed),
+            false => copy.pools = [Range::NOTHING; MAX_POOLS],
+        }
         // What was copied is a list only if it has the number still.
         fence(Ordering::Acquire);
         if version.load(Ordering::Relaxed) == current {

@@ -71,8 +71,8 @@ pub use flow::{
 };
 pub use flow_set::FlowSet;
 pub use geometry::Geometry;
-pub use home_table::{HomeCandidate, HomeEntry, HomePlace, PlainBinding, PlainTunnel};
-pub use homes::Homes;
+pub use home_table::{HomeCandidate, HomeEntry, HomePlace};
+pub use homes::{Homes, PlainBinding};
 pub use landmarks::Landmarks;
 pub use meter::Meter;
 pub use next_hop::{NextHop, NextHopState};
@@ -80,6 +80,7 @@ pub use reader::Reader;
 pub use ring::{InjectMeta, PuntKind, PuntMeta, RING_PACKET_BYTES, RingError};
 pub use role::Role;
 pub use route::{Route, RouteAction};
+pub use route_cache::Routes;
 pub use segment::Segment;
 pub use slot::Carried;
 pub use template::{CareOfTest, OUTER_HEADER_LEN, Template, TestedCareOf, Tunnel};

@@ -15,7 +15,7 @@ use crate::quiescence;
 use crate::ring::{InjectMeta, PuntMeta, Ring, RingError};
 use crate::role::Claim;
 use crate::route::RouteAction;
-use crate::route_cache::RouteCache;
+use crate::route_cache::{RouteCache, Routes};
 use crate::route_table;
 use crate::segment::read_counters;
 use crate::sync::Ordering;
@@ -146,7 +146,14 @@ impl Reader {
     #[must_use]
     #[inline]
     pub fn route(&self, destination: &[u8; 16]) -> RouteAction {
-        self.routes.lookup(&self.view, destination)
+        self.routes().lookup((*destination).into())
+    }
+
+    /// The routes as they are now, for the lookups of a batch.
+    #[must_use]
+    #[inline(always)]
+    pub fn routes(&self) -> Routes<'_> {
+        Routes::new(&self.view, &self.routes)
     }
 
     /// Brings a worker's copy of the landmarks up to date. Once per round.

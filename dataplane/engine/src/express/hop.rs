@@ -1,9 +1,10 @@
 //! The next hop of an express packet
 
-use dhp_segment::{NextHopState, OUTER_HEADER_LEN, Reader};
+use dhp_segment::{NextHopState, OUTER_HEADER_LEN};
 use dhp_wire::ethernet::{ETHERTYPE_IPV6, HEADER_LEN as ETHERNET_LEN};
 
 use super::header::put;
+use crate::path::Path;
 use crate::{Link, Port};
 
 /// What an express packet needs of its next hop: a neighbour that is known, on an Ethernet link.
@@ -20,11 +21,19 @@ pub(super) struct ExpressHop {
 }
 
 impl ExpressHop {
+    /// To nowhere.
+    const NONE: Self = Self {
+        link_front: 0,
+        link_back: 0,
+        port: 0,
+        mtu: 0,
+        tunnel_mtu: 0,
+    };
+
     /// `None`: the next hop needs asking.
-    #[inline(never)]
-    fn find<P: Port>(id: u32, reader: &Reader, ports: &[P]) -> Option<Self> {
-        let hop = reader.next_hop(id)?;
-        let link = ports.get(usize::from(hop.port))?.info().link;
+    fn find<P: Port>(id: u32, path: &Path<P>) -> Option<Self> {
+        let hop = path.reader.next_hop(id)?;
+        let link = path.ports.get(usize::from(hop.port))?.info().link;
         if hop.state != NextHopState::Resolved || link != Link::Ethernet {
             return None;
         }
@@ -48,24 +57,40 @@ impl ExpressHop {
 }
 
 /// The next hop asked for last in a batch: packets that come together often go on together.
-pub(super) struct LastHop(Option<(u32, ExpressHop)>);
+pub(super) struct LastHop<'a, P: Port> {
+    path: &'a Path<P>,
+    /// Its number; beyond all numbers: none yet.
+    id: u64,
+    hop: ExpressHop,
+}
 
-impl LastHop {
-    pub(super) const fn none() -> Self {
-        Self(None)
+impl<'a, P: Port> LastHop<'a, P> {
+    pub(super) const fn new(path: &'a Path<P>) -> Self {
+        Self {
+            path,
+            id: u64::MAX,
+            hop: ExpressHop::NONE,
+        }
     }
 
     /// The next hop `id`.
     #[inline(always)]
-    pub(super) fn get<P: Port>(
-        &mut self,
-        id: u32,
-        reader: &Reader,
-        ports: &[P],
-    ) -> Option<&ExpressHop> {
-        if !matches!(&self.0, Some((last, _)) if *last == id) {
-            self.0 = Some((id, ExpressHop::find(id, reader, ports)?));
+    pub(super) fn get(&mut self, id: u32) -> Option<&ExpressHop> {
+        if self.id != u64::from(id) && !self.renew(id) {
+            return None;
         }
-        self.0.as_ref().map(|(_, hop)| hop)
+        Some(&self.hop)
+    }
+
+    /// By a function of its own, so that this stays in memory and leaves the registers to the packets.
+    #[cold]
+    #[inline(never)]
+    fn renew(&mut self, id: u32) -> bool {
+        let Some(hop) = ExpressHop::find(id, self.path) else {
+            return false;
+        };
+        self.hop = hop;
+        self.id = id.into();
+        true
     }
 }

@@ -1,19 +1,58 @@
-//! Out of the tunnel of a plain binding
+//! Out of the tunnels of plain bindings
 
-use dhp_segment::{HomeCandidate, RouteAction};
+use dhp_segment::{HomeCandidate, Homes, RouteAction, Routes};
 use dhp_wire::codepoints::next_header;
 use dhp_wire::ethernet::HEADER_LEN as ETHERNET_LEN;
 use dhp_wire::ipv6::HEADER_LEN as IPV6_LEN;
 
 use super::header::{Header, put};
-use super::{BOTH_HEADERS, Express, HEADERS};
-use crate::{PacketBuf, Port};
+use super::hop::LastHop;
+use super::{BOTH_HEADERS, HEADERS, Lane, Outcome, Progress};
+use crate::path::Path;
+use crate::{Batch, PacketBuf, Port};
 
-impl<P: Port> Express<'_, P> {
-    /// Take a packet of [`Lane::Leave`](super::Lane::Leave) out of its tunnel if its mobile node has sent it, and say on which port it
-    /// leaves. `None`: it is as it was, and has to go the long way.
+/// Take the packets of [`Lane::Leave`] out of their tunnels.
+#[inline(never)]
+pub(super) fn leave<P: Port>(
+    path: &Path<P>,
+    homes: Homes<'_>,
+    batch: &mut Batch<P::Buf>,
+    progresses: &mut [Progress],
+) -> Outcome {
+    let mut outcome = Outcome::none();
+    let mut hop = LastHop::new(path);
+    let exit = Exit {
+        homes,
+        routes: path.reader.routes(),
+        tcp_mss_clamp: path.tcp_mss_clamp,
+    };
+    for (packet, progress) in batch.iter_mut().zip(progresses) {
+        if progress.lane == Lane::Leave {
+            let port = exit.leave(&mut hop, packet, progress.candidate);
+            progress.egress = port.into();
+            outcome.add(progress.egress);
+        }
+    }
+    outcome
+}
+
+/// What the packets of a batch have in common.
+struct Exit<'a> {
+    homes: Homes<'a>,
+    routes: Routes<'a>,
+    tcp_mss_clamp: bool,
+}
+
+impl Exit<'_> {
+    /// Take a packet out of its tunnel if its mobile node has sent it, and say on which port it leaves. `None`: it is as it was, and has
+    /// to go the long way.
     #[inline(always)]
-    pub(super) fn leave(&mut self, packet: &mut P::Buf, candidate: HomeCandidate) -> Option<u16> {
+    fn leave<P: Port>(
+        &self,
+        hop: &mut LastHop<'_, P>,
+        packet: &mut P::Buf,
+        candidate: HomeCandidate,
+    ) -> Option<u16> {
         let bytes = packet.bytes();
         let headers = bytes.first_chunk::<BOTH_HEADERS>()?;
         let outer = Header::<BOTH_HEADERS, ETHERNET_LEN>(headers);
@@ -21,29 +60,23 @@ impl<P: Port> Express<'_, P> {
         let len = bytes.len().saturating_sub(HEADERS);
         let binding = self.homes.find_plain(inner.source(), candidate)?;
         // The long way's reasons stand there: RFC 6275 §8.4 and §10.4.5.
-        let is_sender = binding.tunnel.care_of == outer.source();
+        let is_sender = binding.care_of() == outer.source();
         let is_clamped = self.tcp_mss_clamp && inner.next_header() != next_header::UDP;
         if !is_sender || !keeps_class(outer.ecn_in_place(), inner.ecn_in_place()) || is_clamped {
             return None;
         }
-        let RouteAction::Forward { next_hop } = self.reader.route(&inner.destination().octets())
-        else {
+        let RouteAction::Forward { next_hop } = self.routes.lookup(inner.destination()) else {
             return None;
         };
-        let hop = self.outwards.get(next_hop, self.reader, self.ports)?;
+        let hop = hop.get(next_hop)?;
         if len > usize::from(hop.mtu) {
             return None;
         }
         let hops_left = inner.hops_left();
-        if !packet.trim_front(IPV6_LEN) {
-            return None;
-        }
-        if let Some(front) = packet.bytes_mut().first_chunk_mut::<HEADERS>() {
-            hop.put_link(front);
-            put(front, ETHERNET_LEN + 7, [hops_left]);
-        }
+        let front = packet.trim_to_front::<HEADERS>(IPV6_LEN)?;
+        hop.put_link(front);
+        put(front, ETHERNET_LEN + 7, [hops_left]);
         binding.carry(len as u64);
-        self.tally.left += 1;
         Some(hop.port)
     }
 }

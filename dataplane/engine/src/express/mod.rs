@@ -6,8 +6,15 @@
 //! read where they stand in the frame, the link header stays on, one write makes the new headers, and what is counted is counted for
 //! the batch.
 //!
-//! A batch goes through in steps, so that the cache misses of each overlap: [`sort`](sort::sort) and the tags of its bindings, then the
-//! bindings themselves, then [`Express::rewrite`].
+//! A batch goes through in steps, each for all packets before the next, so that cache misses overlap:
+//!
+//! | step | does |
+//! |---|---|
+//! | `sort` | tells by the octets of a frame which way it goes, and asks for the tags of its binding |
+//! | `expect` | asks for the binding itself |
+//! | `enter`, `leave` | rewrite a frame, if the binding lets them |
+//!
+//! Each is a function of its own, with the registers for itself, and so that a profile tells what each of them costs.
 
 mod enter;
 mod header;
@@ -15,15 +22,12 @@ mod hop;
 mod leave;
 mod sort;
 
-use dhp_segment::{HomeCandidate, HomePlace, Homes, Reader};
+use dhp_segment::{HomeCandidate, HomePlace, Homes, Landmarks};
 use dhp_wire::ethernet::HEADER_LEN as ETHERNET_LEN;
 use dhp_wire::ipv6::HEADER_LEN as IPV6_LEN;
 
-pub(crate) use sort::sort;
-
 use crate::path::Path;
-use crate::{BATCH_SIZE, Batch, Port};
-use hop::LastHop;
+use crate::{BATCH_SIZE, Batch, PacketBuf, Port};
 
 /// Link header and outer IPv6 header.
 const HEADERS: usize = ETHERNET_LEN + IPV6_LEN;
@@ -34,36 +38,71 @@ const BOTH_HEADERS: usize = HEADERS + IPV6_LEN;
 
 /// The way of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Lane {
     /// By a [`Plan`](crate::plan::Plan).
-    Long,
+    Long = 1,
     /// Into a tunnel.
-    Enter,
+    Enter = 2,
     /// Out of a tunnel.
-    Leave,
+    Leave = 4,
+}
+
+/// The lanes that packets of a batch are in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lanes(u8);
+
+impl Lanes {
+    #[inline(always)]
+    fn add(&mut self, lane: Lane) {
+        self.0 |= lane as u8;
+    }
+
+    const fn has(self, lane: Lane) -> bool {
+        self.0 & lane as u8 != 0
+    }
 }
 
 /// How far a packet of a batch has come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
     pub(crate) lane: Lane,
-    /// Where its binding is looked for; on the long way, anywhere.
-    pub(crate) place: HomePlace,
-    pub(crate) candidate: HomeCandidate,
-    pub(crate) egress: Egress,
+    /// Where its binding is looked for. On the long way, what another batch has left here; so the following.
+    place: HomePlace,
+    candidate: HomeCandidate,
+    egress: Egress,
+}
+
+impl Progress {
+    const fn long() -> Self {
+        Self {
+            place: HomePlace::none(),
+            candidate: HomeCandidate::none(),
+            egress: Egress::LONG,
+            lane: Lane::Long,
+        }
+    }
+
+    /// Where it leaves; `None`: it goes the long way, or has to go it now.
+    #[inline(always)]
+    pub(crate) fn port(&self) -> Option<usize> {
+        match self.lane {
+            Lane::Long => None,
+            Lane::Enter | Lane::Leave => self.egress.port(),
+        }
+    }
 }
 
 /// The port on which an express packet leaves, or [`LONG`](Self::LONG).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Egress(u32);
+struct Egress(u32);
 
 impl Egress {
     /// It has to go the long way.
     const LONG: Self = Self(u32::MAX);
 
-    /// The port; `None`: by the long way.
     #[inline(always)]
-    pub(crate) fn port(self) -> Option<usize> {
+    fn port(self) -> Option<usize> {
         (self != Self::LONG).then_some(self.0 as usize)
     }
 }
@@ -75,67 +114,128 @@ impl From<Option<u16>> for Egress {
     }
 }
 
-/// How far the packets of a batch have come.
-pub(crate) type Progresses = [Progress; BATCH_SIZE];
+/// What has become of the express packets of a batch.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    /// The bits that the ports of all have, and those that any has: the same where all leave on one port.
+    all: u32,
+    any: u32,
+    /// Rewritten.
+    count: u64,
+}
 
-impl Progress {
-    pub(crate) fn none() -> Self {
+impl Outcome {
+    const fn none() -> Self {
         Self {
-            lane: Lane::Long,
-            place: HomePlace::default(),
-            candidate: HomeCandidate::default(),
-            egress: Egress::LONG,
+            all: u32::MAX,
+            any: 0,
+            count: 0,
         }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, egress: Egress) {
+        self.all &= egress.0;
+        self.any |= egress.0;
+        self.count += u64::from(egress != Egress::LONG);
     }
 }
 
-/// What a batch's express packets add to the counters of the worker.
-#[derive(Clone, Copy, Debug, Default)]
+/// What the express packets of a batch add to the counters of the worker.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
     pub(crate) entered: u64,
     pub(crate) left: u64,
 }
 
-/// What the express packets of one batch have in common.
-struct Express<'a, P> {
-    homes: Homes<'a>,
-    reader: &'a Reader,
-    ports: &'a [P],
-    tcp_mss_clamp: bool,
-    inwards: LastHop,
-    outwards: LastHop,
-    tally: Tally,
+/// The packets of a batch on their ways.
+#[derive(Debug)]
+pub(crate) struct Express {
+    progresses: [Progress; BATCH_SIZE],
+    lanes: Lanes,
 }
 
-/// Rewrite the express packets of a batch. `Some`: all of them are, and leave on that port.
-#[inline(always)]
-pub(crate) fn rewrite<P: Port>(
-    path: &Path<P>,
-    homes: Homes<'_>,
-    batch: &mut Batch<P::Buf>,
-    progresses: &mut Progresses,
-) -> (Option<usize>, Tally) {
-    let mut express = Express {
-        homes,
-        reader: &path.reader,
-        ports: &path.ports,
-        tcp_mss_clamp: path.tcp_mss_clamp,
-        inwards: LastHop::none(),
-        outwards: LastHop::none(),
-        tally: Tally::default(),
-    };
-    // The bits that all have, and those that any has: the same where all are alike.
-    let (mut all, mut any) = (u32::MAX, 0);
-    for (packet, progress) in batch.iter_mut().zip(progresses) {
-        let port = match progress.lane {
-            Lane::Long => None,
-            Lane::Enter => express.enter(packet, progress.candidate),
-            Lane::Leave => express.leave(packet, progress.candidate),
-        };
-        progress.egress = port.into();
-        all &= progress.egress.0;
-        any |= progress.egress.0;
+impl Express {
+    pub(crate) const fn new() -> Self {
+        Self {
+            progresses: [Progress::long(); BATCH_SIZE],
+            lanes: Lanes(0),
+        }
     }
-    let port = if all == any { Egress(all).port() } else { None };
-    (port, express.tally)
+
+    /// How far each packet has come, in their order.
+    #[inline]
+    pub(crate) fn progresses(&self) -> std::slice::Iter<'_, Progress> {
+        self.progresses.iter()
+    }
+
+    /// Whether packets go the long way.
+    #[inline]
+    pub(crate) fn has_long(&self) -> bool {
+        self.lanes.has(Lane::Long)
+    }
+
+    /// Have all packets go the long way.
+    pub(crate) fn close(&mut self) {
+        self.progresses = [Progress::long(); BATCH_SIZE];
+        self.lanes = Lanes::default();
+        self.lanes.add(Lane::Long);
+    }
+
+    /// The first step for the frames of a batch, as they were received on an Ethernet link.
+    #[inline(never)]
+    pub(crate) fn sort<B: PacketBuf>(
+        &mut self,
+        batch: &Batch<B>,
+        landmarks: &Landmarks,
+        homes: Homes<'_>,
+    ) {
+        let mut lanes = Lanes::default();
+        for (frame, progress) in batch.iter().zip(&mut self.progresses) {
+            progress.lane = match sort::sort(frame, landmarks, &homes) {
+                Some((lane, place)) => {
+                    progress.place = place;
+                    lane
+                }
+                None => Lane::Long,
+            };
+            lanes.add(progress.lane);
+        }
+        self.lanes = lanes;
+    }
+
+    /// The second, for so many packets.
+    #[inline(never)]
+    pub(crate) fn expect(&mut self, packets: usize, homes: Homes<'_>) {
+        for progress in self.progresses.get_mut(..packets).unwrap_or_default() {
+            progress.candidate = homes.expect_binding(progress.place);
+        }
+    }
+
+    /// The third. `Some`: all packets have been rewritten, and leave on that port.
+    #[inline]
+    pub(crate) fn rewrite<P: Port>(
+        &mut self,
+        path: &Path<P>,
+        homes: Homes<'_>,
+        batch: &mut Batch<P::Buf>,
+    ) -> (Option<usize>, Tally) {
+        let (mut entered, mut left) = (Outcome::none(), Outcome::none());
+        if self.lanes.has(Lane::Enter) {
+            entered = enter::enter(path, homes, batch, &mut self.progresses);
+        }
+        if self.lanes.has(Lane::Leave) {
+            left = leave::leave(path, homes, batch, &mut self.progresses);
+        }
+        let (all, any) = (entered.all & left.all, entered.any | left.any);
+        let port = match all == any && !self.lanes.has(Lane::Long) {
+            true => Egress(all).port(),
+            false => None,
+        };
+        let tally = Tally {
+            entered: entered.count,
+            left: left.count,
+        };
+        (port, tally)
+    }
 }

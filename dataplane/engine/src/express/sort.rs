@@ -12,22 +12,18 @@ use crate::classify::is_special_octet;
 /// The EtherType of IPv6 and its version behind it.
 const LINK_AND_VERSION: u64 = (ETHERTYPE_IPV6 as u64) << 4 | 6;
 
-/// Which way a frame goes, as it was received on an Ethernet link, and where its binding is looked for.
+/// Which way a frame goes, as it was received on an Ethernet link, and where its binding is looked for. `None`: the long way.
 #[inline(always)]
-pub(crate) fn sort(
+pub(super) fn sort(
     frame: &impl PacketBuf,
     landmarks: &Landmarks,
     homes: &Homes<'_>,
-) -> (Lane, HomePlace) {
-    match lane(frame.bytes(), landmarks) {
-        Some((lane, home)) => {
-            if lane == Lane::Enter {
-                frame.expect_prepend();
-            }
-            (lane, homes.expect(home))
-        }
-        None => (Lane::Long, HomePlace::default()),
+) -> Option<(Lane, HomePlace)> {
+    let (lane, home) = lane(frame.bytes(), landmarks)?;
+    if lane == Lane::Enter {
+        frame.expect_prepend();
     }
+    Some((lane, homes.expect(home)))
 }
 
 /// The lane of a frame and the home address whose binding it needs; `None`: the long one.
@@ -47,8 +43,9 @@ fn lane(frame: &[u8], landmarks: &Landmarks) -> Option<(Lane, AddressWords)> {
     if payload_len.checked_add(HEADERS) != Some(frame.len()) {
         return None;
     }
+    // A destination that is a landmark is no special address.
     let (source, destination) = (outer.source(), outer.destination());
-    if is_special(source) || is_special(destination) || !landmarks.is_outside(source) {
+    if is_special(source) || !landmarks.is_outside(source) {
         return None;
     }
     if outer.next_header() == next_header::IPV6 && landmarks.is_anchor(destination) {
