@@ -57,6 +57,17 @@ impl<B> Batch<B> {
         self.packets.iter_mut()
     }
 
+    /// Give each packet away, in order of arrival. Those that are given back stay.
+    #[inline]
+    pub fn give(&mut self, mut take: impl FnMut(B) -> Result<(), B>) {
+        for packet in std::mem::take(&mut self.packets) {
+            if let Err(packet) = take(packet) {
+                // There is room for all that were there.
+                let _ = self.push(packet);
+            }
+        }
+    }
+
     /// Take all packets out, in order of arrival.
     #[inline]
     pub fn drain(&mut self) -> impl Iterator<Item = B> {
@@ -67,5 +78,29 @@ impl<B> Batch<B> {
 impl<B> Default for Batch<B> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_back_stays_in_order() {
+        let mut batch = Batch::new();
+        for number in 0..BATCH_SIZE {
+            assert!(batch.push(number).is_ok());
+        }
+        let mut taken = Vec::new();
+        batch.give(|number| match number % 3 {
+            0 => Err(number),
+            _ => {
+                taken.push(number);
+                Ok(())
+            }
+        });
+        let expected = |kept: bool| (0..BATCH_SIZE).filter(move |number| (number % 3 == 0) == kept);
+        assert!(batch.iter().copied().eq(expected(true)));
+        assert!(taken.into_iter().eq(expected(false)));
     }
 }

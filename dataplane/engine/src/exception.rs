@@ -86,12 +86,27 @@ impl<P: Port> Path<P> {
     pub(crate) fn pass_on(&mut self, batch: &mut Batch<P::Buf>, port: usize) {
         let mut octets = 0_u64;
         let frames = batch.len() as u64;
-        for frame in batch.drain() {
+        for frame in batch.iter() {
             octets = octets.saturating_add(frame.bytes().len() as u64);
-            self.send_frame(frame, port);
         }
+        self.send_batch(batch, port);
         self.reader.count(Counter::RxPackets, frames);
         self.reader.count(Counter::RxBytes, octets);
+    }
+
+    /// Send frames that are complete, all on one port.
+    #[inline(always)]
+    pub(crate) fn send_batch(&mut self, batch: &mut Batch<P::Buf>, port: usize) {
+        let reason = match self.ports.get_mut(port) {
+            Some(egress) => {
+                egress.tx_batch(batch);
+                DropReason::TxFull
+            }
+            None => DropReason::HostUnavailable,
+        };
+        for frame in batch.drain() {
+            self.discard(frame, reason);
+        }
     }
 
     #[inline(always)]

@@ -6,10 +6,10 @@
 //! flows, and then the flows themselves ([`expect_flows`]). What a flow's rule says is read when its packet's turn comes.
 
 use arrayvec::ArrayVec;
-use dhp_segment::{FlowPlace, HomeCandidate, Reader};
+use dhp_segment::{FlowPlace, Reader};
 
 use crate::classify::{Ingress, classify};
-use crate::express::Lane;
+use crate::express::{Express, Lane};
 use crate::flow_rules::PacketFlow;
 use crate::lookup::Lookup;
 use crate::plan::Plan;
@@ -19,19 +19,22 @@ use crate::{BATCH_SIZE, Batch, PacketBuf};
 #[inline(never)]
 pub(crate) fn plan_flows<B: PacketBuf>(
     batch: &mut Batch<B>,
-    lanes: &mut [Lane<HomeCandidate>; BATCH_SIZE],
+    express: &mut Express,
     plans: &mut [Plan; BATCH_SIZE],
     ingress: Ingress,
     reader: &Reader,
     lookup: &mut Lookup,
 ) {
-    for ((frame, lane), plan) in batch.iter_mut().zip(lanes).zip(plans) {
-        if let Lane::Enter(candidate) = *lane
-            && reader.may_have_flows(candidate)
-        {
+    let mut is_any = false;
+    for ((frame, progress), plan) in batch.iter_mut().zip(express.progresses_mut()).zip(plans) {
+        if progress.lane == Lane::Enter && reader.may_have_flows(progress.candidate) {
             *plan = classify(frame, ingress, reader, lookup);
-            *lane = Lane::Long;
+            progress.lane = Lane::Long;
+            is_any = true;
         }
+    }
+    if is_any {
+        express.add_long();
     }
 }
 
@@ -39,16 +42,16 @@ pub(crate) fn plan_flows<B: PacketBuf>(
 #[inline(never)]
 pub(crate) fn expect_flows<B: PacketBuf>(
     batch: &Batch<B>,
-    lanes: &[Lane<HomeCandidate>; BATCH_SIZE],
+    express: &Express,
     plans: &[Plan; BATCH_SIZE],
     reader: &Reader,
     lookup: &Lookup,
 ) {
     let places: ArrayVec<FlowPlace, BATCH_SIZE> = batch
         .iter()
-        .zip(lanes)
+        .zip(express.progresses())
         .zip(plans)
-        .filter(|((_, lane), _)| **lane == Lane::Long)
+        .filter(|((_, progress), _)| progress.lane == Lane::Long)
         .filter_map(|((packet, _), plan)| expect(packet.bytes(), plan, reader, lookup))
         .take(BATCH_SIZE)
         .collect();

@@ -180,6 +180,20 @@ mod tests {
     }
 
     #[test]
+    fn the_front_after_a_move_is_whole_or_nothing_moves() {
+        let pool = FramePool::new(1, 64);
+        let mut frame = pool.alloc_copy(&[7; 60]).expect("a free frame");
+        let front = frame.prepend_front::<100>(40).expect("room");
+        assert_eq!(front[40..], [7; 60]);
+        assert!(frame.prepend_front::<101>(0).is_none());
+        assert!(frame.prepend_front::<0>(FRAME_HEADROOM).is_none());
+        assert!(frame.trim_to_front::<61>(40).is_none());
+        assert_eq!(frame.bytes().len(), 100);
+        assert_eq!(frame.trim_to_front::<60>(40), Some(&mut [7; 60]));
+        assert_eq!(frame.bytes().len(), 60);
+    }
+
+    #[test]
     fn dropped_frames_come_back() {
         let pool = FramePool::new(2, 64);
         let first = pool.alloc().expect("first");

@@ -30,6 +30,28 @@ pub trait PacketBuf {
     #[must_use]
     fn trim_front(&mut self, octets: usize) -> bool;
 
+    /// [`prepend`](Self::prepend), and the first `N` octets of the frame then. `None`: not enough headroom, or the frame would be
+    /// shorter; it is as it was.
+    #[inline]
+    #[must_use]
+    fn prepend_front<const N: usize>(&mut self, octets: usize) -> Option<&mut [u8; N]> {
+        if self.bytes().len().saturating_add(octets) < N || !self.prepend(octets) {
+            return None;
+        }
+        self.bytes_mut().first_chunk_mut()
+    }
+
+    /// [`trim_front`](Self::trim_front), and the first `N` octets of the frame then. `None`: the frame would be shorter; it is as it
+    /// was.
+    #[inline]
+    #[must_use]
+    fn trim_to_front<const N: usize>(&mut self, octets: usize) -> Option<&mut [u8; N]> {
+        if self.bytes().len() < N.saturating_add(octets) || !self.trim_front(octets) {
+            return None;
+        }
+        self.bytes_mut().first_chunk_mut()
+    }
+
     /// Make the frame `octets` long by moving its end. What stands in added octets is unspecified.
     /// `false`: more than [`capacity`](Self::capacity).
     #[must_use]

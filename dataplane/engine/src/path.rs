@@ -10,7 +10,7 @@ use dhp_wire::ethernet::{
 
 use crate::correspondent_hosts::CorrespondentHosts;
 use crate::exception::Exceptions;
-use crate::express::{ExpressHop, Tally};
+use crate::express::Tally;
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
 use crate::lookup::Lookup;
@@ -57,10 +57,6 @@ pub(crate) struct Path<P: Port> {
     pub(crate) spare: Option<P::Buf>,
     /// The next hop asked for last in this round: packets that come together often go on together.
     pub(crate) last_hop: Option<(u32, NextHop)>,
-    /// The same for express packets.
-    pub(crate) express_hop: Option<(u32, ExpressHop)>,
-    /// What the express packets of the batch are still to be counted as.
-    pub(crate) tally: Tally,
     /// Which packets of the current round are traced.
     pub(crate) trace: Option<TraceRequest>,
     /// Of the packet that is traced.
@@ -236,8 +232,7 @@ impl<P: Port> Path<P> {
 
     /// Count what the express packets of a batch have been.
     #[inline]
-    pub(crate) fn count_express(&mut self) {
-        let Tally { entered, left } = std::mem::take(&mut self.tally);
+    pub(crate) fn count_express(&self, Tally { entered, left }: Tally) {
         if entered != 0 {
             self.reader.count(Counter::Encapsulated, entered);
         }

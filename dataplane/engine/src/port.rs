@@ -88,6 +88,12 @@ pub trait Port {
     /// The frame itself, where the transmit queue is full.
     fn tx(&mut self, frame: Self::Buf) -> Result<(), Self::Buf>;
 
+    /// Queue the frames of a batch, in order, as by [`tx`](Self::tx). Those for which there is no room stay in it.
+    #[inline]
+    fn tx_batch(&mut self, batch: &mut Batch<Self::Buf>) {
+        batch.give(|frame| self.tx(frame));
+    }
+
     /// Send what is queued, once per round, and report on everything taken since the last report.
     fn flush(&mut self) -> FlushReport;
 

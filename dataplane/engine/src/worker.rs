@@ -1,14 +1,13 @@
 //! One worker: all packets of its ports, from receive to send, on one core
 
-use arrayvec::ArrayVec;
-use dhp_segment::{Counter, DropReason, HomeCandidate, Landmarks, Reader};
+use dhp_segment::{Counter, DropReason, Landmarks, Reader};
 use thiserror::Error;
 
 use crate::classify::{Ingress, classify, classify_reassembled};
 use crate::config::WorkerConfig;
 use crate::correspondent_hosts::CorrespondentHosts;
 use crate::exception::Exceptions;
-use crate::express::{self, Lane, Tally};
+use crate::express::{Express, Lane};
 use crate::flow_expect::{expect_flows, plan_flows};
 use crate::flow_memory::FlowMemory;
 use crate::icmp::ErrorLimits;
@@ -57,8 +56,7 @@ pub struct Worker<P: Port> {
     pub(crate) path: Path<P>,
     pub(crate) config: WorkerConfig,
     batch: Batch<P::Buf>,
-    lanes: ArrayVec<Lane, BATCH_SIZE>,
-    candidates: [Lane<HomeCandidate>; BATCH_SIZE],
+    express: Express,
     /// Of the packets that go the long way, each at the position of its packet.
     plans: [Plan; BATCH_SIZE],
     lookup: Lookup,
@@ -111,8 +109,6 @@ impl<P: Port> Worker<P> {
             reader,
             spare: None,
             last_hop: None,
-            express_hop: None,
-            tally: Tally::default(),
             trace: None,
             beginning: Beginning::new(),
             now_ns: 0,
@@ -124,8 +120,7 @@ impl<P: Port> Worker<P> {
             path,
             config,
             batch: Batch::new(),
-            lanes: ArrayVec::new(),
-            candidates: [Lane::Long; BATCH_SIZE],
+            express: Express::new(),
             plans: [Plan::Drop(DropReason::MalformedIpv6); BATCH_SIZE],
             lookup: Lookup::new(),
             late_lookup: Lookup::new(),
@@ -185,7 +180,6 @@ impl<P: Port> Worker<P> {
         }
         self.path.now_ns = now_ns;
         self.path.last_hop = None;
-        self.path.express_hop = None;
         self.path.trace = self.path.reader.trace_request();
         self.path.reader.renew(&mut self.landmarks);
         self.path.look_for_correspondents();
@@ -220,8 +214,7 @@ impl<P: Port> Worker<P> {
         let Self {
             path,
             batch,
-            lanes,
-            candidates,
+            express,
             plans,
             lookup,
             late_lookup,
@@ -251,60 +244,64 @@ impl<P: Port> Worker<P> {
             is_host,
         };
         // A traced packet is told of step by step.
-        let express = ingress.link == Link::Ethernet && !is_host && path.trace.is_none();
-        let mut octets = 0_u64;
-        lanes.clear();
+        let is_express = ingress.link == Link::Ethernet && !is_host && path.trace.is_none();
+        let octets = batch.iter().map(|frame| frame.bytes().len() as u64).sum();
+        let homes = path.reader.homes();
+        match is_express {
+            true => express.sort(batch, landmarks, homes),
+            false => express.close(),
+        }
         lookup.clear();
-        for (frame, plan) in batch.iter_mut().zip(plans.iter_mut()) {
-            octets = octets.saturating_add(frame.bytes().len() as u64);
-            let lane = match express {
-                true => express::sort(frame, landmarks, &path.reader),
-                false => Lane::Long,
-            };
-            if lane == Lane::Long {
-                *plan = classify_apart(frame, ingress, &path.reader, lookup);
+        if express.has_long() {
+            let long = batch
+                .iter_mut()
+                .zip(express.progresses())
+                .zip(plans.iter_mut());
+            for ((frame, progress), plan) in long {
+                if progress.lane == Lane::Long {
+                    *plan = classify(frame, ingress, &path.reader, lookup);
+                }
             }
-            // There are as many lanes as packets, and room for a batch of them.
-            let _ = lanes.try_push(lane);
+        }
+        express.expect(received, homes);
+        if path.reader.has_flow_sets() {
+            plan_flows(batch, express, plans, ingress, &path.reader, lookup);
+        }
+        if express.has_long() {
+            lookup.resolve(&path.reader);
+            if lookup.has_flows() {
+                expect_flows(batch, express, plans, &path.reader, lookup);
+            }
         }
         path.reader.count(Counter::RxPackets, received as u64);
         path.reader.count(Counter::RxBytes, octets);
-        for (lane, candidate) in lanes.iter().zip(candidates.iter_mut()) {
-            *candidate = lane.expect_binding(&path.reader);
-        }
-        if path.reader.has_flow_sets() {
-            plan_flows(batch, candidates, plans, ingress, &path.reader, lookup);
-        }
-        lookup.resolve(&path.reader);
-        if lookup.has_flows() {
-            expect_flows(batch, candidates, plans, &path.reader, lookup);
-        }
         let origin = if is_host {
             Origin::Host
         } else {
             Origin::Port(number)
         };
-        let packets = batch.drain().zip(plans.iter());
         match path.trace {
             None => {
-                for ((packet, plan), lane) in packets.zip(candidates.iter()) {
-                    let back = match lane {
-                        Lane::Enter(candidate) => path.enter_express(packet, *candidate),
-                        Lane::Leave(candidate) => path.leave_express(packet, *candidate),
-                        Lane::Long => {
-                            work_apart(path, packet, plan, lookup, late_lookup, origin);
-                            Ok(())
-                        }
-                    };
-                    if let Err(packet) = back {
+                let (only_port, tally) = express.rewrite(path, homes, batch);
+                path.count_express(tally);
+                if let Some(port) = only_port {
+                    path.send_batch(batch, port);
+                    return received;
+                }
+                let packets = batch.drain().zip(express.progresses());
+                for ((packet, progress), plan) in packets.zip(plans.iter()) {
+                    if let Some(port) = progress.port() {
+                        path.send_frame(packet, port);
+                    } else if progress.lane != Lane::Long {
                         take_long_way(path, packet, ingress, late_lookup, origin);
+                    } else {
+                        work_apart(path, packet, plan, lookup, late_lookup, origin);
                     }
                 }
-                path.count_express();
             }
             Some(request) => {
                 let port = u16::try_from(number).ok();
-                for (packet, plan) in packets {
+                for (packet, plan) in batch.drain().zip(plans.iter()) {
                     let watched = path.watch(&request, packet.bytes());
                     work_apart(path, packet, plan, lookup, late_lookup, origin);
                     path.tell(&request, watched, port);
@@ -336,18 +333,7 @@ fn work<P: Port>(
     }
 }
 
-/// [`classify`], where the registers of the loop are not its own.
-#[inline(never)]
-fn classify_apart(
-    frame: &mut impl PacketBuf,
-    ingress: Ingress,
-    reader: &Reader,
-    lookup: &mut Lookup,
-) -> Plan {
-    classify(frame, ingress, reader, lookup)
-}
-
-/// [`work`], likewise.
+/// [`work`], where the registers of the loop are not its own.
 #[inline(never)]
 fn work_apart<P: Port>(
     path: &mut Path<P>,

@@ -1,5 +1,6 @@
 //! DPDK's packet buffer as the engine's
 
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use dhp_engine::PacketBuf;
@@ -87,8 +88,12 @@ impl Mbuf {
     /// `mbuf` is an mbuf of nobody else's, and its first segment has a buffer of its own.
     #[inline]
     pub(crate) unsafe fn received(mbuf: *mut rte_mbuf) -> Option<Self> {
-        // SAFETY: as the caller says, but for the segments, which are looked at before anything else.
-        let frame = unsafe { Self::from_raw(mbuf) }?;
+        // SAFETY: as the caller says, but for the segments, which are looked at before anything else; an mbuf is nowhere at 0.
+        let frame = unsafe {
+            Self {
+                mbuf: NonNull::new_unchecked(mbuf),
+            }
+        };
         // SAFETY: an mbuf has that field.
         let segments = unsafe { frame.field::<u16>(dpdk_sys::DHP_MBUF_NB_SEGS).read() };
         if segments == 1 {
@@ -180,17 +185,12 @@ impl PacketBuf for Mbuf {
         let Ok(octets) = u16::try_from(octets) else {
             return false;
         };
-        // What is taken from the offset is added to a length that is at most the rest of 65,535.
-        match (
-            self.data_off().checked_sub(octets),
-            self.data_len().checked_add(octets),
-        ) {
-            (Some(data_off), Some(data_len)) => {
-                self.set_extent(data_off, data_len);
-                true
-            }
-            _ => false,
-        }
+        let Some(data_off) = self.data_off().checked_sub(octets) else {
+            return false;
+        };
+        // What is taken from the offset is added to the length: their sum stays what it was, within 16 bits by the invariant.
+        self.set_extent(data_off, self.data_len().wrapping_add(octets));
+        true
     }
 
     #[inline]
@@ -198,16 +198,34 @@ impl PacketBuf for Mbuf {
         let Ok(octets) = u16::try_from(octets) else {
             return false;
         };
-        match (
-            self.data_off().checked_add(octets),
-            self.data_len().checked_sub(octets),
-        ) {
-            (Some(data_off), Some(data_len)) => {
-                self.set_extent(data_off, data_len);
-                true
-            }
-            _ => false,
+        let Some(data_len) = self.data_len().checked_sub(octets) else {
+            return false;
+        };
+        // As above.
+        self.set_extent(self.data_off().wrapping_add(octets), data_len);
+        true
+    }
+
+    #[inline]
+    fn prepend_front<const N: usize>(&mut self, octets: usize) -> Option<&mut [u8; N]> {
+        // The pointer by itself: what is written through it could be the place where it was read, for all that a compiler knows.
+        let mut frame = ManuallyDrop::new(Self { mbuf: self.mbuf });
+        let len = usize::from(frame.data_len()).saturating_add(octets);
+        if len < N || !frame.prepend(octets) {
+            return None;
         }
+        // SAFETY: the frame has at least N octets, within the buffer, which is borrowed mutably as long as `self`.
+        Some(unsafe { NonNull::new_unchecked(frame.start()).cast().as_mut() })
+    }
+
+    #[inline]
+    fn trim_to_front<const N: usize>(&mut self, octets: usize) -> Option<&mut [u8; N]> {
+        let mut frame = ManuallyDrop::new(Self { mbuf: self.mbuf });
+        if usize::from(frame.data_len()) < N.saturating_add(octets) || !frame.trim_front(octets) {
+            return None;
+        }
+        // SAFETY: as above.
+        Some(unsafe { NonNull::new_unchecked(frame.start()).cast().as_mut() })
     }
 
     #[inline]

@@ -23,8 +23,7 @@ pub struct DpdkPort {
     info: PortInfo,
     port_id: u16,
     queue: u16,
-    /// The device gives only what is for this station.
-    filters: bool,
+    station: Station,
     tx_queue: Vec<Mbuf>,
     tx_queue_bytes: u64,
     oversized: u64,
@@ -39,7 +38,7 @@ impl DpdkPort {
             info: device.info.clone(),
             port_id: device.port_id,
             queue,
-            filters: device.filters,
+            station: Station::new(device.info.mac, device.filters),
             tx_queue: Vec::with_capacity(TX_QUEUE),
             tx_queue_bytes: 0,
             oversized: 0,
@@ -53,14 +52,46 @@ impl DpdkPort {
     pub fn device(&self) -> &Arc<DpdkDevice> {
         &self.device
     }
+}
 
-    /// Whether the frame is to this station, or to a group.
-    #[inline]
-    fn is_for_us(&self, frame: &Mbuf) -> bool {
-        frame
-            .bytes()
-            .first_chunk::<6>()
-            .is_some_and(|to| *to == self.info.mac || to[0] & 1 == 1)
+/// Whose frames a port lets through: its own, and those to a group.
+#[derive(Clone, Copy, Debug)]
+struct Station {
+    /// The address in the high six octets of a word.
+    mac: u64,
+    /// Everybody's.
+    any: bool,
+}
+
+impl Station {
+    const fn new([a, b, c, d, e, f]: [u8; 6], any: bool) -> Self {
+        Self {
+            mac: u64::from_le_bytes([0, 0, a, b, c, d, e, f]),
+            any,
+        }
+    }
+
+    #[inline(always)]
+    fn hears(self, frame: &[u8]) -> bool {
+        self.any
+            || match frame.first_chunk() {
+                Some(first) => self.is_meant(u64::from_le_bytes(*first)),
+                None => self.hears_stump(frame),
+            }
+    }
+
+    /// By the first octets of a frame, of which the last two do not count.
+    #[inline(always)]
+    const fn is_meant(self, first: u64) -> bool {
+        first << 16 == self.mac || first & 1 == 1
+    }
+
+    /// What is shorter than a link header, and so than a word.
+    #[cold]
+    fn hears_stump(self, frame: &[u8]) -> bool {
+        frame.first_chunk::<6>().is_some_and(|[a, b, c, d, e, f]| {
+            self.is_meant(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0]))
+        })
     }
 }
 
@@ -81,6 +112,7 @@ impl Port for DpdkPort {
     #[inline]
     fn rx_burst(&mut self, batch: &mut Batch<Mbuf>) -> usize {
         let before = batch.len();
+        let (station, mut octets) = (self.station, 0);
         let mut mbufs = [const { MaybeUninit::<*mut rte_mbuf>::uninit() }; BATCH_SIZE];
         // At most BATCH_SIZE, which is far from 2^16.
         let room = batch.room().min(BATCH_SIZE) as u16;
@@ -104,14 +136,15 @@ impl Port for DpdkPort {
                 self.oversized += 1;
                 continue;
             };
-            if self.filters || self.is_for_us(&frame) {
-                self.stats.rx_bytes += frame.bytes().len() as u64;
+            if station.hears(frame.bytes()) {
+                octets += frame.bytes().len() as u64;
                 // There is room for as many as were asked for.
                 let _ = batch.push(frame);
             }
         }
         let received = batch.len() - before;
         self.stats.rx_packets += received as u64;
+        self.stats.rx_bytes += octets;
         received
     }
 
@@ -129,6 +162,23 @@ impl Port for DpdkPort {
         self.tx_queue_bytes += frame.bytes().len() as u64;
         self.tx_queue.push(frame);
         Ok(())
+    }
+
+    #[inline]
+    fn tx_batch(&mut self, batch: &mut Batch<Mbuf>) {
+        let queued = self.tx_queue.len();
+        if batch.len() > TX_QUEUE.saturating_sub(queued) {
+            return batch.give(|frame| self.tx(frame));
+        }
+        let mut end = queued;
+        for frame in batch.drain() {
+            self.tx_queue_bytes += frame.bytes().len() as u64;
+            // SAFETY: the queue has had room for TX_QUEUE frames since it was made, and with these there are no more.
+            unsafe { self.tx_queue.as_mut_ptr().add(end).write(frame) };
+            end += 1;
+        }
+        // SAFETY: so many have been written.
+        unsafe { self.tx_queue.set_len(end) };
     }
 
     #[inline]

@@ -64,6 +64,14 @@ impl Port for DpdkWorkerPort {
     }
 
     #[inline]
+    fn tx_batch(&mut self, batch: &mut Batch<Mbuf>) {
+        match self {
+            Self::Device(port) => port.tx_batch(batch),
+            Self::Kernel(port) => port.tx_batch(batch),
+        }
+    }
+
+    #[inline]
     fn flush(&mut self) -> FlushReport {
         match self {
             Self::Device(port) => port.flush(),

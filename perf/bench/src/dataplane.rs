@@ -129,6 +129,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "without hugepages, which costs a worker more than the limit: sysctl -w vm.nr_hugepages=128"
         );
     }
+    if limit.is_some() && !conditions::is_compiled_for_this_processor() {
+        println!(
+            "the limit is compiled for this very processor, and this is not: RUSTFLAGS=\"-C target-cpu=native\""
+        );
+    }
     let testpmd = testpmd::is_installed().then_some(memory);
     if testpmd.is_none() {
         println!("no dpdk-testpmd is installed, so that none is measured");

@@ -58,14 +58,16 @@ impl Extent {
     /// The group of a key, in a table that began with `first` groups.
     #[inline(always)]
     pub(crate) fn place(self, hash: Hash, first: u32) -> u32 {
-        let (place, branch) = (hash.place(first), hash.branch());
-        let in_part = |part: u32| place.wrapping_add(first.wrapping_mul(part));
-        let place = in_part(branch & self.mask);
-        if place < self.groups {
-            place
-        } else {
-            // That group is not there yet.
-            in_part(branch & self.mask >> 1)
+        self.parts(first).place(hash)
+    }
+
+    /// What places of many keys have in common, in a table that began with `first` groups.
+    #[inline(always)]
+    pub(crate) fn parts(self, first: u32) -> Parts {
+        Parts {
+            extent: self,
+            first,
+            half: first.wrapping_mul(self.mask.wrapping_add(1) >> 1),
         }
     }
 
@@ -95,6 +97,33 @@ impl Extent {
     }
 }
 
+/// An extent in a table, as the places of many keys need it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    extent: Extent,
+    /// Groups of a part.
+    first: u32,
+    /// Groups of half the parts.
+    half: u32,
+}
+
+impl Parts {
+    /// The group of a key.
+    #[inline(always)]
+    pub(crate) fn place(self, hash: Hash) -> u32 {
+        let part = hash.branch() & self.extent.mask;
+        let place = hash
+            .place(self.first)
+            .wrapping_add(self.first.wrapping_mul(part));
+        if place < self.extent.groups {
+            place
+        } else {
+            // That group is not there yet, and so the part's highest bit does not count.
+            place.wrapping_sub(self.half)
+        }
+    }
+}
+
 impl Split {
     /// Whether a table with so many bindings needs this step.
     pub(crate) fn is_due(&self, bindings: u32) -> bool {
@@ -112,6 +141,7 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Seed;
 
     const FIRST: u32 = 17;
     const ALL: u32 = FIRST << 3;
@@ -124,7 +154,7 @@ mod tests {
     #[test]
     fn each_step_moves_keys_from_one_group_to_the_new_one_only() {
         let hashes: Vec<Hash> = (0..20_000)
-            .map(|low| Hash::new(&[1, 2], [3, low]))
+            .map(|low| Hash::new(&Seed::new([1, 2]), [3, low]))
             .collect();
         let steps = steps();
         assert_eq!(steps.len(), (ALL - FIRST) as usize);

@@ -105,6 +105,15 @@ impl Group<'_> {
         }
     }
 
+    /// The first slot whose tag matches.
+    #[inline(always)]
+    pub(crate) fn first_candidate(self, tag: u8) -> Option<u32> {
+        // A bit behind those of the slots, so that there always is one.
+        let found = u32::from(equal_octets(self.words(), tag)) | 1 << GROUP_SLOTS;
+        let slot = found.trailing_zeros();
+        (slot < GROUP_SLOTS).then_some(slot)
+    }
+
     /// Writes the tag of a slot; 0: it is free. Writer only.
     pub(crate) fn set_tag(self, slot: u32, tag: u8) {
         if let Some(word) = self.0.get(slot as usize / 8) {
@@ -147,7 +156,9 @@ mod tests {
             let mut found = group.candidates(slot as u8 + 1);
             assert!(found.is_passed());
             assert_eq!((found.next(), found.next()), (Some(slot), None));
+            assert_eq!(group.first_candidate(slot as u8 + 1), Some(slot));
         }
+        assert_eq!(group.first_candidate(0x77), None);
         group.set_tag(9, 1);
         assert_eq!(group.candidates(1).collect::<Vec<_>>(), [0, 9]);
         group.set_tag(0, 0);

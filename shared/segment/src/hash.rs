@@ -10,6 +10,24 @@ fn fold(a: u64, b: u64) -> u64 {
 /// Bits of a [`Hash::branch`].
 pub(crate) const BRANCH_BITS: u32 = 24;
 
+/// A secret seed, mixed with the constants of the hash once and not for each address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seed {
+    first: [u64; 2],
+    second: [u64; 2],
+}
+
+impl Seed {
+    /// Odd constants of high entropy (digits of pi), so that a seed of zero still hashes.
+    pub(crate) const fn new(secret: [u64; 2]) -> Self {
+        let [high, low] = secret;
+        Self {
+            first: [high ^ 0x2437_5a30_8d31_3198, low ^ 0xa409_3822_299f_31d1],
+            second: [high.rotate_left(32), low ^ 0x0824_efa9_8ec4_e6c9],
+        }
+    }
+}
+
 /// The hash of a key: three numbers that have nothing to do with each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hash(u64);
@@ -17,32 +35,26 @@ pub(crate) struct Hash(u64);
 impl Hash {
     /// Of the two words of an address, under a secret seed, so that nobody who can choose addresses can choose places.
     #[inline(always)]
-    pub(crate) fn new(seed: &[u64; 2], key: [u64; 2]) -> Self {
-        // Odd constants of high entropy (digits of pi), so that a seed of zero still hashes.
-        let once = fold(
-            key[0] ^ seed[0] ^ 0x2437_5a30_8d31_3198,
-            key[1] ^ seed[1] ^ 0xa409_3822_299f_31d1,
-        );
-        Self(fold(
-            once ^ seed[0].rotate_left(32),
-            seed[1] ^ 0x0824_efa9_8ec4_e6c9,
-        ))
+    pub(crate) fn new(seed: &Seed, key: [u64; 2]) -> Self {
+        let once = fold(key[0] ^ seed.first[0], key[1] ^ seed.first[1]);
+        Self(fold(once ^ seed.second[0], seed.second[1]))
     }
 
     /// Of two addresses.
     #[inline(always)]
-    pub(crate) fn of_pair(seed: &[u64; 2], first: [u64; 2], second: [u64; 2]) -> Self {
+    pub(crate) fn of_pair(seed: &Seed, first: [u64; 2], second: [u64; 2]) -> Self {
         let Self(first) = Self::new(seed, first);
-        Self::new(&[seed[0] ^ first, seed[1]], second)
+        let [high, low] = second;
+        Self::new(seed, [high ^ first, low])
     }
 
     /// Of the three words of a flow, likewise.
     #[inline(always)]
-    pub(crate) fn of_flow(seed: &[u64; 2], [high, low, numbers]: [u64; 3]) -> Self {
+    pub(crate) fn of_flow(seed: &Seed, [high, low, numbers]: [u64; 3]) -> Self {
         let Self(address) = Self::new(seed, [high, low]);
         Self(fold(
-            address ^ seed[0],
-            numbers ^ seed[1].rotate_left(32) ^ 0xbe54_66cf_34e9_0c6c,
+            address ^ seed.first[0],
+            numbers ^ seed.second[1].rotate_left(32) ^ 0xbe54_66cf_34e9_0c6c,
         ))
     }
 
@@ -61,7 +73,8 @@ impl Hash {
     /// What stands for the key at its place, never 0.
     #[inline(always)]
     pub(crate) fn tag(self) -> u8 {
-        ((self.0 >> 56) as u8).max(1)
+        let tag = (self.0 >> 56) as u8;
+        tag | u8::from(tag == 0)
     }
 }
 
@@ -76,7 +89,9 @@ mod tests {
             [0, 0],
             [1, 2],
             [0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210],
-        ] {
+        ]
+        .map(Seed::new)
+        {
             let mut load = vec![0_u32; places as usize];
             let mut tags = [0_u32; 256];
             for low in 0..8192 {
@@ -94,7 +109,7 @@ mod tests {
     #[test]
     fn flows_of_one_correspondent_spread_over_places_and_tags() {
         let places = 1024;
-        for seed in [[0, 0], [1, 2]] {
+        for seed in [[0, 0], [1, 2]].map(Seed::new) {
             let mut load = vec![0_u32; places as usize];
             let mut tags = [0_u32; 256];
             for port in 0..8192 {
@@ -116,6 +131,7 @@ mod tests {
         let of = |seed| {
             (0..64)
                 .map(|low| {
+                    let seed = Seed::new(seed);
                     let address = Hash::new(&seed, [1, low]).place(1 << 20);
                     (address, Hash::of_flow(&seed, [1, 2, low]).place(1 << 20))
                 })

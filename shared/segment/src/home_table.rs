@@ -7,10 +7,10 @@ use crate::anchors::Anchors;
 use crate::carried::Carried;
 use crate::group::{GROUP_SLOTS, Group};
 use crate::hash::Hash;
-use crate::hash_table::{HashSlot, HashTable};
+use crate::hash_table::{HashSlot, HashTable, Place};
 use crate::layout::header_word;
 use crate::slot::{SLOT_PAST_WORDS, Slot, State, StateWord};
-use crate::sync::{AtomicU64, Ordering, prefetch};
+use crate::sync::{AtomicU64, Ordering};
 use crate::table_growth::Grow;
 use crate::template::Template;
 use crate::view::View;
@@ -33,54 +33,38 @@ impl HomeEntry {
     }
 }
 
-/// The tunnel of a plain binding: neither to the anchor itself nor to the home address.
+/// Where a home address will be looked for, see [`crate::Reader::expect_home`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlainTunnel {
-    /// Outer source: the anchor.
-    pub anchor: AddressWords,
-    /// Outer destination: the care-of address.
-    pub care_of: AddressWords,
-    /// Index of the next hop towards the care-of address.
-    pub next_hop: u32,
-    /// Largest inner packet in octets.
-    pub mtu: u16,
-}
-
-/// A plain binding found, good until the worker's next quiescent point.
-#[derive(Clone, Copy)]
-pub struct PlainBinding<'a> {
-    slot: Slot<'a>,
-    /// Its tunnel.
-    pub tunnel: PlainTunnel,
-}
-
-impl PlainBinding<'_> {
-    /// Counts a packet of so many octets that the binding has carried.
-    #[inline(always)]
-    pub fn carry(&self, octets: u64) {
-        self.slot.carry(octets);
-    }
-}
-
-/// Where a home address will be looked for, see [`crate::Reader::expect_home`]: the group below, the tag above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HomePlace(u64);
+pub struct HomePlace(pub(crate) Place);
 
 impl HomePlace {
-    #[inline(always)]
-    fn group(self) -> u32 {
-        self.0 as u32
+    /// Of no address.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(Place {
+            place: u32::MAX,
+            tag: 0,
+        })
     }
+}
 
-    #[inline(always)]
-    fn tag(self) -> u8 {
-        (self.0 >> 32) as u8
-    }
+/// The first slot of a group.
+#[inline(always)]
+pub(crate) fn first_slot(group: u32) -> u32 {
+    group.wrapping_mul(GROUP_SLOTS)
 }
 
 /// The slot where a home address most likely is: see [`crate::Reader::expect_binding`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HomeCandidate(u32);
+pub struct HomeCandidate(pub(crate) u32);
+
+impl HomeCandidate {
+    /// Of no address.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(u32::MAX)
+    }
+}
 
 /// The home table of a view.
 #[derive(Clone, Copy)]
@@ -141,31 +125,6 @@ impl<'a> HomeTable<'a> {
         (state.is_occupied() && words.is(key)).then_some(HomeEntry { slot, state })
     }
 
-    /// Has the tags of a key's group come nearer.
-    #[inline(always)]
-    pub(crate) fn expect(self, key: AddressWords) -> HomePlace {
-        let place = self.place(key);
-        if let Some(group) = self.group(place.place) {
-            prefetch(&group.0[0]);
-        }
-        HomePlace(u64::from(place.place) | u64::from(place.tag) << 32)
-    }
-
-    /// Has the slot that a key's tag leads to come nearer.
-    #[inline(always)]
-    pub(crate) fn expect_slot(self, place: HomePlace) -> HomeCandidate {
-        let candidate = self
-            .group(place.group())
-            .and_then(|group| group.candidates(place.tag()).next());
-        // Where there is none, any slot does: it has another key.
-        let first = place.group().wrapping_mul(GROUP_SLOTS);
-        let slot = first.wrapping_add(candidate.unwrap_or(0));
-        if let Some(slot) = self.slot(slot) {
-            prefetch(&slot.0[0]);
-        }
-        HomeCandidate(slot)
-    }
-
     /// Looks up a key that is expected in a slot.
     #[inline(always)]
     pub(crate) fn find_at(
@@ -206,35 +165,15 @@ impl<'a> HomeTable<'a> {
         }
     }
 
-    /// Looks up a key that is expected in a slot, if that has its tunnel.
-    #[inline(always)]
-    pub(crate) fn find_plain(
-        self,
-        key: AddressWords,
-        HomeCandidate(index): HomeCandidate,
-    ) -> Option<PlainBinding<'a>> {
-        let expected = self.slot(index)?;
-        // Before the key: what was read of a slot that is vacant then says nothing.
-        let state = expected.state();
-        let (slot, state) = match expected.is(key) {
-            true => (expected, state),
-            false => self.find_plain_elsewhere(key)?,
-        };
-        let plain = state.plain()?;
-        Some(PlainBinding {
-            slot,
-            tunnel: PlainTunnel {
-                anchor: Anchors(self.0).get(plain.anchor)?,
-                care_of: slot.care_of(),
-                next_hop: plain.next_hop,
-                mtu: plain.mtu,
-            },
-        })
-    }
-
+    /// [`HomeTable::find_elsewhere`], with the slot. The words of the key by themselves, so that a caller has them in registers.
+    #[cold]
     #[inline(never)]
-    fn find_plain_elsewhere(self, key: AddressWords) -> Option<(Slot<'a>, StateWord)> {
-        let entry = self.find_elsewhere(key)?;
+    pub(crate) fn find_slot_elsewhere(
+        self,
+        first: u64,
+        second: u64,
+    ) -> Option<(Slot<'a>, StateWord)> {
+        let entry = self.find_elsewhere(AddressWords([first, second]))?;
         Some((self.slot(entry.slot)?, entry.state))
     }
 

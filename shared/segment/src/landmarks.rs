@@ -21,13 +21,19 @@ pub(crate) const LANDMARK_WORDS: usize = 4;
 pub(crate) const LANDMARK_ENTRIES: usize = 1 + MAX_ANCHORS + MAX_POOLS;
 
 /// An address and its mask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range {
     value: [u64; 2],
     mask: [u64; 2],
 }
 
 impl Range {
+    /// No address is in it: a bit that does not count should be set.
+    const NOTHING: Self = Self {
+        value: [1, 0],
+        mask: [0, 0],
+    };
+
     fn of((start, len): Prefix) -> Self {
         let mask = u128::MAX.checked_shl(128 - u32::from(len)).unwrap_or(0);
         let in_place = |bits: u128| AddressWords::from(bits.to_be_bytes()).0;
@@ -37,10 +43,50 @@ impl Range {
         }
     }
 
+    /// Whether all of its addresses begin with the same octet, and not with one of those of special addresses: unspecified, loopback,
+    /// link-local and multicast.
+    fn is_ordinary(&self) -> bool {
+        let [mask, ..] = self.mask[0].to_ne_bytes();
+        let [first, ..] = self.value[0].to_ne_bytes();
+        mask == 0xff && !matches!(first, 0 | 0xfe | 0xff)
+    }
+
     #[inline(always)]
     fn has(&self, AddressWords(address): AddressWords) -> bool {
         (address[0] & self.mask[0] ^ self.value[0]) | (address[1] & self.mask[1] ^ self.value[1])
             == 0
+    }
+}
+
+/// Addresses whose first words have some bits in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hull {
+    value: u64,
+    mask: u64,
+}
+
+impl Hull {
+    /// Of all addresses.
+    const ALL: Self = Self { value: 0, mask: 0 };
+
+    /// The least that has all of these in it.
+    fn of(ranges: &[Range]) -> Self {
+        let Some((first, others)) = ranges.split_first() else {
+            return Self { value: 1, mask: 0 };
+        };
+        let [value, _] = first.value;
+        let mask = others.iter().fold(first.mask[0], |mask, other| {
+            mask & other.mask[0] & !(value ^ other.value[0])
+        });
+        Self {
+            value: value & mask,
+            mask,
+        }
+    }
+
+    #[inline(always)]
+    fn has(self, AddressWords([first, _]): AddressWords) -> bool {
+        first & self.mask == self.value
     }
 }
 
@@ -50,9 +96,9 @@ pub struct Landmarks {
     /// The number of the list that was copied; odd: none.
     version: u64,
     anchors: [Range; MAX_ANCHORS],
-    anchor_count: usize,
     pools: [Range; MAX_POOLS],
-    pool_count: usize,
+    /// Has all pools in it, and nearly no other address: its first word alone tells that it is in none.
+    hull: Hull,
     /// There are no pools beside those.
     all_pools: bool,
 }
@@ -60,38 +106,35 @@ pub struct Landmarks {
 impl Landmarks {
     /// A copy of nothing: no address is known.
     #[must_use]
-    pub fn none() -> Self {
+    pub const fn none() -> Self {
         Self {
             version: u64::MAX,
-            anchors: [Range::default(); MAX_ANCHORS],
-            anchor_count: 0,
-            pools: [Range::default(); MAX_POOLS],
-            pool_count: 0,
+            anchors: [Range::NOTHING; MAX_ANCHORS],
+            pools: [Range::NOTHING; MAX_POOLS],
+            hull: Hull::ALL,
             all_pools: false,
         }
     }
 
-    /// Whether the route of `address` is known to be [`RouteAction::Anchor`].
+    /// Whether the route of `address` is known to be [`RouteAction::Anchor`]. No special address's is.
     #[must_use]
     #[inline(always)]
     pub fn is_anchor(&self, address: AddressWords) -> bool {
-        let anchors = self.anchors.get(..self.anchor_count).unwrap_or_default();
-        anchors.iter().any(|anchor| anchor.has(address))
+        self.anchors.iter().any(|anchor| anchor.has(address))
     }
 
-    /// Whether `address` lies in a pool that is in the list.
+    /// Whether `address` lies in a pool that is in the list. No special address does.
     #[must_use]
     #[inline(always)]
     pub fn is_in_pool(&self, address: AddressWords) -> bool {
-        let pools = self.pools.get(..self.pool_count).unwrap_or_default();
-        pools.iter().any(|pool| pool.has(address))
+        self.pools.iter().any(|pool| pool.has(address))
     }
 
     /// Whether it is known that the route of `address` is not [`RouteAction::Pool`].
     #[must_use]
     #[inline(always)]
     pub fn is_outside(&self, address: AddressWords) -> bool {
-        self.all_pools && !self.is_in_pool(address)
+        !self.hull.has(address) || self.all_pools && !self.is_in_pool(address)
     }
 
     /// Copies the list of `view` again if it has changed. A list that is being changed is not copied until the next time.
@@ -122,12 +165,22 @@ impl Landmarks {
                 mask: [mask_0, mask_1],
             })
         };
-        let counts = entry(0).unwrap_or_default();
-        copy.anchor_count = (counts.value[0] as usize).min(MAX_ANCHORS);
-        copy.pool_count = (counts.value[1] as usize).min(MAX_POOLS);
-        copy.all_pools = counts.mask[0] == 1;
-        for (index, range) in copy.anchors.iter_mut().chain(&mut copy.pools).enumerate() {
-            *range = entry(1 + index).unwrap_or_default();
+        let Some(counts) = entry(0) else { return };
+        let [anchors, pools] = counts.value.map(|count| count as usize);
+        for (index, anchor) in copy.anchors.iter_mut().take(anchors).enumerate() {
+            *anchor = entry(1 + index)
+                .filter(Range::is_ordinary)
+                .unwrap_or(Range::NOTHING);
+        }
+        for (index, pool) in copy.pools.iter_mut().take(pools).enumerate() {
+            *pool = entry(1 + MAX_ANCHORS + index).unwrap_or(Range::NOTHING);
+        }
+        let listed = copy.pools.get(..pools).unwrap_or(&copy.pools);
+        // Of a pool that is not ordinary the route table has to be asked, whatever the address.
+        copy.all_pools = counts.mask[0] == 1 && listed.iter().all(Range::is_ordinary);
+        match copy.all_pools {
+            true => copy.hull = Hull::of(listed),
+            false => copy.pools = [Range::NOTHING; MAX_POOLS],
         }
         // What was copied is a list only if it has the number still.
         fence(Ordering::Acquire);

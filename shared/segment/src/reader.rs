@@ -8,7 +8,8 @@ use crate::flow::FlowKey;
 use crate::flow_set::FlowSet;
 use crate::flow_table::{FlowEntry, FlowPlace, FlowTable};
 use crate::hash_table::HashTable;
-use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable, PlainBinding};
+use crate::home_table::{HomeCandidate, HomeEntry, HomePlace, HomeTable};
+use crate::homes::Homes;
 use crate::landmarks::Landmarks;
 use crate::layout::{WORKER_COUNTERS, header_word};
 use crate::meter::Meter;
@@ -18,7 +19,7 @@ use crate::quiescence;
 use crate::ring::{InjectMeta, PuntMeta, Ring, RingError};
 use crate::role::Claim;
 use crate::route::RouteAction;
-use crate::route_cache::RouteCache;
+use crate::route_cache::{RouteCache, Routes};
 use crate::route_table;
 use crate::segment::read_counters;
 use crate::sync::{LINE_WORDS, Ordering, prefetch};
@@ -73,19 +74,26 @@ impl Reader {
         self.worker
     }
 
+    /// The home table as it is now, for the lookups of a batch.
+    #[must_use]
+    #[inline(always)]
+    pub fn homes(&self) -> Homes<'_> {
+        Homes::new(&self.view)
+    }
+
     /// Begins to look up a home address: has what says where it is come nearer, for [`Reader::expect_binding`] a little later. So the
     /// cache misses of a batch overlap.
     #[must_use]
     #[inline(always)]
     pub fn expect_home(&self, home: AddressWords) -> HomePlace {
-        HomeTable(&self.view).expect(home)
+        self.homes().expect(home)
     }
 
     /// Goes on: has the binding itself come nearer, for [`Reader::find_home`] a little later.
     #[must_use]
     #[inline(always)]
     pub fn expect_binding(&self, place: HomePlace) -> HomeCandidate {
-        HomeTable(&self.view).expect_slot(place)
+        self.homes().expect_binding(place)
     }
 
     /// Looks up a home address that [`Reader::expect_binding`] has found a candidate for.
@@ -107,18 +115,6 @@ impl Reader {
     #[inline]
     pub fn tunnel(&self, entry: &HomeEntry) -> Option<Template> {
         HomeTable(&self.view).tunnel(entry)
-    }
-
-    /// Looks up a binding with nothing but a tunnel: no limits, no flow rules, and no handoff since the workers' last quiescent
-    /// points. `None`: it is not where it was expected, or there is more to it, as [`Reader::find_home`] and [`Reader::tunnel`] say.
-    #[must_use]
-    #[inline(always)]
-    pub fn find_plain(
-        &self,
-        home: AddressWords,
-        candidate: HomeCandidate,
-    ) -> Option<PlainBinding<'_>> {
-        HomeTable(&self.view).find_plain(home, candidate)
     }
 
     /// Counts a packet of so many octets that a binding has carried.
@@ -234,7 +230,14 @@ impl Reader {
     #[must_use]
     #[inline]
     pub fn route(&self, destination: &[u8; 16]) -> RouteAction {
-        self.routes.lookup(&self.view, destination)
+        self.routes().lookup((*destination).into())
+    }
+
+    /// The routes as they are now, for the lookups of a batch.
+    #[must_use]
+    #[inline(always)]
+    pub fn routes(&self) -> Routes<'_> {
+        Routes::new(&self.view, &self.routes)
     }
 
     /// Brings a worker's copy of the landmarks up to date. Once per round.

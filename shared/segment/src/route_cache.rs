@@ -7,21 +7,22 @@
 
 use core::cell::Cell;
 
+use crate::address_words::AddressWords;
 use crate::route::RouteAction;
 use crate::route_table;
-use crate::view::{View, address_words};
+use crate::view::View;
 
 /// Places, two to a lookup: 4 KiB, which the nearest cache has room for.
 const PLACES: usize = 128;
 
-/// The low half of no address that is remembered: home-agents anycast addresses are looked up each time.
-const WHOLE_LINK: u64 = 0xfdff_ffff_ffff_fffe;
+/// The second word of no address that is remembered: home-agents anycast addresses are looked up each time.
+const WHOLE_LINK: u64 = u64::from_ne_bytes([0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe]);
 
 /// One answer; each field by itself, since only the last one that differs has to be looked at.
 struct Place {
-    /// High half of the address.
+    /// First word of the address.
     link: Cell<u64>,
-    /// Low half of the address, or [`WHOLE_LINK`].
+    /// Second word of the address, or [`WHOLE_LINK`].
     host: Cell<u64>,
     version: Cell<u64>,
     action: Cell<Option<RouteAction>>,
@@ -59,29 +60,17 @@ impl RouteCache {
         if is_it { place.action.get() } else { None }
     }
 
-    /// What the route table of `view` says about `destination`.
-    #[inline(always)]
-    pub(crate) fn lookup(&self, view: &View, destination: &[u8; 16]) -> RouteAction {
-        let version = route_table::version(view);
-        let [link, host] = address_words(destination);
-        if host != WHOLE_LINK
-            && let Some(action) = self.recall(version, link, WHOLE_LINK)
-        {
-            return action;
-        }
-        self.look_further(view, version, destination)
-    }
-
+    #[cold]
     #[inline(never)]
-    fn look_further(&self, view: &View, version: u64, destination: &[u8; 16]) -> RouteAction {
-        let [link, host] = address_words(destination);
+    fn look_further(&self, view: &View, version: u64, link: u64, host: u64) -> RouteAction {
+        let destination = AddressWords([link, host]).octets();
         if host == WHOLE_LINK {
-            return route_table::lookup(view, destination);
+            return route_table::lookup(view, &destination);
         }
         if let Some(action) = self.recall(version, link, host) {
             return action;
         }
-        let (action, is_whole) = route_table::lookup_link(view, destination);
+        let (action, is_whole) = route_table::lookup_link(view, &destination);
         let host = if is_whole { WHOLE_LINK } else { host };
         if let Some(place) = self.places.get(place(link, host)) {
             place.link.set(link);
@@ -90,6 +79,37 @@ impl RouteCache {
             place.action.set(Some(action));
         }
         action
+    }
+}
+
+/// The routes as a worker sees them for one batch, good until its next quiescent point: the version is read once.
+#[derive(Clone, Copy)]
+pub struct Routes<'a> {
+    view: &'a View,
+    cache: &'a RouteCache,
+    version: u64,
+}
+
+impl<'a> Routes<'a> {
+    #[inline(always)]
+    pub(crate) fn new(view: &'a View, cache: &'a RouteCache) -> Self {
+        Self {
+            view,
+            cache,
+            version: route_table::version(view),
+        }
+    }
+
+    /// What the route table says about a destination; [`RouteAction::Unreachable`] where no prefix matches.
+    #[must_use]
+    #[inline(always)]
+    pub fn lookup(&self, AddressWords([link, host]): AddressWords) -> RouteAction {
+        if host != WHOLE_LINK
+            && let Some(action) = self.cache.recall(self.version, link, WHOLE_LINK)
+        {
+            return action;
+        }
+        self.cache.look_further(self.view, self.version, link, host)
     }
 }
 

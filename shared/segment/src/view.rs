@@ -2,6 +2,7 @@
 
 use crate::flow_set::FlowSet;
 use crate::group::GROUP_WORDS;
+use crate::hash::Seed;
 use crate::layout::{Layout, Region, header_word};
 use crate::mapping::Mapping;
 use crate::meter::Meter;
@@ -15,7 +16,7 @@ pub(crate) struct View {
     mapping: Mapping,
     pub(crate) layout: Layout,
     /// The hash seed, copied at opening.
-    pub(crate) seed: [u64; 2],
+    pub(crate) seed: Seed,
     /// The groups of the home table, in `mapping`.
     home_groups: NonNull<[[AtomicU64; GROUP_WORDS]]>,
     /// The slots of the home table, in `mapping`.
@@ -38,12 +39,13 @@ impl View {
         let mut view = Self {
             mapping,
             layout,
-            seed: [0; 2],
+            seed: Seed::new([0; 2]),
             home_groups,
             homes,
             anchors,
         };
-        view.seed = [header_word::SEED, header_word::SEED + 1].map(|word| view.load(word));
+        let secret = [header_word::SEED, header_word::SEED + 1].map(|word| view.load(word));
+        view.seed = Seed::new(secret);
         view
     }
 

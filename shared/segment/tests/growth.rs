@@ -235,7 +235,7 @@ fn a_binding_that_moves_right_after_a_handoff_becomes_plain_where_it_has_gone() 
         for n in 0..110 {
             let key = home(n).octets().into();
             let candidate = reader.expect_binding(reader.expect_home(key));
-            let plain = reader.find_plain(key, candidate);
+            let plain = reader.homes().find_plain(key, candidate);
             assert!(plain.is_some(), "home address {n}");
             writer
                 .publish_binding(home(n), &tunnel(n, generation))

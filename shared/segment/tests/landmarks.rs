@@ -50,6 +50,54 @@ fn anchors_and_pools_are_known_as_long_as_their_routes_stand() {
     assert!(landmarks.is_in_pool(inside), "a new writer knows them too");
 }
 
+/// Whoever asks for a landmark need not ask whether an address is a special one.
+#[test]
+fn special_addresses_are_no_landmarks_whatever_the_routes() {
+    let segment = Segment::anonymous(&SMALL).unwrap();
+    let mut writer = segment.writer().unwrap();
+    let reader = segment.reader(0).unwrap();
+    let mut landmarks = Landmarks::none();
+    let pool = route("2001:db8:d:1::", 64, RouteAction::Pool);
+    let routes = [pool, route("fe80::1", 128, RouteAction::Anchor)];
+    writer.publish_routes(&routes).unwrap();
+    reader.renew(&mut landmarks);
+    assert!(!landmarks.is_anchor(words("fe80::1")));
+    assert!(landmarks.is_outside(words("2001:db8:c::80")));
+    for odd in [
+        route("fe80::", 16, RouteAction::Pool),
+        route("::", 3, RouteAction::Pool),
+    ] {
+        writer.put_route(&odd).unwrap();
+        reader.renew(&mut landmarks);
+        for address in ["fe80::7", "::7", "2001:db8:d:1::7"] {
+            assert!(!landmarks.is_in_pool(words(address)));
+            assert!(!landmarks.is_outside(words(address)));
+        }
+        assert!(!landmarks.is_outside(words("2001:db8:c::80")));
+        assert!(writer.remove_route(&odd).unwrap());
+    }
+    reader.renew(&mut landmarks);
+    assert!(landmarks.is_in_pool(words("2001:db8:d:1::7")));
+}
+
+/// Pools whose addresses begin alike: some of what lies between them begins so too.
+#[test]
+fn what_lies_between_pools_is_outside() {
+    let segment = Segment::anonymous(&SMALL).unwrap();
+    let mut writer = segment.writer().unwrap();
+    let reader = segment.reader(0).unwrap();
+    let mut landmarks = Landmarks::none();
+    let pools = ["2001:db8:1::", "2001:db8:2::"].map(|at| route(at, 48, RouteAction::Pool));
+    writer.publish_routes(&pools).unwrap();
+    reader.renew(&mut landmarks);
+    for between in ["2001:db8::1", "2001:db8:3::1", "2001:db9:1::1"] {
+        assert!(landmarks.is_outside(words(between)));
+    }
+    for inside in ["2001:db8:1::1", "2001:db8:2:ffff::1"] {
+        assert!(landmarks.is_in_pool(words(inside)) && !landmarks.is_outside(words(inside)));
+    }
+}
+
 /// Where the list has no room for all pools, no source is known to be outside of them: the route table decides.
 #[test]
 fn with_more_pools_than_the_list_has_room_for_nothing_is_outside() {

@@ -141,6 +141,55 @@ fn an_mbuf_is_what_the_engine_expects() {
 }
 
 #[test]
+fn an_mbuf_gives_the_front_that_it_has_after_a_move_or_stays_as_it_was() {
+    let pool = pool();
+    let mut mbuf = pool.alloc_copy(&[7; 60]).expect("an mbuf");
+    let front = mbuf.prepend_front::<100>(40).expect("room");
+    front[..40].fill(1);
+    assert_eq!(front[40..], [7; 60]);
+    assert_eq!(mbuf.bytes().len(), 100);
+    assert!(mbuf.prepend_front::<141>(40).is_none());
+    let headroom = mbuf.headroom();
+    assert!(mbuf.prepend_front::<0>(headroom + 1).is_none());
+    assert!(mbuf.prepend_front::<0>(usize::MAX).is_none());
+    assert!(mbuf.trim_to_front::<61>(40).is_none());
+    assert!(mbuf.trim_to_front::<0>(usize::MAX).is_none());
+    assert_eq!(
+        (mbuf.bytes().len(), &mbuf.bytes()[..40]),
+        (100, &[1; 40][..])
+    );
+    assert_eq!(mbuf.trim_to_front::<60>(40), Some(&mut [7; 60]));
+    assert_eq!(mbuf.bytes(), [7; 60]);
+}
+
+/// As many as there are places are taken, the others stay in the batch, in order.
+#[test]
+fn a_batch_is_queued_as_far_as_there_is_room() {
+    let pool = pool();
+    let mut ports = attach("net_ring_places")
+        .start(std::slice::from_ref(&pool))
+        .expect("a queue");
+    let port = &mut ports[0];
+    // One frame before, so that of the last batch one is left.
+    send(port, &frame(SOMEBODY, 0));
+    let mut queued = 1;
+    let mut batch = Batch::new();
+    while batch.is_empty() {
+        for number in 0..BATCH_SIZE {
+            let octets = frame(SOMEBODY, number as u8);
+            let mbuf = pool.alloc_copy(&octets).expect("an mbuf");
+            assert!(batch.push(mbuf).is_ok());
+        }
+        port.tx_batch(&mut batch);
+        queued += BATCH_SIZE - batch.len();
+    }
+    assert_eq!(batch.len(), 1);
+    let last = frame(SOMEBODY, BATCH_SIZE as u8 - 1);
+    assert_eq!(batch.iter().next().map(PacketBuf::bytes), Some(&last[..]));
+    assert_eq!(port.flush().sent, queued as u64);
+}
+
+#[test]
 fn a_device_tells_what_it_is_and_counts() {
     let device = attach("net_ring_tells");
     assert_eq!(device.info().name, "net_ring_tells");
