@@ -81,6 +81,9 @@ impl Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exact_flow::ExactFlow;
+    use crate::flow_slot::{FlowOwner, FlowWords};
+    use core::net::Ipv6Addr;
 
     #[test]
     fn sequential_addresses_spread_over_places_and_tags() {
@@ -124,6 +127,22 @@ mod tests {
             // Poisson with mean 24: 60 in one place has a probability below 1e-9 per place.
             assert!(load.iter().all(|n| *n < 60), "{:?}", load.iter().max());
         }
+    }
+
+    /// The model of a flow's slot that is reused relies on it.
+    #[test]
+    fn the_two_flows_of_the_loom_model_have_one_tag() {
+        let tag = |source_port| {
+            let flow = ExactFlow {
+                source: Ipv6Addr::LOCALHOST,
+                next_header: 17,
+                source_port,
+                destination_port: 50_000,
+            };
+            let FlowWords(words) = FlowWords::of(FlowOwner(0), &flow);
+            Hash::of_flow(&[1, 2], words).tag()
+        };
+        assert_eq!(tag(443), tag(110));
     }
 
     #[test]
