@@ -25,7 +25,7 @@ const GEOMETRY: Geometry = Geometry {
 };
 
 /// The words behind the part of the header that is checked at opening.
-const FIRST_WORD: usize = 12;
+const FIRST_WORD: usize = 13;
 
 fn scribble(file: &File, words: usize, at: usize, value: u64) {
     let at = FIRST_WORD + at % (words - FIRST_WORD);

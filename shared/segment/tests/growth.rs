@@ -20,7 +20,7 @@ const GROWING: Geometry = Geometry {
 const CAPACITY: u64 = GROWING.home_addresses as u64;
 
 /// The word of the header that says how much of the home table is in use.
-const EXTENT_WORD: u64 = 14;
+const EXTENT_WORD: u64 = 15;
 
 fn bind(writer: &mut Writer, numbers: impl IntoIterator<Item = u64>) {
     for n in numbers {

@@ -341,7 +341,7 @@ fn a_flow_goes_by_one_list_at_a_time() {
 }
 
 /// Ports of two flows that have the same tag under the seed of the models, so that one is looked for in the other's slot.
-const ALIKE: [u16; 2] = [443, 110];
+const ALIKE: [u16; 2] = [443, 257];
 
 /// A flow is removed, and another of the same tag comes into its slot as soon as that is allowed: none is found with what the other's
 /// rule says.
