@@ -42,10 +42,17 @@ pub fn memory() -> &'static [&'static str] {
 
 /// Whether the compiler was allowed what this processor can do beyond the first of its kind: a worker takes a twentieth less then.
 pub fn is_compiled_for_this_processor() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return cfg!(target_feature = "avx2") || !std::arch::is_x86_feature_detected!("avx2");
-    #[cfg(not(target_arch = "x86_64"))]
-    true
+    cfg!(target_feature = "avx2") || !has_avx2()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+const fn has_avx2() -> bool {
+    false
 }
 
 /// What others took from a core: by how much a run was disturbed.
