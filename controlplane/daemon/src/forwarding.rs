@@ -19,6 +19,8 @@ use std::sync::Arc;
 use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind};
 use dhp_proto::security_association::MnId;
 use dhp_segment::{Carried, Geometry, Segment, SegmentError, Tunnel, Writer};
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
@@ -118,7 +120,9 @@ pub struct Forwarding {
     left_out_told: bool,
     /// Prefixes whose routes have changed, so that tunnels in them may have to follow.
     touched: BTreeSet<Ipv6Net>,
-    bound: BTreeMap<Ipv6Addr, BoundAddress>,
+    bound: IndexMap<Ipv6Addr, BoundAddress, RandomState>,
+    /// The same addresses, for those who look at them page by page. Handoffs and refreshes have nothing to do with it.
+    in_order: BTreeSet<Ipv6Addr>,
     /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
     by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
     path_mtus: PathMtus,
@@ -146,7 +150,8 @@ impl Forwarding {
             left_out: BTreeSet::new(),
             left_out_told: false,
             touched: BTreeSet::new(),
-            bound: BTreeMap::new(),
+            bound: IndexMap::default(),
+            in_order: BTreeSet::new(),
             by_care_of: BTreeSet::new(),
             path_mtus: PathMtus::default(),
             limits: TunnelLimits::default(),
@@ -184,8 +189,9 @@ impl Forwarding {
         &self,
         after: Option<Ipv6Addr>,
     ) -> impl Iterator<Item = (&Ipv6Addr, &BoundAddress)> {
-        self.bound
+        self.in_order
             .range((after.map_or(Unbounded, Excluded), Unbounded))
+            .filter_map(|home_address| self.bound.get_key_value(home_address))
     }
 
     /// What the binding of a home address has carried; nothing, if the workers do not know it yet.
@@ -257,23 +263,39 @@ impl Forwarding {
                     };
                     self.writer.publish_binding(*home_address, &tunnel)?;
                 }
-                let bound = BoundAddress {
-                    kind: *kind,
-                    mn: Arc::clone(mn),
-                    expires_ns: *expires_ns,
-                    path,
-                    next_hop,
-                };
-                let before = self.bound.insert(*home_address, bound);
-                if let Some(before) = before {
-                    self.by_care_of
-                        .remove(&(before.path.care_of, *home_address));
+                match self.bound.get_mut(home_address) {
+                    Some(bound) => {
+                        bound.kind = *kind;
+                        bound.expires_ns = *expires_ns;
+                        bound.next_hop = next_hop;
+                        let before = mem::replace(&mut bound.path, path);
+                        // To count its owners costs more than to look whether it is another.
+                        if !Arc::ptr_eq(&bound.mn, mn) {
+                            bound.mn = Arc::clone(mn);
+                        }
+                        if before.care_of != *care_of {
+                            self.by_care_of.remove(&(before.care_of, *home_address));
+                            self.by_care_of.insert((*care_of, *home_address));
+                        }
+                    }
+                    None => {
+                        let bound = BoundAddress {
+                            kind: *kind,
+                            mn: Arc::clone(mn),
+                            expires_ns: *expires_ns,
+                            path,
+                            next_hop,
+                        };
+                        self.bound.insert(*home_address, bound);
+                        self.in_order.insert(*home_address);
+                        self.by_care_of.insert((*care_of, *home_address));
+                    }
                 }
-                self.by_care_of.insert((*care_of, *home_address));
             }
             BindingChange::Released { home_address, .. } => {
                 self.writer.remove_binding(*home_address);
-                if let Some(before) = self.bound.remove(home_address) {
+                if let Some(before) = self.bound.swap_remove(home_address) {
+                    self.in_order.remove(home_address);
                     self.by_care_of
                         .remove(&(before.path.care_of, *home_address));
                 }

@@ -3,13 +3,15 @@
 use core::net::Ipv6Addr;
 
 use dhp_wire::mobility::{Lifetime, Mode};
-use hashbrown::HashMap;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
 use super::config::PoolKind;
 use super::mobile_nodes::MnIndex;
 use super::sequence::SequenceNumber;
+use super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
-use crate::timer_wheel::TimerKey;
+use crate::timer_wheel::{TimerKey, TimerWheel};
 
 /// Flows that one binding remembers.
 pub(crate) const MAX_FLOWS: usize = 64;
@@ -48,6 +50,7 @@ pub(crate) struct Binding {
     pub(crate) care_of: Ipv6Addr,
     /// `None` for never.
     pub(crate) expires_ns: Option<u64>,
+    /// Fires when the binding ends, or before: what is refreshed all the time keeps the timer that it has.
     pub(crate) timer: Option<TimerKey>,
     /// The DMIP message that last changed the binding.
     pub(crate) order: Option<Order>,
@@ -65,6 +68,19 @@ impl Binding {
     /// one neither changes nor releases that binding".
     pub(crate) fn is_newer_than(&self, order: Order) -> bool {
         self.order.is_some_and(|last| last.is_after(order))
+    }
+
+    /// Has the binding end then; `None` for never.
+    pub(crate) fn end_at(&mut self, expires_ns: Option<u64>, timers: &mut TimerWheel<Timer>) {
+        let is_later = expires_ns >= self.expires_ns && self.timer.is_some();
+        if !is_later || expires_ns.is_none() {
+            if let Some(timer) = self.timer.take() {
+                timers.cancel(timer);
+            }
+            let timer = Timer::BindingExpires(self.home_address);
+            self.timer = expires_ns.map(|at| timers.schedule(at, timer));
+        }
+        self.expires_ns = expires_ns;
     }
 
     /// What is left of the lifetime, never 0: that would tell of a deletion.
@@ -117,9 +133,13 @@ pub(crate) struct HomeSequence {
     pub(crate) invalid_until_ns: Option<u64>,
 }
 
+/// Something of each of many addresses. The values lie one behind the other: a table with room for twice as many would cost
+/// twice their size, and when it grows, the few octets that it has of each are all that moves.
+pub(crate) type AddressMap<T> = IndexMap<Ipv6Addr, T, RandomState>;
+
 /// All bindings.
 #[derive(Debug, Default)]
 pub(crate) struct BindingCache {
-    pub(crate) bindings: HashMap<Ipv6Addr, Binding>,
-    pub(crate) home_sequences: HashMap<Ipv6Addr, HomeSequence>,
+    pub(crate) bindings: AddressMap<Binding>,
+    pub(crate) home_sequences: AddressMap<HomeSequence>,
 }

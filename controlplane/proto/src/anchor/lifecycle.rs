@@ -11,7 +11,6 @@ use super::config::PoolKind;
 use super::events::{AnchorAction, BindingChange, BindingEvent, ReleaseReason};
 use super::home_link::link_local_of;
 use super::mobile_nodes::MnIndex;
-use super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// A binding to be made or changed.
@@ -107,38 +106,32 @@ impl Anchor {
         };
         let (prefix, kind, link) = (pool.prefix, pool.kind, pool.link);
         let expires_ns = expiry(lifetime, now);
-        let timer = expires_ns.map(|at| {
-            self.timers
-                .schedule(at, Timer::BindingExpires(home_address))
-        });
         let mut previous = None;
         if let Some(binding) = self.cache.bindings.get_mut(&home_address) {
-            if let Some(old) = core::mem::replace(&mut binding.timer, timer) {
-                self.timers.cancel(old);
-            }
+            binding.end_at(expires_ns, &mut self.timers);
             if binding.care_of != care_of {
                 previous = Some(core::mem::replace(&mut binding.care_of, care_of));
                 self.counters.count_handoff();
             }
-            binding.expires_ns = expires_ns;
             binding.order = order.or(binding.order);
             binding.link_local = link_local;
         } else {
             self.leave_quarantine(&home_address);
-            let binding = Binding {
+            let mut binding = Binding {
                 home_address,
                 pool: pool_index,
                 kind,
                 owner,
                 care_of,
-                expires_ns,
-                timer,
+                expires_ns: None,
+                timer: None,
                 refresh_timer: None,
                 order,
                 link_local,
                 dedicated: None,
                 flows: Vec::new(),
             };
+            binding.end_at(expires_ns, &mut self.timers);
             self.cache.bindings.insert(home_address, binding);
             if let Some(pool) = self.pools.get_mut(pool_index) {
                 pool.used = pool.used.saturating_add(1);
@@ -146,6 +139,8 @@ impl Anchor {
             if kind == PoolKind::Dhoa
                 && let Some(node) = self.nodes.node_mut(owner)
             {
+                // Nearly all have one.
+                node.dhoas.reserve_exact(1);
                 node.dhoas.push(home_address);
             }
             self.counters.count_registration();
@@ -175,6 +170,19 @@ impl Anchor {
         true
     }
 
+    /// The time has come that was planned for the end of a binding. If it was refreshed since, it ends later.
+    pub(crate) fn binding_is_due(&mut self, now: Now, home_address: &Ipv6Addr) {
+        if let Some(binding) = self.cache.bindings.get_mut(home_address) {
+            binding.timer = None;
+            let is_over = binding.expires_ns.is_some_and(|at| at <= now.mono_ns);
+            if is_over {
+                self.release(now, home_address, ReleaseReason::Expired);
+            } else {
+                binding.end_at(binding.expires_ns, &mut self.timers);
+            }
+        }
+    }
+
     /// Ends a binding. "An assignment ends with its last binding; the DHoA is then quarantined" (DMIPv6 profile 1,
     /// section 3). `false` if there was none.
     pub(crate) fn release(
@@ -183,7 +191,7 @@ impl Anchor {
         home_address: &Ipv6Addr,
         reason: ReleaseReason,
     ) -> bool {
-        let Some(binding) = self.cache.bindings.remove(home_address) else {
+        let Some(binding) = self.cache.bindings.swap_remove(home_address) else {
             return false;
         };
         self.forget_departure(home_address);

@@ -3,7 +3,6 @@
 use core::net::Ipv6Addr;
 
 use super::Anchor;
-use super::events::ReleaseReason;
 use crate::time::Now;
 
 /// What happens later.
@@ -37,9 +36,7 @@ impl Anchor {
     /// Does what was to happen now.
     pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
         match timer {
-            Timer::BindingExpires(home_address) => {
-                self.release(now, &home_address, ReleaseReason::Expired);
-            }
+            Timer::BindingExpires(home_address) => self.binding_is_due(now, &home_address),
             Timer::QuarantineEnds(home_address) => {
                 self.forget_quarantine(&home_address);
             }
