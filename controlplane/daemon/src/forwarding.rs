@@ -4,6 +4,7 @@
 //! the mirror makes of the kernel's routes and neighbours. Where they meet is the next hop of each tunnel: the route of a
 //! care-of address decides it, and when that route changes the tunnel follows.
 
+mod bound_addresses;
 mod differences;
 mod interception;
 mod next_hops;
@@ -13,17 +14,15 @@ mod routes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::net::Ipv6Addr;
-use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind};
-use dhp_proto::security_association::MnId;
+use dhp_proto::anchor::{BindingChange, BindingEvent};
 use dhp_segment::{Carried, Geometry, Segment, SegmentError, Tunnel, Writer};
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
 use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
+pub use bound_addresses::BoundAddress;
+use bound_addresses::BoundAddresses;
 use next_hops::NextHops;
 use path_mtu::PathMtus;
 use routes::Step;
@@ -46,21 +45,6 @@ pub struct TunnelPath {
     pub next_hop: Option<NextHopKey>,
     /// Largest inner packet, in octets.
     pub mtu: u16,
-}
-
-/// A bound home address, as the anchor's last event about it said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BoundAddress {
-    /// What kind of address it is.
-    pub kind: PoolKind,
-    /// Whose it is.
-    pub mn: Arc<MnId>,
-    /// When the binding ends by itself, in monotonic nanoseconds; `None` for never.
-    pub expires_ns: Option<u64>,
-    /// Where its packets go.
-    pub path: TunnelPath,
-    /// The number of the next hop in the segment.
-    next_hop: u32,
 }
 
 /// What no tunnel exceeds, whatever routes and routers say.
@@ -120,11 +104,7 @@ pub struct Forwarding {
     left_out_told: bool,
     /// Prefixes whose routes have changed, so that tunnels in them may have to follow.
     touched: BTreeSet<Ipv6Net>,
-    bound: IndexMap<Ipv6Addr, BoundAddress, RandomState>,
-    /// The same addresses, for those who look at them page by page. Handoffs and refreshes have nothing to do with it.
-    in_order: BTreeSet<Ipv6Addr>,
-    /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
-    by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
+    bound: BoundAddresses,
     path_mtus: PathMtus,
     limits: TunnelLimits,
     /// Tunnels whose next hop or MTU may have changed.
@@ -150,9 +130,7 @@ impl Forwarding {
             left_out: BTreeSet::new(),
             left_out_told: false,
             touched: BTreeSet::new(),
-            bound: IndexMap::default(),
-            in_order: BTreeSet::new(),
-            by_care_of: BTreeSet::new(),
+            bound: BoundAddresses::default(),
             path_mtus: PathMtus::default(),
             limits: TunnelLimits::default(),
             to_retarget: BTreeSet::new(),
@@ -181,7 +159,7 @@ impl Forwarding {
 
     /// A bound home address.
     pub fn bound(&self, home_address: Ipv6Addr) -> Option<&BoundAddress> {
-        self.bound.get(&home_address)
+        self.bound.get(home_address)
     }
 
     /// The bound home addresses behind `after`, in their order.
@@ -189,9 +167,7 @@ impl Forwarding {
         &self,
         after: Option<Ipv6Addr>,
     ) -> impl Iterator<Item = (&Ipv6Addr, &BoundAddress)> {
-        self.in_order
-            .range((after.map_or(Unbounded, Excluded), Unbounded))
-            .filter_map(|home_address| self.bound.get_key_value(home_address))
+        self.bound.after(after)
     }
 
     /// What the binding of a home address has carried; nothing, if the workers do not know it yet.
@@ -237,7 +213,7 @@ impl Forwarding {
             } => {
                 let path = self.path_to(*home_address, *care_of);
                 let next_hop = self.next_hops.id(path.next_hop);
-                let current = self.bound.get(home_address);
+                let current = self.bound.get(*home_address);
                 // The workers know nothing of lifetimes, so that a refresh is none of their business.
                 if current.is_none_or(|bound| (bound.path, bound.next_hop) != (path, next_hop)) {
                     // What has moved within the last 2 s still says from where, unless it moves again.
@@ -263,42 +239,18 @@ impl Forwarding {
                     };
                     self.writer.publish_binding(*home_address, &tunnel)?;
                 }
-                match self.bound.get_mut(home_address) {
-                    Some(bound) => {
-                        bound.kind = *kind;
-                        bound.expires_ns = *expires_ns;
-                        bound.next_hop = next_hop;
-                        let before = mem::replace(&mut bound.path, path);
-                        // To count its owners costs more than to look whether it is another.
-                        if !Arc::ptr_eq(&bound.mn, mn) {
-                            bound.mn = Arc::clone(mn);
-                        }
-                        if before.care_of != *care_of {
-                            self.by_care_of.remove(&(before.care_of, *home_address));
-                            self.by_care_of.insert((*care_of, *home_address));
-                        }
-                    }
-                    None => {
-                        let bound = BoundAddress {
-                            kind: *kind,
-                            mn: Arc::clone(mn),
-                            expires_ns: *expires_ns,
-                            path,
-                            next_hop,
-                        };
-                        self.bound.insert(*home_address, bound);
-                        self.in_order.insert(*home_address);
-                        self.by_care_of.insert((*care_of, *home_address));
-                    }
-                }
+                let bound = BoundAddress {
+                    kind: *kind,
+                    mn: Arc::clone(mn),
+                    expires_ns: *expires_ns,
+                    path,
+                    next_hop,
+                };
+                self.bound.set(*home_address, bound);
             }
             BindingChange::Released { home_address, .. } => {
                 self.writer.remove_binding(*home_address);
-                if let Some(before) = self.bound.swap_remove(home_address) {
-                    self.in_order.remove(home_address);
-                    self.by_care_of
-                        .remove(&(before.path.care_of, *home_address));
-                }
+                self.bound.remove(*home_address);
                 self.path_mtus.forget(*home_address);
             }
         }
@@ -316,7 +268,7 @@ impl Forwarding {
     ) {
         let is_here = |bound: &BoundAddress| bound.path.care_of == care_of;
         let path_mtu = path_mtu.max(LEAST_MTU);
-        if self.bound.get(&home_address).is_some_and(is_here)
+        if self.bound.get(home_address).is_some_and(is_here)
             && self
                 .path_mtus
                 .learn(home_address, care_of, path_mtu, now_ns)
@@ -392,11 +344,7 @@ impl Forwarding {
     /// Have the tunnels looked at whose care-of addresses are in a prefix that was touched. No other has another way now.
     fn retarget_touched(&mut self) {
         for prefix in mem::take(&mut self.touched) {
-            let first = (prefix.network(), Ipv6Addr::from_bits(0));
-            let last = (prefix.broadcast(), Ipv6Addr::from_bits(u128::MAX));
-            let tunnels = self.by_care_of.range(first..=last);
-            self.to_retarget
-                .extend(tunnels.map(|(_, home_address)| *home_address));
+            self.to_retarget.extend(self.bound.going_to(prefix));
         }
     }
 
@@ -406,7 +354,7 @@ impl Forwarding {
             let Some(home_address) = self.to_retarget.pop_first() else {
                 break;
             };
-            let Some(bound) = self.bound.get(&home_address) else {
+            let Some(bound) = self.bound.get(home_address) else {
                 continue;
             };
             let path = self.path_to(home_address, bound.path.care_of);
@@ -416,9 +364,12 @@ impl Forwarding {
             }
             match self.writer.retarget(home_address, next_hop, path.mtu) {
                 Ok(_) => {
-                    if let Some(bound) = self.bound.get_mut(&home_address) {
-                        (bound.path, bound.next_hop) = (path, next_hop);
-                    }
+                    let bound = BoundAddress {
+                        path,
+                        next_hop,
+                        ..bound.clone()
+                    };
+                    self.bound.set(home_address, bound);
                 }
                 Err(SegmentError::Busy { .. }) => {
                     self.to_retarget.insert(home_address);

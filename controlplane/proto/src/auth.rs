@@ -351,6 +351,16 @@ mod tests {
     }
 
     #[test]
+    fn prepared_keys_are_the_same_if_key_and_algorithm_are() {
+        let prepared = |algorithm, octet| PreparedKey::new(algorithm, &Key::new([octet; 32]));
+        let key = prepared(Algorithm::HmacSha256_128, 1);
+        assert_eq!(key, key.clone());
+        assert_ne!(key, prepared(Algorithm::HmacSha256_128, 2));
+        assert_ne!(key, prepared(Algorithm::HmacSha1_96, 1));
+        assert_eq!(format!("{key:?}"), "PreparedKey(hmac-sha256-128)");
+    }
+
+    #[test]
     fn names_round_trip_and_keys_stay_secret() {
         for algorithm in [Algorithm::HmacSha1_96, Algorithm::HmacSha256_128] {
             assert_eq!(

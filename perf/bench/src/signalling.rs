@@ -30,6 +30,7 @@ mod storm;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use dhp_wire::mobility::Lifetime;
 
 use crate::results::{Output, Stamp};
 use report::Report;
@@ -100,7 +101,8 @@ impl Extent {
                 ring_bindings: 10_000,
                 storm: storm::Plan {
                     mobile_nodes: 1_000,
-                    duration: Duration::from_secs(2),
+                    lifetime: Lifetime(1),
+                    duration: Duration::from_secs(4),
                     rate: STORM_RATE,
                 },
                 handoff: handoff::Plan {
@@ -120,6 +122,7 @@ impl Extent {
             ring_bindings: 100_000,
             storm: storm::Plan {
                 mobile_nodes: 10_000,
+                lifetime: Lifetime(5),
                 duration: Duration::from_secs(30),
                 rate: STORM_RATE,
             },

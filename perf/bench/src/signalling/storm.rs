@@ -25,8 +25,6 @@ use super::site::Cores;
 const PREPARED: u32 = 1 << 17;
 /// Of these between two rounds of the worker.
 const BURST: u64 = 32;
-/// Each binding is refreshed every 12 to 15 s.
-const LIFETIME: Lifetime = Lifetime(5);
 /// One mobile node of so many moves during the storm.
 const MOVING: u32 = 5;
 /// What was begun in the last moment is answered by then.
@@ -36,6 +34,8 @@ const GRACE: Duration = Duration::from_secs(4);
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub mobile_nodes: u32,
+    /// Of a binding, which is refreshed after five to six eighths of it.
+    pub lifetime: Lifetime,
     pub duration: Duration,
     /// First requests in a second.
     pub rate: u32,
@@ -66,8 +66,8 @@ pub struct Measured {
 /// # Errors
 /// The mobile nodes cannot register before the storm.
 pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
-    let crew = (plan.mobile_nodes, 1, LIFETIME);
-    let requests = requests(plan.mobile_nodes);
+    let crew = (plan.mobile_nodes, 1, plan.lifetime);
+    let requests = requests(plan.mobile_nodes, plan.lifetime);
     let mut scene = Scene::start(crew, cores, Duration::from_secs(60))?;
     let octets_before = memory::resident(scene.site.segment_octets())?;
     let punted = scene.site.punted();
@@ -119,7 +119,7 @@ pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
 }
 
 /// First requests from anywhere.
-fn requests(mobile_nodes: u32) -> Vec<Vec<u8>> {
+fn requests(mobile_nodes: u32, lifetime: Lifetime) -> Vec<Vec<u8>> {
     let mut random = Random::new([9; 32]);
     let wrong_key = Key::new(vec![0; ALGORITHM.key_len()]);
     let request = |number: u32| {
@@ -134,7 +134,7 @@ fn requests(mobile_nodes: u32) -> Vec<Vec<u8>> {
                 DmipType::DhoaRequest
             },
             sequence: (number & 0xffff) as u16,
-            lifetime: if is_query { Lifetime::ZERO } else { LIFETIME },
+            lifetime: if is_query { Lifetime::ZERO } else { lifetime },
             flags: 0,
             status: Status(0),
         };
