@@ -52,6 +52,13 @@ impl Association {
         }
     }
 
+    /// Reads what a message will need of it, and gives a number that tells nothing.
+    pub(crate) fn look_at(&self) -> usize {
+        let id = self.security.mn_id();
+        let first = id.identifier.first().copied().unwrap_or_default();
+        usize::from(first) ^ self.security.algorithm().mac_len() ^ self.answers.look_at()
+    }
+
     /// The same, with perhaps another key or other permissions. The numbers go on: those used are no less used.
     fn with_security(self, security: SecurityAssociation) -> Self {
         let answers = if self.security.has_key_of(&security) {
@@ -146,6 +153,10 @@ impl MobileNodes {
 
     pub(crate) fn association(&self, spi: u32) -> Option<&Association> {
         self.associations.get(&spi)
+    }
+
+    pub(crate) fn place_of_association(&self, spi: u32) -> Option<usize> {
+        self.associations.get_index_of(&spi)
     }
 
     pub(crate) fn association_mut(&mut self, spi: u32) -> Option<&mut Association> {

@@ -3,6 +3,7 @@
 mod answer;
 mod binding_update;
 mod dhoa_request;
+mod expect;
 mod harness;
 mod home_registration;
 mod lifetimes;

@@ -8,10 +8,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use dhp_proto::anchor::{Anchor, AnchorAction, AnchorCounters, MessageKind};
+use dhp_proto::anchor::{Anchor, AnchorAction, AnchorCounters, Expected, MessageKind};
 use dhp_proto::time::Now;
 use dhp_segment::{Geometry, Reader, Segment};
 use dhpd::forwarding::{Forwarding, ForwardingError};
+use dhpd::signalling::LOOKED_AHEAD;
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -130,6 +131,7 @@ struct Engine {
     /// A worker, as far as the writer has to wait for one.
     reader: Reader,
     now: Now,
+    expected: Vec<Expected>,
 }
 
 impl Engine {
@@ -148,6 +150,7 @@ impl Engine {
             forwarding,
             reader,
             now,
+            expected: Vec::new(),
         })
     }
 
@@ -155,19 +158,24 @@ impl Engine {
     fn take(&mut self, messages: &Messages) -> anyhow::Result<f64> {
         let before = accepted(self.anchor.counters());
         let started = processor_time()?;
-        for (number, packet) in messages.iter().enumerate() {
-            self.now = self.now.plus_ns(BETWEEN_NS);
-            self.anchor.handle_packet(self.now, packet);
-            while let Some(action) = self.anchor.poll_action() {
-                if let AnchorAction::Event(event) = &action {
-                    while let Err(error) = self.forwarding.follow(event, self.now.mono_ns) {
-                        ensure!(matches!(error, ForwardingError::Busy), "{error}");
-                        self.reader.quiescent();
-                    }
-                }
-                std::hint::black_box(&action);
+        let mut packets = messages.iter();
+        let (mut ahead, mut handled) = (Vec::with_capacity(LOOKED_AHEAD), 0);
+        loop {
+            ahead.clear();
+            ahead.extend(packets.by_ref().take(LOOKED_AHEAD));
+            if ahead.is_empty() {
+                break;
             }
-            if number % TURN == TURN - 1 {
+            self.anchor
+                .expect(ahead.iter().copied(), &mut self.expected);
+            let addresses = self.expected.iter().map(|expected| expected.home_address);
+            self.forwarding.expect(addresses);
+            for packet in &ahead {
+                self.handle(packet)?;
+            }
+            handled += ahead.len();
+            if handled >= TURN {
+                handled = 0;
                 self.reader.quiescent();
                 self.forwarding.settle()?;
             }
@@ -180,6 +188,22 @@ impl Engine {
             "of {sent} updates {answered} were accepted"
         );
         Ok(seconds)
+    }
+
+    /// Takes one, and does what it leads to.
+    fn handle(&mut self, packet: &[u8]) -> anyhow::Result<()> {
+        self.now = self.now.plus_ns(BETWEEN_NS);
+        self.anchor.handle_packet(self.now, packet);
+        while let Some(action) = self.anchor.poll_action() {
+            if let AnchorAction::Event(event) = &action {
+                while let Err(error) = self.forwarding.follow(event, self.now.mono_ns) {
+                    ensure!(matches!(error, ForwardingError::Busy), "{error}");
+                    self.reader.quiescent();
+                }
+            }
+            std::hint::black_box(&action);
+        }
+        Ok(())
     }
 }
 
