@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(going_to(&all, "2001:db8:a:1::4/128"), [home(4)]);
         assert_eq!(going_to(&all, "2001:db8:a:2::/63"), [home(2), home(3)]);
         assert_eq!(going_to(&all, "::/0").len(), 4);
-        assert_eq!(going_to(&all, "2001:db8:b::/48"), []);
+        assert!(going_to(&all, "2001:db8:b::/48").is_empty());
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
             all.set(home(number), at(number, number));
         }
         all.set(home(2), at(9, 2));
-        assert_eq!(going_to(&all, "2001:db8:a:2::/64"), []);
+        assert!(going_to(&all, "2001:db8:a:2::/64").is_empty());
         assert_eq!(going_to(&all, "2001:db8:a:9::/64"), [home(2)]);
         // The fifth comes into the place of the first, and then goes; the fourth into that of the second.
         for number in [1, 5, 2] {

@@ -20,13 +20,17 @@ pub struct Report {
 impl Report {
     /// Takes a part, and says it.
     pub fn add_engine(&mut self, part: engine::Measured) {
+        let rate = line(part.updates_per_second);
         println!(
-            "engine, {} bindings: {} updates a second, {:.0} octets of memory a binding and {:.0} a mobile node",
-            part.bindings,
-            line(part.updates_per_second),
-            part.octets_per_binding,
-            part.octets_per_mobile_node
+            "engine, {} bindings: {rate} updates a second",
+            part.bindings
         );
+        if let Some(memory) = part.memory {
+            println!(
+                "  {:.0} octets of memory a binding, beside {:.0} a mobile node",
+                memory.per_binding, memory.per_mobile_node
+            );
+        }
         self.engine.push(part);
     }
 
@@ -92,17 +96,13 @@ impl Report {
     /// What targets can name.
     pub fn figures(&self) -> Figures {
         let mut figures = Figures::new();
-        for (number, part) in self.engine.iter().enumerate() {
+        for part in &self.engine {
             let name = |what| format!("engine.{}.{what}", part.bindings);
-            figures.put(
-                name("updates_per_second"),
-                Some(part.updates_per_second.median),
-            );
-            // Those after the first find memory that it has left.
-            if number == 0 {
-                figures.put(name("octets_per_binding"), Some(part.octets_per_binding));
-                let of_node = part.octets_per_mobile_node;
-                figures.put(name("octets_per_mobile_node"), Some(of_node));
+            let rate = part.updates_per_second.median;
+            figures.put(name("updates_per_second"), Some(rate));
+            if let Some(memory) = part.memory {
+                figures.put(name("octets_per_binding"), Some(memory.per_binding));
+                figures.put(name("octets_per_mobile_node"), Some(memory.per_mobile_node));
             }
         }
         if let Some(part) = &self.calm {
