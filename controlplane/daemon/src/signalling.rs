@@ -46,7 +46,7 @@ const RETRY_NS: u64 = 500_000;
 const RING_PATIENCE_NS: u64 = 20_000_000;
 
 /// Punted packets that are looked at together before the first of them is handled.
-pub const LOOKED_AHEAD: usize = 8;
+pub const LOOKED_AHEAD: usize = 16;
 
 /// Why there can be no control plane.
 #[derive(Debug, thiserror::Error)]

@@ -101,8 +101,8 @@ impl Extent {
                 ring_bindings: 10_000,
                 storm: storm::Plan {
                     mobile_nodes: 1_000,
-                    lifetime: Lifetime(1),
-                    duration: Duration::from_secs(4),
+                    lifetime: Lifetime(2),
+                    duration: Duration::from_secs(6),
                     rate: STORM_RATE,
                 },
                 handoff: handoff::Plan {

@@ -68,6 +68,11 @@ impl Anchor {
                 .get_index_of(home_address)
                 .unwrap_or_default();
         }
+        for Expected { home_address, .. } in &*expected {
+            seen ^= usize::from(self.nodes.owner(home_address).is_some());
+            let sequence = self.cache.home_sequences.get(home_address);
+            seen ^= sequence.map_or(0, |sequence| usize::from(sequence.last));
+        }
         for Expected { spi, .. } in &*expected {
             let association = self.nodes.association(*spi);
             seen ^= association.map_or(0, |association| association.look_at());

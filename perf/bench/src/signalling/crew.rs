@@ -257,7 +257,11 @@ impl Member {
                     tally.refreshed_at_once += u64::from(round_trip_ns.is_some());
                 }
             }
-            MnEvent::Unbound { home_addresses, .. } => tally.lost += home_addresses.len() as u64,
+            // What follows is another address: that handoff or refresh has failed.
+            MnEvent::Unbound { home_addresses, .. } => {
+                (self.is_moving, self.is_updating) = (false, false);
+                tally.lost += home_addresses.len() as u64;
+            }
             _ => {}
         }
     }

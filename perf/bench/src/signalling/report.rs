@@ -63,13 +63,14 @@ impl Report {
             part.requests_per_second, part.seconds, part.punted_per_second
         );
         println!(
-            "  {} of {} refreshes answered, {} at once; {} of {} handoffs unfinished; {} bindings lost; memory {:.1} to {:.1} MiB",
+            "  {} of {} refreshes answered, {} at once; {} of {} handoffs unfinished; {} bindings ended, {} misplaced; memory {:.1} to {:.1} MiB",
             part.refreshed,
             part.refreshes,
             part.refreshed_at_once,
             part.handoffs_unfinished,
             part.handoffs,
-            part.bindings_lost,
+            part.bindings_ended,
+            part.bindings_misplaced,
             mebi(part.octets_before),
             mebi(part.octets_after)
         );
@@ -125,7 +126,8 @@ impl Report {
                 "storm.handoffs_unfinished",
                 Some(part.handoffs_unfinished as f64),
             );
-            figures.put("storm.bindings_lost", Some(part.bindings_lost as f64));
+            let lost = part.bindings_ended.max(part.bindings_misplaced);
+            figures.put("storm.bindings_lost", Some(lost as f64));
             figures.put("storm.memory_growth_percent", Some(growth * 100.0));
         }
         if let Some(part) = &self.handoff {
