@@ -4,25 +4,18 @@ use dhp_segment::{Control, PuntMeta, RING_PACKET_BYTES};
 
 use super::LOOKED_AHEAD;
 
-/// Some packets, one behind the other.
+/// Some packets, one behind the other. One that is new has no memory yet, so that it can stand in for one that is in use.
+#[derive(Default)]
 pub(super) struct PuntBatch {
     octets: Vec<u8>,
     /// What the worker said of each, and where it ends.
     packets: Vec<(PuntMeta, usize)>,
 }
 
-impl Default for PuntBatch {
-    fn default() -> Self {
-        Self {
-            octets: vec![0; LOOKED_AHEAD * RING_PACKET_BYTES],
-            packets: Vec::with_capacity(LOOKED_AHEAD),
-        }
-    }
-}
-
 impl PuntBatch {
     /// Takes the oldest packets that a worker has punted, for those there were. Says how many.
     pub(super) fn fill(&mut self, control: &mut Control, worker: u32) -> usize {
+        self.octets.resize(LOOKED_AHEAD * RING_PACKET_BYTES, 0);
         self.packets.clear();
         let mut end = 0_usize;
         while self.packets.len() < LOOKED_AHEAD {
