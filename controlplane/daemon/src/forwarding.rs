@@ -4,6 +4,8 @@
 //! the mirror makes of the kernel's routes and neighbours. Where they meet is the next hop of each tunnel: the route of a
 //! care-of address decides it, and when that route changes the tunnel follows.
 
+mod bound_addresses;
+mod by_care_of;
 mod differences;
 mod handovers;
 mod interception;
@@ -14,17 +16,18 @@ mod routes;
 mod steering;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hint::black_box;
 use std::mem;
 use std::net::Ipv6Addr;
-use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind};
-use dhp_proto::security_association::MnId;
+use dhp_proto::anchor::{BindingChange, BindingEvent};
 use dhp_segment::{Carried, Geometry, Segment, SegmentError, Tunnel, Writer};
 use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
+pub use bound_addresses::BoundAddress;
+use bound_addresses::BoundAddresses;
 pub use handovers::Handover;
 use next_hops::NextHops;
 pub use optimized::OptimizedAddress;
@@ -51,36 +54,6 @@ pub struct TunnelPath {
     pub next_hop: Option<NextHopKey>,
     /// Largest packet that goes there, in octets, without what is added on the way.
     pub mtu: u16,
-}
-
-/// A bound home address, as the anchor's last event about it said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BoundAddress {
-    /// What kind of address it is.
-    pub kind: PoolKind,
-    /// Whose it is.
-    pub mn: Arc<MnId>,
-    /// When the binding ends by itself, in monotonic nanoseconds; `None` for never.
-    pub expires_ns: Option<u64>,
-    /// Where its packets go, but for those that flow rules send elsewhere.
-    pub path: TunnelPath,
-    /// The number of the next hop in the segment.
-    next_hop: u32,
-    /// The care-of addresses that flow rules can name; none where there is but one.
-    pub further: Box<[FurtherCareOf]>,
-}
-
-impl BoundAddress {
-    /// Whether it has several care-of addresses.
-    fn is_split(&self) -> bool {
-        !self.further.is_empty()
-    }
-
-    /// Every care-of address, some of them twice.
-    fn care_ofs(&self) -> impl Iterator<Item = Ipv6Addr> {
-        let further = self.further.iter().map(|further| further.path.care_of);
-        further.chain([self.path.care_of])
-    }
 }
 
 /// What no tunnel exceeds, whatever routes and routers say.
@@ -140,11 +113,7 @@ pub struct Forwarding {
     left_out_told: bool,
     /// Prefixes whose routes have changed, so that tunnels in them may have to follow.
     touched: BTreeSet<Ipv6Net>,
-    bound: BTreeMap<Ipv6Addr, BoundAddress>,
-    /// How many of them have several care-of addresses.
-    split: usize,
-    /// Care-of and home address of each tunnel: those whose care-of addresses are in one prefix stand together.
-    by_care_of: BTreeSet<(Ipv6Addr, Ipv6Addr)>,
+    bound: BoundAddresses,
     optimized: OptimizedRoutes,
     path_mtus: PathMtus,
     limits: TunnelLimits,
@@ -171,9 +140,7 @@ impl Forwarding {
             left_out: BTreeSet::new(),
             left_out_told: false,
             touched: BTreeSet::new(),
-            bound: BTreeMap::new(),
-            split: 0,
-            by_care_of: BTreeSet::new(),
+            bound: BoundAddresses::default(),
             optimized: OptimizedRoutes::default(),
             path_mtus: PathMtus::default(),
             limits: TunnelLimits::default(),
@@ -203,7 +170,7 @@ impl Forwarding {
 
     /// A bound home address.
     pub fn bound(&self, home_address: Ipv6Addr) -> Option<&BoundAddress> {
-        self.bound.get(&home_address)
+        self.bound.get(home_address)
     }
 
     /// The bound home addresses behind `after`, in their order.
@@ -211,8 +178,7 @@ impl Forwarding {
         &self,
         after: Option<Ipv6Addr>,
     ) -> impl Iterator<Item = (&Ipv6Addr, &BoundAddress)> {
-        self.bound
-            .range((after.map_or(Unbounded, Excluded), Unbounded))
+        self.bound.after(after)
     }
 
     /// What the binding of a home address has carried; nothing, if the workers do not know it yet.
@@ -246,7 +212,7 @@ impl Forwarding {
             ),
             (
                 "flow_sets",
-                count(self.split),
+                count(self.bound.split()),
                 self.geometry.flow_sets.into(),
             ),
         ];
@@ -259,6 +225,21 @@ impl Forwarding {
             ));
         }
         tables
+    }
+
+    /// Look ahead at home addresses of which events will come: see [`dhp_proto::anchor::Anchor::expect`].
+    pub fn expect(&self, home_addresses: impl Iterator<Item = Ipv6Addr> + Clone) {
+        let mut seen = 0;
+        for home_address in home_addresses.clone() {
+            let bound = self.bound.get(home_address);
+            seen ^= bound.map_or(0, |bound| bound.next_hop);
+        }
+        for home_address in home_addresses {
+            let template = self.writer.binding(home_address);
+            seen ^= template.map_or(0, |template| template.next_hop);
+        }
+        // Nobody needs it; that it may not be left out is all that it is for.
+        black_box(seen);
     }
 
     /// Follow an event of the anchor. What it says holds for packets when this returns.
@@ -277,7 +258,7 @@ impl Forwarding {
             } => {
                 let path = self.path_to(*home_address, *care_of);
                 let next_hop = self.next_hops.id(path.next_hop);
-                let current = self.bound.get(home_address);
+                let current = self.bound.get(*home_address);
                 // The workers know nothing of lifetimes, so that a refresh is none of their business.
                 if current.is_none_or(|bound| (bound.path, bound.next_hop) != (path, next_hop)) {
                     // What has moved within the last 2 s still says from where, unless it moves again.
@@ -311,16 +292,7 @@ impl Forwarding {
                     next_hop,
                     further: Box::default(),
                 };
-                match self.bound.contains_key(home_address) {
-                    true => self.change_bound(*home_address, |known| {
-                        let further = mem::take(&mut known.further);
-                        *known = BoundAddress { further, ..bound };
-                    }),
-                    false => {
-                        self.by_care_of.insert((*care_of, *home_address));
-                        self.bound.insert(*home_address, bound);
-                    }
-                }
+                self.bound.set(*home_address, bound);
             }
             BindingChange::Steered {
                 home_address,
@@ -334,31 +306,11 @@ impl Forwarding {
             } => self.move_care_of(*home_address, *bid, *care_of, now_ns)?,
             BindingChange::Released { home_address, .. } => {
                 self.writer.remove_binding(*home_address);
-                if let Some(before) = self.bound.remove(home_address) {
-                    for care_of in before.care_ofs() {
-                        self.by_care_of.remove(&(care_of, *home_address));
-                    }
-                    let had = usize::from(before.is_split());
-                    self.split = self.split.saturating_sub(had);
-                }
+                self.bound.remove(*home_address);
                 self.path_mtus.forget(*home_address);
             }
         }
         Ok(())
-    }
-
-    /// Change what is known of a bound address, and where its tunnels are found by their care-of addresses.
-    fn change_bound(&mut self, home_address: Ipv6Addr, change: impl FnOnce(&mut BoundAddress)) {
-        let Some(bound) = self.bound.get_mut(&home_address) else {
-            return;
-        };
-        for care_of in bound.care_ofs() {
-            self.by_care_of.remove(&(care_of, home_address));
-        }
-        change(bound);
-        for care_of in bound.care_ofs() {
-            self.by_care_of.insert((care_of, home_address));
-        }
     }
 
     /// A router on the path of a binding's tunnel takes no packets longer than `path_mtu` octets. `care_of` is where it was
@@ -372,7 +324,7 @@ impl Forwarding {
     ) {
         let is_here = |bound: &BoundAddress| bound.care_ofs().any(|here| here == care_of);
         let path_mtu = path_mtu.max(LEAST_MTU);
-        if self.bound.get(&home_address).is_some_and(is_here)
+        if self.bound.get(home_address).is_some_and(is_here)
             && self
                 .path_mtus
                 .learn(home_address, care_of, path_mtu, now_ns)
@@ -455,11 +407,7 @@ impl Forwarding {
     /// Have the tunnels looked at whose care-of addresses are in a prefix that was touched. No other has another way now.
     fn retarget_touched(&mut self) {
         for prefix in mem::take(&mut self.touched) {
-            let first = (prefix.network(), Ipv6Addr::from_bits(0));
-            let last = (prefix.broadcast(), Ipv6Addr::from_bits(u128::MAX));
-            let tunnels = self.by_care_of.range(first..=last);
-            self.to_retarget
-                .extend(tunnels.map(|(_, home_address)| *home_address));
+            self.to_retarget.extend(self.bound.going_to(prefix));
             self.touch_optimized(prefix);
         }
     }
@@ -483,16 +431,16 @@ impl Forwarding {
     }
 
     fn retarget_one(&mut self, home_address: Ipv6Addr) -> Result<(), SegmentError> {
-        let Some(bound) = self.bound.get(&home_address) else {
+        let Some(bound) = self.bound.get(home_address) else {
             return Ok(());
         };
         let path = self.path_to(home_address, bound.path.care_of);
         let next_hop = self.next_hops.id(path.next_hop);
         if (path, next_hop) != (bound.path, bound.next_hop) {
             self.writer.retarget(home_address, next_hop, path.mtu)?;
-            if let Some(bound) = self.bound.get_mut(&home_address) {
+            self.bound.change(home_address, |bound| {
                 (bound.path, bound.next_hop) = (path, next_hop);
-            }
+            });
         }
         self.retarget_further(home_address)
     }

@@ -7,17 +7,20 @@
 mod commands;
 mod correspondents;
 mod on_link;
+mod punt_batch;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, ConfigError, Limits, LinkAction, PeerChange, RouteEnds,
+    Anchor, AnchorAction, AnchorConfig, ConfigError, Expected, Limits, LinkAction, PeerChange,
+    RouteEnds,
 };
 use dhp_proto::time::Now;
 use dhp_segment::{
-    Control, CounterSnapshot, Geometry, MAX_CARE_OFS, MAX_FLOW_RULES, PuntKind, RING_PACKET_BYTES,
+    Control, CounterSnapshot, Geometry, MAX_CARE_OFS, MAX_FLOW_RULES, PuntKind, PuntMeta,
     RingError, Segment, SegmentError, TraceRequest,
 };
 use dhp_wire::codepoints::next_header;
@@ -32,6 +35,7 @@ use crate::journal::{Journal, Restored};
 use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
 use on_link::HeardOnLink;
+use punt_batch::PuntBatch;
 
 /// Punted packets that one turn takes from a worker, so that time and commands are looked at in between.
 const PUNTS_AT_ONCE: usize = 256;
@@ -40,6 +44,9 @@ const RETRY_NS: u64 = 500_000;
 /// How long a packet waits for a full inject ring before it is lost, as it would be on a full link. By then its worker has
 /// stopped, or forwards at its limit.
 const RING_PATIENCE_NS: u64 = 20_000_000;
+
+/// Punted packets that are looked at together before the first of them is handled.
+pub const LOOKED_AHEAD: usize = 16;
 
 /// Why there can be no control plane.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +99,8 @@ pub struct Signalling {
     clock: Clock,
     wakes: Vec<WakeFd>,
     seconds: Histogram,
-    buffer: Vec<u8>,
+    batch: PuntBatch,
+    expected: Vec<Expected>,
     /// In the order of the anchor: nothing overtakes an event that the segment cannot take yet.
     outgoing: VecDeque<Outgoing>,
     counters: SignallingCounters,
@@ -128,7 +136,8 @@ impl Signalling {
             clock,
             wakes,
             seconds,
-            buffer: vec![0; RING_PACKET_BYTES],
+            batch: PuntBatch::default(),
+            expected: Vec::new(),
             outgoing: VecDeque::new(),
             counters: SignallingCounters::default(),
             traces: PacketTraces::default(),
@@ -234,34 +243,54 @@ impl Signalling {
 
     fn take_punts(&mut self, worker: u32) -> usize {
         let mut handled = 0;
-        // While something waits, what is punted waits too, in its ring: the workers count what does not fit there.
+        // While something waits, what is punted waits too, but for what was taken out with it, in its ring: the workers count
+        // what does not fit there.
         while handled < PUNTS_AT_ONCE && self.outgoing.is_empty() {
-            let Some(punted) = self.control.punt_pop(worker, &mut self.buffer) else {
-                break;
-            };
-            handled += 1;
-            self.counters.punted += 1;
-            let now = (self.clock)();
-            let packet = self.buffer.get(..punted.len).unwrap_or_default();
-            match punted.meta.kind {
-                PuntKind::IcmpError => {
-                    learn_path_mtu(&mut self.forwarding, packet, now.mono_ns);
-                }
-                PuntKind::HomeAddressOption => {
-                    self.anchor.handle_unbound_home_address(now, packet);
-                }
-                PuntKind::Mobility | PuntKind::QueryAnycast if is_icmp(packet) => {
-                    self.anchor.handle_icmpv6(now, None, packet);
-                }
-                PuntKind::Mobility if self.heard_on_link.has_heard(packet, now.mono_ns) => {}
-                PuntKind::Mobility | PuntKind::QueryAnycast => {
-                    self.anchor.handle_packet(now, packet);
-                }
+            let mut batch = mem::take(&mut self.batch);
+            let some = batch.fill(&mut self.control, worker);
+            if some > 1 {
+                self.look_ahead(&batch);
             }
-            self.collect(worker, Some(punted.meta.timestamp_ns));
-            self.carry_out();
+            for (meta, packet) in batch.packets() {
+                self.take_punt(worker, meta, packet);
+            }
+            self.batch = batch;
+            handled += some;
+            if some < LOOKED_AHEAD {
+                break;
+            }
         }
         handled
+    }
+
+    fn look_ahead(&mut self, batch: &PuntBatch) {
+        let packets = batch.packets().map(|(_, packet)| packet);
+        self.anchor.expect(packets, &mut self.expected);
+        let expected = self.expected.iter();
+        self.forwarding
+            .expect(expected.map(|expected| expected.home_address));
+    }
+
+    fn take_punt(&mut self, worker: u32, meta: PuntMeta, packet: &[u8]) {
+        self.counters.punted += 1;
+        let now = (self.clock)();
+        match meta.kind {
+            PuntKind::IcmpError => {
+                learn_path_mtu(&mut self.forwarding, packet, now.mono_ns);
+            }
+            PuntKind::HomeAddressOption => {
+                self.anchor.handle_unbound_home_address(now, packet);
+            }
+            PuntKind::Mobility | PuntKind::QueryAnycast if is_icmp(packet) => {
+                self.anchor.handle_icmpv6(now, None, packet);
+            }
+            PuntKind::Mobility if self.heard_on_link.has_heard(packet, now.mono_ns) => {}
+            PuntKind::Mobility | PuntKind::QueryAnycast => {
+                self.anchor.handle_packet(now, packet);
+            }
+        }
+        self.collect(worker, Some(meta.timestamp_ns));
+        self.carry_out();
     }
 
     /// Take what the anchor wants done.

@@ -3,7 +3,9 @@
 use core::net::Ipv6Addr;
 
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::block_api::HmacCore;
+use hmac::digest::block_api::{Buffer, CoreProxy};
+use hmac::{EagerHash, Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -130,19 +132,7 @@ pub fn mac(
     home: &Ipv6Addr,
     mh_through_spi: &[u8],
 ) -> AuthenticationData {
-    let mut octets = [0; 16];
-    match algorithm {
-        Algorithm::HmacSha1_96 => {
-            digest::<Hmac<Sha1>>(key, care_of, home, mh_through_spi, &mut octets)
-        }
-        Algorithm::HmacSha256_128 => {
-            digest::<Hmac<Sha256>>(key, care_of, home, mh_through_spi, &mut octets)
-        }
-    }
-    AuthenticationData {
-        octets,
-        len: algorithm.mac_len(),
-    }
+    PreparedKey::new(algorithm, key).mac(care_of, home, mh_through_spi)
 }
 
 /// Whether `received` is the authentication data of the message; takes the same time wherever they differ.
@@ -155,26 +145,113 @@ pub fn verify(
     mh_through_spi: &[u8],
     received: &[u8],
 ) -> bool {
-    mac(algorithm, key, care_of, home, mh_through_spi)
-        .as_ref()
-        .ct_eq(received)
-        .into()
+    PreparedKey::new(algorithm, key).verify(care_of, home, mh_through_spi, received)
+}
+
+/// A key with which many messages are authenticated. RFC 2104 §4: "the intermediate results of the compression function on the
+/// B-byte blocks (K XOR ipad) and (K XOR opad) can be precomputed only once at the time of generation of the key K".
+#[derive(Clone)]
+pub struct PreparedKey(Prepared);
+
+/// `None`: HMAC does not take the key. It takes keys of any length.
+#[derive(Clone)]
+enum Prepared {
+    HmacSha1_96(Option<HmacCore<Sha1>>),
+    HmacSha256_128(Option<HmacCore<Sha256>>),
+}
+
+impl PreparedKey {
+    /// Prepares a key.
+    #[must_use]
+    pub fn new(algorithm: Algorithm, key: &Key) -> Self {
+        let octets = key.octets();
+        Self(match algorithm {
+            Algorithm::HmacSha1_96 => Prepared::HmacSha1_96(HmacCore::new_from_slice(octets).ok()),
+            Algorithm::HmacSha256_128 => {
+                Prepared::HmacSha256_128(HmacCore::new_from_slice(octets).ok())
+            }
+        })
+    }
+
+    /// What it is used with.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        match self.0 {
+            Prepared::HmacSha1_96(_) => Algorithm::HmacSha1_96,
+            Prepared::HmacSha256_128(_) => Algorithm::HmacSha256_128,
+        }
+    }
+
+    /// The authentication data of a message; see [`mac`].
+    #[must_use]
+    pub fn mac(
+        &self,
+        care_of: &Ipv6Addr,
+        home: &Ipv6Addr,
+        mh_through_spi: &[u8],
+    ) -> AuthenticationData {
+        let mut octets = [0; 16];
+        let message = (care_of, home, mh_through_spi);
+        match &self.0 {
+            Prepared::HmacSha1_96(core) => digest::<Sha1>(core.as_ref(), message, &mut octets),
+            Prepared::HmacSha256_128(core) => digest::<Sha256>(core.as_ref(), message, &mut octets),
+        }
+        AuthenticationData {
+            octets,
+            len: self.algorithm().mac_len(),
+        }
+    }
+
+    /// Whether `received` is the authentication data of the message; see [`verify`].
+    #[must_use]
+    pub fn verify(
+        &self,
+        care_of: &Ipv6Addr,
+        home: &Ipv6Addr,
+        mh_through_spi: &[u8],
+        received: &[u8],
+    ) -> bool {
+        self.mac(care_of, home, mh_through_spi)
+            .as_ref()
+            .ct_eq(received)
+            .into()
+    }
+}
+
+/// Keys are the same if they authenticate the same.
+impl PartialEq for PreparedKey {
+    fn eq(&self, other: &Self) -> bool {
+        let of_nothing = |key: &Self| {
+            let nowhere = Ipv6Addr::UNSPECIFIED;
+            key.mac(&nowhere, &nowhere, &[])
+        };
+        self.algorithm() == other.algorithm() && of_nothing(self) == of_nothing(other)
+    }
+}
+
+impl Eq for PreparedKey {}
+
+impl core::fmt::Debug for PreparedKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "PreparedKey({})", self.algorithm())
+    }
 }
 
 /// Offset of the Checksum in a Mobility Header (RFC 6275 §6.1.1).
 const CHECKSUM_OFFSET: usize = 4;
 
-fn digest<M: Mac + KeyInit>(
-    key: &Key,
-    care_of: &Ipv6Addr,
-    home: &Ipv6Addr,
-    mh: &[u8],
+fn digest<D>(
+    core: Option<&HmacCore<D>>,
+    (care_of, home, mh): (&Ipv6Addr, &Ipv6Addr, &[u8]),
     out: &mut [u8; 16],
-) {
-    // An HMAC key may have any length, so this constructor has no error to report.
-    let Ok(mut hmac) = <M as KeyInit>::new_from_slice(key.octets()) else {
+) where
+    D: EagerHash,
+    Hmac<D>: Mac + CoreProxy<Core = HmacCore<D>>,
+{
+    let Some(core) = core else {
         return;
     };
+    let mut hmac = Hmac::<D>::compose(core.clone(), Buffer::<HmacCore<D>>::default());
     hmac.update(&care_of.octets());
     hmac.update(&home.octets());
     let (before, from_checksum) = mh.split_at_checked(CHECKSUM_OFFSET).unwrap_or((mh, &[]));
@@ -271,6 +348,16 @@ mod tests {
                 &vec![1; len],
             );
         }
+    }
+
+    #[test]
+    fn prepared_keys_are_the_same_if_key_and_algorithm_are() {
+        let prepared = |algorithm, octet| PreparedKey::new(algorithm, &Key::new([octet; 32]));
+        let key = prepared(Algorithm::HmacSha256_128, 1);
+        assert_eq!(key, key.clone());
+        assert_ne!(key, prepared(Algorithm::HmacSha256_128, 2));
+        assert_ne!(key, prepared(Algorithm::HmacSha1_96, 1));
+        assert_eq!(format!("{key:?}"), "PreparedKey(hmac-sha256-128)");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The mobility security association of a mobile node and an anchor (RFC 4285 §5.1).
 
 use core::net::Ipv6Addr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::auth::{self, Algorithm, AuthenticationData, Key};
+use crate::auth::{self, Algorithm, AuthenticationData, Key, PreparedKey};
 
 /// RFC 4285 §5.1: "The mobility SPI is a number in the range [0-4294967296], where the range [0-255] is reserved."
 pub const FIRST_UNRESERVED_SPI: u32 = 256;
@@ -90,9 +91,8 @@ pub enum SecurityAssociationError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityAssociation {
     spi: u32,
-    mn_id: MnId,
-    key: Key,
-    algorithm: Algorithm,
+    mn_id: Arc<MnId>,
+    key: PreparedKey,
     permissions: Permissions,
 }
 
@@ -119,9 +119,8 @@ impl SecurityAssociation {
         }
         Ok(Self {
             spi,
-            mn_id,
-            key,
-            algorithm,
+            mn_id: Arc::new(mn_id),
+            key: PreparedKey::new(algorithm, &key),
             permissions,
         })
     }
@@ -150,7 +149,7 @@ impl SecurityAssociation {
 
     /// Whether messages of the other are authenticated in the same way.
     pub(crate) fn has_key_of(&self, other: &Self) -> bool {
-        self.algorithm == other.algorithm && self.key == other.key
+        self.key == other.key
     }
 
     /// The index that messages carry.
@@ -165,10 +164,15 @@ impl SecurityAssociation {
         &self.mn_id
     }
 
+    /// The same, for those who keep it too.
+    pub(crate) fn shared_mn_id(&self) -> &Arc<MnId> {
+        &self.mn_id
+    }
+
     /// The algorithm.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        self.key.algorithm()
     }
 
     /// What the owner may do.
@@ -185,7 +189,7 @@ impl SecurityAssociation {
         home: &Ipv6Addr,
         mh_through_spi: &[u8],
     ) -> AuthenticationData {
-        auth::mac(self.algorithm, &self.key, care_of, home, mh_through_spi)
+        self.key.mac(care_of, home, mh_through_spi)
     }
 
     /// Whether `received` authenticates a message; see [`auth::verify`].
@@ -197,14 +201,7 @@ impl SecurityAssociation {
         mh_through_spi: &[u8],
         received: &[u8],
     ) -> bool {
-        auth::verify(
-            self.algorithm,
-            &self.key,
-            care_of,
-            home,
-            mh_through_spi,
-            received,
-        )
+        self.key.verify(care_of, home, mh_through_spi, received)
     }
 }
 

@@ -13,7 +13,6 @@ mod forward_af_packet;
 mod namespace;
 mod pcap;
 mod recordings;
-#[cfg(feature = "dpdk")]
 mod results;
 mod routes;
 #[cfg(feature = "dpdk")]
@@ -49,7 +48,7 @@ enum Benchmark {
     #[cfg(feature = "dpdk")]
     #[command(hide = true)]
     ForwardWorker(forward::WorkerArguments),
-    /// Time from Binding Update to Binding Acknowledgement inside dhpd, from the punt ring to the inject ring.
+    /// Binding Updates per second through the engine and through both planes, how long each takes, and how much memory a binding.
     Signalling(signalling::Arguments),
     /// Recordings for a packet generator, and the configuration to go with them: Binding Updates that bind so many home addresses,
     /// packets to these, and packets out of their tunnels. See perf/recipes.

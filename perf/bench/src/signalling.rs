@@ -1,155 +1,188 @@
-//! `dhp-bench signalling`: how long a Binding Update takes through `dhpd`, from the punt ring to the inject ring
+//! `dhp-bench signalling`: how many Binding Updates the control plane takes, how long each takes, and what it does when there
+//! are more
 //!
-//! Both planes are the daemon's own, on threads of their own as in the daemon: a worker, here on a port in memory, and the
-//! control thread. Every update is a handoff: it names the other one of two care-of addresses, so that each changes the
-//! forwarding tables. What is measured is what `dhpd` itself reports as `dmip_signalling_seconds`.
+//! | part | what is measured |
+//! |---|---|
+//! | `calm` | a thousand handoffs a second, both planes asleep in between: punt ring to inject ring |
+//! | `engine` | the engine alone on one core, 10,000 to 1,000,000 bindings: updates per second, memory |
+//! | `rings` | both planes: as many updates as they take; latency at half of what is asked for |
+//! | `storm` | both planes: first requests from everywhere, ten times what is asked for, beside refreshes and handoffs |
+//! | `handoff` | both planes: 100,000 mobile nodes with three flows each move at once |
+//!
+//! In the last two the mobile nodes are the engines that `dhp-mn` runs.
 
 pub mod appliance;
+mod calm;
+mod crew;
+mod engine;
+mod fleet;
+mod handoff;
 mod latency;
+mod memory;
 pub mod mobile_nodes;
+mod network;
+mod report;
+mod rings;
+mod scene;
+mod site;
+mod storm;
 
-use std::fs::File;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use clap::ValueEnum;
 use dhp_wire::mobility::Lifetime;
-use serde::Serialize;
 
-use crate::statistics::Spread;
-use appliance::Appliance;
-use mobile_nodes::MobileNodes;
-
-/// The limit that `--check` holds the median window to, in microseconds.
-const LIMIT_P99_US: f64 = 1_000.0;
-
-/// Ten minutes: no binding ends while it is measured.
-const LIFETIME: Lifetime = Lifetime(150);
+use crate::results::{Output, Stamp};
+use report::Report;
+use site::Cores;
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Authenticated Binding Updates per second.
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    rate: u32,
-    /// Mobile nodes that take turns.
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..))]
-    mobile_nodes: u16,
-    /// Windows measured, after one to warm up.
+    /// Parts of the benchmark.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
+    parts: Vec<Part>,
+    /// Bindings of the engine alone.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 100_000, 10_000], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    bindings: Vec<u32>,
+    /// Windows of each measurement.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     windows: u16,
     /// Length of a window in milliseconds.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     window_ms: u64,
-    /// Write the result to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Fail unless the 99th percentile stays within 1 ms in the median window.
-    #[arg(long)]
-    check: bool,
+    /// All parts in small, in some seconds, to see that they work.
+    #[arg(long, conflicts_with_all = ["bindings", "windows", "window_ms"])]
+    quick: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
-/// Everything that was measured, and how. Latencies in microseconds.
-#[derive(Debug, Serialize)]
-struct Report {
-    benchmark: &'static str,
-    rate_per_second: u32,
-    mobile_nodes: u16,
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Calm,
+    Engine,
+    Rings,
+    Storm,
+    Handoff,
+}
+
+impl Part {
+    const ALL: [Self; 5] = [
+        Self::Calm,
+        Self::Engine,
+        Self::Rings,
+        Self::Storm,
+        Self::Handoff,
+    ];
+}
+
+/// How much is measured.
+struct Extent {
+    bindings: Vec<u32>,
     windows: u16,
-    window_ms: u64,
-    /// Binding Updates sent, and all of them acknowledged.
-    updates: u64,
-    p50_us: Spread,
-    p99_us: Spread,
-    p999_us: Spread,
+    window: Duration,
+    /// Updates of a window of the engine.
+    updates: usize,
+    ring_bindings: u32,
+    storm: storm::Plan,
+    handoff: handoff::Plan,
 }
 
-/// Measure and print.
+impl Extent {
+    fn of(arguments: &Arguments) -> Self {
+        if arguments.quick {
+            return Self {
+                bindings: vec![10_000],
+                windows: 2,
+                window: Duration::from_millis(500),
+                updates: 20_000,
+                ring_bindings: 10_000,
+                storm: storm::Plan {
+                    mobile_nodes: 1_000,
+                    lifetime: Lifetime(2),
+                    duration: Duration::from_secs(6),
+                    rate: STORM_RATE,
+                },
+                handoff: handoff::Plan {
+                    mobile_nodes: 2_000,
+                    patience: PATIENCE,
+                },
+            };
+        }
+        let mut bindings = arguments.bindings.clone();
+        // The memory that the largest needs is seen only while no other has used it.
+        bindings.sort_unstable_by(|one, other| other.cmp(one));
+        Self {
+            bindings,
+            windows: arguments.windows,
+            window: Duration::from_millis(arguments.window_ms),
+            updates: 200_000,
+            ring_bindings: 100_000,
+            storm: storm::Plan {
+                mobile_nodes: 10_000,
+                lifetime: Lifetime(5),
+                duration: Duration::from_secs(30),
+                rate: STORM_RATE,
+            },
+            handoff: handoff::Plan {
+                mobile_nodes: 100_000,
+                patience: PATIENCE,
+            },
+        }
+    }
+}
+
+/// Updates per second at which latency is measured: half of the 100,000 that are asked for.
+const HALF_RATE: u32 = 50_000;
+/// First requests per second of a storm: ten times as many.
+const STORM_RATE: u32 = 1_000_000;
+/// What has not happened by then does not happen.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Measure, print, write and check.
 ///
 /// # Errors
-/// When an update is not acknowledged, or with `--check` when the limit is missed.
+/// A message is not answered as it has to be, or a target is missed.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut nodes = MobileNodes::new(arguments.mobile_nodes, LIFETIME)?;
-    let appliance = Appliance::start(nodes.security_associations())?;
-    let window = Duration::from_millis(arguments.window_ms);
-
-    offer(&appliance, &mut nodes, arguments.rate, window)?;
-    let mut percentiles = [Vec::new(), Vec::new(), Vec::new()];
-    let mut updates = 0;
-    for _ in 0..arguments.windows {
-        let before = appliance.latencies();
-        updates += offer(&appliance, &mut nodes, arguments.rate, window)?;
-        let latencies = appliance.latencies().since(&before);
-        for (values, share) in percentiles.iter_mut().zip([0.5, 0.99, 0.999]) {
-            values.push(latencies.percentile_us(share));
+    arguments.output.prepare()?;
+    let stamp = Stamp::take(None);
+    let extent = Extent::of(arguments);
+    let cores = Cores::choose()?;
+    let mut report = Report::default();
+    let is_asked = |part| arguments.parts.contains(&part);
+    if is_asked(Part::Calm) {
+        report.add_calm(calm::measure(extent.windows, extent.window)?);
+    }
+    if is_asked(Part::Engine) {
+        cores.measure_here()?;
+        for (number, bindings) in extent.bindings.iter().enumerate() {
+            let plan = engine::Plan {
+                bindings: *bindings,
+                windows: extent.windows,
+                updates: extent.updates,
+            };
+            report.add_engine(engine::measure(plan, number == 0)?);
         }
     }
-    appliance.stop()?;
-
-    let [p50, p99, p999] = percentiles.map(|values| Spread::of(&values));
-    let (Some(p50_us), Some(p99_us), Some(p999_us)) = (p50, p99, p999) else {
-        anyhow::bail!("nothing was measured");
-    };
-    let report = Report {
-        benchmark: "signalling",
-        rate_per_second: arguments.rate,
-        mobile_nodes: arguments.mobile_nodes,
-        windows: arguments.windows,
-        window_ms: arguments.window_ms,
-        updates,
-        p50_us,
-        p99_us,
-        p999_us,
-    };
-    println!(
-        "{updates} Binding Updates at {}/s, all acknowledged; punt to inject:",
-        arguments.rate
-    );
-    for (name, spread) in [("p50", p50_us), ("p99", p99_us), ("p99.9", p999_us)] {
-        let Spread { min, median, max } = spread;
-        println!("{name:<6} {median:7.0} µs median ({min:.0} to {max:.0})");
+    if is_asked(Part::Rings) {
+        let plan = rings::Plan {
+            bindings: extent.ring_bindings,
+            windows: extent.windows,
+            window: extent.window,
+            rate: HALF_RATE,
+        };
+        report.add_rings(rings::measure(plan, cores)?);
     }
-    if let Some(path) = &arguments.json {
-        let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
-        serde_json::to_writer_pretty(file, &report)
-            .with_context(|| format!("write {}", path.display()))?;
+    if is_asked(Part::Storm) {
+        report.add_storm(storm::measure(extent.storm, cores)?);
     }
-    ensure!(
-        !arguments.check || report.p99_us.median <= LIMIT_P99_US,
-        "p99 is {:.0} µs, the limit {LIMIT_P99_US:.0} µs",
-        report.p99_us.median
-    );
-    Ok(())
-}
-
-/// Send updates at an even rate for `window`, and wait for their acknowledgements. Says how many.
-fn offer(
-    appliance: &Appliance,
-    nodes: &mut MobileNodes,
-    rate: u32,
-    window: Duration,
-) -> anyhow::Result<u64> {
-    let started = Instant::now();
-    let between = Duration::from_secs(1) / rate;
-    let mut sent = 0_u64;
-    let mut acknowledged = 0_u64;
-    while started.elapsed() < window {
-        let due = started + between * u32::try_from(sent)?;
-        if let Some(early) = due.checked_duration_since(Instant::now()) {
-            std::thread::sleep(early);
-        }
-        appliance.send(&nodes.next_update())?;
-        sent += 1;
-        acknowledged += appliance.acknowledgements(nodes)?;
+    if is_asked(Part::Handoff) {
+        report.add_handoff(handoff::measure(extent.handoff, cores)?);
     }
-    let patience = Instant::now() + Duration::from_secs(5);
-    while acknowledged < sent {
-        ensure!(
-            Instant::now() < patience,
-            "{sent} Binding Updates sent, only {acknowledged} acknowledged"
-        );
-        std::thread::yield_now();
-        acknowledged += appliance.acknowledgements(nodes)?;
-    }
-    Ok(sent)
+    let drawing = report.draw(&stamp);
+    arguments
+        .output
+        .finish("signalling", &stamp, &report, &report.figures(), &drawing)
 }

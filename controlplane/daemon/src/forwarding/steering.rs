@@ -6,7 +6,7 @@ use dhp_proto::anchor::{SteeredCareOf, SteeringRule};
 use dhp_segment::{FlowRange, FlowRule, FlowSelector, SegmentError, Tunnel};
 use dhp_wire::mobility::{SelectorRange, TrafficSelector};
 
-use super::{BoundAddress, Forwarding, ForwardingError, PREVIOUS_CARE_OF_NS, TunnelPath};
+use super::{Forwarding, ForwardingError, PREVIOUS_CARE_OF_NS, TunnelPath};
 
 /// A care-of address with a Binding Identification number, as it is in the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +16,9 @@ pub struct FurtherCareOf {
     /// Where its packets go.
     pub path: TunnelPath,
     /// The number of the next hop in the segment.
-    next_hop: u32,
+    pub(super) next_hop: u32,
     /// Where it was until a moment ago, and until when that is good.
-    previous: Option<(Ipv6Addr, u64)>,
+    pub(super) previous: Option<(Ipv6Addr, u64)>,
 }
 
 impl Forwarding {
@@ -43,15 +43,9 @@ impl Forwarding {
             // The binding itself found no room, which was told.
             return Ok(());
         }
-        let is_split = |forwarding: &Self| {
-            let bound = forwarding.bound.get(&home_address);
-            usize::from(bound.is_some_and(BoundAddress::is_split))
-        };
-        self.split = self.split.saturating_sub(is_split(self));
-        self.change_bound(home_address, |bound| {
+        self.bound.change(home_address, |bound| {
             bound.further = further.into_boxed_slice();
         });
-        self.split = self.split.saturating_add(is_split(self));
         Ok(())
     }
 
@@ -77,7 +71,7 @@ impl Forwarding {
         now_ns: u64,
     ) -> FurtherCareOf {
         let path = self.path_to(home_address, care_of);
-        let bound = self.bound.get(&home_address);
+        let bound = self.bound.get(home_address);
         let before = bound.and_then(|bound| bound.further.iter().find(|known| known.bid == bid));
         let previous = match before {
             Some(before) if before.path.care_of != care_of => {
@@ -124,7 +118,7 @@ impl Forwarding {
             // Nor had it found room before.
             return Ok(());
         }
-        self.change_bound(home_address, |bound| {
+        self.bound.change(home_address, |bound| {
             let mut known = bound.further.iter_mut();
             if let Some(known) = known.find(|known| known.bid == further.bid) {
                 *known = further;
@@ -135,7 +129,7 @@ impl Forwarding {
 
     /// Move those of a binding's further tunnels whose way has changed.
     pub(super) fn retarget_further(&mut self, home_address: Ipv6Addr) -> Result<(), SegmentError> {
-        let further = self.bound.get(&home_address).map(|bound| &bound.further);
+        let further = self.bound.get(home_address).map(|bound| &bound.further);
         for known in further.cloned().unwrap_or_default() {
             let path = self.path_to(home_address, known.path.care_of);
             let next_hop = self.next_hops.id(path.next_hop);

@@ -1,9 +1,11 @@
 //! The bindings (RFC 6275 §9.1), and what is remembered of home addresses that have none.
 
+use core::mem;
 use core::net::Ipv6Addr;
 
 use dhp_wire::mobility::{Lifetime, Mode};
-use hashbrown::HashMap;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
 use super::care_of_addresses::{self, CareOfAddress};
 use super::config::PoolKind;
@@ -12,8 +14,9 @@ use super::lifecycle::Registration;
 use super::mobile_nodes::MnIndex;
 use super::sequence::SequenceNumber;
 use super::steering::Steering;
+use super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
-use crate::timer_wheel::TimerKey;
+use crate::timer_wheel::{TimerKey, TimerWheel};
 
 /// Flows that one binding remembers.
 pub(crate) const MAX_FLOWS: usize = 64;
@@ -53,7 +56,8 @@ pub(crate) struct Binding {
     pub(crate) care_of: Ipv6Addr,
     /// `None` for never. Of several care-of addresses the end of the last.
     pub(crate) expires_ns: Option<u64>,
-    /// Fires when the first care-of address ends.
+    /// Fires when the binding or the first of its care-of addresses ends, or before: what is refreshed all the time keeps the
+    /// timer that it has.
     pub(crate) timer: Option<TimerKey>,
     /// The DMIP message that last changed the binding.
     pub(crate) order: Option<Order>,
@@ -113,6 +117,34 @@ impl Binding {
         self.order.is_some_and(|last| last.is_after(order))
     }
 
+    /// Has the binding end then, `None` for never, and each of its care-of addresses that have BIDs at its own time. What it
+    /// had of these before.
+    pub(crate) fn end_at(
+        &mut self,
+        expires_ns: Option<u64>,
+        steering: Option<Box<Steering>>,
+        timers: &mut TimerWheel<Timer>,
+    ) -> Option<Box<Steering>> {
+        let before_ns = self.first_end_ns();
+        let steered_before = mem::replace(&mut self.steering, steering);
+        self.expires_ns = expires_ns;
+        let first_ns = self.first_end_ns();
+        let is_later = first_ns >= before_ns && self.timer.is_some();
+        if !is_later || first_ns.is_none() {
+            self.wait_for_end(timers);
+        }
+        steered_before
+    }
+
+    /// Has its timer fire when something of it ends first.
+    pub(crate) fn wait_for_end(&mut self, timers: &mut TimerWheel<Timer>) {
+        if let Some(timer) = self.timer.take() {
+            timers.cancel(timer);
+        }
+        let timer = Timer::BindingExpires(self.home_address);
+        self.timer = self.first_end_ns().map(|at| timers.schedule(at, timer));
+    }
+
     /// What is left of the lifetime, never 0: that would tell of a deletion.
     pub(crate) fn remaining(&self, now: Now) -> Lifetime {
         let Some(expires_ns) = self.expires_ns else {
@@ -164,13 +196,17 @@ pub(crate) struct HomeSequence {
     pub(crate) invalid_until_ns: Option<u64>,
 }
 
+/// Something of each of many addresses. The values lie one behind the other: a table with room for twice as many would cost
+/// twice their size, and when it grows, the few octets that it has of each are all that moves.
+pub(crate) type AddressMap<T> = IndexMap<Ipv6Addr, T, RandomState>;
+
 /// All bindings.
 #[derive(Debug, Default)]
 pub(crate) struct BindingCache {
-    pub(crate) bindings: HashMap<Ipv6Addr, Binding>,
+    pub(crate) bindings: AddressMap<Binding>,
     /// How many of them have more than one care-of address.
     pub(crate) split: usize,
-    pub(crate) home_sequences: HashMap<Ipv6Addr, HomeSequence>,
+    pub(crate) home_sequences: AddressMap<HomeSequence>,
 }
 
 #[cfg(test)]

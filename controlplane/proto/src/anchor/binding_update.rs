@@ -38,10 +38,13 @@ impl Anchor {
     ) -> Outcome {
         let release = proven.header.lifetime.is_zero();
         let has_identifiers = !options.identifiers.is_empty();
-        let all = self.all_dhoas(proven);
+        let all;
         // Care-of addresses that are taken away without an address named are taken from all.
         let listed = match &*options.dhoas {
-            [] if release && has_identifiers => &all,
+            [] if release && has_identifiers => {
+                all = self.all_dhoas(proven);
+                &*all
+            }
             listed => listed,
         };
         // "a type 5 that lists none needs Lifetime 0, else 195"; "Alternate CoA and BIDs exclude each other"

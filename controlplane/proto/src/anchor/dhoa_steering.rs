@@ -49,6 +49,13 @@ impl<'a> Steered<'a> {
         done.map(|(_, verdict)| *verdict)
     }
 
+    fn finish(&mut self, home_address: Ipv6Addr, verdict: Verdict) {
+        // What is listed alone, or was not listed, comes once.
+        if self.options.dhoas.len() > 1 {
+            self.done.push((home_address, verdict));
+        }
+    }
+
     fn take_identifiers(&mut self, statuses: &[u8]) {
         for (worst, status) in self.identifiers.iter_mut().zip(statuses) {
             if *worst == status::ACCEPTED {
@@ -166,7 +173,7 @@ impl Anchor {
             self.bind(now, registration);
         }
         steered.take_identifiers(&identified.statuses);
-        steered.done.push((*home_address, verdict));
+        steered.finish(*home_address, verdict);
         verdict
     }
 
@@ -188,7 +195,7 @@ impl Anchor {
         let (status, _) = identified.summary(status::ACCEPTED);
         let verdict = Verdict::refused(status);
         steered.take_identifiers(&identified.statuses);
-        steered.done.push((*home_address, verdict));
+        steered.finish(*home_address, verdict);
         if !identified.is_accepted() {
             return verdict;
         }

@@ -13,7 +13,6 @@ use super::events::{AnchorAction, BindingChange, BindingEvent, ReleaseReason};
 use super::home_link::link_local_of;
 use super::mobile_nodes::MnIndex;
 use super::steering::Steering;
-use super::timers::Timer;
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// A binding to be made or changed.
@@ -34,17 +33,11 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// When the first care-of address ends, and when the last.
-    fn ends(&self, now: Now) -> (Option<u64>, Option<u64>) {
+    /// When the last care-of address ends, and the binding with it; `None` for never.
+    fn expires_ns(&self, now: Now) -> Option<u64> {
         match &*self.steering.care_ofs {
-            [] => {
-                let end = expiry(self.lifetime, now);
-                (end, end)
-            }
-            care_ofs => (
-                care_of_addresses::first_end(care_ofs),
-                care_of_addresses::last_end(care_ofs),
-            ),
+            [] => expiry(self.lifetime, now),
+            care_ofs => care_of_addresses::last_end(care_ofs),
         }
     }
 }
@@ -115,7 +108,7 @@ impl Anchor {
     /// Makes, refreshes or moves a binding. The caller has checked that the owner may have it. `false` if the home
     /// address is in no pool.
     pub(crate) fn bind(&mut self, now: Now, registration: Registration) -> bool {
-        let (first_end_ns, expires_ns) = registration.ends(now);
+        let expires_ns = registration.expires_ns(now);
         let Registration {
             home_address,
             owner,
@@ -129,16 +122,9 @@ impl Anchor {
             return false;
         };
         let (prefix, kind, link) = (pool.prefix, pool.kind, pool.link);
-        let timer = first_end_ns.map(|at| {
-            self.timers
-                .schedule(at, Timer::BindingExpires(home_address))
-        });
         let mut previous = None;
         let mut steered_before = None;
         if let Some(binding) = self.cache.bindings.get_mut(&home_address) {
-            if let Some(old) = core::mem::replace(&mut binding.timer, timer) {
-                self.timers.cancel(old);
-            }
             if binding.care_of != care_of {
                 previous = Some(core::mem::replace(&mut binding.care_of, care_of));
             }
@@ -147,27 +133,27 @@ impl Anchor {
                 (before, now) => count_moved(before, now),
             };
             self.counters.count_handoffs(moved);
-            steered_before = core::mem::replace(&mut binding.steering, steering.boxed());
-            binding.expires_ns = expires_ns;
+            steered_before = binding.end_at(expires_ns, steering.boxed(), &mut self.timers);
             binding.order = order.or(binding.order);
             binding.link_local = link_local;
         } else {
             self.leave_quarantine(&home_address);
-            let binding = Binding {
+            let mut binding = Binding {
                 home_address,
                 pool: pool_index,
                 kind,
                 owner,
                 care_of,
-                expires_ns,
-                timer,
+                expires_ns: None,
+                timer: None,
                 refresh_timer: None,
                 order,
                 link_local,
                 dedicated: None,
                 flows: Box::default(),
-                steering: steering.boxed(),
+                steering: None,
             };
+            binding.end_at(expires_ns, steering.boxed(), &mut self.timers);
             self.cache.bindings.insert(home_address, binding);
             if let Some(pool) = self.pools.get_mut(pool_index) {
                 pool.used = pool.used.saturating_add(1);
@@ -175,6 +161,8 @@ impl Anchor {
             if kind == PoolKind::Dhoa
                 && let Some(node) = self.nodes.node_mut(owner)
             {
+                // Nearly all have one.
+                node.dhoas.reserve_exact(1);
                 node.dhoas.push(home_address);
             }
             self.counters.count_registration();
@@ -208,6 +196,20 @@ impl Anchor {
         true
     }
 
+    /// The time has come that was planned for the end of a binding, or of the first of its care-of addresses. If it was
+    /// refreshed since, that ends later.
+    pub(crate) fn binding_is_due(&mut self, now: Now, home_address: &Ipv6Addr) {
+        if let Some(binding) = self.cache.bindings.get_mut(home_address) {
+            binding.timer = None;
+            let is_over = binding.first_end_ns().is_some_and(|at| at <= now.mono_ns);
+            if is_over {
+                self.care_of_expires(now, home_address);
+            } else {
+                binding.wait_for_end(&mut self.timers);
+            }
+        }
+    }
+
     /// Ends a binding. "An assignment ends with its last binding; the DHoA is then quarantined" (DMIPv6 profile 1,
     /// section 3). `false` if there was none.
     pub(crate) fn release(
@@ -216,7 +218,7 @@ impl Anchor {
         home_address: &Ipv6Addr,
         reason: ReleaseReason,
     ) -> bool {
-        let Some(binding) = self.cache.bindings.remove(home_address) else {
+        let Some(binding) = self.cache.bindings.swap_remove(home_address) else {
             return false;
         };
         self.forget_departure(home_address);

@@ -4,16 +4,18 @@ use core::net::Ipv6Addr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use indexmap::IndexMap;
 
 use super::answers::StoredAnswers;
-use super::binding_cache::Order;
+use super::binding_cache::{AddressMap, Order};
 use super::sequence::SequenceWindow;
 use crate::security_association::{MnId, SecurityAssociation};
 
 /// Names a mobile node inside one anchor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct MnIndex(usize);
+pub(crate) struct MnIndex(u32);
 
 /// A mobile node: the owner of security associations and of home addresses.
 #[derive(Debug)]
@@ -50,6 +52,13 @@ impl Association {
         }
     }
 
+    /// Reads what a message will need of it, and gives a number that tells nothing.
+    pub(crate) fn look_at(&self) -> usize {
+        let id = self.security.mn_id();
+        let first = id.identifier.first().copied().unwrap_or_default();
+        usize::from(first) ^ self.security.algorithm().mac_len() ^ self.answers.look_at()
+    }
+
     /// The same, with perhaps another key or other permissions. The numbers go on: those used are no less used.
     fn with_security(self, security: SecurityAssociation) -> Self {
         let answers = if self.security.has_key_of(&security) {
@@ -78,9 +87,9 @@ struct Owned {
 #[derive(Debug, Default)]
 pub(crate) struct MobileNodes {
     nodes: Vec<MobileNode>,
-    associations: HashMap<u32, Association>,
+    associations: IndexMap<u32, Association, RandomState>,
     /// Home addresses that belong to a mobile node by configuration.
-    owned: HashMap<Ipv6Addr, Owned>,
+    owned: AddressMap<Owned>,
 }
 
 impl MobileNodes {
@@ -93,16 +102,16 @@ impl MobileNodes {
     /// Takes these associations for all that were known. A mobile node keeps its index for good, an association that
     /// stays with its owner keeps the numbers it has used, and a home address what has released it.
     pub(crate) fn replace(&mut self, associations: Vec<SecurityAssociation>) {
-        let mut by_id: HashMap<MnId, MnIndex> = (0..)
+        let mut by_id: HashMap<Arc<MnId>, MnIndex> = (0..)
             .zip(&self.nodes)
-            .map(|(index, node)| (MnId::clone(&node.id), MnIndex(index)))
+            .map(|(index, node)| (Arc::clone(&node.id), MnIndex(index)))
             .collect();
         let mut known = core::mem::take(&mut self.associations);
         let known_owned = core::mem::take(&mut self.owned);
         for security in associations {
             let owner = *by_id
-                .entry(security.mn_id().clone())
-                .or_insert_with_key(|id| self.add_node(id.clone()));
+                .entry(Arc::clone(security.shared_mn_id()))
+                .or_insert_with_key(|id| self.add_node(Arc::clone(id)));
             for home_address in &security.permissions().home_addresses {
                 let before = known_owned.get(home_address);
                 let owned = before.filter(|owned| owned.owner == owner).copied();
@@ -114,7 +123,7 @@ impl MobileNodes {
                     }),
                 );
             }
-            let before = known.remove(&security.spi());
+            let before = known.swap_remove(&security.spi());
             let association = match before.filter(|before| before.owner == owner) {
                 Some(before) => before.with_security(security),
                 None => Association::new(security, owner),
@@ -124,10 +133,10 @@ impl MobileNodes {
         }
     }
 
-    fn add_node(&mut self, id: MnId) -> MnIndex {
-        let index = MnIndex(self.nodes.len());
+    fn add_node(&mut self, id: Arc<MnId>) -> MnIndex {
+        let index = MnIndex(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.nodes.push(MobileNode {
-            id: Arc::new(id),
+            id,
             dhoas: Vec::new(),
             quarantined: VecDeque::new(),
         });
@@ -135,15 +144,19 @@ impl MobileNodes {
     }
 
     pub(crate) fn node(&self, index: MnIndex) -> Option<&MobileNode> {
-        self.nodes.get(index.0)
+        self.nodes.get(index.0 as usize)
     }
 
     pub(crate) fn node_mut(&mut self, index: MnIndex) -> Option<&mut MobileNode> {
-        self.nodes.get_mut(index.0)
+        self.nodes.get_mut(index.0 as usize)
     }
 
     pub(crate) fn association(&self, spi: u32) -> Option<&Association> {
         self.associations.get(&spi)
+    }
+
+    pub(crate) fn place_of_association(&self, spi: u32) -> Option<usize> {
+        self.associations.get_index_of(&spi)
     }
 
     pub(crate) fn association_mut(&mut self, spi: u32) -> Option<&mut Association> {

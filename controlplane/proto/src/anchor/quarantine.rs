@@ -39,7 +39,12 @@ impl Anchor {
     pub(crate) fn forget_quarantine(&mut self, home_address: &Ipv6Addr) {
         self.leave_quarantine(home_address);
         // Whoever gets the address next begins with numbers of its own.
-        if self.cache.home_sequences.remove(home_address).is_some() {
+        if self
+            .cache
+            .home_sequences
+            .swap_remove(home_address)
+            .is_some()
+        {
             let home_address = *home_address;
             self.keep_number(UsedNumber::Forgotten { home_address });
         }

@@ -4,9 +4,12 @@ use core::net::Ipv6Addr;
 use std::sync::Arc;
 
 use dhp_wire::codepoints::{DmipType, Status, status};
+use dhp_wire::ipv6::HEADER_LEN;
 use dhp_wire::mobility::{Dmip, DmipHeader, Lifetime, MobilityOption};
+use dhp_wire::packet::compose;
 
 use super::Anchor;
+use super::answers::RequestMac;
 use super::binding_cache::Order;
 use super::drop_reason::SignallingDrop;
 use super::mobile_nodes::MnIndex;
@@ -18,6 +21,9 @@ use super::timestamp::{Freshness, NotFresh};
 use super::used_number::UsedNumber;
 use crate::security_association::{MnId, SecurityAssociation};
 use crate::time::Now;
+
+/// Where the Status of a DMIP message stands in its Mobility Header.
+const STATUS_OFFSET: usize = 14;
 
 /// A request that its sender has proved to be its own and new.
 #[derive(Debug)]
@@ -91,10 +97,11 @@ impl Anchor {
             let refused = Outcome::refused(status::AUTHENTICATION_FAILED);
             return self.send(answer(refused, options.mesg_id), received.unproved());
         }
-        if let Some(stored) = association.answers.find(&received.source, mh, now.mono_ns) {
-            let stored = stored.cloned();
+        let request = RequestMac::new(received.source, auth.data);
+        if let Some(stored) = association.answers.find(&request, now.mono_ns) {
+            let again = stored.map(|mh| self.again(&received.source, mh));
             self.counters.count_retransmission();
-            return self.send_again(dmip.header.kind, stored);
+            return self.send_again(dmip.header.kind, again);
         }
         if options
             .mn_id
@@ -127,12 +134,10 @@ impl Anchor {
         } else {
             None
         };
-        self.keep_answer(
-            now,
-            security.spi(),
-            received,
-            stored.as_ref().map(|(packet, _)| packet.clone()),
-        );
+        let mh = stored
+            .as_ref()
+            .and_then(|(packet, _)| packet.get(HEADER_LEN..));
+        self.keep_answer(now, security.spi(), request, mh);
         if let Some((packet, status)) = stored {
             self.transmit(answer_to(dmip.header.kind).1, status, packet, Proof::Mac);
         }
@@ -202,35 +207,32 @@ impl Anchor {
         Ok(Order { spi, number })
     }
 
-    fn keep_answer(
-        &mut self,
-        now: Now,
-        spi: u32,
-        received: &Received<'_>,
-        answer: Option<Vec<u8>>,
-    ) {
+    fn keep_answer(&mut self, now: Now, spi: u32, request: RequestMac, answer: Option<&[u8]>) {
         let Some(association) = self.nodes.association_mut(spi) else {
             return;
         };
-        association.answers.keep(
-            received.source,
-            received.header.bytes(),
-            answer,
-            now.mono_ns,
-        );
+        association.answers.keep(request, answer, now.mono_ns);
         if !core::mem::replace(&mut association.answers_timer, true) {
             let at = now.deadline_ns(super::answers::KEPT_NS);
             self.timers.schedule(at, Timer::AnswersGetOld(spi));
         }
     }
 
+    /// The packet of a stored answer, and its status.
+    fn again(&self, destination: &Ipv6Addr, mh: &[u8]) -> (Vec<u8>, u8) {
+        let status = mh.get(STATUS_OFFSET).copied().unwrap_or_default();
+        (
+            compose(&self.config.address, destination, None, None, mh),
+            status,
+        )
+    }
+
     fn send_again(
         &mut self,
         request: DmipType,
-        stored: Option<Vec<u8>>,
+        again: Option<(Vec<u8>, u8)>,
     ) -> Result<(), SignallingDrop> {
-        let packet = stored.ok_or(SignallingDrop::Retransmission)?;
-        let status = status_of(&packet);
+        let (packet, status) = again.ok_or(SignallingDrop::Retransmission)?;
         self.transmit(answer_to(request).1, status, packet, Proof::Mac);
         Ok(())
     }
@@ -283,14 +285,6 @@ struct Answer<'a> {
 /// 146".
 pub(crate) fn names((subtype, identifier): (u8, &[u8]), mn_id: &MnId) -> bool {
     subtype == mn_id.subtype && identifier == mn_id.identifier
-}
-
-/// The Status field of a stored DMIP answer: octet 14 of its Mobility Header, which follows the IPv6 header.
-fn status_of(packet: &[u8]) -> u8 {
-    packet
-        .get(dhp_wire::ipv6::HEADER_LEN.saturating_add(14))
-        .copied()
-        .unwrap_or_default()
 }
 
 /// Whether a DHP Binding Update with these statuses is answered. Section 4.1: "`A` 0x8000: confirmation wanted;

@@ -92,6 +92,10 @@ impl SteeringOptions {
                 care_of: None,
             });
         }
+        // Nearly all updates are about no flows.
+        if self.flows.is_empty() && answer.unknown.is_empty() {
+            return builder;
+        }
         let copied = self.answer_flows(builder.clone(), answer, |option| &option.sub_options);
         if copied.is_complete() && copied.len() <= LONGEST_ANSWER {
             return copied;

@@ -41,7 +41,7 @@ impl Anchor {
     /// Does what was to happen now.
     pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
         match timer {
-            Timer::BindingExpires(home_address) => self.care_of_expires(now, &home_address),
+            Timer::BindingExpires(home_address) => self.binding_is_due(now, &home_address),
             Timer::QuarantineEnds(home_address) => {
                 self.forget_quarantine(&home_address);
             }

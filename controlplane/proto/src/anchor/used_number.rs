@@ -66,7 +66,7 @@ impl Anchor {
                 }
             }
             UsedNumber::Forgotten { home_address } => {
-                self.cache.home_sequences.remove(&home_address);
+                self.cache.home_sequences.swap_remove(&home_address);
             }
         }
     }

@@ -57,6 +57,23 @@ fn a_refresh_prolongs() {
     assert_eq!(world.bound_count(), 0);
 }
 
+/// The last lifetime counts, also where it is shorter than the one before.
+#[test]
+fn a_refresh_may_shorten() {
+    let mut world = World::new();
+    let granted = world
+        .ask(&Dmip::dhoa_request(1).lifetime(150).by(&mn1()))
+        .dhoa();
+    world.ask(&Dmip::update(2, &[granted]).lifetime(150).by(&mn1()));
+    world.ask(&Dmip::update(3, &[granted]).lifetime(1).by(&mn1()));
+    world.wait(Duration::from_nanos(3_999_999_999));
+    assert_eq!(world.bound_count(), 1);
+    world.wait(Duration::from_nanos(1));
+    assert_eq!(world.bound_count(), 0);
+    world.wait(Duration::from_secs(600));
+    assert_eq!(world.anchor.counters().released(ReleaseReason::Expired), 1);
+}
+
 /// For 240 s nobody else gets a released DHoA, not even by a wish; the same mobile node does.
 #[test]
 fn a_released_dhoa_is_quarantined() {

@@ -5,6 +5,7 @@ mod binding_update;
 mod cookies;
 mod correspondent;
 mod dhoa_request;
+mod expect;
 mod harness;
 mod home_registration;
 mod lifetimes;

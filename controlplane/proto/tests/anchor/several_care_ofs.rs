@@ -1,6 +1,7 @@
 //! Section 4.1, "What a request touches": Binding Identifiers and Flow Identifications in DMIPv6 messages.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use dhp_proto::anchor::{AnchorConfig, BindingView, Limits, PoolConfig, PoolKind};
 use dhp_wire::codepoints::{Status, dmip_flag};
@@ -110,6 +111,33 @@ fn an_update_without_bids_replaces_them() {
     assert_eq!(ask(&mut world, Dmip::update(4, &[shared])).status, 0);
     assert_eq!(care_ofs(&world, shared), []);
     assert_eq!(world.care_of(shared), Some(CARE_OF));
+}
+
+/// The binding's one timer waits for whichever ends first, whatever was refreshed and whatever was longer before.
+#[test]
+fn each_care_of_address_ends_at_its_own_time() {
+    let (mut world, shared, _) = with_two_dhoas();
+    let lasts = |number, named, care_of, units| {
+        let update = Dmip::update(number, &[shared]).lifetime(units);
+        update.option(bid(named, Some(care_of)))
+    };
+    ask(&mut world, lasts(3, 1, CARE_OF, 10));
+    ask(&mut world, lasts(4, 2, CARE_OF_2, 20));
+    // The timer for 40 s stays, and finds that nothing ends then.
+    ask(&mut world, lasts(5, 1, CARE_OF, 15));
+    world.wait(Duration::from_secs(50));
+    let both = [(1, CARE_OF), (2, CARE_OF_2)];
+    assert_eq!(care_ofs(&world, shared), both);
+    // The one that was the last to end is the first now: 54 s come before 60.
+    ask(&mut world, lasts(6, 2, CARE_OF_2, 1));
+    world.wait(Duration::from_nanos(3_999_999_999));
+    assert_eq!(care_ofs(&world, shared), both);
+    world.wait(Duration::from_nanos(1));
+    assert_eq!(care_ofs(&world, shared), [(1, CARE_OF)]);
+    world.wait(Duration::from_nanos(5_999_999_999));
+    assert_eq!(world.care_of(shared), Some(CARE_OF));
+    world.wait(Duration::from_nanos(1));
+    assert_eq!(world.care_of(shared), None);
 }
 
 /// A refused BID has its status in its option; the DHoA has 4 where others were accepted, else that status.

@@ -1,6 +1,5 @@
 //! The daemon's two planes, on a port in memory
 
-use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,32 +8,28 @@ use std::thread::JoinHandle;
 use anyhow::{Context, anyhow};
 use dhp_engine::{FramePool, Link, PortInfo, RunError, WakeFd, Worker, WorkerConfig};
 use dhp_port_memory::{MemoryPort, MemoryWire};
-use dhp_proto::anchor::{AnchorConfig, PoolConfig, PoolKind};
 use dhp_proto::security_association::SecurityAssociation;
 use dhp_segment::{Geometry, Segment};
 use dhpd::bell::Bell;
 use dhpd::clock::system_clock;
 use dhpd::control::{self, ControlHandle};
-use dhpd::mirror::{NextHopFacts, NextHopKey, Plan, PlannedAction, PlannedRoute};
 use dhpd::signalling::Signalling;
-use ipnet::Ipv6Net;
 use prometheus::Histogram;
 
 use super::latency::{Latencies, histogram};
 use super::mobile_nodes::MobileNodes;
+use super::network;
 
 /// The anchor's address.
 pub const ANCHOR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 /// The header of every frame towards the worker.
 pub const ETHERNET: [u8; 14] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd];
 
-const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
-const HOME_LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0);
 const FRAMES: usize = 4096;
 
 /// The home address of a mobile node.
 pub fn home_address(number: u16) -> Ipv6Addr {
-    let mut segments = HOME_LINK.segments();
+    let mut segments = network::HOMES.network().segments();
     segments[7] = number;
     segments[6] = 1;
     segments.into()
@@ -58,12 +53,7 @@ impl Appliance {
         let histogram = histogram()?;
         let wake = WakeFd::new()?;
         let bell = Bell::new()?;
-        let home_link = Ipv6Net::new(HOME_LINK, 64)?;
-        let config = AnchorConfig {
-            pools: vec![PoolConfig::new(home_link, PoolKind::Home)],
-            security_associations,
-            ..AnchorConfig::new(ANCHOR)
-        };
+        let config = network::anchor(security_associations);
         let mut signalling = Signalling::new(
             &segment,
             config,
@@ -72,7 +62,7 @@ impl Appliance {
             [7; 32],
             histogram.clone(),
         )?;
-        signalling.follow_network(&network(home_link));
+        signalling.follow_network(&network::plan());
         let (control, control_thread) = control::spawn(signalling, bell.clone())?;
 
         let info = PortInfo {
@@ -134,32 +124,5 @@ impl Appliance {
         worker.map_err(|_| anyhow!("the worker panicked"))??;
         let control = self.control_thread.join();
         control.map_err(|_| anyhow!("the control plane panicked"))
-    }
-}
-
-/// The anchor, its home link, and everything else by one router.
-fn network(home_link: Ipv6Net) -> Plan {
-    let router = NextHopKey {
-        port: 0,
-        address: ROUTER,
-    };
-    let facts = NextHopFacts {
-        mac: Some([2, 0, 0, 0, 0, 2]),
-        source_mac: [2, 0, 0, 0, 0, 1],
-        mtu: 1500,
-    };
-    let route = |prefix, action| PlannedRoute {
-        prefix,
-        action,
-        mtu: 1500,
-    };
-    Plan {
-        routes: vec![
-            route(Ipv6Net::default(), PlannedAction::Via(router)),
-            route(home_link, PlannedAction::Pool),
-            route(ANCHOR.into(), PlannedAction::Anchor),
-        ],
-        coverage: Vec::new(),
-        next_hops: BTreeMap::from([(router, facts)]),
     }
 }

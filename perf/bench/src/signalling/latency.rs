@@ -1,7 +1,11 @@
 //! Percentiles of a histogram that is fine enough for them
 
+use anyhow::Context;
 use prometheus::core::{Collector, Metric};
 use prometheus::{Histogram, HistogramOpts};
+use serde::Serialize;
+
+use crate::statistics::Spread;
 
 /// Width of a bucket: the error of a percentile.
 const STEP_US: u32 = 5;
@@ -63,6 +67,49 @@ impl Latencies {
             u32::try_from(bucket + 1).unwrap_or(u32::MAX)
         });
         f64::from(steps * STEP_US)
+    }
+}
+
+/// Percentiles of several windows, in microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Percentiles {
+    pub p50_us: Spread,
+    pub p99_us: Spread,
+    pub p999_us: Spread,
+}
+
+impl Percentiles {
+    /// Of these windows.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn of(windows: &[Latencies]) -> anyhow::Result<Self> {
+        let spread = |share| {
+            let values: Vec<_> = windows
+                .iter()
+                .map(|window| window.percentile_us(share))
+                .collect();
+            Spread::of(&values).context("nothing was measured")
+        };
+        Ok(Self {
+            p50_us: spread(0.5)?,
+            p99_us: spread(0.99)?,
+            p999_us: spread(0.999)?,
+        })
+    }
+}
+
+impl std::fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named = [
+            ("p50", self.p50_us),
+            ("p99", self.p99_us),
+            ("p99.9", self.p999_us),
+        ];
+        for (name, Spread { min, median, max }) in named {
+            write!(f, " {name} {median:.0} µs ({min:.0} to {max:.0})")?;
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,161 @@
+//! Authenticated updates per second through both planes, and how long they take at half of what is asked for
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use dhp_engine::PuntRates;
+use serde::Serialize;
+
+use super::fleet::{Fleet, is_accepted};
+use super::latency::Percentiles;
+use super::site::{Cores, Site};
+use crate::statistics::Spread;
+
+/// What has been sent and not been answered, when it goes as fast as it can: half a punt ring, so that none is lost.
+const UNANSWERED: u64 = 512;
+/// Frames between two rounds of the worker.
+const BURST: u64 = 32;
+/// More than any control plane takes: what limits here is not the worker's caution.
+const UNLIMITED: u32 = 100_000_000;
+/// When updates count as lost: nothing has been answered for so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How much, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub bindings: u32,
+    pub windows: u16,
+    pub window: Duration,
+    /// Updates per second of the windows of which the latency is measured.
+    pub rate: u32,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub struct Measured {
+    pub bindings: u32,
+    pub updates_per_second: Spread,
+    pub rate_per_second: u32,
+    /// Of the updates at that rate, from punt ring to inject ring.
+    pub latency: Percentiles,
+    /// Updates at that rate that were not answered: no ring had room for them.
+    pub lost: u64,
+}
+
+/// How it went.
+struct Run {
+    /// Updates answered.
+    per_second: f64,
+    lost: u64,
+}
+
+/// Measure.
+///
+/// # Errors
+/// An update is refused.
+pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
+    let mut fleet = Fleet::new(plan.bindings);
+    let rates = PuntRates {
+        known: UNLIMITED,
+        unknown: UNLIMITED,
+        per_network: UNLIMITED,
+        per_source: UNLIMITED,
+    };
+    let mut site = Site::start(fleet.security_associations()?, rates, cores)?;
+    let mut registering = Traffic::of(&mut fleet, plan.bindings as usize);
+    registering.run(&mut site, None, Duration::MAX)?;
+
+    let mut most = 2.0 * f64::from(plan.rate);
+    let (mut rates, mut latencies, mut lost) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..plan.windows {
+        let enough = (most * 2.0 * plan.window.as_secs_f64()) as usize;
+        let rate = Traffic::of(&mut fleet, enough)
+            .run(&mut site, None, plan.window)?
+            .per_second;
+        most = most.max(rate);
+        rates.push(rate);
+        let at_rate = f64::from(plan.rate) * plan.window.as_secs_f64();
+        let mut traffic = Traffic::of(&mut fleet, at_rate as usize);
+        let before = site.latencies();
+        lost += traffic.run(&mut site, Some(plan.rate), Duration::MAX)?.lost;
+        latencies.push(site.latencies().since(&before));
+    }
+    site.stop()?;
+    Ok(Measured {
+        bindings: plan.bindings,
+        updates_per_second: Spread::of(&rates).context("no windows")?,
+        rate_per_second: plan.rate,
+        latency: Percentiles::of(&latencies)?,
+        lost,
+    })
+}
+
+/// Updates that are ready to be sent.
+struct Traffic {
+    packets: Vec<Vec<u8>>,
+}
+
+impl Traffic {
+    fn of(fleet: &mut Fleet, count: usize) -> Self {
+        let packets = (0..count).map(|_| fleet.next_update());
+        Self {
+            packets: packets.collect(),
+        }
+    }
+
+    /// Send them, at this rate or as fast as they are answered, for at most so long; then wait for what is unanswered.
+    fn run(
+        &mut self,
+        site: &mut Site,
+        rate: Option<u32>,
+        at_most: Duration,
+    ) -> anyhow::Result<Run> {
+        let started = Instant::now();
+        let (mut sent, mut answered) = (0_u64, 0_u64);
+        let mut packets = self.packets.iter().peekable();
+        let mut progress = started;
+        loop {
+            let elapsed = started.elapsed();
+            let due = match rate {
+                Some(rate) => (elapsed.as_secs_f64() * f64::from(rate)) as u64,
+                None => answered + UNANSWERED,
+            };
+            let some = due.saturating_sub(sent).min(BURST);
+            for _ in 0..some {
+                let ready = packets.next_if(|packet| elapsed < at_most && site.push(packet));
+                sent += u64::from(ready.is_some());
+            }
+            site.poll();
+            while let Some(packet) = site.pop() {
+                ensure!(is_accepted(packet.octets()), "an update was not accepted");
+                answered += 1;
+                progress = Instant::now();
+            }
+            let is_all_sent = elapsed >= at_most || packets.peek().is_none();
+            if (is_all_sent && answered == sent) || progress.elapsed() > PATIENCE {
+                let seconds = progress.duration_since(started).as_secs_f64();
+                return Ok(Run {
+                    per_second: answered as f64 / seconds,
+                    lost: sent - answered,
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_update_is_answered_through_the_rings() {
+        let plan = Plan {
+            bindings: 100,
+            windows: 1,
+            window: Duration::from_millis(100),
+            rate: 2_000,
+        };
+        let measured = measure(plan, Cores::choose().expect("cores")).expect("answers");
+        assert!(measured.updates_per_second.min > 0.0);
+    }
+}

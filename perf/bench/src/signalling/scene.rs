@@ -1,0 +1,93 @@
+//! A crew of mobile nodes at a site: their packets go to the anchor, its packets to them
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use dhp_engine::PuntRates;
+use dhp_wire::ipv6::Ipv6View;
+use dhp_wire::mobility::Lifetime;
+
+use super::crew::Crew;
+use super::fleet::coprime_stride;
+use super::site::{Cores, Packet, Site};
+
+/// Mobile nodes that register at the same time.
+const AT_ONCE: usize = 256;
+/// What stands in the outer header of a packet in a tunnel.
+const NEXT_HEADER_IPV6: u8 = 41;
+
+/// The crew and the site.
+pub struct Scene {
+    pub crew: Crew,
+    pub site: Site,
+}
+
+impl Scene {
+    /// So many mobile nodes with so many flows each, all of them registered with bindings of this lifetime.
+    ///
+    /// # Errors
+    /// Not all of them get a source address for each flow within `patience`.
+    pub fn start(
+        (count, flows, lifetime): (u32, u16, Lifetime),
+        cores: Cores,
+        patience: Duration,
+    ) -> anyhow::Result<Self> {
+        let crew = Crew::new(count, flows, lifetime)?;
+        let site = Site::start(crew.security_associations()?, PuntRates::default(), cores)?;
+        let mut scene = Self { crew, site };
+        let until = Instant::now() + patience;
+        // One after the other would be all of one link.
+        let stride = coprime_stride(count);
+        let (mut next, mut begun) = (0, 0);
+        while scene.crew.tally().ready < count as usize {
+            if begun < count as usize && begun - scene.crew.tally().ready < AT_ONCE {
+                scene.crew.begin(next);
+                next = (next + stride) % count;
+                begun += 1;
+            }
+            scene.round(|_, _| ());
+            let ready = scene.crew.tally().ready;
+            ensure!(
+                Instant::now() < until,
+                "of {count} mobile nodes only {ready} are ready"
+            );
+        }
+        scene.crew.forget_tally();
+        Ok(scene)
+    }
+
+    /// Once around: who is due, what is to be sent, a round of the worker, what it has sent. What comes out of a tunnel's
+    /// beginning goes to `on_data`.
+    pub fn round(&mut self, mut on_data: impl FnMut(&Crew, &Packet)) {
+        let Self { crew, site } = self;
+        crew.let_time_pass();
+        crew.send(|packet| site.push(packet));
+        site.poll();
+        while let Some(packet) = site.pop() {
+            match Ipv6View::new(packet.octets()) {
+                Ok(view) if view.next_header() == NEXT_HEADER_IPV6 => on_data(crew, &packet),
+                Ok(view) => crew.receive(view.destination(), packet.octets()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// How many of the crew's addresses the tables do not have where the mobile node is.
+    ///
+    /// # Errors
+    /// The control plane has stopped.
+    pub fn misplaced(&mut self) -> anyhow::Result<u64> {
+        let addresses: Vec<_> = (0..self.crew.len())
+            .map(|number| self.crew.addresses(number))
+            .collect();
+        self.site.ask(move |signalling| {
+            let is_misplaced = |address: &&Option<_>| {
+                address.is_none_or(|(home_address, care_of)| {
+                    let bound = signalling.forwarding().bound(home_address);
+                    bound.is_none_or(|bound| bound.path.care_of != care_of)
+                })
+            };
+            addresses.iter().filter(is_misplaced).count() as u64
+        })
+    }
+}
