@@ -422,6 +422,9 @@ fn fit(limits: &mut Limits, geometry: &Geometry) {
     *max_split_bindings = (*max_split_bindings).min(size(geometry.flow_sets));
     *max_care_of_addresses = (*max_care_of_addresses).min(MAX_CARE_OFS);
     *max_flow_bindings = (*max_flow_bindings).min(MAX_FLOW_RULES);
+    // Each of them may have nothing but exact flows, of which the table has so many in all.
+    let with_flows = size(geometry.flows).checked_div(*max_flow_bindings);
+    *max_split_bindings = (*max_split_bindings).min(with_flows.unwrap_or(usize::MAX));
     *max_correspondents = (*max_correspondents).min(size(geometry.optimized_routes));
 }
 
