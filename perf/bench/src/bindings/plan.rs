@@ -74,6 +74,9 @@ impl Plan {
             home_addresses,
             // As many as dhpd makes.
             templates: home_addresses / 16 + 1_024,
+            // Tables of what is no binding.
+            flows: 0,
+            optimized_routes: 0,
             ..Geometry::default()
         };
         let segment = Segment::anonymous(&geometry)?;
