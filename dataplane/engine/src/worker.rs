@@ -263,7 +263,9 @@ impl<P: Port> Worker<P> {
                 }
             }
         }
-        express.expect(received, homes);
+        if is_express {
+            express.expect(received, homes);
+        }
         if path.reader.has_flow_sets() {
             plan_flows(batch, express, plans, ingress, &path.reader, lookup);
         }
