@@ -159,7 +159,7 @@ impl<'a> Iterator for OptionIter<'a> {
 }
 
 /// The option at `at` and where the next one begins; nothing if it reaches beyond the header.
-fn next_option(header: &[u8], at: usize) -> Option<(RawOption<'_>, usize)> {
+pub(super) fn next_option(header: &[u8], at: usize) -> Option<(RawOption<'_>, usize)> {
     let kind = u8_at(header, at)?;
     // RFC 6275 §6.2.2: Pad1 "has neither Option Length nor Option Data fields".
     if kind == mobility_option::PAD1 {

@@ -15,7 +15,7 @@ use crate::field::{address_at, octets, u8_at, u16_at, u32_at};
 /// Version of DMIPv6 profile 1, in the high four bits of its octet.
 pub(super) const DMIP_VERSION: u8 = 1;
 /// Octets of a DMIPv6 message before its options.
-const DMIP_FIXED_LEN: usize = 16;
+pub(super) const DMIP_FIXED_LEN: usize = 16;
 
 impl<'a> MobilityHeader<'a> {
     /// Reads the message.
