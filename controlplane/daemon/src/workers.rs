@@ -99,6 +99,8 @@ pub fn cores(config: &Config, facts: &HostFacts) -> Vec<Option<usize>> {
 fn share(rates: PuntRates, workers: u32) -> PuntRates {
     let share = |total: u32| total.div_ceil(workers.max(1));
     PuntRates {
+        bound: share(rates.bound),
+        handoffs: share(rates.handoffs),
         known: share(rates.known),
         unknown: share(rates.unknown),
         ..rates
@@ -198,6 +200,7 @@ impl Workers {
                 tcp_mss_clamp: config.workers.tcp_mss_clamp,
                 icmp_errors: config.rates.icmp_errors,
                 punt_rates: share(config.rates.punts, config.workers.count),
+                code_points: config.signalling.code_points,
                 reassembly_packets: config.limits.reassembly,
                 idle: match config.workers.idle {
                     Idle::Poll => IdlePolicy::Poll,

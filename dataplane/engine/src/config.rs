@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
 use crate::{ErrorRates, PuntRates};
@@ -27,6 +28,8 @@ pub struct WorkerConfig {
     pub icmp_errors: ErrorRates,
     /// What may go to the control plane.
     pub punt_rates: PuntRates,
+    /// The numbers of DMIPv6 messages, by which handoffs are told from other signalling.
+    pub code_points: CodePoints,
     /// Packets of which fragments are held at once, a buffer each; 0: fragments of tunnel packets are dropped.
     pub reassembly_packets: u32,
     /// What to do when there is nothing to do.
@@ -47,6 +50,7 @@ impl Default for WorkerConfig {
             tcp_mss_clamp: false,
             icmp_errors: ErrorRates::default(),
             punt_rates: PuntRates::default(),
+            code_points: CodePoints::default(),
             reassembly_packets: 256,
             idle: IdlePolicy::default(),
             fragment_key: 0,

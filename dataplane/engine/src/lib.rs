@@ -57,6 +57,7 @@ mod path;
 mod plan;
 mod port;
 mod punt_limits;
+mod punt_sender;
 mod reassembly;
 mod run;
 mod token_bucket;

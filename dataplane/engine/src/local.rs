@@ -1,6 +1,8 @@
 //! Packets to the anchor's own addresses and to the home-agents anycast addresses of what it covers
 
-use dhp_segment::{Counter, DropReason, PuntKind, PuntMeta, Reader, RingError, RouteAction};
+use dhp_segment::{
+    Counter, DropReason, PuntClass, PuntKind, PuntMeta, Reader, RingError, RouteAction,
+};
 use dhp_wire::codepoints::icmpv6::{
     ERRONEOUS_FIELD, HOME_AGENT_DISCOVERY_REQUEST, MOBILE_PREFIX_SOLICITATION,
 };
@@ -162,21 +164,24 @@ impl<P: Port> Path<P> {
         origin: Origin,
     ) -> Result<(), DropReason> {
         let view = Ipv6View::new(packet).map_err(|_| DropReason::MalformedIpv6)?;
-        let source = view.source_octets();
-        let known = self.reader.is_care_of(source);
-        if !self.punt_limits.permit(source, known, self.now_ns) {
-            return Err(DropReason::PuntRateLimited);
-        }
+        let sender = self.sender_of(&view, origin);
+        let class = self.punt_limits.permit(&sender, self.now_ns)?;
         let meta = PuntMeta {
             port: origin.port_number(),
             kind,
-            known,
+            class,
             timestamp_ns: self.now_ns,
         };
         self.reader
             .punt(&meta, packet)
             .map_err(RingError::drop_reason)?;
         self.punted = true;
+        match class {
+            PuntClass::Bound => self.reader.count(Counter::PuntedBound, 1),
+            PuntClass::Handoff => self.reader.count(Counter::PuntedHandoffs, 1),
+            PuntClass::Known => self.reader.count(Counter::PuntedKnown, 1),
+            PuntClass::Stranger => {}
+        }
         Ok(())
     }
 

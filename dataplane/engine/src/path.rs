@@ -3,6 +3,7 @@
 use dhp_segment::{
     Counter, DropReason, HomeEntry, NextHop, Reader, RouteAction, Template, TraceRequest,
 };
+use dhp_wire::codepoints::CodePoints;
 use dhp_wire::codepoints::icmpv6::{ADMINISTRATIVELY_PROHIBITED, NO_ROUTE};
 use dhp_wire::ethernet::{
     ETHERTYPE_IPV6, EthernetHeader, HEADER_LEN as ETHERNET_HEADER_LEN, MacAddr,
@@ -52,6 +53,8 @@ pub(crate) struct Path<P: Port> {
     pub(crate) identifications: Identifications,
     pub(crate) flow_memory: FlowMemory,
     pub(crate) punt_limits: PuntLimits,
+    /// The numbers of DMIPv6 messages.
+    pub(crate) code_points: CodePoints,
     pub(crate) reassembly: Reassembly<P::Buf>,
     /// The buffer for the next injected packet, kept from a round that had none.
     pub(crate) spare: Option<P::Buf>,

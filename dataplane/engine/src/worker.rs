@@ -105,6 +105,7 @@ impl<P: Port> Worker<P> {
             identifications: Identifications::new(config.fragment_key, reader.worker()),
             flow_memory: FlowMemory::new(),
             punt_limits: PuntLimits::new(&config.punt_rates),
+            code_points: config.code_points,
             reassembly: Reassembly::new(config.reassembly_packets),
             reader,
             spare: None,

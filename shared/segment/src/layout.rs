@@ -23,7 +23,7 @@ use crate::trace::TRACE_SLOTS;
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"DHPSEGMT");
 
 /// Changes whenever the meaning of any word does.
-pub(crate) const LAYOUT_VERSION: u32 = 8;
+pub(crate) const LAYOUT_VERSION: u32 = 9;
 
 /// Words of the header, by position.
 pub(crate) mod header_word {

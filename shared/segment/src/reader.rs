@@ -32,9 +32,6 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use std::sync::Arc;
 
-/// The share of the punt ring that is kept for known sources.
-const KNOWN_RESERVE: u32 = 4;
-
 /// The reading side of one worker. Every call is wait-free: a bounded number of loads and stores, whatever the writer is
 /// doing or has died doing.
 ///
@@ -313,17 +310,13 @@ impl Reader {
         }
     }
 
-    /// Hands a packet (from its IPv6 header on) to the control plane. One in four slots of the ring is for packets whose source is
-    /// known, so that a flood of others does not keep them out.
+    /// Hands a packet (from its IPv6 header on) to the control plane. Each class has a part of the ring that less urgent ones do not
+    /// get, so that a flood of these does not keep it out.
     ///
     /// # Errors
     /// [`RingError`]; its [`RingError::drop_reason`] is the drop to count.
     pub fn punt(&self, meta: &PuntMeta, packet: &[u8]) -> Result<(), RingError> {
-        let reserve = if meta.known {
-            0
-        } else {
-            self.view.layout.geometry.ring_slots / KNOWN_RESERVE
-        };
+        let reserve = meta.class.reserve(self.view.layout.geometry.ring_slots);
         Ring::new(&self.view, &self.view.layout.punt_rings, self.worker)
             .ok_or(RingError::Full)?
             .push(meta.encode(), packet, reserve)

@@ -11,6 +11,7 @@
 
 use crate::drop_reason::DropReason;
 use crate::layout::Region;
+use crate::punt_class::PuntClass;
 use crate::sync::{AtomicU64, LINE_WORDS, Ordering};
 use crate::view::View;
 use thiserror::Error;
@@ -95,8 +96,8 @@ pub struct PuntMeta {
     pub port: u16,
     /// Why it is punted.
     pub kind: PuntKind,
-    /// Its source may be a registered care-of address: a hint, and no proof.
-    pub known: bool,
+    /// Whose it seems to be.
+    pub class: PuntClass,
     /// When it came, in nanoseconds of the worker's clock.
     pub timestamp_ns: u64,
 }
@@ -104,7 +105,7 @@ pub struct PuntMeta {
 impl PuntMeta {
     pub(crate) fn encode(&self) -> [u64; 2] {
         [
-            u64::from(self.known) << 32 | u64::from(self.port) << 16 | self.kind.encode(),
+            self.class.encode() << 32 | u64::from(self.port) << 16 | self.kind.encode(),
             self.timestamp_ns,
         ]
     }
@@ -112,7 +113,7 @@ impl PuntMeta {
     pub(crate) fn decode([meta, timestamp_ns]: [u64; 2]) -> Option<Self> {
         Some(Self {
             port: (meta >> 16) as u16,
-            known: meta >> 32 & 1 == 1,
+            class: PuntClass::decode(meta >> 32),
             kind: PuntKind::decode(meta & 0xffff)?,
             timestamp_ns,
         })

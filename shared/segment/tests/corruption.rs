@@ -4,8 +4,8 @@
 mod support;
 
 use dhp_segment::{
-    ExactRule, FlowKey, FlowRule, FlowSelector, Geometry, OptimizedRoute, PuntKind, PuntMeta,
-    RING_PACKET_BYTES, Route, RouteAction, Segment, SegmentError, Writer,
+    ExactRule, FlowKey, FlowRule, FlowSelector, Geometry, OptimizedRoute, PuntClass, PuntKind,
+    PuntMeta, RING_PACKET_BYTES, Route, RouteAction, Segment, SegmentError, Writer,
 };
 use proptest::prelude::*;
 use std::fs::{File, OpenOptions};
@@ -146,7 +146,7 @@ fn use_everything(segment: &Segment) {
     let mut actions = vec![RouteAction::Local; keys.len()];
     reader.lookup_routes(&keys, &mut actions);
     let meta = PuntMeta {
-        known: true,
+        class: PuntClass::Bound,
         port: 0,
         kind: PuntKind::Mobility,
         timestamp_ns: 0,
@@ -263,7 +263,7 @@ fn a_ring_recovers_from_a_cursor_that_can_not_be() {
             .unwrap();
     };
     let meta = PuntMeta {
-        known: true,
+        class: PuntClass::Bound,
         port: 3,
         kind: PuntKind::QueryAnycast,
         timestamp_ns: 4,

@@ -5,8 +5,8 @@
 
 use core::net::Ipv6Addr;
 use dhp_segment::{
-    ExactFlow, ExactRule, FlowKey, FlowRule, FlowSelector, FlowVerdict, Geometry, PuntKind,
-    PuntMeta, Reader, Route, RouteAction, Segment, Tunnel, Writer,
+    ExactFlow, ExactRule, FlowKey, FlowRule, FlowSelector, FlowVerdict, Geometry, PuntClass,
+    PuntKind, PuntMeta, Reader, Route, RouteAction, Segment, Tunnel, Writer,
 };
 use loom::thread;
 
@@ -482,7 +482,7 @@ fn packets_pass_the_ring_whole_and_in_order() {
         let mut sent = 0;
         for n in 1..=3_u8 {
             let meta = PuntMeta {
-                known: true,
+                class: PuntClass::Bound,
                 port: n.into(),
                 kind: PuntKind::Mobility,
                 timestamp_ns: n.into(),

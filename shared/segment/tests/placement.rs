@@ -4,7 +4,7 @@
 mod support;
 
 use dhp_segment::{
-    Counter, Geometry, PuntKind, PuntMeta, Route, RouteAction, Segment, SegmentError,
+    Counter, Geometry, PuntClass, PuntKind, PuntMeta, Route, RouteAction, Segment, SegmentError,
 };
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -52,7 +52,7 @@ fn two_mappings_of_one_file_are_one_segment() {
     assert_eq!(data_plane.writer_heartbeat_ns(), 77);
 
     let meta = PuntMeta {
-        known: true,
+        class: PuntClass::Bound,
         port: 1,
         kind: PuntKind::Mobility,
         timestamp_ns: 2,
@@ -136,7 +136,7 @@ fn what_is_not_our_segment_is_refused_by_name() {
             version,
             SegmentError::Version {
                 found: 99,
-                expected: 8
+                expected: 9
             }
         ),
         "{version}"

@@ -3,7 +3,7 @@
 
 mod support;
 
-use dhp_segment::{PuntKind, PuntMeta, RING_PACKET_BYTES, RingError, Segment};
+use dhp_segment::{PuntClass, PuntKind, PuntMeta, RING_PACKET_BYTES, RingError, Segment};
 use std::thread;
 use support::SMALL;
 
@@ -15,7 +15,7 @@ fn meta(n: u64) -> PuntMeta {
         PuntKind::HomeAddressOption,
     ];
     PuntMeta {
-        known: true,
+        class: PuntClass::Bound,
         port: n as u16,
         kind: kinds[n as usize % kinds.len()],
         timestamp_ns: n << 32,

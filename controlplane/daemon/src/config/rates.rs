@@ -21,6 +21,9 @@ pub(super) fn read(section: Section<'_>) -> Rates {
     let errors = ErrorRates::default();
     let rates = Rates {
         punts: PuntRates {
+            bound: rate("signalling-bound", punts.bound),
+            handoffs: rate("signalling-handoffs", punts.handoffs),
+            per_home_address: rate("signalling-per-home-address", punts.per_home_address),
             known: rate("signalling-known", punts.known),
             unknown: rate("signalling", punts.unknown),
             per_network: rate("signalling-per-network", punts.per_network),

@@ -70,6 +70,9 @@ impl Config {
             },
             "rates": {
                 "signalling": self.rates.punts.unknown,
+                "signalling-bound": self.rates.punts.bound,
+                "signalling-handoffs": self.rates.punts.handoffs,
+                "signalling-per-home-address": self.rates.punts.per_home_address,
                 "signalling-known": self.rates.punts.known,
                 "signalling-per-network": self.rates.punts.per_network,
                 "signalling-per-source": self.rates.punts.per_source,

@@ -4,8 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::appliance::*;
 use crate::packets::*;
-use dhp_engine::{BATCH_SIZE, PuntRates};
-use dhp_segment::DropReason;
+use dhp_engine::BATCH_SIZE;
 
 const FAR: &str = "2001:db8:a::42";
 
@@ -113,7 +112,7 @@ fn a_control_plane_that_does_not_listen_costs_signalling_only() {
         ..Setup::default()
     });
     for _ in 0..6 {
-        appliance.receive(CORE, &mobility(CARE_OF, ANCHOR));
+        appliance.receive(CORE, &binding_update(CARE_OF, ANCHOR, HOME));
         appliance.receive(CORE, &udp(FAR, CORRESPONDENT, 10));
     }
     appliance.poll();
@@ -123,87 +122,11 @@ fn a_control_plane_that_does_not_listen_costs_signalling_only() {
         [
             ("rx_packets", 12),
             ("punted_mobility", 4),
+            ("punted_bound", 4),
             ("ring_full", 2),
             ("forwarded", 6),
             ("tx_packets", 6)
         ]
         .into()
     );
-}
-
-#[test]
-fn the_last_quarter_of_the_ring_is_for_registered_care_of_addresses() {
-    let mut appliance = Appliance::with(Setup {
-        ring_slots: 8,
-        ..Setup::default()
-    });
-    // Few strangers look like registered ones, and not all of these do.
-    for host in 0..64 {
-        let stranger = format!("2001:db8:e::{host:x}");
-        appliance.receive(CORE, &mobility(&stranger, ANCHOR));
-    }
-    while appliance.poll() > 0 {}
-    let strangers = appliance.counted()["punted_mobility"];
-    for _ in 0..8 {
-        appliance.pass(CORE, &mobility(CARE_OF, ANCHOR));
-    }
-    let punted = appliance.punted();
-    assert_eq!(punted.len(), 8);
-    let unknown = punted.iter().filter(|(meta, _)| !meta.known).count();
-    assert!(unknown <= 6, "{unknown} of 8");
-    assert!(strangers >= 6, "{strangers} of 8");
-    assert!(punted[7].0.known);
-}
-
-fn with_rates(punt_rates: PuntRates) -> Appliance {
-    let mut setup = Setup::default();
-    setup.config.punt_rates = punt_rates;
-    Appliance::with(setup)
-}
-
-/// How many of these messages, all of them at one time, reach the control plane as those of known and of unknown sources. A few
-/// strangers look like known ones.
-fn reach(appliance: &mut Appliance, sources: impl Iterator<Item = String>) -> (usize, usize) {
-    let before = appliance.counters().drops(DropReason::PuntRateLimited);
-    let mut sent = 0;
-    for source in sources {
-        appliance.receive(CORE, &mobility(&source, ANCHOR));
-        appliance.poll();
-        sent += 1;
-    }
-    appliance.assert_conserved();
-    let punted = appliance.punted();
-    let dropped = appliance.counters().drops(DropReason::PuntRateLimited) - before;
-    assert_eq!(punted.len() as u64 + dropped, sent);
-    let known = punted.iter().filter(|(meta, _)| meta.known).count();
-    (known, punted.len() - known)
-}
-
-#[test]
-fn each_source_each_network_and_all_together_have_their_rates() {
-    let rates = PuntRates {
-        known: 20,
-        unknown: 15,
-        per_network: 8,
-        per_source: 5,
-    };
-    let one_network = || (1..30).map(|host| format!("2001:db8:a::{host:x}:0"));
-    let networks = || (1..30).map(|network| format!("2001:db8:a:{network:x}::1"));
-    let registered = || (0..30).map(|_| CARE_OF.to_owned());
-
-    assert_eq!(reach(&mut with_rates(rates), one_network()).1, 8);
-    let mut appliance = with_rates(rates);
-    let (look_known, unknown) = reach(&mut appliance, networks());
-    assert_eq!(unknown, 15);
-    let (known, _) = reach(&mut appliance, registered());
-    assert_eq!(known + look_known, 20, "a flood takes nothing from them");
-    appliance.now_ns += 1_000_000_000;
-    assert_eq!(reach(&mut appliance, networks()).1, 15, "a second later");
-    // One of them at least does not look like a registered one.
-    let strangers = (1..9).map(|host| format!("2001:db8:e:{host:x}::1"));
-    let most = strangers.map(|stranger| {
-        let mut appliance = with_rates(rates);
-        reach(&mut appliance, (0..30).map(|_| stranger.clone())).1
-    });
-    assert_eq!(most.max(), Some(5), "from one source");
 }

@@ -26,6 +26,7 @@ mod packets;
 mod permitted;
 mod pieces;
 mod placements;
+mod punt_limits;
 mod reassembly;
 mod round_trip;
 mod running;

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use dhp_engine::{WakeFd, WorkerConfig, monotonic_ns};
+use dhp_engine::{PuntRates, WakeFd, WorkerConfig, monotonic_ns};
 use dhp_segment::{
     CareOfTest, Counter, CounterSnapshot, DropReason, FlowRule, FlowSelector, TraceRequest, Tunnel,
 };
@@ -143,6 +143,11 @@ fn dropping(reason: DropReason) -> CounterSnapshot {
             limited(|tunnel| tunnel.test = Some(CareOfTest { tested: None }))
         }
         DropReason::PuntRateLimited => five_times(unheard(), &mobility(FAR, ANCHOR)),
+        DropReason::PuntKnownLimited => five_times(unheard(), &mobility(CARE_OF, ANCHOR)),
+        DropReason::PuntHandoffLimited => five_times(unheard(), &binding_update(FAR, ANCHOR, HOME)),
+        DropReason::PuntBoundLimited => {
+            five_times(unheard(), &binding_update(CARE_OF, ANCHOR, HOME))
+        }
     }
 }
 
@@ -159,6 +164,9 @@ fn counting(counter: Counter) -> CounterSnapshot {
         | Counter::Forwarded
         | Counter::Hairpinned
         | Counter::PuntedMobility
+        | Counter::PuntedBound
+        | Counter::PuntedHandoffs
+        | Counter::PuntedKnown
         | Counter::PuntedQuery
         | Counter::PuntedHost
         | Counter::NeighbourPending
@@ -298,10 +306,16 @@ fn limited(change: impl FnOnce(&mut Tunnel)) -> CounterSnapshot {
     polled(appliance)
 }
 
-/// Of strangers the control plane hears once a second.
+/// Of everybody the control plane hears once a second.
 fn unheard() -> Setup {
     let mut setup = Setup::default();
-    setup.config.punt_rates.unknown = 1;
+    setup.config.punt_rates = PuntRates {
+        bound: 1,
+        handoffs: 1,
+        known: 1,
+        unknown: 1,
+        ..PuntRates::default()
+    };
     setup
 }
 

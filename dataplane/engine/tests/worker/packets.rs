@@ -52,6 +52,25 @@ pub fn mobility(source: &str, destination: &str) -> Vec<u8> {
     )
 }
 
+/// A Binding Update (RFC 6275 §6.1.7) without authentication, which the dataplane does not look at.
+pub fn binding_update(care_of: &str, destination: &str, home_address: &str) -> Vec<u8> {
+    let message = [59, 1, 5, 0, 0, 0, 0, 1, 0xc0, 0, 0, 10, 1, 2, 0, 0];
+    let packet = raw(care_of, destination, 135, &message);
+    with_extension(&packet, 60, &home_address_header(home_address))
+}
+
+/// A DHP Binding Update (DMIPv6 profile 1, section 4.1) without authentication, for these addresses.
+pub fn dhp_binding_update(care_of: &str, destination: &str, dhoas: &[&str]) -> Vec<u8> {
+    let mut message = vec![59, 0, 11, 0, 0, 0, 5, 0x10, 0, 1, 0, 10, 0x80, 0, 0, 0];
+    for dhoa in dhoas {
+        message.extend([1, 0, 18, 24, 3, 0, 0, 0]);
+        message.extend(address(dhoa).octets());
+        message.extend([0, 10, 0, 0, 1, 2, 0, 0]);
+    }
+    message[1] = u8::try_from(message.len() / 8 - 1).expect("a Mobility Header");
+    raw(care_of, destination, 135, &message)
+}
+
 pub fn echo_request(source: &str, destination: &str) -> Vec<u8> {
     let builder = PacketBuilder::ipv6(address(source).octets(), address(destination).octets(), 64)
         .icmpv6_echo_request(1, 2);

@@ -46,16 +46,10 @@ struct Outcome {
 /// An appliance that has room for all, and punts all that is to be punted: who is limited depends on whom the segment takes for
 /// known, which with some strangers is up to its secret seed.
 fn setup() -> Setup {
-    let unlimited = PuntRates {
-        known: u32::MAX,
-        unknown: u32::MAX,
-        per_network: u32::MAX,
-        per_source: u32::MAX,
-    };
     Setup {
         config: WorkerConfig {
             anchor_addresses: vec![address(ANCHOR)],
-            punt_rates: unlimited,
+            punt_rates: PuntRates::UNLIMITED,
             ..WorkerConfig::default()
         },
         ring_slots: MOST as u32,

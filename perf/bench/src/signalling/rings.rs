@@ -15,8 +15,6 @@ use crate::statistics::Spread;
 const UNANSWERED: u64 = 512;
 /// Frames between two rounds of the worker.
 const BURST: u64 = 32;
-/// More than any control plane takes: what limits here is not the worker's caution.
-const UNLIMITED: u32 = 100_000_000;
 /// When updates count as lost: nothing has been answered for so long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -55,12 +53,8 @@ struct Run {
 /// An update is refused.
 pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
     let mut fleet = Fleet::new(plan.bindings);
-    let rates = PuntRates {
-        known: UNLIMITED,
-        unknown: UNLIMITED,
-        per_network: UNLIMITED,
-        per_source: UNLIMITED,
-    };
+    // What limits here is not the worker's caution.
+    let rates = PuntRates::UNLIMITED;
     let mut site = Site::start(fleet.security_associations()?, rates, cores)?;
     let mut registering = Traffic::of(&mut fleet, plan.bindings as usize);
     registering.run(&mut site, None, Duration::MAX)?;
