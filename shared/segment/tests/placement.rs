@@ -141,7 +141,7 @@ fn what_is_not_our_segment_is_refused_by_name() {
         ),
         "{version}"
     );
-    let counters = refusal(&path, 1, 8 << 32 | 3 << 16 | 4);
+    let counters = refusal(&path, 1, 9 << 32 | 3 << 16 | 4);
     assert!(matches!(
         counters,
         SegmentError::Counters {
