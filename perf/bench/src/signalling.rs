@@ -8,8 +8,10 @@
 //! | `rings` | both planes: as many updates as they take; latency at half of what is asked for |
 //! | `storm` | both planes: first requests from everywhere, ten times what is asked for, beside refreshes and handoffs |
 //! | `handoff` | both planes: 100,000 mobile nodes with three flows each move at once |
+//! | `veth` | the same mobile nodes on a link of the kernel's, and the worker on a port there: they register, refresh and move, at first
+//! among themselves, then in a storm |
 //!
-//! In the last two the mobile nodes are the engines that `dhp-mn` runs.
+//! In the last three the mobile nodes are the engines that `dhp-mn` runs.
 
 pub mod appliance;
 mod calm;
@@ -17,15 +19,19 @@ mod crew;
 mod engine;
 mod fleet;
 mod handoff;
+mod in_memory;
 mod latency;
 mod memory;
 pub mod mobile_nodes;
 mod network;
+mod over_veth;
 mod report;
 mod rings;
 mod scene;
 mod site;
 mod storm;
+mod strangers;
+mod veth;
 
 use std::time::Duration;
 
@@ -66,15 +72,17 @@ enum Part {
     Rings,
     Storm,
     Handoff,
+    Veth,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Calm,
         Self::Engine,
         Self::Rings,
         Self::Storm,
         Self::Handoff,
+        Self::Veth,
     ];
 }
 
@@ -88,6 +96,7 @@ struct Extent {
     ring_bindings: u32,
     storm: storm::Plan,
     handoff: handoff::Plan,
+    veth: veth::Plan,
 }
 
 impl Extent {
@@ -107,6 +116,13 @@ impl Extent {
                 },
                 handoff: handoff::Plan {
                     mobile_nodes: 2_000,
+                    patience: PATIENCE,
+                },
+                veth: veth::Plan {
+                    mobile_nodes: 1_000,
+                    lifetime: Lifetime(2),
+                    duration: Duration::from_secs(6),
+                    rate: VETH_STORM_RATE,
                     patience: PATIENCE,
                 },
             };
@@ -130,6 +146,13 @@ impl Extent {
                 mobile_nodes: 100_000,
                 patience: PATIENCE,
             },
+            veth: veth::Plan {
+                mobile_nodes: 10_000,
+                lifetime: Lifetime(5),
+                duration: Duration::from_secs(20),
+                rate: VETH_STORM_RATE,
+                patience: PATIENCE,
+            },
         }
     }
 }
@@ -138,6 +161,8 @@ impl Extent {
 const HALF_RATE: u32 = 50_000;
 /// First requests per second of a storm: ten times as many.
 const STORM_RATE: u32 = 1_000_000;
+/// First requests per second of a storm over veth.
+const VETH_STORM_RATE: u32 = 100_000;
 /// What has not happened by then does not happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -180,6 +205,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if is_asked(Part::Handoff) {
         report.add_handoff(handoff::measure(extent.handoff, cores)?);
+    }
+    if is_asked(Part::Veth) {
+        report.add_veth(veth::measure(extent.veth, cores)?);
     }
     let drawing = report.draw(&stamp);
     arguments

@@ -29,6 +29,8 @@ struct Member {
     flows: usize,
     /// An update that has not been answered is for a handoff.
     is_moving: bool,
+    /// When the last handoff began.
+    moved_ns: u64,
     /// An update has not been answered.
     is_updating: bool,
 }
@@ -58,6 +60,8 @@ pub struct Crew {
     /// Sent, and not on the wire yet.
     outbox: VecDeque<Vec<u8>>,
     tally: Tally,
+    /// From the beginning of each finished handoff until it was acknowledged.
+    handoffs_ms: Vec<f64>,
 }
 
 impl Crew {
@@ -90,6 +94,7 @@ impl Crew {
                 home_address: None,
                 flows: 0,
                 is_moving: false,
+                moved_ns: 0,
                 is_updating: false,
             })
         };
@@ -100,6 +105,7 @@ impl Crew {
             clock,
             outbox: VecDeque::new(),
             tally: Tally::default(),
+            handoffs_ms: Vec::new(),
         })
     }
 
@@ -129,6 +135,14 @@ impl Crew {
             ready: self.tally.ready,
             ..Tally::default()
         };
+        self.handoffs_ms.clear();
+    }
+
+    /// How long each finished handoff took, the shortest first, in milliseconds.
+    pub fn handoffs_ms(&self) -> Vec<f64> {
+        let mut times = self.handoffs_ms.clone();
+        times.sort_by(f64::total_cmp);
+        times
     }
 
     /// The DHoA of one, and where it is.
@@ -162,6 +176,7 @@ impl Crew {
         let is_refreshing = member.is_updating && !member.is_moving;
         self.tally.refreshes -= u64::from(is_refreshing);
         member.is_moving = true;
+        member.moved_ns = monotonic_ns();
         let network = member.network;
         self.tally.handoffs += 1;
         self.command(number, MnCommand::SetCareOf(care_of(number, network)));
@@ -219,7 +234,14 @@ impl Crew {
         while let Some(action) = member.engine.poll_action() {
             match action {
                 MnAction::Transmit(packet) => self.outbox.push_back(packet),
-                MnAction::Event(event) => member.note(&event, self.flows, &mut self.tally),
+                MnAction::Event(event) => {
+                    let moved = self.tally.moved;
+                    member.note(&event, self.flows, &mut self.tally);
+                    if self.tally.moved > moved {
+                        let took_ns = monotonic_ns().saturating_sub(member.moved_ns);
+                        self.handoffs_ms.push(took_ns as f64 / 1e6);
+                    }
+                }
             }
         }
         let due_ns = member.engine.poll_timeout();

@@ -167,7 +167,13 @@ fn packet_of(flow: u16) -> Vec<u8> {
 }
 
 fn dropped(scene: &Scene) -> u64 {
-    let reasons = [DropReason::PuntRateLimited, DropReason::RingFull];
+    let reasons = [
+        DropReason::PuntRateLimited,
+        DropReason::PuntKnownLimited,
+        DropReason::PuntHandoffLimited,
+        DropReason::PuntBoundLimited,
+        DropReason::RingFull,
+    ];
     reasons
         .iter()
         .map(|reason| scene.site.dropped(*reason))

@@ -3,7 +3,7 @@
 use dhp_svg::{COLOURS, Panel, Plot, document};
 use serde::Serialize;
 
-use super::{calm, engine, handoff, rings, storm};
+use super::{calm, engine, handoff, rings, storm, veth};
 use crate::results::{Figures, Stamp};
 use crate::statistics::Spread;
 
@@ -15,6 +15,7 @@ pub struct Report {
     rings: Option<rings::Measured>,
     storm: Option<storm::Measured>,
     handoff: Option<handoff::Measured>,
+    veth: Option<veth::Measured>,
 }
 
 impl Report {
@@ -58,23 +59,19 @@ impl Report {
 
     /// Takes a part, and says it.
     pub fn add_storm(&mut self, part: storm::Measured) {
-        println!(
-            "storm, {:.0} first requests a second for {:.0} s, of which {:.0} a second reached the control plane:",
-            part.requests_per_second, part.seconds, part.punted_per_second
-        );
-        println!(
-            "  {} of {} refreshes answered, {} at once; {} of {} handoffs unfinished; {} bindings ended, {} misplaced; memory {:.1} to {:.1} MiB",
-            part.refreshed,
-            part.refreshes,
-            part.refreshed_at_once,
-            part.handoffs_unfinished,
-            part.handoffs,
-            part.bindings_ended,
-            part.bindings_misplaced,
-            mebi(part.octets_before),
-            mebi(part.octets_after)
-        );
+        say_storm("storm", &part);
         self.storm = Some(part);
+    }
+
+    /// Takes a part, and says it.
+    pub fn add_veth(&mut self, part: veth::Measured) {
+        println!(
+            "veth: {} mobile nodes, {:.0} registered a second",
+            part.calm.mobile_nodes, part.registered_per_second
+        );
+        say_storm("veth, calm", &part.calm);
+        say_storm("veth, storm", &part.storm);
+        self.veth = Some(part);
     }
 
     /// Takes a part, and says it.
@@ -118,17 +115,13 @@ impl Report {
             figures.put("rings.lost", Some(part.lost as f64));
         }
         if let Some(part) = &self.storm {
-            let share = part.refreshed as f64 / part.refreshes as f64;
-            let growth = part.octets_after as f64 / part.octets_before as f64 - 1.0;
-            figures.put("storm.requests_per_second", Some(part.requests_per_second));
-            figures.put("storm.refreshed_percent", Some(share * 100.0));
-            figures.put(
-                "storm.handoffs_unfinished",
-                Some(part.handoffs_unfinished as f64),
-            );
-            let lost = part.bindings_ended.max(part.bindings_misplaced);
-            figures.put("storm.bindings_lost", Some(lost as f64));
-            figures.put("storm.memory_growth_percent", Some(growth * 100.0));
+            put_storm(&mut figures, "storm", part);
+        }
+        if let Some(part) = &self.veth {
+            let rate = part.registered_per_second;
+            figures.put("veth.registered_per_second", Some(rate));
+            put_storm(&mut figures, "veth.calm", &part.calm);
+            put_storm(&mut figures, "veth.storm", &part.storm);
         }
         if let Some(part) = &self.handoff {
             let name = |what| format!("handoff.{}.{what}", part.mobile_nodes);
@@ -156,6 +149,42 @@ impl Report {
         ];
         let panels = panel(&lines).into_iter().collect();
         document("Binding Updates on one core", &stamp.line(), panels)
+    }
+}
+
+fn say_storm(name: &str, part: &storm::Measured) {
+    println!(
+        "{name}, {:.0} first requests a second for {:.0} s, of which with all else {:.0} a second reached the control plane, and {} packets were lost before the worker:",
+        part.requests_per_second, part.seconds, part.punted_per_second, part.missed
+    );
+    println!(
+        "  {} of {} refreshes answered, {} at once; {} of {} handoffs unfinished, p50 {:.2} ms, p99 {:.1} ms, max {:.0} ms; {} bindings ended, {} misplaced; memory {:.1} to {:.1} MiB",
+        part.refreshed,
+        part.refreshes,
+        part.refreshed_at_once,
+        part.handoffs_unfinished,
+        part.handoffs,
+        part.handoff_p50_ms,
+        part.handoff_p99_ms,
+        part.handoff_max_ms,
+        part.bindings_ended,
+        part.bindings_misplaced,
+        mebi(part.octets_before),
+        mebi(part.octets_after)
+    );
+}
+
+fn put_storm(figures: &mut Figures, name: &str, part: &storm::Measured) {
+    let growth = part.octets_after as f64 / part.octets_before as f64 - 1.0;
+    for (what, value) in [
+        ("requests_per_second", part.requests_per_second),
+        ("refreshed_percent", part.refreshed_percent()),
+        ("handoffs_unfinished", part.handoffs_unfinished as f64),
+        ("handoff_p99_ms", part.handoff_p99_ms),
+        ("bindings_lost", part.bindings_lost() as f64),
+        ("memory_growth_percent", growth * 100.0),
+    ] {
+        figures.put(format!("{name}.{what}"), Some(value));
     }
 }
 

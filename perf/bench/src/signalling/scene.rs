@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use dhp_engine::PuntRates;
+use dhp_engine::{PuntRates, WakeFd};
 use dhp_wire::ipv6::Ipv6View;
 use dhp_wire::mobility::Lifetime;
 
 use super::crew::Crew;
 use super::fleet::coprime_stride;
-use super::site::{Cores, Packet, Site};
+use super::in_memory::InMemory;
+use super::over_veth::OverVeth;
+use super::site::{Cores, Packet, Site, Wire};
 
 /// Mobile nodes that register at the same time.
 const AT_ONCE: usize = 256;
@@ -17,9 +19,9 @@ const AT_ONCE: usize = 256;
 const NEXT_HEADER_IPV6: u8 = 41;
 
 /// The crew and the site.
-pub struct Scene {
+pub struct Scene<W = InMemory> {
     pub crew: Crew,
-    pub site: Site,
+    pub site: Site<W>,
 }
 
 impl Scene {
@@ -34,6 +36,33 @@ impl Scene {
     ) -> anyhow::Result<Self> {
         let crew = Crew::new(count, flows, lifetime)?;
         let site = Site::start(crew.security_associations()?, PuntRates::default(), cores)?;
+        Self::register(crew, site, patience)
+    }
+}
+
+impl Scene<OverVeth> {
+    /// The same, and between the mobile nodes and the anchor there is a link of the kernel's.
+    ///
+    /// # Errors
+    /// As [`start`](Scene::start), and without the right to make network namespaces.
+    pub fn over_veth(
+        (count, flows, lifetime): (u32, u16, Lifetime),
+        cores: Cores,
+        patience: Duration,
+    ) -> anyhow::Result<Self> {
+        let crew = Crew::new(count, flows, lifetime)?;
+        let wake = WakeFd::new()?;
+        let (associations, wakes) = (crew.security_associations()?, vec![wake.clone()]);
+        let site = Site::with_wire(associations, cores, wakes, |segment, bell| {
+            OverVeth::new(segment, cores, wake, bell)
+        })?;
+        Self::register(crew, site, patience)
+    }
+}
+
+impl<W: Wire> Scene<W> {
+    fn register(crew: Crew, site: Site<W>, patience: Duration) -> anyhow::Result<Self> {
+        let count = crew.len();
         let mut scene = Self { crew, site };
         let until = Instant::now() + patience;
         // One after the other would be all of one link.

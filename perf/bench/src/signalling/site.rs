@@ -1,20 +1,10 @@
-//! Both planes of `dhpd`, the worker in the hand of whoever measures
-//!
-//! ```text
-//! MemoryWire ─► worker ─► punt ring ─► control thread ─► inject ring ─► worker ─► MemoryWire
-//!     └────────────────────── the measuring thread polls the worker ──────────────────┘
-//! ```
-//!
-//! So two cores are enough: the control thread has one of its own, all else is on the other.
+//! Both planes of `dhpd`, and the wire between them and whoever measures
 
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 use core_affinity::CoreId;
-use dhp_engine::{
-    FrameBuf, FramePool, Link, PacketBuf, PortInfo, PuntRates, Worker, WorkerConfig, monotonic_ns,
-};
-use dhp_port_memory::{MemoryPort, MemoryWire};
+use dhp_engine::{FrameBuf, PacketBuf, PuntRates, WakeFd, monotonic_ns};
 use dhp_proto::security_association::SecurityAssociation;
 use dhp_segment::{Counter, DropReason, Geometry, Segment};
 use dhpd::bell::Bell;
@@ -23,17 +13,16 @@ use dhpd::control::{self, ControlHandle};
 use dhpd::signalling::Signalling;
 use prometheus::Histogram;
 
-use super::appliance::{ANCHOR, ETHERNET};
+use super::appliance::ETHERNET;
+use super::in_memory::InMemory;
 use super::latency::{Latencies, histogram};
 use super::network;
-
-const FRAMES: usize = 8192;
 
 /// Where the planes run.
 #[derive(Clone, Copy, Debug)]
 pub struct Cores {
-    measuring: CoreId,
-    control: CoreId,
+    pub measuring: CoreId,
+    pub control: CoreId,
 }
 
 impl Cores {
@@ -58,19 +47,42 @@ impl Cores {
     }
 }
 
+/// A worker, and the wire to it, on the side of whoever measures.
+pub trait Wire {
+    /// Put a packet on the wire, at the latest with the next [`poll`](Self::poll). `false`: there is no room now.
+    fn push(&mut self, packet: &[u8]) -> bool;
+
+    /// Have things go on, at this time: what was put on the wire leaves, what has come can be taken.
+    fn poll(&mut self, now_ns: u64);
+
+    /// A packet that the worker has sent.
+    fn pop(&mut self) -> Option<Packet>;
+
+    /// Frames that were lost before the worker saw them.
+    fn missed(&self) -> u64;
+
+    /// The worker does nothing until the next [`poll`](Self::poll), or goes on by itself: nobody waits for it.
+    fn let_go(&mut self) {}
+
+    /// End the worker.
+    ///
+    /// # Errors
+    /// It has ended already, and why.
+    fn stop(self) -> anyhow::Result<()>;
+}
+
 /// Both planes at work.
-pub struct Site {
+pub struct Site<W = InMemory> {
     segment: Segment,
-    worker: Worker<MemoryPort>,
-    wire: MemoryWire,
+    wire: W,
     histogram: Histogram,
     control: ControlHandle,
     control_thread: JoinHandle<()>,
-    frame: Vec<u8>,
 }
 
 impl Site {
-    /// Start them, for these mobile nodes with one binding each. The calling thread is the measuring one from now on.
+    /// Start them, for these mobile nodes with one binding each, the worker in the hand of whoever measures. The calling thread is
+    /// the measuring one from now on.
     ///
     /// # Errors
     /// A core, memory or a thread is not to be had.
@@ -79,6 +91,24 @@ impl Site {
         rates: PuntRates,
         cores: Cores,
     ) -> anyhow::Result<Self> {
+        // A worker that is polled sees answers without being woken.
+        Self::with_wire(security_associations, cores, Vec::new(), |segment, bell| {
+            InMemory::new(segment, rates, bell)
+        })
+    }
+}
+
+impl<W: Wire> Site<W> {
+    /// Start them with a worker of the caller's, which sleeps where there is a `wake` for it.
+    ///
+    /// # Errors
+    /// As [`start`](Site::start), and those of `connect`.
+    pub fn with_wire(
+        security_associations: Vec<SecurityAssociation>,
+        cores: Cores,
+        wakes: Vec<WakeFd>,
+        connect: impl FnOnce(&Segment, Bell) -> anyhow::Result<W>,
+    ) -> anyhow::Result<Self> {
         let segment = Segment::anonymous(&Geometry {
             home_addresses: u32::try_from(security_associations.len())?,
             ..Geometry::default()
@@ -86,8 +116,6 @@ impl Site {
         let histogram = histogram()?;
         let bell = Bell::new()?;
         let config = network::anchor(security_associations);
-        // A worker that is polled sees answers without being woken.
-        let wakes = Vec::new();
         let mut signalling = Signalling::new(
             &segment,
             config,
@@ -100,50 +128,31 @@ impl Site {
         run_on(cores.control)?;
         let (control, control_thread) = control::spawn(signalling, bell.clone())?;
         cores.measure_here()?;
-
-        let info = PortInfo {
-            name: "memory0".to_owned(),
-            mac: [2, 0, 0, 0, 0, 1],
-            mtu: 1500,
-            link: Link::Ethernet,
-            host_has_copy: true,
-        };
-        let (port, wire) = MemoryPort::new(info, FramePool::new(FRAMES, 2048), FRAMES / 2);
-        let config = WorkerConfig {
-            anchor_addresses: vec![ANCHOR],
-            punt_rates: rates,
-            ..WorkerConfig::default()
-        };
-        let worker = Worker::new(config, vec![port], None, segment.reader(0)?)?
-            .with_punt_signal(move || bell.ring());
+        let wire = connect(&segment, bell)?;
         Ok(Self {
             segment,
-            worker,
             wire,
             histogram,
             control,
             control_thread,
-            frame: ETHERNET.to_vec(),
         })
     }
 
     /// Put a packet on the wire. `false`: there is no room now.
     pub fn push(&mut self, packet: &[u8]) -> bool {
-        self.frame.truncate(ETHERNET.len());
-        self.frame.extend(packet);
-        self.wire.push(&self.frame).is_ok()
+        self.wire.push(packet)
     }
 
-    /// One round of the worker, at the time that it is.
+    /// Have things go on, at the time that it is.
     pub fn poll(&mut self) -> u64 {
         let now_ns = monotonic_ns();
-        self.worker.poll(now_ns);
+        self.wire.poll(now_ns);
         now_ns
     }
 
     /// A packet that the worker has sent.
-    pub fn pop(&self) -> Option<Packet> {
-        self.wire.pop_frame().map(Packet)
+    pub fn pop(&mut self) -> Option<Packet> {
+        self.wire.pop()
     }
 
     /// The times from punt to inject so far.
@@ -154,6 +163,11 @@ impl Site {
     /// Packets that the worker has dropped for this reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.segment.counters(0).drops(reason)
+    }
+
+    /// Frames that were lost before the worker saw them.
+    pub fn missed(&self) -> u64 {
+        self.wire.missed()
     }
 
     /// Packets that it has given to the control plane.
@@ -175,25 +189,25 @@ impl Site {
         &mut self,
         question: impl FnOnce(&mut Signalling) -> T + Send + 'static,
     ) -> anyhow::Result<T> {
-        // It does not wait for a worker that stands still.
-        self.worker.park();
+        self.wire.let_go();
         Ok(futures::executor::block_on(self.control.ask(question))?)
     }
 
     /// End both planes.
     ///
     /// # Errors
-    /// The control plane panicked.
+    /// One of them has ended before.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        self.worker.park();
+        self.wire.let_go();
         self.control.stop();
         let ended = self.control_thread.join();
-        ended.map_err(|_| anyhow!("the control plane panicked"))
+        ended.map_err(|_| anyhow!("the control plane panicked"))?;
+        self.wire.stop()
     }
 }
 
 /// A packet that left the worker.
-pub struct Packet(FrameBuf);
+pub struct Packet(pub(super) FrameBuf);
 
 impl Packet {
     /// From its IPv6 header on.
@@ -202,7 +216,11 @@ impl Packet {
     }
 }
 
-fn run_on(core: CoreId) -> anyhow::Result<()> {
+/// Has the calling thread on a core.
+///
+/// # Errors
+/// The system does not allow it.
+pub fn run_on(core: CoreId) -> anyhow::Result<()> {
     core_affinity::set_for_current(core)
         .then_some(())
         .with_context(|| format!("cannot run on core {}", core.id))
