@@ -125,6 +125,9 @@ home-addresses = 100
 [rates]
 binding = 800
 signalling-per-source = 7
+signalling-bound = 8
+signalling-handoffs = 9
+signalling-per-home-address = 10
 [api]
 socket = "/tmp/x.sock"
 metrics = "off"
@@ -155,7 +158,14 @@ format = "json"
     assert_eq!(config.signalling.prefix_advertisements, prefixes);
     assert_eq!(config.limits.home_addresses, 100);
     assert_eq!(config.rates.binding, Some(100_000), "octets per second");
-    assert_eq!(config.rates.punts.per_source, 7);
+    let punts = config.rates.punts;
+    let given = [
+        punts.per_source,
+        punts.bound,
+        punts.handoffs,
+        punts.per_home_address,
+    ];
+    assert_eq!(given, [7, 8, 9, 10]);
     assert_eq!(config.api.metrics, None);
     // What is shown of it has no key in it.
     assert!(!config.summary().to_string().contains(&KEY[..8]));

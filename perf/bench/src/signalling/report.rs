@@ -1,21 +1,20 @@
-//! Everything that was measured: said, as figures for targets, and drawn
+//! Everything that was measured: said, and as figures for targets
 
-use dhp_svg::{COLOURS, Panel, Plot, document};
 use serde::Serialize;
 
 use super::{calm, engine, handoff, rings, storm, veth};
-use crate::results::{Figures, Stamp};
+use crate::results::Figures;
 use crate::statistics::Spread;
 
 /// What there is of each part.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    engine: Vec<engine::Measured>,
+    pub(super) engine: Vec<engine::Measured>,
     calm: Option<calm::Measured>,
-    rings: Option<rings::Measured>,
-    storm: Option<storm::Measured>,
+    pub(super) rings: Option<rings::Measured>,
+    pub(super) storm: Option<storm::Measured>,
     handoff: Option<handoff::Measured>,
-    veth: Option<veth::Measured>,
+    pub(super) veth: Option<veth::Measured>,
 }
 
 impl Report {
@@ -132,24 +131,6 @@ impl Report {
         }
         figures
     }
-
-    /// Updates per second by the number of bindings.
-    pub fn draw(&self, stamp: &Stamp) -> String {
-        let rates = self
-            .engine
-            .iter()
-            .map(|part| (part.bindings, part.updates_per_second));
-        let rings = self
-            .rings
-            .iter()
-            .map(|part| (part.bindings, part.updates_per_second));
-        let lines = [
-            ("the engine alone", rates.collect()),
-            ("from ring to ring", rings.collect()),
-        ];
-        let panels = panel(&lines).into_iter().collect();
-        document("Binding Updates on one core", &stamp.line(), panels)
-    }
 }
 
 fn say_storm(name: &str, part: &storm::Measured) {
@@ -164,9 +145,9 @@ fn say_storm(name: &str, part: &storm::Measured) {
         part.refreshed_at_once,
         part.handoffs_unfinished,
         part.handoffs,
-        part.handoff_p50_ms,
-        part.handoff_p99_ms,
-        part.handoff_max_ms,
+        part.handoff_ms(50),
+        part.handoff_ms(99),
+        part.handoff_ms(100),
         part.bindings_ended,
         part.bindings_misplaced,
         mebi(part.octets_before),
@@ -180,45 +161,12 @@ fn put_storm(figures: &mut Figures, name: &str, part: &storm::Measured) {
         ("requests_per_second", part.requests_per_second),
         ("refreshed_percent", part.refreshed_percent()),
         ("handoffs_unfinished", part.handoffs_unfinished as f64),
-        ("handoff_p99_ms", part.handoff_p99_ms),
+        ("handoff_p99_ms", part.handoff_ms(99)),
         ("bindings_lost", part.bindings_lost() as f64),
         ("memory_growth_percent", growth * 100.0),
     ] {
         figures.put(format!("{name}.{what}"), Some(value));
     }
-}
-
-/// `None`: nothing of it was measured.
-fn panel(lines: &[(&str, Vec<(u32, Spread)>)]) -> Option<Panel> {
-    let all = || lines.iter().flat_map(|(_, points)| points);
-    let at = |bindings: u32| f64::from(bindings).log10();
-    let top = all().map(|(_, spread)| spread.max / 1e3).reduce(f64::max)?;
-    let left = all().map(|(bindings, _)| at(*bindings)).reduce(f64::min)? - 0.2;
-    let right = all().map(|(bindings, _)| at(*bindings)).reduce(f64::max)? + 0.2;
-    let mut plot = Plot::new((760.0, 300.0), (left, right), (0.0, top * 1.1));
-    let ticks: Vec<_> = all()
-        .map(|(bindings, _)| (at(*bindings), bindings.to_string()))
-        .collect();
-    plot.axes_with(&ticks, "bindings", "thousand updates a second");
-    let mut legend = Vec::new();
-    for ((name, points), class) in lines.iter().zip(COLOURS) {
-        let thousands = |value: f64| value / 1e3;
-        let dots: Vec<_> = points
-            .iter()
-            .map(|(n, spread)| (at(*n), thousands(spread.median)))
-            .collect();
-        for (n, spread) in points {
-            plot.spread(
-                class,
-                at(*n),
-                (thousands(spread.min), thousands(spread.max)),
-            );
-        }
-        plot.line(class, &dots);
-        plot.dots(class, &dots);
-        legend.push((class, (*name).to_owned()));
-    }
-    Some(Panel { plot, legend })
 }
 
 fn line(Spread { min, median, max }: Spread) -> String {

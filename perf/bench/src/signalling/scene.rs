@@ -22,6 +22,8 @@ const NEXT_HEADER_IPV6: u8 = 41;
 pub struct Scene<W = InMemory> {
     pub crew: Crew,
     pub site: Site<W>,
+    /// How long it took until all were registered.
+    pub registration: Duration,
 }
 
 impl Scene {
@@ -63,8 +65,12 @@ impl Scene<OverVeth> {
 impl<W: Wire> Scene<W> {
     fn register(crew: Crew, site: Site<W>, patience: Duration) -> anyhow::Result<Self> {
         let count = crew.len();
-        let mut scene = Self { crew, site };
-        let until = Instant::now() + patience;
+        let started = Instant::now();
+        let mut scene = Self {
+            crew,
+            site,
+            registration: Duration::ZERO,
+        };
         // One after the other would be all of one link.
         let stride = coprime_stride(count);
         let (mut next, mut begun) = (0, 0);
@@ -77,10 +83,11 @@ impl<W: Wire> Scene<W> {
             scene.round(|_, _| ());
             let ready = scene.crew.tally().ready;
             ensure!(
-                Instant::now() < until,
+                started.elapsed() < patience,
                 "of {count} mobile nodes only {ready} are ready"
             );
         }
+        scene.registration = started.elapsed();
         scene.crew.forget_tally();
         Ok(scene)
     }
@@ -88,7 +95,7 @@ impl<W: Wire> Scene<W> {
     /// Once around: who is due, what is to be sent, a round of the worker, what it has sent. What comes out of a tunnel's
     /// beginning goes to `on_data`.
     pub fn round(&mut self, mut on_data: impl FnMut(&Crew, &Packet)) {
-        let Self { crew, site } = self;
+        let Self { crew, site, .. } = self;
         crew.let_time_pass();
         crew.send(|packet| site.push(packet));
         site.poll();

@@ -49,10 +49,8 @@ pub struct Measured {
     pub refreshed_at_once: u64,
     pub handoffs: u64,
     pub handoffs_unfinished: u64,
-    /// From the new care-of address to the acknowledgement, of those that were finished: half, 99 of 100, all took no longer.
-    pub handoff_p50_ms: f64,
-    pub handoff_p99_ms: f64,
-    pub handoff_max_ms: f64,
+    /// From the new care-of address to the acknowledgement, of those that were finished: what 0, 1, … 100 of a hundred did not exceed.
+    pub handoff_percentiles_ms: Vec<f64>,
     /// Bindings that ended, as their mobile nodes saw it.
     pub bindings_ended: u64,
     /// Bindings that the tables do not have, or not where the mobile node is.
@@ -65,6 +63,12 @@ impl Measured {
     /// Refreshes that were answered, of a hundred.
     pub fn refreshed_percent(&self) -> f64 {
         self.refreshed as f64 / self.refreshes as f64 * 100.0
+    }
+
+    /// What so many of a hundred handoffs did not exceed, in milliseconds.
+    pub fn handoff_ms(&self, percent: usize) -> f64 {
+        let found = self.handoff_percentiles_ms.get(percent);
+        found.copied().unwrap_or_default()
     }
 
     /// Bindings that are not as they have to be.
@@ -121,6 +125,7 @@ pub fn endure<W: Wire>(
     }
     let tally = scene.crew.tally();
     let handoffs_ms = scene.crew.handoffs_ms();
+    let percents = (0..=100).map(f64::from);
     Ok(Measured {
         mobile_nodes,
         seconds,
@@ -135,9 +140,9 @@ pub fn endure<W: Wire>(
         refreshed_at_once: in_time.refreshed_at_once,
         handoffs: in_time.handoffs,
         handoffs_unfinished: in_time.handoffs.saturating_sub(tally.moved),
-        handoff_p50_ms: percentile(&handoffs_ms, 0.5),
-        handoff_p99_ms: percentile(&handoffs_ms, 0.99),
-        handoff_max_ms: percentile(&handoffs_ms, 1.0),
+        handoff_percentiles_ms: percents
+            .map(|percent| percentile(&handoffs_ms, percent / 100.0))
+            .collect(),
         bindings_ended: tally.lost,
         bindings_misplaced: scene.misplaced()?,
         octets_before,

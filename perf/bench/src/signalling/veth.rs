@@ -1,9 +1,9 @@
 //! Mobile nodes on a link of the kernel's: they register, refresh and move, at first among themselves, then in a storm
 //!
-//! The storm is as large as the worker can look at, which shares its core with the control plane: what a link or a socket loses
-//! before that, it loses of all alike.
+//! The storm is as large as one core can send; the worker shares the other with the control plane. What the ring of its port loses,
+//! if any, it loses of all alike.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dhp_wire::mobility::Lifetime;
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub struct Plan {
     pub lifetime: Lifetime,
     /// Of each of the two.
     pub duration: Duration,
-    /// First requests in a second of the storm.
+    /// First requests in a second of the storm, if the link carries as many.
     pub rate: u32,
     /// When registering is given up.
     pub patience: Duration,
@@ -44,9 +44,8 @@ pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
     let crew = (plan.mobile_nodes, 1, plan.lifetime);
     let strangers = |rate| Strangers::new(plan.mobile_nodes, plan.lifetime, rate);
     let (mut nobody, mut many) = (strangers(0), strangers(plan.rate));
-    let started = Instant::now();
     let mut scene = Scene::over_veth(crew, cores, plan.patience)?;
-    let registered_per_second = f64::from(plan.mobile_nodes) / started.elapsed().as_secs_f64();
+    let registered_per_second = f64::from(plan.mobile_nodes) / scene.registration.as_secs_f64();
     let calm = storm::endure(&mut scene, &mut nobody, plan.duration)?;
     let storm = storm::endure(&mut scene, &mut many, plan.duration)?;
     scene.site.stop()?;
