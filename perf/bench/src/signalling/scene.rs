@@ -92,12 +92,18 @@ impl<W: Wire> Scene<W> {
         Ok(scene)
     }
 
-    /// Once around: who is due, what is to be sent, a round of the worker, what it has sent. What comes out of a tunnel's
-    /// beginning goes to `on_data`.
-    pub fn round(&mut self, mut on_data: impl FnMut(&Crew, &Packet)) {
+    /// Have mobile nodes do what they are due to, and put what they send on the wire.
+    pub fn speak(&mut self) {
         let Self { crew, site, .. } = self;
         crew.let_time_pass();
         crew.send(|packet| site.push(packet));
+    }
+
+    /// Once around: who is due, what is to be sent, a round of the worker, what it has sent. What comes out of a tunnel's
+    /// beginning goes to `on_data`.
+    pub fn round(&mut self, mut on_data: impl FnMut(&Crew, &Packet)) {
+        self.speak();
+        let Self { crew, site, .. } = self;
         site.poll();
         while let Some(packet) = site.pop() {
             match Ipv6View::new(packet.octets()) {

@@ -107,6 +107,8 @@ pub fn endure<W: Wire>(
     let started = Instant::now();
     let (sent_before, mut moved) = (strangers.sent(), 0);
     while started.elapsed() < duration {
+        // Before the strangers, who would otherwise have all the room of a wire that is full: on a link each packet has its chance.
+        scene.speak();
         strangers.send(started, |packet| scene.site.push(packet));
         let share = started.elapsed().as_secs_f64() / duration.as_secs_f64();
         if f64::from(moved) < share * f64::from(mobile_nodes / MOVING) {
