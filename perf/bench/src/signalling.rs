@@ -37,6 +37,7 @@ mod veth;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use dhp_engine::PuntRates;
 use dhp_wire::mobility::Lifetime;
 
 use crate::results::{Output, Stamp};
@@ -114,6 +115,7 @@ impl Extent {
                     lifetime: Lifetime(2),
                     duration: Duration::from_secs(6),
                     rate: STORM_RATE,
+                    punt_rates: PuntRates::default(),
                 },
                 handoff: handoff::Plan {
                     mobile_nodes: 2_000,
@@ -142,6 +144,7 @@ impl Extent {
                 lifetime: Lifetime(5),
                 duration: Duration::from_secs(30),
                 rate: STORM_RATE,
+                punt_rates: PuntRates::default(),
             },
             handoff: handoff::Plan {
                 mobile_nodes: 100_000,

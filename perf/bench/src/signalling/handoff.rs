@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use dhp_engine::PuntRates;
 use dhp_segment::DropReason;
 use dhp_wire::ipv6::Ipv6View;
 use dhp_wire::mobility::Lifetime;
@@ -60,7 +61,12 @@ pub struct Measured {
 /// The mobile nodes cannot register.
 pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
     let count = plan.mobile_nodes;
-    let mut scene = Scene::start((count, FLOWS, LIFETIME), cores, plan.patience)?;
+    let mut scene = Scene::start(
+        (count, FLOWS, LIFETIME),
+        PuntRates::default(),
+        cores,
+        plan.patience,
+    )?;
     let mut packets: Vec<_> = (0..FLOWS).map(packet_of).collect();
     let before = dropped(&scene);
     let (mut sent, mut arrived) = (0_u64, 0_u64);

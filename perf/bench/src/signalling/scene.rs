@@ -33,11 +33,12 @@ impl Scene {
     /// Not all of them get a source address for each flow within `patience`.
     pub fn start(
         (count, flows, lifetime): (u32, u16, Lifetime),
+        punt_rates: PuntRates,
         cores: Cores,
         patience: Duration,
     ) -> anyhow::Result<Self> {
         let crew = Crew::new(count, flows, lifetime)?;
-        let site = Site::start(crew.security_associations()?, PuntRates::default(), cores)?;
+        let site = Site::start(crew.security_associations()?, punt_rates, cores)?;
         Self::register(crew, site, patience)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dhp_engine::PuntRates;
 use dhp_segment::DropReason;
 use dhp_wire::mobility::Lifetime;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub duration: Duration,
     /// First requests in a second.
     pub rate: u32,
+    /// What the worker gives to the control plane.
+    pub punt_rates: PuntRates,
 }
 
 /// What was measured.
@@ -84,7 +87,7 @@ impl Measured {
 pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
     let mut strangers = Strangers::new(plan.mobile_nodes, plan.lifetime, plan.rate);
     let crew = (plan.mobile_nodes, 1, plan.lifetime);
-    let mut scene = Scene::start(crew, cores, PATIENCE)?;
+    let mut scene = Scene::start(crew, plan.punt_rates, cores, PATIENCE)?;
     let measured = endure(&mut scene, &mut strangers, plan.duration)?;
     scene.site.stop()?;
     Ok(measured)
@@ -190,11 +193,31 @@ mod tests {
             lifetime: Lifetime(150),
             duration: Duration::from_millis(300),
             rate: 1_000,
+            punt_rates: PuntRates::default(),
         };
         let measured = measure(plan, Cores::choose().expect("cores")).expect("a storm");
         assert!(measured.requests_per_second > 0.0);
         assert!(measured.handoffs > 0);
         let lost = measured.handoffs_unfinished + measured.bindings_ended;
         assert_eq!((lost, measured.bindings_misplaced), (0, 0));
+    }
+
+    #[test]
+    fn handoffs_come_through_when_strangers_have_used_up_their_limit() {
+        let plan = Plan {
+            mobile_nodes: 20,
+            lifetime: Lifetime(150),
+            duration: Duration::from_secs(1),
+            rate: 5_000,
+            // Enough for all to register.
+            punt_rates: PuntRates {
+                unknown: 100,
+                known: 100,
+                ..PuntRates::default()
+            },
+        };
+        let measured = measure(plan, Cores::choose().expect("cores")).expect("a storm");
+        assert!(measured.dropped_strangers > 0 && measured.handoffs > 0);
+        assert_eq!(measured.handoffs_unfinished + measured.bindings_lost(), 0);
     }
 }

@@ -16,7 +16,7 @@ use super::appliance::ANCHOR;
 use super::crew::correspondent;
 use super::fleet::{ALGORITHM, spi};
 
-/// Requests that are ready to be sent, each from a source and a network of its own.
+/// Requests that are ready to be sent, each from a source and a network of its own, if a second has as many.
 const PREPARED: u32 = 1 << 17;
 /// Of these at once.
 const BURST: u64 = 32;
@@ -33,7 +33,7 @@ impl Strangers {
     /// They claim to be some of so many mobile nodes.
     pub fn new(mobile_nodes: u32, lifetime: Lifetime, per_second: u32) -> Self {
         Self {
-            requests: requests(mobile_nodes, lifetime),
+            requests: requests(mobile_nodes, lifetime, per_second.min(PREPARED)),
             per_second,
             next: 0,
             sent: 0,
@@ -62,7 +62,7 @@ impl Strangers {
 }
 
 /// First requests from anywhere.
-fn requests(mobile_nodes: u32, lifetime: Lifetime) -> Vec<Vec<u8>> {
+fn requests(mobile_nodes: u32, lifetime: Lifetime, count: u32) -> Vec<Vec<u8>> {
     let mut random = Random::new([9; 32]);
     let wrong_key = Key::new(vec![0; ALGORITHM.key_len()]);
     let request = |number: u32| {
@@ -100,5 +100,5 @@ fn requests(mobile_nodes: u32, lifetime: Lifetime) -> Vec<Vec<u8>> {
             &builder.finish(&source, &ANCHOR),
         )
     };
-    (0..PREPARED).map(request).collect()
+    (0..count).map(request).collect()
 }
