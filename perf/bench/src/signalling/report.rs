@@ -135,8 +135,12 @@ impl Report {
 
 fn say_storm(name: &str, part: &storm::Measured) {
     println!(
-        "{name}, {:.0} first requests a second for {:.0} s, of which with all else {:.0} a second reached the control plane, and {} packets were lost before the worker:",
-        part.requests_per_second, part.seconds, part.punted_per_second, part.missed
+        "{name}, {:.0} first requests a second for {:.0} s, of which with all else {:.0} a second reached the control plane; {} updates of mobile nodes dropped, {} packets lost before the worker:",
+        part.requests_per_second,
+        part.seconds,
+        part.punted_per_second,
+        part.dropped_updates,
+        part.missed
     );
     println!(
         "  {} of {} refreshes answered, {} at once; {} of {} handoffs unfinished, p50 {:.2} ms, p99 {:.1} ms, max {:.0} ms; {} bindings ended, {} misplaced; memory {:.1} to {:.1} MiB",

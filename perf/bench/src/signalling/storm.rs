@@ -41,9 +41,9 @@ pub struct Measured {
     pub requests_per_second: f64,
     /// What the worker gave to the control plane in a second, of the requests and of what the mobile nodes sent.
     pub punted_per_second: f64,
-    /// Packets that the worker dropped: of strangers, and what seemed to be a mobile node's.
+    /// Packets beyond the limits: those that name no bound home address, and the others.
     pub dropped_strangers: u64,
-    pub dropped_by_class: u64,
+    pub dropped_updates: u64,
     pub dropped_by_full_ring: u64,
     /// Packets that were lost before the worker saw them.
     pub missed: u64,
@@ -137,7 +137,7 @@ pub fn endure<W: Wire>(
         requests_per_second: (strangers.sent() - sent_before) as f64 / seconds,
         punted_per_second: (after.punted - before.punted) as f64 / seconds,
         dropped_strangers: after.strangers - before.strangers,
-        dropped_by_class: after.by_class - before.by_class,
+        dropped_updates: after.updates - before.updates,
         dropped_by_full_ring: after.full_ring - before.full_ring,
         missed: after.missed - before.missed,
         refreshes: in_time.refreshes,
@@ -159,7 +159,7 @@ pub fn endure<W: Wire>(
 struct Counts {
     punted: u64,
     strangers: u64,
-    by_class: u64,
+    updates: u64,
     full_ring: u64,
     missed: u64,
 }
@@ -167,15 +167,11 @@ struct Counts {
 impl Counts {
     fn of<W: Wire>(scene: &Scene<W>) -> Self {
         let site = &scene.site;
-        let by_class = [
-            DropReason::PuntBoundLimited,
-            DropReason::PuntHandoffLimited,
-            DropReason::PuntKnownLimited,
-        ];
+        let dropped = |one, other| site.dropped(one) + site.dropped(other);
         Self {
             punted: site.punted(),
-            strangers: site.dropped(DropReason::PuntRateLimited),
-            by_class: by_class.iter().map(|reason| site.dropped(*reason)).sum(),
+            strangers: dropped(DropReason::PuntRateLimited, DropReason::PuntKnownLimited),
+            updates: dropped(DropReason::PuntHandoffLimited, DropReason::PuntBoundLimited),
             full_ring: site.dropped(DropReason::RingFull),
             missed: site.missed(),
         }
@@ -218,6 +214,7 @@ mod tests {
         };
         let measured = measure(plan, Cores::choose().expect("cores")).expect("a storm");
         assert!(measured.dropped_strangers > 0 && measured.handoffs > 0);
+        assert_eq!(measured.dropped_updates, 0);
         assert_eq!(measured.handoffs_unfinished + measured.bindings_lost(), 0);
     }
 }
