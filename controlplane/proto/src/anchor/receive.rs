@@ -123,7 +123,7 @@ impl Anchor {
                 match dmip.header.kind {
                     DmipType::DhpQuery => {
                         let reachable = self.check_cookie(now, received, &dmip)?;
-                        self.dhp_query(received, &dmip, reachable)
+                        self.dhp_query(now, received, &dmip, reachable)
                     }
                     _ if anycast => Err(SignallingDrop::NotForUs),
                     DmipType::DhoaRequest => {
