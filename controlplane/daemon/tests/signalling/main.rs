@@ -6,6 +6,7 @@ mod traces;
 mod answers;
 mod api;
 mod correspondent;
+mod directory;
 mod discovery;
 mod flows;
 mod home_link;
