@@ -16,6 +16,7 @@ mod binding_update;
 mod care_of_addresses;
 mod config;
 mod config_check;
+mod confirmation_room;
 mod cookie;
 mod correspondent;
 mod counters;

@@ -1,6 +1,7 @@
 //! The anchor as the network sees it: packets in, packets and events out. Each case has a line that names the duty.
 
 mod answer;
+mod batches;
 mod binding_update;
 mod cookies;
 mod correspondent;
