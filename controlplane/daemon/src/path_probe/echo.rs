@@ -59,7 +59,7 @@ fn request() -> io::Result<[u8; LENGTH]> {
     if let Some(kind) = head.first_mut() {
         *kind = ECHO_REQUEST;
     }
-    getrandom::fill(unknown)?;
+    getrandom::fill(unknown).map_err(io::Error::other)?;
     Ok(message)
 }
 

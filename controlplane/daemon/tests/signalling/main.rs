@@ -10,6 +10,7 @@ mod directory;
 mod discovery;
 mod flows;
 mod home_link;
+mod long_answers;
 mod mutations;
 mod network;
 mod restart;
