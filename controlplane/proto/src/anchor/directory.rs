@@ -97,6 +97,14 @@ impl Directory {
         rest_of_prefix.into_iter().flatten().chain(further)
     }
 
+    /// Whether any entry's prefix contains `link`, or lies in it.
+    pub(crate) fn touches(&self, link: &Ipv6Net) -> bool {
+        // Prefixes within another come right behind it.
+        let mut further = self.entries.range(*link..);
+        let is_within = further.next().is_some_and(|(at, _)| link.contains(at));
+        is_within || self.covers(link)
+    }
+
     /// Whether there are entries of this very prefix.
     pub(crate) fn contains(&self, prefix: &Ipv6Net) -> bool {
         self.entries.contains_key(prefix)
@@ -194,6 +202,18 @@ mod tests {
         assert_eq!(found("2001:db8:c::/48"), [1, 2]);
         assert_eq!(found("2001:db8:c::/47"), [2]);
         assert_eq!(found("2001:db9::1/128"), []);
+    }
+
+    #[test]
+    fn a_link_is_touched_by_what_contains_it_and_by_what_lies_in_it() {
+        let directory = Directory::new([
+            entry(1, "2001:db8:c::/48", 1, 0, 0),
+            entry(2, "2001:db8:d:1:80::/80", 1, 0, 0),
+        ]);
+        let touches = |text: &str| directory.touches(&text.parse().unwrap());
+        assert!(touches("2001:db8:c:7::/64") && touches("2001:db8:d:1::/64"));
+        assert!(!touches("2001:db8:d::/64") && !touches("2001:db8:d:2::/64"));
+        assert!(!touches("2001:db8:b:ffff::/64"));
     }
 
     #[test]
