@@ -6,6 +6,8 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
+use crate::directory::Directory;
+
 /// One line from the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -32,6 +34,8 @@ pub enum Reply {
     Counters(Counters),
     /// To `routes`.
     Routes(Routes),
+    /// To `directory`.
+    Directory(Directory),
     /// To `neighbours`.
     Neighbours(Vec<Neighbour>),
     /// To `trace`.

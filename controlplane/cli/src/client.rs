@@ -84,6 +84,14 @@ impl Client {
                     after: all.routes.last().map(|route| route.prefix),
                     limit: LARGEST_PAGE,
                 },
+                Reply::Directory(all) if all.more => {
+                    let last = all.others.last();
+                    Request::Directory {
+                        after: last.map(|entry| entry.prefix),
+                        after_dhp: last.map(|entry| entry.dhp),
+                        limit: LARGEST_PAGE,
+                    }
+                }
                 _ => return Ok(reply),
             };
             match (&mut reply, self.ask(&next)?) {
@@ -93,6 +101,10 @@ impl Client {
                 }
                 (Reply::Routes(all), Reply::Routes(mut page)) if !page.routes.is_empty() => {
                     all.routes.append(&mut page.routes);
+                    all.more = page.more;
+                }
+                (Reply::Directory(all), Reply::Directory(mut page)) if !page.others.is_empty() => {
+                    all.others.append(&mut page.others);
                     all.more = page.more;
                 }
                 // It has become shorter meanwhile.

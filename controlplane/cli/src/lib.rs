@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod directory;
 mod request;
 
 pub use answer::{
@@ -19,6 +20,7 @@ pub use answer::{
     HealthState, Neighbour, NumberedCareOf, Pool, Port, Reloaded, Reply, Route, Routes, Status,
     TracedPacket, WorkerCounters, WorkerStatus,
 };
+pub use directory::{Directory, DirectoryEntry};
 pub use request::{LARGEST_PAGE, Request};
 
 /// Where `dhpd` listens unless its configuration says otherwise.

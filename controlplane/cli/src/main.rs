@@ -104,6 +104,8 @@ enum What {
     Counters,
     /// The workers' route table
     Routes,
+    /// Which DHP covers which correspondents
+    Directory,
     /// The workers' next hops
     Neighbours,
     /// The configuration in force, without keys
@@ -130,6 +132,11 @@ fn request(command: &Command) -> Request {
             What::Counters => Request::Counters,
             What::Routes => Request::Routes {
                 after: None,
+                limit: LARGEST_PAGE,
+            },
+            What::Directory => Request::Directory {
+                after: None,
+                after_dhp: None,
                 limit: LARGEST_PAGE,
             },
             What::Neighbours => Request::Neighbours,

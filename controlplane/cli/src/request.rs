@@ -41,6 +41,18 @@ pub enum Request {
         #[serde(default = "largest_page")]
         limit: usize,
     },
+    /// Which DHP covers which correspondents: what this one covers, then what it knows of others.
+    Directory {
+        /// Of the others only those behind this prefix, or this DHP of it.
+        #[serde(default)]
+        after: Option<Ipv6Net>,
+        /// See `after`: both or none.
+        #[serde(default)]
+        after_dhp: Option<Ipv6Addr>,
+        /// How many at most, up to [`LARGEST_PAGE`].
+        #[serde(default = "largest_page")]
+        limit: usize,
+    },
     /// The next hops of the workers.
     Neighbours,
     /// What has become of packets since this was last asked. As long as it is asked for at least every two seconds, the workers

@@ -1,5 +1,7 @@
 //! Answers as people read them
 
+mod directory;
+
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
@@ -19,6 +21,7 @@ pub fn text(reply: &Reply) -> String {
         Reply::Pools(rows) => pools(rows),
         Reply::Counters(all) => counters(all),
         Reply::Routes(page) => routes(page),
+        Reply::Directory(page) => directory::text(page),
         Reply::Neighbours(rows) => neighbours(rows),
         Reply::Trace(packets) => packets.iter().map(trace_line).collect(),
         Reply::Config(document) => format!("{document:#}\n"),

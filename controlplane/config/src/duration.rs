@@ -1,8 +1,8 @@
-//! Durations as people write them: `500ms`, `240s`, `10m`, `1h`
+//! Durations as people write them: `300us`, `500ms`, `240s`, `10m`, `1h`
 
 use std::time::Duration;
 
-/// Parse a duration: an integer and one of the units ms, s, m, h.
+/// Parse a duration: an integer and one of the units us, ms, s, m, h.
 ///
 /// # Errors
 /// A sentence that says what is missing.
@@ -10,18 +10,19 @@ pub fn parse(text: &str) -> Result<Duration, &'static str> {
     let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
     let unit = text.get(digits.len()..).unwrap_or_default();
     let count: u64 = digits.parse().map_err(|_| "not an integer with a unit")?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
+    let microseconds = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
         "" => return Err("the unit is missing"),
         _ => return Err("not a unit of time"),
     };
     let total = count
-        .checked_mul(milliseconds)
+        .checked_mul(microseconds)
         .ok_or("longer than can be counted")?;
-    Ok(Duration::from_millis(total))
+    Ok(Duration::from_micros(total))
 }
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ mod tests {
 
     #[test]
     fn units() {
+        assert_eq!(parse("300us"), Ok(Duration::from_micros(300)));
         assert_eq!(parse("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse("240s"), Ok(Duration::from_secs(240)));
         assert_eq!(parse("10m"), Ok(Duration::from_secs(600)));

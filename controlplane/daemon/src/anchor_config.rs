@@ -37,7 +37,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.home_agent_preference = config.anchor.home_agent_preference;
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);
     wanted.allow_unauthenticated = config.signalling.allow_unauthenticated;
-    wanted.coverage.clone_from(&config.coverage);
+    let covered = config.coverage.iter();
+    wanted.coverage = covered.map(|coverage| coverage.prefix).collect();
     wanted.is_correspondent = correspondent;
     wanted
         .correspondents_behind
@@ -76,8 +77,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
             dhp: entry.dhp,
             prefix: entry.prefix,
             preference: entry.preference,
-            load: 0,
-            path_rtt_us: 0,
+            load: entry.load,
+            path_rtt_us: entry.path_rtt_us,
         })
         .collect();
     let associations = config

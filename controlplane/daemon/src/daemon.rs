@@ -26,7 +26,7 @@ use crate::pool_routes::PoolRoutes;
 use crate::ports::PortMonitor;
 use crate::socket::ControlSocket;
 use crate::workers::{WorkerEnded, Workers};
-use crate::{home_links, http, mirror, workers};
+use crate::{home_links, http, mirror, path_probe, workers};
 
 /// Run until SIGTERM or SIGINT (SIGHUP has the configuration read again), or until something fails that cannot be mended while running. Everything that was made is
 /// taken away again: interface, routes, guard, socket.
@@ -101,6 +101,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         Some(Arc::clone(&pool_routes)),
     );
     let territories = operator.territory();
+    let paths = path_probe::follow(operator.probes(), config.anchor.address, handle.clone());
     let ports = PortMonitor::new(workers.take_watches()).context("cannot watch the ports")?;
     let inspector = Arc::new(Inspector::new(operator, cores, metrics, monitor, ports));
     let mut tasks = JoinSet::new();
@@ -108,6 +109,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         tasks.spawn(listener.listen(handle.clone()));
     }
     tasks.spawn(home_links::hand_over(interceptions, pool_routes));
+    tasks.spawn(paths);
     let mirrored = Arc::clone(&inspector);
     tasks.spawn(async move {
         mirror::follow(

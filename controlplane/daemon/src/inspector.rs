@@ -14,6 +14,7 @@ use ipnet::Ipv6Net;
 
 use crate::binding_row::BindingRow;
 use crate::control::Stopped;
+use crate::directory_page;
 use crate::health::HealthMonitor;
 use crate::metrics::Metrics;
 use crate::mirror::{NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
@@ -115,6 +116,18 @@ impl Inspector {
                 .await
                 .map(|snapshot| Reply::Counters(counters(&snapshot))),
             Request::Routes { after, limit } => self.routes(after, limit).await.map(Reply::Routes),
+            Request::Directory {
+                after,
+                after_dhp,
+                limit,
+            } => {
+                let after = after.zip(after_dhp);
+                let limit = limit.clamp(1, LARGEST_PAGE);
+                let control = self.operator.control();
+                let page =
+                    control.ask(move |signalling| directory_page::take(signalling, after, limit));
+                page.await.map(Reply::Directory)
+            }
             Request::Neighbours => self.neighbours().await.map(Reply::Neighbours),
             Request::Trace {
                 address,

@@ -11,10 +11,12 @@
 //! | [`control`] | the thread that does so, and how others talk to it |
 //! | [`control_plane`] | segment and control thread together; workers on any ports join it |
 //! | [`workers`] | the forwarding threads on Linux interfaces |
+//! | [`path_probe`] | measures how far the covered correspondents are |
 //! | [`pool_routes`] | the kernel's routes to the pools: handed over always, announced unless drained |
 //! | [`ports`] | links and what drivers count, read beside the workers |
 //! | [`operator`] | drains, releases, reloads the configuration |
 //! | [`inspector`] | answers `dhpctl` ([`socket`]) and monitoring ([`http`]) from [`snapshot`]s |
+//! | [`directory_page`] | the DHP directory as `dhpctl` shows it |
 //! | [`packet_traces`] | what the workers tell of single packets, while somebody asks |
 //! | [`daemon`] | puts it together |
 #![forbid(unsafe_code)]
@@ -27,6 +29,7 @@ pub mod config;
 pub mod control;
 pub mod control_plane;
 pub mod daemon;
+pub mod directory_page;
 pub mod forwarding;
 pub mod health;
 pub mod home_links;
@@ -38,6 +41,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod operator;
 pub mod packet_traces;
+pub mod path_probe;
 pub mod pool_routes;
 pub mod ports;
 pub mod signalling;

@@ -156,8 +156,12 @@ fn describe(config: &Config) -> String {
             pool.kind.name()
         ));
     }
-    for prefix in &config.coverage {
-        lines.push(format!("  covers {prefix}"));
+    for coverage in &config.coverage {
+        let probe = match &coverage.probe {
+            Some(probe) => format!(", measured by echoes of {}", probe.address),
+            None => String::new(),
+        };
+        lines.push(format!("  covers {}{probe}", coverage.prefix));
     }
     lines.push(format!(
         "  {} mobile node(s), {} directory entries; at most {} home addresses bound",

@@ -16,6 +16,7 @@ use crate::config::{Config, ConfigError, HostFacts, LoadError, LoadedConfig};
 use crate::control::{ControlHandle, Stopped};
 use crate::logging;
 use crate::mirror::Territory;
+use crate::path_probe::{Probes, probes};
 use crate::pool_routes::{PoolRouteError, PoolRoutes};
 
 /// Why a configuration was not taken over. All but [`Self::Routes`] and [`Self::Stopped`] leave everything as it was.
@@ -62,6 +63,7 @@ pub struct Operator {
     /// `None` where no host kernel stands beside the workers.
     pool_routes: Option<Arc<PoolRoutes>>,
     territory: watch::Sender<Territory>,
+    probes: watch::Sender<Probes>,
     /// Held by whoever changes something in more than one place; whether the box drains.
     draining: Mutex<bool>,
 }
@@ -77,6 +79,7 @@ impl Operator {
         Self {
             path,
             territory: watch::Sender::new(Territory::of(&config)),
+            probes: watch::Sender::new(probes(&config)),
             config: RwLock::new(Arc::new(config)),
             control,
             pool_routes,
@@ -97,6 +100,11 @@ impl Operator {
     /// What of the configuration decides over addresses, for the mirror to follow.
     pub fn territory(&self) -> watch::Receiver<Territory> {
         self.territory.subscribe()
+    }
+
+    /// Whom the configuration has asked for echoes.
+    pub fn probes(&self) -> watch::Receiver<Probes> {
+        self.probes.subscribe()
     }
 
     /// The pools that routing daemons are to announce.
@@ -182,6 +190,7 @@ impl Operator {
         let changes = old.live_changes(&new);
         logging::set_level(&new.log);
         self.territory.send_replace(Territory::of(&new));
+        self.probes.send_replace(probes(&new));
         let new = Arc::new(new);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         for change in &changes {

@@ -25,6 +25,8 @@ use dhp_segment::{
 };
 use dhp_wire::codepoints::next_header;
 use dhp_wire::extension;
+use dhp_wire::ipv6::MIN_MTU;
+use dhp_wire::packet::fragments;
 use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
 
@@ -296,12 +298,35 @@ impl Signalling {
     /// Take what the anchor wants done.
     fn collect(&mut self, worker: u32, punted_ns: Option<u64>) {
         while let Some(action) = self.anchor.poll_action() {
-            self.outgoing.push_back(Outgoing {
-                action,
-                worker,
-                punted_ns,
-                refused_ns: None,
-            });
+            match action {
+                AnchorAction::Transmit(packet) if packet.len() > MIN_MTU => {
+                    for piece in self.pieces(packet) {
+                        self.queue(AnchorAction::Transmit(piece), worker, punted_ns);
+                    }
+                }
+                action => self.queue(action, worker, punted_ns),
+            }
+        }
+    }
+
+    fn queue(&mut self, action: AnchorAction, worker: u32, punted_ns: Option<u64>) {
+        self.outgoing.push_back(Outgoing {
+            action,
+            worker,
+            punted_ns,
+            refused_ns: None,
+        });
+    }
+
+    /// An answer about many addresses as fragments that every link takes.
+    fn pieces(&mut self, packet: Vec<u8>) -> Vec<Vec<u8>> {
+        match getrandom::u32() {
+            Ok(identification) => fragments(packet, identification),
+            Err(error) => {
+                self.counters.lost += 1;
+                tracing::warn!(%error, "a long answer is lost for want of a random number");
+                Vec::new()
+            }
         }
     }
 

@@ -254,6 +254,33 @@ fn addresses_and_prefixes() {
 }
 
 #[test]
+fn probes_are_of_the_prefix_and_not_too_frequent() {
+    assert_eq!(
+        problems_after(
+            "[[coverage]]\nprefix = \"2001:db8:c::/48\"\nprobe = \"2001:db8:e::1\"\nprobe-interval = \"500ms\"\n\
+             [[coverage]]\nprefix = \"2001:db8:c::/47\"\nprobe-interval = \"5s\"\n\
+             [[directory]]\ndhp = \"2001:db8:e::1\"\nprefix = \"::/0\"\nload = 256\npath-rtt = \"2h\"\n"
+        ),
+        [
+            "8:9 the probe 2001:db8:e::1 is outside of 2001:db8:c::/48 | a host of the prefix: how far others are tells nothing of it",
+            "9:18 `probe-interval = \"500ms\"`: 1s is the least | a time such as \"240s\", \"10m\" or \"1h\"",
+            "12:18 `probe-interval` without a `probe` | a host of the prefix that answers pings, `probe = \"2001:db8:c::1\"`",
+            "16:8 `load = 256` is out of range | an integer from 0 to 255",
+            "17:12 `path-rtt = \"2h\"`: longer than any path: at most 4294s | \"unknown\", or a time such as \"300us\" or \"15ms\"",
+        ]
+    );
+    let config = |rest: &str| load(&format!("{LEAST}{rest}")).expect("right").config;
+    let coverage = "[[coverage]]\nprefix = \"2001:db8:c::/48\"\n";
+    assert_eq!(config(coverage).coverage[0].probe, None);
+    let probe = "probe = \"2001:db8:c::1\"\n";
+    let probed = config(&format!("{coverage}{probe}"));
+    let interval = probed.coverage[0].probe.map(|probe| probe.interval);
+    assert_eq!(interval, Some(std::time::Duration::from_secs(10)));
+    let changes = config(coverage).live_changes(&probed);
+    assert_eq!(changes.len(), 1, "a reload takes it over");
+}
+
+#[test]
 fn pools_that_clash_are_all_reported() {
     assert_eq!(
         problems_after(

@@ -2,10 +2,12 @@
 //! addresses that the checksum takes from them.
 
 mod compose;
+mod fragment;
 mod icmp;
 mod mobility;
 
 pub use compose::{compose, compose_icmpv6};
+pub use fragment::fragments;
 pub use icmp::IcmpPacket;
 pub use mobility::MobilityPacket;
 

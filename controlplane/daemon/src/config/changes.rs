@@ -155,8 +155,8 @@ impl Config {
         );
         compare(
             "coverage",
-            self.coverage.iter().map(|prefix| (*prefix, prefix)),
-            new.coverage.iter().map(|prefix| (*prefix, prefix)),
+            self.coverage.iter().map(|known| (known.prefix, known)),
+            new.coverage.iter().map(|known| (known.prefix, known)),
             &mut changes,
         );
         let entry = |entry: &super::DirectoryEntry| format!("{} of {}", entry.prefix, entry.dhp);

@@ -8,8 +8,8 @@ use std::ops::Range;
 use ipnet::Ipv6Net;
 
 use super::{
-    Anchor, Api, Config, DirectoryEntry, Dpdk, Driver, Limits, Log, MobileNode, Places, Pool,
-    PoolKind, Port, Rates, Signalling, Workers,
+    Anchor, Api, Config, Coverage, DirectoryEntry, Dpdk, Driver, Limits, Log, MobileNode, Places,
+    Pool, PoolKind, Port, Rates, Signalling, Workers,
 };
 
 /// What could be read of the file; what is wrong in itself has been reported and is missing here.
@@ -25,7 +25,7 @@ pub(super) struct Draft {
     pub(super) pools: Vec<Located<Pool>>,
     /// Where their links stand.
     pub(super) places_links: Vec<Range<usize>>,
-    pub(super) coverage: Vec<Located<Ipv6Net>>,
+    pub(super) coverage: Vec<Located<Coverage>>,
     pub(super) correspondents: Vec<Located<Ipv6Net>>,
     pub(super) directory: Vec<DirectoryEntry>,
     pub(super) mobile_nodes: Vec<MobileNodeDraft>,
@@ -67,7 +67,7 @@ impl Draft {
             coverage: self
                 .coverage
                 .into_iter()
-                .map(|prefix| prefix.value)
+                .map(|coverage| coverage.value)
                 .collect(),
             correspondents: self
                 .correspondents
@@ -271,11 +271,12 @@ fn pools(draft: &Draft, found: &mut Vec<Problem>) {
             }
         }
         for covered in &draft.coverage {
-            if overlap(&covered.value, prefix) {
+            let coverage = &covered.value.prefix;
+            if overlap(coverage, prefix) {
                 found.push(
                     Problem::new(
                         pool.span.clone(),
-                        format!("the pool {prefix} overlaps the coverage {}", covered.value),
+                        format!("the pool {prefix} overlaps the coverage {coverage}"),
                         "addresses of mobile nodes, none that correspondents have",
                     )
                     .related(covered.span.clone(), "the correspondents' addresses"),

@@ -2,6 +2,7 @@
 
 mod changes;
 mod check;
+mod directory;
 mod host;
 mod mobile_nodes;
 mod ports;
@@ -25,6 +26,7 @@ use ipnet::Ipv6Net;
 
 pub use changes::Change;
 pub use dhp_config::{ConfigError, KeySource, LoadError, Problem, ProblemReport, Source, closest};
+pub use directory::{Coverage, DirectoryEntry, Probe};
 pub use host::{HostFacts, kernel_forwards};
 
 /// What this box is.
@@ -189,17 +191,6 @@ pub struct Pool {
     pub link: Option<String>,
 }
 
-/// `[[directory]]`: a DHP that this locator knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectoryEntry {
-    /// The DHP.
-    pub dhp: Ipv6Addr,
-    /// What it covers.
-    pub prefix: Ipv6Net,
-    /// Higher is better.
-    pub preference: u8,
-}
-
 /// `[[mobile-node]]`: a security association and what its owner may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MobileNode {
@@ -336,7 +327,7 @@ pub struct Config {
     /// Address pools.
     pub pools: Vec<Pool>,
     /// Prefixes of correspondents that this DHP is near to.
-    pub coverage: Vec<Ipv6Net>,
+    pub coverage: Vec<Coverage>,
     /// Hosts behind the box that it is a correspondent node on behalf of.
     pub correspondents: Vec<Ipv6Net>,
     /// DHPs that this locator tells of.

@@ -9,13 +9,14 @@ use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
 use super::check::{self, Draft};
+use super::directory::{coverage, directory_entry};
 use super::mobile_nodes::mobile_node;
 use super::ports::{dpdk, port};
 use super::prefix_advertisements;
 use super::rates;
 use super::{
-    Anchor, Api, Config, DirectoryEntry, Idle, Limits, Log, LogFormat, Places, Pool, PoolKind,
-    Roles, Signalling, Workers,
+    Anchor, Api, Config, Idle, Limits, Log, LogFormat, Places, Pool, PoolKind, Roles, Signalling,
+    Workers,
 };
 
 /// Read everything, then check how it fits together; all problems of both at once.
@@ -210,12 +211,6 @@ fn pool(section: Section<'_>) -> Option<(Located<Pool>, Option<std::ops::Range<u
     Some((pool, place))
 }
 
-fn coverage(section: Section<'_>) -> Option<Located<Ipv6Net>> {
-    let prefix = section.require("prefix", section.prefix("prefix"), "\"2001:db8:c::/48\"");
-    section.finish();
-    prefix
-}
-
 fn correspondent(section: Section<'_>) -> Option<Located<Ipv6Net>> {
     let example = "\"2001:db8:c:1::/64\"";
     let prefix = section.require("prefix", section.prefix("prefix"), example);
@@ -223,19 +218,7 @@ fn correspondent(section: Section<'_>) -> Option<Located<Ipv6Net>> {
     prefix
 }
 
-fn directory_entry(section: Section<'_>) -> Option<DirectoryEntry> {
-    let dhp = section.require("dhp", section.address("dhp"), "\"2001:db8:d::1\"");
-    let prefix = section.require("prefix", section.prefix("prefix"), "\"2001:db8:c::/48\"");
-    let preference = octet(&section, "preference", 100);
-    section.finish();
-    Some(DirectoryEntry {
-        dhp: dhp?.value,
-        prefix: prefix?.value,
-        preference,
-    })
-}
-
-fn octet(section: &Section<'_>, key: &'static str, otherwise: u8) -> u8 {
+pub(super) fn octet(section: &Section<'_>, key: &'static str, otherwise: u8) -> u8 {
     section.octet(key).map_or(otherwise, |octet| octet.value)
 }
 

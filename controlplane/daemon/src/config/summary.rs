@@ -38,12 +38,18 @@ impl Config {
                 "preferred-lifetime_seconds": pool.preferred_lifetime.map(|time| time.as_secs()),
                 "link": pool.link,
             })).collect::<Vec<_>>(),
-            "coverage": self.coverage.iter().map(|prefix| json!({"prefix": prefix})).collect::<Vec<_>>(),
+            "coverage": self.coverage.iter().map(|coverage| json!({
+                "prefix": coverage.prefix,
+                "probe": coverage.probe.map(|probe| probe.address),
+                "probe-interval_seconds": coverage.probe.map(|probe| probe.interval.as_secs_f64()),
+            })).collect::<Vec<_>>(),
             "correspondent": self.correspondents.iter().map(|prefix| json!({"prefix": prefix})).collect::<Vec<_>>(),
             "directory": self.directory.iter().map(|entry| json!({
                 "dhp": entry.dhp,
                 "prefix": entry.prefix,
                 "preference": entry.preference,
+                "load": entry.load,
+                "path-rtt_microseconds": entry.path_rtt_us,
             })).collect::<Vec<_>>(),
             "mobile-node": self.mobile_nodes.iter().map(|node| json!({
                 "id": node.id,

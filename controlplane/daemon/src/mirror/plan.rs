@@ -28,7 +28,8 @@ impl Territory {
     pub fn of(config: &Config) -> Self {
         let ports = config.ports.iter();
         let roles = config.anchor.roles;
-        let covered = config.coverage.iter().filter(|_| roles.dhp).copied();
+        let covered = config.coverage.iter().filter(|_| roles.dhp);
+        let covered = covered.map(|coverage| coverage.prefix);
         let homes = config.pools.iter().filter(|pool| {
             // RFC 6275 §10.5: mobile nodes look for home agents there.
             roles.home_agent && pool.kind == PoolKind::Home

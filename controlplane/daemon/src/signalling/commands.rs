@@ -2,8 +2,9 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_proto::anchor::{AnchorCommand, AnchorConfig, Limits, ReconfigureError};
+use dhp_proto::anchor::{AnchorCommand, AnchorConfig, Limits, PathOutcome, ReconfigureError};
 use dhp_wire::codepoints::revocation_trigger;
+use ipnet::Ipv6Net;
 
 use super::Signalling;
 
@@ -13,6 +14,14 @@ impl Signalling {
         let now = self.now();
         self.anchor
             .handle_command(now, AnchorCommand::SetDraining(draining));
+        self.collect(0, None);
+    }
+
+    /// Take note of how far the correspondents of a prefix are.
+    pub fn note_path(&mut self, prefix: Ipv6Net, outcome: PathOutcome) {
+        let now = self.now();
+        let command = AnchorCommand::NotePath { prefix, outcome };
+        self.anchor.handle_command(now, command);
         self.collect(0, None);
     }
 

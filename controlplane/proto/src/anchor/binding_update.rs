@@ -6,14 +6,16 @@ use dhp_wire::codepoints::{Status, dmip_flag, status};
 use dhp_wire::mobility::{Lifetime, MobilityOption};
 
 use super::Anchor;
+use super::binding_cache::MAX_FLOWS;
 use super::config::PoolKind;
+use super::confirmation_room;
 use super::dhoa_steering::Steered;
 use super::events::ReleaseReason;
 use super::request::{Outcome, Proven, wants_answer};
 use super::request_options::{DhoaOption, RequestOptions};
 use crate::time::Now;
 
-/// What became of one address: a status and what was granted.
+/// What became of one address: a status, and what was granted (nothing, of one that is released).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verdict {
     pub(crate) status: u8,
@@ -21,7 +23,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    pub(crate) const fn refused(status: u8) -> Self {
+    pub(crate) const fn without_lifetime(status: u8) -> Self {
         Self {
             status,
             lifetime: Lifetime::ZERO,
@@ -53,13 +55,20 @@ impl Anchor {
         {
             return Outcome::refused(status::MALFORMED);
         }
+        // What could not be answered must not act.
+        if !self.can_confirm(proven, listed, options) {
+            return Outcome::refused(status::INSUFFICIENT_RESOURCES);
+        }
         let refusal = self.refusal_of_all(proven, options, release);
         if let Some(refused) = refusal.filter(|_| listed.is_empty()) {
             return Outcome::refused(refused);
         }
         let mut steered = Steered::new(options);
         let verdicts: Vec<Verdict> = if let Some(refused) = refusal {
-            listed.iter().map(|_| Verdict::refused(refused)).collect()
+            listed
+                .iter()
+                .map(|_| Verdict::without_lifetime(refused))
+                .collect()
         } else {
             listed
                 .iter()
@@ -79,14 +88,13 @@ impl Anchor {
         }
         outcome.options.extend(steered.identifiers());
         if (!release || has_identifiers) && Status(outcome.status).is_accepted() {
+            let modes = self.record_flows(proven, options, &verdicts, &mut steered);
             outcome.options.extend(steered.flows());
-            let modes = self.record_flows(proven, options, &verdicts);
             outcome.options.extend(modes);
         }
-        let statuses = verdicts
-            .iter()
-            .map(|verdict| verdict.status)
-            .chain([outcome.status]);
+        outcome.options = confirmation_room::packed(outcome.options);
+        let statuses = outcome.options.iter().filter_map(status_of);
+        let statuses = statuses.chain([outcome.status]);
         outcome.answer = wants_answer(proven.header.flags & dmip_flag::ACKNOWLEDGE != 0, statuses);
         outcome
     }
@@ -118,6 +126,17 @@ impl Anchor {
         steered: &mut Steered<'_>,
     ) -> Verdict {
         let home_address = dhoa.address;
+        let options_of_address = || {
+            let dhoas = options.dhoas.iter();
+            dhoas.filter(|other| other.address == home_address)
+        };
+        // More FIDs than a binding remembers.
+        if options_of_address()
+            .position(|other| other == dhoa)
+            .is_some_and(|place| place >= MAX_FLOWS)
+        {
+            return Verdict::without_lifetime(status::INSUFFICIENT_RESOURCES);
+        }
         // A DHoA that stands once per FID has one binding: the longest lifetime that is asked for it.
         let asked = |option: &DhoaOption| {
             if option.lifetime.is_zero() {
@@ -126,15 +145,19 @@ impl Anchor {
                 option.lifetime
             }
         };
-        let same = options
-            .dhoas
-            .iter()
-            .filter(|other| other.address == home_address);
-        let longest = same.map(asked).max().unwrap_or(proven.header.lifetime);
+        // What has become of the whole.
+        if let Some(verdict) = steered.verdict(&home_address) {
+            return Verdict {
+                lifetime: verdict.lifetime.min(asked(dhoa)),
+                ..verdict
+            };
+        }
+        let longest = options_of_address().map(asked).max();
+        let longest = longest.unwrap_or(proven.header.lifetime);
         let lifetime = self.grant(now, &home_address, longest);
         match self.cache.bindings.get(&home_address) {
             Some(binding) if binding.owner != proven.owner || binding.kind != PoolKind::Dhoa => {
-                return Verdict::refused(status::NOT_ASSIGNED);
+                return Verdict::without_lifetime(status::NOT_ASSIGNED);
             }
             // "a message with a lower one neither changes nor releases that binding (Replace included), its answer
             // gives the binding as it stands"
@@ -150,38 +173,24 @@ impl Anchor {
             Some(_) if release => {
                 self.release(now, &home_address, ReleaseReason::Deregistered);
                 self.nodes.remember_release(&home_address, proven.order);
-                return Verdict {
-                    status: status::ACCEPTED,
-                    lifetime: Lifetime::ZERO,
-                };
+                let released = Verdict::without_lifetime(status::ACCEPTED);
+                steered.finish(home_address, released);
+                return released;
             }
             Some(_) => {}
-            // The second option of an address that the first has released.
-            None if release
-                && options
-                    .dhoas
-                    .iter()
-                    .filter(|o| o.address == home_address)
-                    .any(|o| o != dhoa) =>
-            {
-                return Verdict {
-                    status: status::ACCEPTED,
-                    lifetime: Lifetime::ZERO,
-                };
-            }
             None => {
                 if let Some(refused) = self.refusal_of_unbound(proven, &home_address, release) {
-                    return Verdict::refused(refused);
+                    return Verdict::without_lifetime(refused);
                 }
             }
         }
         // It has been asked to leave.
         if self.departures.contains(&home_address) {
-            return Verdict::refused(status::PROHIBITED);
+            return Verdict::without_lifetime(status::PROHIBITED);
         }
         // The prefix is at its end.
         if lifetime.is_zero() {
-            return Verdict::refused(status::NOT_HOME_SUBNET);
+            return Verdict::without_lifetime(status::NOT_HOME_SUBNET);
         }
         let verdict = self.steer_dhoa(now, proven, &home_address, lifetime, steered);
         Verdict {
@@ -282,5 +291,16 @@ impl Anchor {
             options: dhoas.collect(),
             answer: true,
         }
+    }
+}
+
+/// The status in an option of an answer.
+fn status_of(option: &MobilityOption<'_>) -> Option<u8> {
+    match option {
+        MobilityOption::Dhoa { status, .. } | MobilityOption::BindingIdentifier { status, .. } => {
+            Some(status.0)
+        }
+        MobilityOption::FlowIdentification { status, .. } => Some(*status),
+        _ => None,
     }
 }

@@ -197,14 +197,17 @@ impl Anchor {
         if node.dhoas.len() >= most {
             return None;
         }
-        // A wish is granted where nobody else has a claim; it need not be.
-        if let Some(wish) = wish.filter(|wish| self.is_free_for(wish, owner))
-            && (self.pools.quarantine.contains_key(&wish) || self.has_room())
-        {
-            return Some(wish);
-        }
         // One mobile node keeps no more addresses from the others than it may have: beyond that it gets its own back.
-        if node.quarantined.len() >= most || !self.has_room() {
+        let may_have_another = node.quarantined.len() < most && self.has_room();
+        // A wish is granted where nobody else has a claim; it need not be.
+        if let Some(wish) = wish.filter(|wish| self.is_free_for(wish, owner)) {
+            let rests = self.pools.quarantine.contains_key(&wish);
+            let is_its_own = self.nodes.owner(&wish) == Some(owner) && self.has_room();
+            if rests || is_its_own || may_have_another {
+                return Some(wish);
+            }
+        }
+        if !may_have_another {
             return node.quarantined.front().copied();
         }
         let (bindings, quarantine, nodes) =

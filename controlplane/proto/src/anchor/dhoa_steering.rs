@@ -43,16 +43,29 @@ impl<'a> Steered<'a> {
         }
     }
 
-    fn verdict(&self, home_address: &Ipv6Addr) -> Option<Verdict> {
+    /// What has become of an address that is done.
+    pub(crate) fn verdict(&self, home_address: &Ipv6Addr) -> Option<Verdict> {
         let mut done = self.done.iter();
         let done = done.find(|(address, _)| address == home_address);
         done.map(|(_, verdict)| *verdict)
     }
 
-    fn finish(&mut self, home_address: Ipv6Addr, verdict: Verdict) {
+    /// Notes what has become of an address.
+    pub(crate) fn finish(&mut self, home_address: Ipv6Addr, verdict: Verdict) {
         // What is listed alone, or was not listed, comes once.
         if self.options.dhoas.len() > 1 {
             self.done.push((home_address, verdict));
+        }
+    }
+
+    /// Refuses a flow that nothing has refused yet, for lack of room.
+    pub(crate) fn refuse_description(&mut self, fid: u16) {
+        let place = self.options.flows.iter().position(|flow| flow.fid == fid);
+        let status = place.and_then(|place| self.flows.get_mut(place));
+        if let Some(status) =
+            status.filter(|status| status.is_none_or(|of| of == flow_status::ACCEPTED))
+        {
+            *status = Some(flow_status::REJECTED);
         }
     }
 
@@ -140,9 +153,6 @@ impl Anchor {
         lifetime: Lifetime,
         steered: &mut Steered<'_>,
     ) -> Verdict {
-        if let Some(verdict) = steered.verdict(home_address) {
-            return verdict;
-        }
         let binding = self.cache.bindings.get(home_address);
         let known = binding.map_or(&[][..], Binding::care_ofs);
         let identifiers = &steered.options.identifiers;
@@ -153,7 +163,7 @@ impl Anchor {
                 self.register_identifiers(home_address, known, identifiers, false, expires_ns);
         }
         let (status, _) = identified.summary(status::ACCEPTED);
-        let mut verdict = Verdict::refused(status);
+        let mut verdict = Verdict::without_lifetime(status);
         if identifiers.is_empty() || identified.is_accepted() {
             verdict.lifetime = lifetime;
             let flows = self.steer_flows(home_address, &identified.care_ofs, steered);
@@ -185,15 +195,12 @@ impl Anchor {
         home_address: &Ipv6Addr,
         steered: &mut Steered<'_>,
     ) -> Verdict {
-        if let Some(verdict) = steered.verdict(home_address) {
-            return verdict;
-        }
         let Some(binding) = self.cache.bindings.get(home_address) else {
-            return Verdict::refused(status::NOT_ASSIGNED);
+            return Verdict::without_lifetime(status::NOT_ASSIGNED);
         };
         let identified = deregister_identifiers(binding.care_ofs(), &steered.options.identifiers);
         let (status, _) = identified.summary(status::ACCEPTED);
-        let verdict = Verdict::refused(status);
+        let verdict = Verdict::without_lifetime(status);
         steered.take_identifiers(&identified.statuses);
         steered.finish(*home_address, verdict);
         if !identified.is_accepted() {

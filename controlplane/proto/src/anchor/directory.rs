@@ -1,10 +1,14 @@
 //! Which DHPs cover a correspondent.
+//!
+//! A Directory is made of a configuration, as a whole: whatever else may tell of DHPs one day makes entries of what it is told.
 
 use core::cmp::Reverse;
 use core::net::Ipv6Addr;
+use core::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dhp_wire::mobility::MobilityOption;
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 use ipnet::Ipv6Net;
 
 use super::config::{AnchorConfig, DirectoryEntry};
@@ -12,7 +16,8 @@ use super::config::{AnchorConfig, DirectoryEntry};
 /// The DHP directory, by coverage prefix.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    entries: HashMap<Ipv6Net, Vec<DirectoryEntry>>,
+    /// Of each prefix best first, so that an answer needs to look at no more of them than it names.
+    entries: BTreeMap<Ipv6Net, Vec<DirectoryEntry>>,
     /// Prefix lengths that occur, longest first.
     lengths: Vec<u8>,
 }
@@ -20,19 +25,20 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn new(entries: impl IntoIterator<Item = DirectoryEntry>) -> Self {
         let mut directory = Self::default();
+        let mut known = HashSet::new();
         for entry in entries {
             let prefix = entry.prefix.trunc();
-            let at = directory.entries.entry(prefix).or_default();
-            if !at.iter().any(|known| known.dhp == entry.dhp) {
+            if known.insert((prefix, entry.dhp)) {
+                let at = directory.entries.entry(prefix).or_default();
                 at.push(DirectoryEntry { prefix, ..entry });
             }
-            if !directory.lengths.contains(&prefix.prefix_len()) {
-                directory.lengths.push(prefix.prefix_len());
-            }
         }
-        directory
-            .lengths
-            .sort_unstable_by_key(|length| Reverse(*length));
+        for at in directory.entries.values_mut() {
+            sort_best_first(at);
+        }
+        let lengths = directory.entries.keys().map(Ipv6Net::prefix_len);
+        let lengths: BTreeSet<u8> = lengths.collect();
+        directory.lengths = lengths.into_iter().rev().collect();
         directory
     }
 
@@ -61,7 +67,7 @@ impl Directory {
         Self::new(others.copied())
     }
 
-    /// The entries whose prefix contains `correspondent`, longest prefix first.
+    /// The entries whose prefix contains `correspondent`, best first.
     pub(crate) fn covering(
         &self,
         correspondent: &Ipv6Net,
@@ -73,6 +79,35 @@ impl Directory {
             .filter_map(move |at| Ipv6Net::new(address, *at).ok())
             .filter_map(|prefix| self.entries.get(&prefix.trunc()))
             .flatten()
+    }
+
+    /// The entries in the order of their prefixes, those of one prefix best first: all, or those behind one that there was.
+    pub(crate) fn after(
+        &self,
+        after: Option<(Ipv6Net, Ipv6Addr)>,
+    ) -> impl Iterator<Item = &DirectoryEntry> {
+        let rest_of_prefix = after.and_then(|(prefix, dhp)| {
+            let at = self.entries.get(&prefix)?;
+            let place = at.iter().position(|entry| entry.dhp == dhp)?;
+            at.get(place.saturating_add(1)..)
+        });
+        let from = after.map_or(Bound::Unbounded, |(prefix, _)| Bound::Excluded(prefix));
+        let further = self.entries.range((from, Bound::Unbounded));
+        let further = further.flat_map(|(_, at)| at);
+        rest_of_prefix.into_iter().flatten().chain(further)
+    }
+
+    /// Whether any entry's prefix contains `link`, or lies in it.
+    pub(crate) fn touches(&self, link: &Ipv6Net) -> bool {
+        // Prefixes within another come right behind it.
+        let mut further = self.entries.range(*link..);
+        let is_within = further.next().is_some_and(|(at, _)| link.contains(at));
+        is_within || self.covers(link)
+    }
+
+    /// Whether there are entries of this very prefix.
+    pub(crate) fn contains(&self, prefix: &Ipv6Net) -> bool {
+        self.entries.contains_key(prefix)
     }
 
     /// Whether any entry's prefix contains `correspondent`.
@@ -167,6 +202,18 @@ mod tests {
         assert_eq!(found("2001:db8:c::/48"), [1, 2]);
         assert_eq!(found("2001:db8:c::/47"), [2]);
         assert_eq!(found("2001:db9::1/128"), []);
+    }
+
+    #[test]
+    fn a_link_is_touched_by_what_contains_it_and_by_what_lies_in_it() {
+        let directory = Directory::new([
+            entry(1, "2001:db8:c::/48", 1, 0, 0),
+            entry(2, "2001:db8:d:1:80::/80", 1, 0, 0),
+        ]);
+        let touches = |text: &str| directory.touches(&text.parse().unwrap());
+        assert!(touches("2001:db8:c:7::/64") && touches("2001:db8:d:1::/64"));
+        assert!(!touches("2001:db8:d::/64") && !touches("2001:db8:d:2::/64"));
+        assert!(!touches("2001:db8:b:ffff::/64"));
     }
 
     #[test]

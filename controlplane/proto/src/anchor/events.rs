@@ -10,6 +10,7 @@ use super::config::PoolKind;
 use super::correspondent::{RouteEnds, RouteOptimization};
 use super::heartbeat::PeerChange;
 use super::home_link::{LinkAction, LinkId};
+use super::path_round_trip::PathOutcome;
 use super::prefix_lifetime::PrefixLifetimes;
 use super::steering::{SteeredCareOf, SteeringRule};
 use super::used_number::UsedNumber;
@@ -174,6 +175,13 @@ pub enum AnchorCommand {
     },
     /// Whether to refuse new DHoAs (status 196) and stay out of answers to DHP Queries.
     SetDraining(bool),
+    /// The way to correspondents that this DHP covers was measured.
+    NotePath {
+        /// Their prefix, as the coverage has it.
+        prefix: Ipv6Net,
+        /// What came of it.
+        outcome: PathOutcome,
+    },
     /// Packets of a correspondent go to this home address: the mobile node may be asked for a refresh in time.
     NoteUse {
         /// Which correspondent, which home address.

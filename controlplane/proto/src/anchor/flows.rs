@@ -6,6 +6,7 @@ use dhp_wire::mobility::{MobilityOption, Mode};
 use super::Anchor;
 use super::binding_cache::{FlowMode, MAX_FLOWS};
 use super::binding_update::Verdict;
+use super::dhoa_steering::Steered;
 use super::flow_bindings::FlowOption;
 use super::request::Proven;
 use super::request_options::RequestOptions;
@@ -18,6 +19,7 @@ impl Anchor {
         proven: &Proven,
         options: &RequestOptions<'_>,
         verdicts: &[Verdict],
+        steered: &mut Steered<'_>,
     ) -> Vec<MobilityOption<'static>> {
         let permitted = self.route_optimization_flag(&proven.security) != 0;
         let mode_of = |fid: u16| {
@@ -36,6 +38,7 @@ impl Anchor {
         // every listed DHoA with FID 0"
         let belongs_to_all =
             |flow: &&FlowOption| !options.dhoas.iter().any(|dhoa| dhoa.fid == flow.fid);
+        let mut recorded: Vec<u16> = vec![0];
         for (dhoa, verdict) in options.dhoas.iter().zip(verdicts) {
             let address = dhoa.address;
             let Some(binding) = self.cache.bindings.get_mut(&address) else {
@@ -60,7 +63,14 @@ impl Anchor {
                         .map(|flow| flow.fid),
                 );
             }
+            // RFC 6089 has no status for a lack of room. A flow binding is in force without a place here, in proxy mode.
+            for fid in fids.get(MAX_FLOWS..).unwrap_or_default() {
+                if !binding.flow_bindings().iter().any(|flow| flow.fid == *fid) {
+                    steered.refuse_description(*fid);
+                }
+            }
             fids.truncate(MAX_FLOWS);
+            recorded.extend(&fids);
             let flows = fids.into_iter().map(|fid| {
                 let mode = mode_of(fid).unwrap_or_else(|| binding.mode_of(fid));
                 FlowMode { fid, mode }
@@ -68,7 +78,11 @@ impl Anchor {
             binding.flows = flows.collect();
         }
         let modes = options.modes.iter().map(|(fid, mode)| {
-            let mode = if permitted { *mode } else { Mode::Proxy };
+            // What is in force, not what was asked for.
+            let mode = match permitted && recorded.contains(fid) {
+                true => *mode,
+                false => Mode::Proxy,
+            };
             MobilityOption::CommunicationMode { mode, fid: *fid }
         });
         modes.collect()

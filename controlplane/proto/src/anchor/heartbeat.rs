@@ -53,13 +53,31 @@ pub enum PeerChange {
     Unsupported,
 }
 
+/// What is known of another anchor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum PeerState {
+pub enum PeerState {
+    /// It has not answered yet, and not been asked for long.
     #[default]
     Unknown,
+    /// It answers.
     Up,
+    /// It has not answered for too long.
     Down,
+    /// It does not know heartbeats.
     Unsupported,
+}
+
+impl PeerState {
+    /// The name in answers to operators.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Unsupported => "unsupported",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +94,13 @@ struct Peer {
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     by_address: BTreeMap<Ipv6Addr, Peer>,
+}
+
+impl Peers {
+    /// What is known of an anchor, if it is one of those that are asked.
+    pub(crate) fn state(&self, address: &Ipv6Addr) -> Option<PeerState> {
+        self.by_address.get(address).map(|peer| peer.state)
+    }
 }
 
 impl Anchor {

@@ -94,15 +94,18 @@ impl Anchor {
         }
     }
 
-    /// Whether the caps permit one more home address.
-    pub(crate) fn has_room(&self) -> bool {
-        let held = self
-            .cache
+    /// Home addresses that are bound, in quarantine, or being bound.
+    pub(crate) fn held_addresses(&self) -> usize {
+        self.cache
             .bindings
             .len()
             .saturating_add(self.pools.quarantine.len())
-            .saturating_add(self.tentative.len());
-        held < self.config.limits.max_home_addresses
+            .saturating_add(self.tentative.len())
+    }
+
+    /// Whether the caps permit one more home address.
+    pub(crate) fn has_room(&self) -> bool {
+        self.held_addresses() < self.config.limits.max_home_addresses
     }
 
     /// Makes, refreshes or moves a binding. The caller has checked that the owner may have it. `false` if the home
@@ -155,8 +158,10 @@ impl Anchor {
             };
             binding.end_at(expires_ns, steering.boxed(), &mut self.timers);
             self.cache.bindings.insert(home_address, binding);
+            let is_owned = self.nodes.owner(&home_address).is_some();
             if let Some(pool) = self.pools.get_mut(pool_index) {
                 pool.used = pool.used.saturating_add(1);
+                pool.reserved = pool.reserved.saturating_sub(usize::from(is_owned));
             }
             if kind == PoolKind::Dhoa
                 && let Some(node) = self.nodes.node_mut(owner)
@@ -230,14 +235,16 @@ impl Anchor {
         let Some(pool) = self.pools.get_mut(binding.pool) else {
             return false;
         };
+        let is_owned = self.nodes.owner(home_address).is_some();
         pool.used = pool.used.saturating_sub(1);
+        pool.reserved = pool.reserved.saturating_add(usize::from(is_owned));
         let (prefix, quarantine, pool_link) = (pool.prefix, pool.quarantine, pool.link);
         if binding.kind == PoolKind::Dhoa {
             if let Some(node) = self.nodes.node_mut(binding.owner) {
                 node.dhoas.retain(|dhoa| dhoa != home_address);
             }
             // An address that belongs to its mobile node for good is kept from others without a quarantine.
-            if self.nodes.owner(home_address).is_none() {
+            if !is_owned {
                 self.enter_quarantine(now, &binding, quarantine);
             }
         }

@@ -172,6 +172,11 @@ impl MobileNodes {
         self.owned.get(home_address).map(|owned| owned.owner)
     }
 
+    /// The home addresses that belong to mobile nodes by configuration.
+    pub(crate) fn owned(&self) -> impl Iterator<Item = &Ipv6Addr> {
+        self.owned.keys()
+    }
+
     /// Remembers what has released a home address, so that a message that was overtaken does not bind it again.
     pub(crate) fn remember_release(&mut self, home_address: &Ipv6Addr, order: Order) {
         if let Some(owned) = self.owned.get_mut(home_address) {

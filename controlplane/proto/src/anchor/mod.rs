@@ -16,6 +16,7 @@ mod binding_update;
 mod care_of_addresses;
 mod config;
 mod config_check;
+mod confirmation_room;
 mod cookie;
 mod correspondent;
 mod counters;
@@ -23,6 +24,7 @@ mod departure;
 mod dhoa_request;
 mod dhoa_steering;
 mod directory;
+mod directory_view;
 mod discovery;
 mod drop_reason;
 mod duplicate_detection;
@@ -42,7 +44,9 @@ mod identifiers;
 mod inspect;
 mod lifecycle;
 mod link_local;
+mod load;
 mod mobile_nodes;
+mod path_round_trip;
 mod pool;
 mod prefix_end;
 mod prefix_lifetime;
@@ -73,13 +77,15 @@ pub use config::{
 pub use config_check::ConfigError;
 pub use correspondent::{RouteEnds, RouteOptimization};
 pub use counters::{AnchorCounters, CounterSample, MessageKind};
+pub use directory_view::DirectoryView;
 pub use drop_reason::SignallingDrop;
 pub use events::{AnchorAction, AnchorCommand, BindingChange, BindingEvent, ReleaseReason};
 pub use expect::Expected;
 pub use flow_bindings::{FlowBinding, FlowSelector};
-pub use heartbeat::{HeartbeatConfig, PeerChange};
+pub use heartbeat::{HeartbeatConfig, PeerChange, PeerState};
 pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, PoolView};
+pub use path_round_trip::PathOutcome;
 pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
 pub use steering::{SteeredCareOf, SteeringRule};
@@ -98,6 +104,7 @@ use duplicate_detection::TentativeRegistrations;
 use heartbeat::Peers;
 use home_link::Proxies;
 use mobile_nodes::MobileNodes;
+use path_round_trip::PathRoundTrips;
 use pool::Pools;
 use rate_limit::TokenBucket;
 use timers::Timer;
@@ -127,6 +134,8 @@ pub struct Anchor {
     peers: Peers,
     /// What this anchor covers itself.
     coverage: Directory,
+    /// How far that is.
+    paths: PathRoundTrips,
     /// What others cover.
     directory: Directory,
     timers: TimerWheel<Timer>,
@@ -170,6 +179,7 @@ impl Anchor {
             proxies: Proxies::default(),
             pools: Pools::new(&config.pools, now),
             coverage,
+            paths: PathRoundTrips::default(),
             directory,
             timers: TimerWheel::new(now.mono_ns),
             binding_errors: TokenBucket::new(errors_per_second, now.mono_ns),
@@ -179,6 +189,7 @@ impl Anchor {
             actions: VecDeque::new(),
             config,
         };
+        anchor.count_reserved();
         anchor.schedule_prefix_ends();
         anchor.start_heartbeats(now);
         Ok(anchor)
@@ -219,6 +230,7 @@ impl Anchor {
                 home_agents,
                 remaining,
             } => self.switch_home_agent(now, home_address, &home_agents, remaining),
+            AnchorCommand::NotePath { prefix, outcome } => self.note_path(prefix, outcome),
             AnchorCommand::NoteUse { ends } => self.correspondent_is_used(ends),
             AnchorCommand::SetPrefixLifetimes { prefix, lifetimes } => {
                 self.set_prefix_lifetimes(now, prefix, lifetimes);

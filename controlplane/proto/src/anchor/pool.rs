@@ -1,6 +1,7 @@
 //! The pools that home addresses are from.
 
 use core::net::Ipv6Addr;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use hashbrown::HashMap;
@@ -20,6 +21,12 @@ const RANDOM_TRIES: usize = 64;
 /// Addresses that are searched one by one; a pool that has no free one among them is nearly full.
 const SEARCHED: u64 = 4096;
 
+/// RFC 5453 §3: 0200:5eff:fe00:0000 to 0200:5eff:feff:ffff and the subnet anycast addresses of RFC 2526.
+const RESERVED: [RangeInclusive<u64>; 2] = [
+    0x0200_5eff_fe00_0000..=0x0200_5eff_feff_ffff,
+    0xfdff_ffff_ffff_ff80..=0xfdff_ffff_ffff_ffff,
+];
+
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) prefix: Ipv6Net,
@@ -33,6 +40,8 @@ pub(crate) struct Pool {
     pub(crate) timer: Option<TimerKey>,
     pub(crate) used: usize,
     pub(crate) quarantined: usize,
+    /// Addresses that are not bound, and nobody's but their owners'.
+    pub(crate) reserved: usize,
 }
 
 impl Pool {
@@ -40,6 +49,24 @@ impl Pool {
     pub(crate) fn size(&self) -> u64 {
         let host_bits = 128_u32.saturating_sub(u32::from(self.prefix.prefix_len()));
         1_u64.checked_shl(host_bits).unwrap_or(u64::MAX)
+    }
+
+    /// Number of addresses that can be a mobile node's, at most 2^64 − 1.
+    pub(crate) fn assignable(&self) -> u64 {
+        if self.prefix.prefix_len() <= 64 {
+            // Beside so many, the reserved ones do not count.
+            return self.size();
+        }
+        let low = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+        let first = low(u128::from(self.prefix.network()));
+        let last = low(u128::from(self.prefix.broadcast()));
+        let first = first.saturating_add(u64::from(self.prefix.prefix_len() < 127));
+        let reserved = RESERVED.iter().map(|reserved| {
+            let (from, to) = (*reserved.start().max(&first), *reserved.end().min(&last));
+            to.saturating_add(1).saturating_sub(from)
+        });
+        let all = last.saturating_sub(first).saturating_add(1);
+        all.saturating_sub(reserved.sum())
     }
 
     /// Whether the addresses of both are the same, and used for the same.
@@ -58,8 +85,7 @@ impl Pool {
         let iid = u64::try_from(u128::from(*address) & u128::from(u64::MAX)).unwrap_or_default();
         // RFC 4291 §2.6.1: the interface identifier zero is the subnet-router anycast address.
         let subnet_router = *address == self.prefix.network() && self.prefix.prefix_len() < 127;
-        // RFC 5453 §3: 0200:5eff:fe00:0000 to 0200:5eff:feff:ffff and the subnet anycast addresses of RFC 2526.
-        let reserved = matches!(iid, 0x0200_5eff_fe00_0000..=0x0200_5eff_feff_ffff | 0xfdff_ffff_ffff_ff80..=0xfdff_ffff_ffff_ffff);
+        let reserved = RESERVED.iter().any(|reserved| reserved.contains(&iid));
         self.prefix.contains(address) && !subnet_router && !reserved
     }
 
@@ -107,6 +133,7 @@ impl Pools {
             timer: None,
             used: 0,
             quarantined: 0,
+            reserved: 0,
         });
         Self {
             pools: pools.collect(),
@@ -188,6 +215,18 @@ mod tests {
         }
         // 16 addresses less that of the subnet-router anycast.
         assert_eq!(taken.len(), 15);
+        assert_eq!(pools.pools[0].assignable(), 15);
+    }
+
+    #[test]
+    fn reserved_identifiers_are_not_counted() {
+        let assignable = |prefix: &str| pools(prefix).pools[0].assignable();
+        assert_eq!(assignable("2001:db8:d:1::/127"), 2);
+        assert_eq!(assignable("2001:db8:d:1::7/128"), 1);
+        assert_eq!(assignable("2001:db8:d:1:fdff:ffff:ffff:ff00/120"), 127);
+        assert_eq!(assignable("2001:db8:d:1:fdff:ffff:ffff:fff0/124"), 0);
+        assert_eq!(assignable("2001:db8:d:1:200:5eff:fe00:0/103"), 1 << 24);
+        assert_eq!(assignable("2001:db8:d:1::/64"), u64::MAX);
     }
 
     #[test]

@@ -11,17 +11,20 @@ use super::cookie::Reachable;
 use super::counters::MessageKind;
 use super::directory::{information, sort_best_first};
 use super::drop_reason::SignallingDrop;
+use super::heartbeat::PeerState;
 use super::receive::Received;
 use super::reply::{Proof, Seal};
 use super::request::names;
 use super::request_options::{RequestOptions, Requirements};
+use crate::time::Now;
 
-/// Load of a DHP that "takes no new DHoAs".
-const FULL: u8 = 255;
+/// More candidates than a Reply of 1280 octets has room for.
+const MAX_CANDIDATES: usize = 32;
 
 impl Anchor {
     pub(crate) fn dhp_query(
         &mut self,
+        now: Now,
         received: &Received<'_>,
         dmip: &Dmip<'_>,
         reachable: Reachable,
@@ -64,7 +67,7 @@ impl Anchor {
         };
         let (status, candidates) = match options.correspondent {
             Some(correspondent) if !options.malformed => {
-                self.candidates(&correspondent, options.requirements, anycast)
+                self.candidates(now, &correspondent, options.requirements, anycast)
             }
             // "195 malformed or missing option, after the MAC verified; before that, silence"
             _ if security.is_some() => (status::MALFORMED, Vec::new()),
@@ -94,39 +97,48 @@ impl Anchor {
     /// The DHPs that cover `correspondent`, best first, and the status of the reply.
     fn candidates(
         &self,
+        now: Now,
         correspondent: &Ipv6Net,
         requirements: Option<Requirements>,
         anycast: bool,
     ) -> (u8, Vec<DirectoryEntry>) {
         let own = self.coverage.covering(correspondent).next();
-        let own = own.map(|entry| DirectoryEntry {
-            load: self.load(),
-            ..*entry
-        });
+        let own = own.map(|entry| self.own_entry(now, entry));
         let usable =
             own.filter(|_| !self.draining && requirements.is_none_or(|asked| self.can_meet(asked)));
         let mut candidates: Vec<_> = usable.into_iter().collect();
         // To the anycast address a DHP "covering that prefix answers itself"; the directory is the locator's.
         if !anycast {
-            candidates.extend(self.directory.covering(correspondent).copied());
+            candidates.extend(self.others(correspondent, MAX_CANDIDATES));
         }
         sort_best_first(&mut candidates);
         let refused = candidates.is_empty() && own.is_some() && self.draining;
-        (
-            if refused {
-                status::DRAINING
-            } else {
-                status::ACCEPTED
-            },
-            candidates,
-        )
+        let status = match refused {
+            true => status::DRAINING,
+            false => status::ACCEPTED,
+        };
+        (status, candidates)
     }
 
     /// The best other DHP for a correspondent.
     pub(crate) fn alternative(&self, correspondent: &Ipv6Net) -> Option<DirectoryEntry> {
-        let mut others: Vec<_> = self.directory.covering(correspondent).copied().collect();
-        sort_best_first(&mut others);
-        others.first().copied()
+        self.others(correspondent, 1).pop()
+    }
+
+    /// The best other DHPs for a correspondent, at most so many: each once, with the longest prefix that it covers, but for those
+    /// that are known not to answer.
+    fn others(&self, correspondent: &Ipv6Net, most: usize) -> Vec<DirectoryEntry> {
+        let mut others: Vec<DirectoryEntry> = Vec::new();
+        let mut found = self.directory.covering(correspondent);
+        while others.len() < most
+            && let Some(entry) = found.next()
+        {
+            let is_known = others.iter().any(|other| other.dhp == entry.dhp);
+            if !is_known && self.peers.state(&entry.dhp) != Some(PeerState::Down) {
+                others.push(*entry);
+            }
+        }
+        others
     }
 
     /// Whether flows can be promised what is required; 0 is no requirement.
@@ -136,20 +148,6 @@ impl Anchor {
         asked.min_bandwidth_kbps <= capacity.max_bandwidth_kbps
             && unless_zero(asked.max_latency_ms, capacity.min_latency_ms)
             && unless_zero(asked.max_loss_permille, capacity.min_loss_permille)
-    }
-
-    /// Load of this DHP: 0 idle … 255 full.
-    fn load(&self) -> u8 {
-        if !self.has_room() {
-            return FULL;
-        }
-        let held = self
-            .cache
-            .bindings
-            .len()
-            .saturating_add(self.pools.quarantine.len());
-        let most = self.config.limits.max_home_addresses.max(1);
-        u8::try_from(held.saturating_mul(usize::from(FULL - 1)) / most).unwrap_or(FULL - 1)
     }
 
     /// The options of a reply, as many candidates as fit. Section 4.1: "At most 1280 octets."

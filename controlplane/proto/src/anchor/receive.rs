@@ -123,7 +123,7 @@ impl Anchor {
                 match dmip.header.kind {
                     DmipType::DhpQuery => {
                         let reachable = self.check_cookie(now, received, &dmip)?;
-                        self.dhp_query(received, &dmip, reachable)
+                        self.dhp_query(now, received, &dmip, reachable)
                     }
                     _ if anycast => Err(SignallingDrop::NotForUs),
                     DmipType::DhoaRequest => {
@@ -239,10 +239,10 @@ impl Anchor {
         is_taken.then_some(()).ok_or(SignallingDrop::NotForUs)
     }
 
-    /// Whether this is the home-agents anycast address (RFC 2526) of a /64 that this DHP covers.
+    /// Whether this is the home-agents anycast address (RFC 2526) of a /64 that this DHP covers, or a part of.
     fn is_covered_anycast(&self, destination: &Ipv6Addr) -> bool {
         *destination == home_agents_anycast(destination)
-            && Ipv6Net::new(*destination, 64).is_ok_and(|link| self.coverage.covers(&link.trunc()))
+            && Ipv6Net::new(*destination, 64).is_ok_and(|link| self.coverage.touches(&link.trunc()))
     }
 }
 

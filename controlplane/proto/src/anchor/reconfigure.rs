@@ -68,6 +68,8 @@ impl Anchor {
             .replace(core::mem::take(&mut config.security_associations));
         self.coverage = Directory::of_own_coverage(&config);
         self.directory = Directory::of_others(&config);
+        self.count_reserved();
+        self.forget_uncovered_paths();
         let errors_per_second = config.limits.errors_per_second;
         if errors_per_second != self.config.limits.errors_per_second {
             self.binding_errors = TokenBucket::new(errors_per_second, now.mono_ns);

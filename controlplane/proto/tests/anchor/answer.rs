@@ -2,9 +2,11 @@
 
 use std::net::Ipv6Addr;
 
+use dhp_proto::anchor::DirectoryEntry;
 use dhp_wire::codepoints::{CodePoints, DmipType, next_header};
 use dhp_wire::mobility::{Lifetime, Message, MobilityHeader, MobilityOption, Mode};
 use dhp_wire::packet::MobilityPacket;
+use ipnet::Ipv6Net;
 
 use crate::harness::{ANCHOR, Mn};
 
@@ -35,6 +37,8 @@ pub struct Answer {
     /// Each BID with its status.
     pub bids: Vec<(u16, u8)>,
     pub dhps: Vec<(Ipv6Addr, u8)>,
+    /// All that is said of them.
+    pub candidates: Vec<DirectoryEntry>,
     pub cookie: Option<Vec<u8>>,
     pub mesg_id: Option<u64>,
     pub has_auth: bool,
@@ -66,6 +70,7 @@ impl Answer {
             flows: Vec::new(),
             bids: Vec::new(),
             dhps: Vec::new(),
+            candidates: Vec::new(),
             cookie: None,
             mesg_id: None,
             has_auth: false,
@@ -123,10 +128,22 @@ impl Answer {
                     answer.bids.push((bid, status.0));
                 }
                 MobilityOption::DhpInformation {
-                    address,
+                    preference,
+                    load,
                     prefix_len,
-                    ..
-                } => answer.dhps.push((address, prefix_len)),
+                    address,
+                    prefix,
+                    path_rtt_us,
+                } => {
+                    answer.dhps.push((address, prefix_len));
+                    answer.candidates.push(DirectoryEntry {
+                        dhp: address,
+                        prefix: Ipv6Net::new(prefix, prefix_len).expect("at most 128"),
+                        preference,
+                        load,
+                        path_rtt_us,
+                    });
+                }
                 MobilityOption::Cookie(cookie) => answer.cookie = Some(cookie.to_vec()),
                 MobilityOption::MesgId(timestamp) => answer.mesg_id = Some(timestamp),
                 MobilityOption::Auth(auth) => {

@@ -481,3 +481,24 @@ fn quarantine_is_bounded_per_mobile_node() {
         .unwrap();
     assert!(pool.quarantined <= 4, "{pool:?}");
 }
+
+/// Not by wishes either: beyond what it may have, only what it had is granted.
+#[test]
+fn wishes_do_not_fill_the_quarantine() {
+    let mut world = World::new();
+    for number in 0..100u16 {
+        let wish = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 1, 0, 0, 1, number);
+        let request = Dmip::dhoa_request(number).option(dhoa(wish, 0, 0));
+        let granted = world.ask(&request.by(&mn1())).dhoa();
+        let home_address = granted;
+        world.command(AnchorCommand::Release { home_address });
+    }
+    let quarantined: usize = world.anchor.pools().map(|pool| pool.quarantined).sum();
+    assert_eq!(quarantined, 4);
+    let own = Dmip::dhoa_request(100).option(dhoa(OWN_DHOA, 0, 0));
+    assert_eq!(
+        world.ask(&own.by(&mn1())).dhoa(),
+        OWN_DHOA,
+        "it never rests"
+    );
+}

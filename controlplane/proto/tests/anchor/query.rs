@@ -51,6 +51,24 @@ fn anycast_of_another_prefix_is_not_ours() {
     assert_eq!(world.anchor.counters().dropped(SignallingDrop::NotForUs), 1);
 }
 
+/// Of a coverage prefix longer than /64 it is the anycast address of the /64 around it, and the Correspondent option decides.
+#[test]
+fn anycast_of_the_link_of_a_longer_prefix_is_answered() {
+    let coverage = vec!["2001:db8:c:0::/120".parse().unwrap()];
+    let mut world = World::with(AnchorConfig {
+        coverage,
+        ..config()
+    });
+    assert_eq!(world.ask(&to_anycast().plain()).dhps, [(ANCHOR, 120)]);
+    let mut beside = to_anycast();
+    beside.options = vec![MobilityOption::Correspondent {
+        prefix_len: 128,
+        address: "2001:db8:c::1:80".parse().unwrap(),
+    }];
+    let answer = world.ask(&beside.plain());
+    assert_eq!((answer.status, answer.dhps), (0, vec![]));
+}
+
 /// Only a Query may go to the anycast address.
 #[test]
 fn requests_to_anycast_are_silence() {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-const NAMES: [(&str, &str); 23] = [
+const NAMES: [(&str, &str); 28] = [
     ("ANCHOR", "2001:db8:d::1"),
     ("ANCHOR2", "2001:db8:e::1"),
     ("COA", "2001:db8:a::100"),
@@ -15,6 +15,13 @@ const NAMES: [(&str, &str); 23] = [
     ("NOBODYS", "2001:db8:1:1::999"),
     ("FOREIGN", "2001:db8:77::1"),
     ("DHOA", "2001:db8:d:1::7"),
+    // Of the pool of DHoAs, and nobody's.
+    ("FREE1", "2001:db8:d:1::11"),
+    ("FREE2", "2001:db8:d:1::12"),
+    ("FREE3", "2001:db8:d:1::13"),
+    // A correspondent that is covered, and its anycast address.
+    ("CN", "2001:db8:c0::80"),
+    ("CNANYCAST", "2001:db8:c0:0:fdff:ffff:ffff:fffe"),
     ("NEIGHBOR", "2001:db8:1:1::55"),
     ("LINKLOCAL", "fe80::100"),
     ("LINKLOCAL2", "fe80::200"),

@@ -138,7 +138,7 @@ fn write_row(page: &mut String, duty: &Duty<'_>, cases: &[&Case]) {
 const HEADING: &str = "# Duties of a home agent and correspondent, and what meets them
 
 Made from `tests/conformance/duties.txt` and the titles of the cases in `tests/conformance/cases`; a test keeps it in step. M: MUST,
-S: SHOULD, m: MAY. Unless another RFC is named, sections are RFC 6275's.
+S: SHOULD, m: MAY. Unless another RFC or the profile is named, sections are RFC 6275's.
 ";
 
 /// What is not as the RFC has it, on purpose, and what that means for others.

@@ -6,6 +6,7 @@ use dhp_wire::mobility::Lifetime;
 use crate::address;
 use crate::departure;
 use crate::discovery;
+use crate::dmip;
 use crate::mobile_node::binding_update;
 use crate::packet::{Way, wrap};
 use crate::return_routability::test_init;
@@ -15,6 +16,7 @@ use crate::world::{HOME_LINK, World};
 /// Carries out a line and gives what comes of it.
 ///
 /// - `bu …`, see `mobile_node`.
+/// - `query …`, `req …`, `upd …`, see `dmip`.
 /// - `hoti …`, `coti …`, `cnbu …`, see `return_routability`.
 /// - `bra …`, `heartbeat …`, `be …`, see `departure`; `ra …`, `dhaad …`, `mps …`, `nd …`, see `discovery`.
 /// - `mh type= data= [proto=] [len=]`: any Mobility Header.
@@ -29,6 +31,10 @@ pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
     match words.kind() {
         "bu" => {
             let packet = binding_update(words, now.ntp);
+            world.anchor.handle_packet(now, &packet);
+        }
+        "query" | "req" | "upd" => {
+            let packet = dmip::message(words, now.ntp);
             world.anchor.handle_packet(now, &packet);
         }
         "hoti" | "coti" => {

@@ -6,6 +6,7 @@
 mod address;
 mod departure;
 mod discovery;
+mod dmip;
 mod duties;
 mod input;
 mod mobile_node;

@@ -110,7 +110,8 @@ pub fn binding_update(words: &Words, now_ntp: u64) -> Vec<u8> {
     wrap(way, mh, words)
 }
 
-fn options(mut builder: Builder, words: &Words, now_ntp: u64) -> Builder {
+/// Appends those options of a line that other messages have as well.
+pub fn options(mut builder: Builder, words: &Words, now_ntp: u64) -> Builder {
     for (key, value) in words.pairs() {
         let mn;
         let data;

@@ -11,6 +11,7 @@ use dhp_wire::packet::MobilityPacket;
 
 use crate::address;
 use crate::discovery;
+use crate::dmip;
 use crate::return_routability::Tokens;
 use crate::steering;
 use crate::words::Words;
@@ -170,6 +171,7 @@ fn read_message(message: &Message<'_>) -> Output {
                 .with("flags", header.flags.to_wire());
             read_options(output, options)
         }
+        Message::Dmip(dmip) => dmip::read(dmip),
         Message::HomeAgentSwitch(switch) => {
             let names: Vec<String> = switch.addresses.iter().map(address::name).collect();
             let output = Output::new("has").with("to", names.join(","));

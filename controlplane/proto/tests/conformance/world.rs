@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, HeartbeatConfig, Limits, LinkAction, LinkId, PoolConfig,
-    PoolKind, PrefixAdvertisements, PrefixDelivery, PrefixLifetimes, Roles, SignallingDrop,
-    UsedNumber,
+    Anchor, AnchorAction, AnchorConfig, DirectoryEntry, HeartbeatConfig, Limits, LinkAction,
+    LinkId, PoolConfig, PoolKind, PrefixAdvertisements, PrefixDelivery, PrefixLifetimes, Roles,
+    SignallingDrop, UsedNumber,
 };
 use dhp_proto::time::Now;
 use dhp_wire::mobility::Lifetime;
@@ -43,6 +43,8 @@ impl World {
     /// `errors=` a second; `max-life=` in 4 s units;
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
     /// `second-prefix` on the same link, with TWIN and TWIN2 for mobile node 1;
+    /// `directory=` an address that covers 2001:db8::/32, with load 40; `optimize`: route optimization is permitted;
+    /// `cookies-above=` queries and requests a second;
     /// `numbers-lost`; `unauthenticated`; `correspondent` (for 2001:db8:cc::/64 too), `max-correspondents=`;
     /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent; `advertise=off` or `solicited`,
     /// `max-interval=` and `min-interval=` of Mobile Prefix Advertisements in seconds.
@@ -158,6 +160,20 @@ fn configuration(given: &Words, link: Link) -> AnchorConfig {
     AnchorConfig {
         roles,
         pools: [dhoas, home].into_iter().chain(second).collect(),
+        coverage: vec!["2001:db8:c0::/48".parse().unwrap()],
+        directory: given
+            .address("directory")
+            .map(|dhp| DirectoryEntry {
+                dhp,
+                prefix: "2001:db8::/32".parse().unwrap(),
+                preference: 100,
+                load: 40,
+                path_rtt_us: 0,
+            })
+            .into_iter()
+            .collect(),
+        cookies_above: given.number_or("cookies-above", 10_000) as u32,
+        route_optimization: given.has("optimize"),
         security_associations: vec![association_with(1, twins), association(2)],
         limits: Limits {
             max_home_addresses: given.number_or("max-home", 1000) as usize,
