@@ -69,6 +69,12 @@ enum Command {
         #[command(flatten)]
         agent: Running,
     },
+    /// Read the configuration again, as SIGHUP does: another spi, algorithm or key takes effect at once, and no binding is lost
+    /// by it. Anything else needs a restart.
+    Reload {
+        #[command(flatten)]
+        agent: Running,
+    },
     /// Prefer an access interface over the order of the configuration: its address is bound before the other is left.
     Move {
         /// The interface; without it, the order of the configuration holds again.
@@ -111,6 +117,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         }
         Command::Status { json, agent } => client::status(&agent.socket, json),
         Command::Events { replay, agent } => client::events(&agent.socket, replay),
+        Command::Reload { agent } => client::reload(&agent.socket),
         Command::Move { to, agent } => client::prefer(&agent.socket, to),
     }
 }
@@ -131,5 +138,5 @@ fn run(path: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(tokio::task::LocalSet::new().run_until(agent::run(config)))
+    runtime.block_on(tokio::task::LocalSet::new().run_until(agent::run(path, config)))
 }

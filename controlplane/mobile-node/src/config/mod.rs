@@ -1,5 +1,6 @@
 //! The configuration file: read, checked, every error with its place.
 
+mod changes;
 mod read;
 #[cfg(test)]
 mod tests;
