@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use dhp_config::LoadError;
 
-use config::{Config, DEFAULT_SOCKET, LogFormat};
+use config::{Config, DEFAULT_SOCKET, Loaded, LogFormat, described};
 
 /// The mobile node's agent of the Distributed Home-Proxy.
 #[derive(Debug, Parser)]
@@ -111,7 +111,9 @@ fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run { config } => run(&config),
         Command::Check { config } => {
-            Config::load(&config)?;
+            if let Some(warning) = Config::load(&config)?.warning {
+                println!("{}", described(&warning));
+            }
             println!("{}: good", config.display());
             Ok(())
         }
@@ -123,13 +125,16 @@ fn execute(command: Command) -> anyhow::Result<()> {
 }
 
 fn run(path: &Path) -> anyhow::Result<()> {
-    let config = Config::load(path)?;
+    let Loaded { config, warning } = Config::load(path)?;
     let log = tracing_subscriber::fmt()
         .with_max_level(config.log_level)
         .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
+    }
+    if let Some(warning) = warning {
+        tracing::warn!("{}", described(&warning));
     }
     if config.engine.code_points.is_experimental() {
         // RFC 5096 §1: "An implementation MUST NOT be released or deployed with the experimental messages."

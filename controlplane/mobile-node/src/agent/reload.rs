@@ -4,7 +4,7 @@ use dhp_config::LoadError;
 use dhp_proto::mobile_node::ConfigError;
 
 use super::Agent;
-use crate::config::Config;
+use crate::config::{Config, Loaded, described};
 use crate::event::Event;
 
 /// Why the configuration in force stays.
@@ -28,7 +28,13 @@ impl Agent {
     /// # Errors
     /// [`ReloadError`]; nothing has changed then.
     pub(super) async fn reload(&mut self) -> Result<Option<u32>, ReloadError> {
-        let new = Config::load(&self.path)?;
+        let Loaded {
+            config: new,
+            warning,
+        } = Config::load(&self.path)?;
+        if let Some(warning) = warning {
+            tracing::warn!("{}", described(&warning));
+        }
         let fixed = self.config.fixed_differences(&new);
         if !fixed.is_empty() {
             return Err(ReloadError::Fixed(fixed));
