@@ -9,7 +9,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use crate::namespaces::Namespace;
+use super::namespaces::Namespace;
 
 const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
@@ -80,10 +80,6 @@ impl Pinger {
     }
 
     /// Wait until the destination answers, however many requests before that are lost while links and neighbours come up.
-    #[allow(
-        dead_code,
-        reason = "not every test begins with links that are still coming up"
-    )]
     pub fn wait_for(&self, destination: Ipv6Addr) {
         let timeout = |time| setsockopt(&self.0, sockopt::ReceiveTimeout, &time).expect("set");
         timeout(TimeVal::milliseconds(200));
