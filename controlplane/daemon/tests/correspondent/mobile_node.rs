@@ -11,12 +11,10 @@ use dhp_wire::ipv6::{HEADER_LEN, Ipv6View};
 use dhp_wire::mobility::{BuFlags, Builder, Lifetime, Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::{MobilityPacket, compose};
 
+use crate::support::echo::{ECHO_REPLY, ECHO_REQUEST};
 use crate::support::namespaces::Namespace;
 use crate::support::station::Station;
 use crate::{CARE_OF, HOME};
-
-const ECHO_REQUEST: u8 = 128;
-const ECHO_REPLY: u8 = 129;
 
 /// What proves to a correspondent who and where the mobile node is.
 pub struct Proof {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod daemon;
+pub mod echo;
 pub mod namespaces;
 pub mod ping;
 pub mod station;
