@@ -8,9 +8,9 @@ use std::net::{Ipv6Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use support::daemon::Daemon;
-use support::is_root;
 use support::namespaces::Namespace;
 use support::ping::Pinger;
+use support::{End, is_root};
 
 const ANCHOR: &str = "2001:db8:d::1";
 const ROUTER: &str = "2001:db8:a::1";
@@ -90,6 +90,7 @@ fn a_configuration_is_taken_over(network: &Network, daemon: &Daemon, pinger: &Pi
             }
             echoes
         });
+        let end = End(&done);
         for _ in 0..10 {
             daemon.edit(pool, "");
             let removed = daemon.ask(RELOAD);
@@ -98,7 +99,7 @@ fn a_configuration_is_taken_over(network: &Network, daemon: &Daemon, pinger: &Pi
             let added = daemon.ask(RELOAD);
             assert!(added.contains(r#""how":"added""#), "{added}");
         }
-        done.store(true, Ordering::Release);
+        drop(end);
         assert!(echoes.join().expect("every echo came back once") > 0);
     });
 

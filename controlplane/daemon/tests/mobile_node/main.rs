@@ -25,10 +25,10 @@ use dhp_wire::packet::{MobilityPacket, compose};
 
 use node::Node;
 use support::daemon::Daemon;
-use support::is_root;
 use support::namespaces::Namespace;
 use support::ping::Pinger;
 use support::station::Station;
+use support::{End, is_root};
 
 const ANCHOR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 const HOME: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
@@ -185,15 +185,6 @@ fn a_key_is_changed_without_a_break() {
             assert!(echoes.join().expect("every echo came back once") > 0);
         }
     });
-}
-
-/// Ends what goes on until then, also where a test fails.
-struct End<'a>(&'a AtomicBool);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 /// The procedure of SECURITY.md: the anchor learns of the new key, the mobile node uses it, the anchor forgets the old one.

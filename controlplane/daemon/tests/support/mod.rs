@@ -7,6 +7,7 @@ pub mod namespaces;
 pub mod ping;
 pub mod station;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes here, on a busy machine too: only a failure takes as long.
@@ -36,4 +37,13 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// The same until it is so.
 pub fn until_so(what: &str, mut is_so: impl FnMut() -> bool) {
     until(what, || is_so().then_some(()));
+}
+
+/// Ends what goes on until then in other threads, also where the test fails.
+pub struct End<'a>(pub &'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
