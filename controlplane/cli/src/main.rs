@@ -105,8 +105,8 @@ enum What {
   dhpctl show mobile-nodes --node mn1@example.net   one: which key (SPI) has it used last?
   dhpctl show mobile-nodes --json | jq '.[] | select(.last_heard_seconds == null) | .id'
 
-REFUSED counts messages with one of its SPIs that its key did not authenticate. SEQUENCE is that of the SPI used last: \"lost\" asks
-for a timestamp with its next message, since those of the time before the start are not known.")]
+REFUSED counts messages with one of its SPIs that its key did not authenticate. SEQUENCE is that of the SPI used last;
+\"lost\": numbers of the time before the start are not known, so that the next message needs a timestamp.")]
     MobileNodes {
         /// Only the mobile node with this identifier
         #[arg(long, value_name = "NAI")]
@@ -118,9 +118,9 @@ for a timestamp with its next message, since those of the time before the start 
   dhpctl show flows --node mn1@example.net           those of one mobile node
   dhpctl show flows --home-address 2001:db8:d:1::7   those of one address
 
-FLOW 0 is what belongs to no other. PACKETS are those from the correspondent, in the words of RFC 6088; \"-\": the mobile node has
-told the mode alone. TABLE: \"exact\" is one lookup, \"range\" a list that is tried in its order, \"-\" no rule: such packets go
-where the address's others go.")]
+FLOW 0 is what belongs to no other. Packets are told in the words of RFC 6088; \"-\": the mobile node has told the mode
+alone. TABLE: \"exact\" is one lookup, \"range\" a list that is tried in its order, \"-\" no rule: such packets go where the
+address's others go.")]
     Flows {
         /// Only those of the mobile node with this identifier
         #[arg(long, value_name = "NAI")]

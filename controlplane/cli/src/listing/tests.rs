@@ -140,7 +140,7 @@ fn flows_say_what_goes_where() {
     assert_eq!(
         text,
         "\
-HOME ADDRESS     MOBILE NODE  FLOW  MODE             PRIORITY  TABLE  CARE-OF ADDRESS                                PACKETS
+HOME ADDRESS     MOBILE NODE  FLOW  MODE             PRIORITY  TABLE  CARE-OF ADDRESS                                PACKETS FROM CORRESPONDENTS
 2001:db8:d:1::7  a@b             7  proxy                  10  range  2001:db8:a::5 (BID 1), not registered (BID 2)  protocol 17
 2001:db8:d:1::7  a@b             0  route-optimized         -  -      2001:db8:a::5                                  -
 "

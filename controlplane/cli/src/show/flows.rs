@@ -15,7 +15,7 @@ pub fn table() -> Table {
         ">PRIORITY",
         "TABLE",
         "CARE-OF ADDRESS",
-        "PACKETS",
+        "PACKETS FROM CORRESPONDENTS",
     ])
 }
 

@@ -253,6 +253,9 @@ fn messages_have_the_configured_code_points() {
     let (node, dhoa) = attached(&network, code_points);
     let pinger = Pinger::new(&network.correspondent);
     assert_eq!(pinger.replies(dhoa, 3), [1; 3]);
+    let flow = |key: &str| daemon.look_up("flows", &format!("/ok/flows/flows/0/{key}"));
+    assert_eq!(flow("home_address"), Some(dhoa.to_string().into()));
+    assert_eq!(flow("mode"), Some("proxy".into()));
     drop(node);
 
     // Whoever speaks with the numbers of before is told that they are unknown here, and which.
