@@ -7,6 +7,7 @@ use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
+use crate::mobile_node::{Flows, MobileNodes};
 
 /// One line from the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub enum Reply {
     Status(Status),
     /// To `bindings`.
     Bindings(Bindings),
+    /// To `mobile-nodes`.
+    MobileNodes(MobileNodes),
+    /// To `flows`.
+    Flows(Flows),
     /// To `ports`.
     Ports(Vec<Port>),
     /// To `pools`.

@@ -13,6 +13,7 @@
 
 mod answer;
 mod directory;
+mod mobile_node;
 mod request;
 
 pub use answer::{
@@ -21,6 +22,9 @@ pub use answer::{
     TracedPacket, WorkerCounters, WorkerStatus,
 };
 pub use directory::{Directory, DirectoryEntry};
+pub use mobile_node::{
+    Association, Flow, FlowMode, FlowTable, FlowTarget, Flows, MobileNode, MobileNodes, Window,
+};
 pub use request::{LARGEST_PAGE, Request};
 
 /// Where `dhpd` listens unless its configuration says otherwise.

@@ -29,6 +29,8 @@ pub enum Question {
         /// The past ones, too.
         replay: bool,
     },
+    /// Read the configuration again, for another key.
+    Reload,
     /// Prefer an access interface; `None`: the order of the configuration.
     Move {
         /// Its name.
@@ -44,6 +46,11 @@ pub enum Answer {
     Status(Box<Status>),
     /// It is done.
     Done,
+    /// The configuration was read again.
+    Reloaded {
+        /// The security association that is used now; `None`: the same as before.
+        spi: Option<u32>,
+    },
     /// It cannot be done.
     Refused(String),
 }

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use dhp_config::LoadError;
 
-use config::{Config, DEFAULT_SOCKET, LogFormat};
+use config::{Config, DEFAULT_SOCKET, Loaded, LogFormat, described};
 
 /// The mobile node's agent of the Distributed Home-Proxy.
 #[derive(Debug, Parser)]
@@ -69,6 +69,12 @@ enum Command {
         #[command(flatten)]
         agent: Running,
     },
+    /// Read the configuration again, as SIGHUP does: another spi, algorithm or key takes effect at once, and no binding is lost
+    /// by it. Anything else needs a restart.
+    Reload {
+        #[command(flatten)]
+        agent: Running,
+    },
     /// Prefer an access interface over the order of the configuration: its address is bound before the other is left.
     Move {
         /// The interface; without it, the order of the configuration holds again.
@@ -105,24 +111,30 @@ fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run { config } => run(&config),
         Command::Check { config } => {
-            Config::load(&config)?;
+            if let Some(warning) = Config::load(&config)?.warning {
+                println!("{}", described(&warning));
+            }
             println!("{}: good", config.display());
             Ok(())
         }
         Command::Status { json, agent } => client::status(&agent.socket, json),
         Command::Events { replay, agent } => client::events(&agent.socket, replay),
+        Command::Reload { agent } => client::reload(&agent.socket),
         Command::Move { to, agent } => client::prefer(&agent.socket, to),
     }
 }
 
 fn run(path: &Path) -> anyhow::Result<()> {
-    let config = Config::load(path)?;
+    let Loaded { config, warning } = Config::load(path)?;
     let log = tracing_subscriber::fmt()
         .with_max_level(config.log_level)
         .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
+    }
+    if let Some(warning) = warning {
+        tracing::warn!("{}", described(&warning));
     }
     if config.engine.code_points.is_experimental() {
         // RFC 5096 §1: "An implementation MUST NOT be released or deployed with the experimental messages."
@@ -131,5 +143,5 @@ fn run(path: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(tokio::task::LocalSet::new().run_until(agent::run(config)))
+    runtime.block_on(tokio::task::LocalSet::new().run_until(agent::run(path, config)))
 }

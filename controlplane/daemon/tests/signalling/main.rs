@@ -11,6 +11,7 @@ mod discovery;
 mod flows;
 mod home_link;
 mod long_answers;
+mod listing;
 mod mutations;
 mod network;
 mod restart;

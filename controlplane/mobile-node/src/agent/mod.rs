@@ -2,6 +2,7 @@
 
 mod engine_events;
 mod kernel_state;
+mod reload;
 mod report;
 mod setup;
 mod solicitation;
@@ -9,11 +10,13 @@ mod solicitation;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::Ipv6Addr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use dhp_proto::mobile_node::{MnCommand, MobileNode};
 use ipnet::Ipv6Net;
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -42,6 +45,8 @@ struct Binding {
 
 /// The agent.
 struct Agent {
+    /// The file that the configuration was read from.
+    path: PathBuf,
     config: Config,
     clock: Clock,
     engine: MobileNode,
@@ -68,6 +73,8 @@ struct Inputs {
     notifications: Notifications,
     signalling: mpsc::Receiver<Vec<u8>>,
     requests: mpsc::Receiver<Request>,
+    /// SIGHUP: the configuration is to be read again.
+    hangups: Signal,
 }
 
 impl Agent {
@@ -98,6 +105,11 @@ impl Agent {
                     self.follow_engine().await;
                 }
                 Some(request) = inputs.requests.recv() => self.take_request(request).await,
+                Some(()) = inputs.hangups.recv() => {
+                    if let Err(error) = self.reload().await {
+                        tracing::error!("SIGHUP: the configuration was not taken over: {error}");
+                    }
+                }
                 () = tokio::time::sleep_until(deadline) => {
                     self.engine.handle_timeout(self.clock.now());
                     self.follow_engine().await;
@@ -171,6 +183,10 @@ impl Agent {
         let answer = match request.question {
             Question::Status => Answer::Status(Box::new(self.status())),
             Question::Move { to } => self.prefer(to).await,
+            Question::Reload => match self.reload().await {
+                Ok(spi) => Answer::Reloaded { spi },
+                Err(error) => Answer::Refused(error.to_string()),
+            },
             Question::Events { .. } => Answer::Refused("events are no single answer".to_owned()),
         };
         // The asker may have gone.

@@ -1,6 +1,7 @@
 //! From a configuration to a working agent, and back.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::Context;
@@ -27,13 +28,14 @@ use crate::sysctl::Sysctls;
 /// Mobility Headers that wait for the engine; more are lost, and sent again by whoever wants an answer.
 const SIGNALLING: usize = 256;
 
-/// Runs the agent until SIGTERM or SIGINT. Needs a `LocalSet`.
+/// Runs the agent until SIGTERM or SIGINT, by a configuration that was read from `path`. Needs a `LocalSet`.
 ///
 /// # Errors
 /// Something cannot be set up, or breaks; everything that was set up is taken back.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangups = signal(SignalKind::hangup())?;
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -80,6 +82,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let mut agent = Agent {
             access: Access::new(interfaces.iter().map(|one| (one.index, one.name.clone()))),
             hardware_addresses: hardware_addresses(&interfaces),
+            path: path.to_owned(),
             config,
             clock,
             engine,
@@ -99,6 +102,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             notifications,
             signalling,
             requests,
+            hangups,
         };
         let worked = tokio::select! {
             worked = agent.work(inputs, stop) => worked,

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
-use dhp_config::{KeySource, Problem, Section};
+use dhp_config::{InlineKeys, KeySource, Problem, Section};
 use dhp_proto::auth::Algorithm;
 use dhp_proto::mobile_node::{HomeConfig, KeyMaterial, MobileNodeConfig, Session};
 use dhp_proto::security_association::MnId;
@@ -16,7 +16,7 @@ use super::{Config, DEFAULT_SOCKET, FlowPolicy, LogFormat, Treatment};
 const DEFAULT_LIFETIME: u16 = 150;
 
 /// Everything is looked at before anything is given up, so that all problems are reported at once.
-pub(super) fn read(root: &Section<'_>, directory: &Path) -> Option<Config> {
+pub(super) fn read(root: &Section<'_>, directory: &Path) -> Option<(Config, InlineKeys)> {
     let node = mobile_node(root.section("mobile-node"), directory);
     let home = match root.has("home") {
         true => home(root.section("home")).map(Some),
@@ -32,7 +32,7 @@ pub(super) fn read(root: &Section<'_>, directory: &Path) -> Option<Config> {
     let socket = socket(root.section("api"));
     let (log_level, log_format) = log(root.section("log"));
     let node = node?;
-    Some(Config {
+    let config = Config {
         engine: MobileNodeConfig {
             mn_id: Some(MnId::nai(&node.id)),
             spi: node.spi,
@@ -51,7 +51,8 @@ pub(super) fn read(root: &Section<'_>, directory: &Path) -> Option<Config> {
         socket,
         log_level,
         log_format,
-    })
+    };
+    Some((config, node.inline_keys))
 }
 
 /// What `[mobile-node]` says.
@@ -65,6 +66,7 @@ struct Node {
     lifetime: u16,
     optimistic_dad: bool,
     path_mtu: u16,
+    inline_keys: InlineKeys,
 }
 
 fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
@@ -80,6 +82,8 @@ fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
     let optimistic_dad = section.boolean("optimistic-dad").unwrap_or(true);
     let path_mtu = section.integer("path-mtu", 1280..=65_535);
     section.finish();
+    let mut inline_keys = InlineKeys::default();
+    inline_keys.note(association.inline_key.as_ref());
     Some(Node {
         id: association.id?,
         spi: association.spi?.value,
@@ -95,6 +99,7 @@ fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
         path_mtu: path_mtu
             .and_then(|octets| u16::try_from(octets.value).ok())
             .unwrap_or(u16::MAX),
+        inline_keys,
     })
 }
 

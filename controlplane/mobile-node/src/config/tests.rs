@@ -2,7 +2,7 @@ use super::*;
 use dhp_proto::mobile_node::KeyMaterial;
 
 fn parse(text: &str) -> Result<Config, Vec<Problem>> {
-    Config::parse(text, Path::new(""))
+    Config::parse(text, Path::new("")).map(|(config, _)| config)
 }
 
 const GOOD: &str = r#"

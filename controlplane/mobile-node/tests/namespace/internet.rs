@@ -23,7 +23,8 @@ use nix::sys::socket::{
 use super::network::inside;
 
 pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
-pub const HOME_KEY: [u8; 32] = [0x42; 32];
+/// The mobile node's security associations: SPI, and the octet that its home key repeats.
+pub const ASSOCIATIONS: [(u32, u8); 2] = [(256, 0x42), (512, 0x77)];
 
 /// What the thread and the test share.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub struct Shared {
     pub prefix: Mutex<Option<Ipv6Addr>>,
     /// Home address and care-of address of the binding.
     pub binding: Mutex<Option<(Ipv6Addr, Ipv6Addr)>>,
+    /// The SPI that the DHP has heard last.
+    pub heard: Mutex<Option<u32>>,
     stop: AtomicBool,
 }
 
@@ -81,19 +84,22 @@ struct Machine {
 
 impl Machine {
     fn new(shared: Arc<Shared>) -> Self {
-        let association = SecurityAssociation::from_home_key(
-            256,
-            MnId::nai("mn1@example.net"),
-            &Key::new(HOME_KEY),
-            &DHP,
-            Algorithm::HmacSha256_128,
-            Permissions::default(),
-        );
+        let association = |(spi, octet)| {
+            SecurityAssociation::from_home_key(
+                spi,
+                MnId::nai("mn1@example.net"),
+                &Key::new([octet; 32]),
+                &DHP,
+                Algorithm::HmacSha256_128,
+                Permissions::default(),
+            )
+            .expect("a security association")
+        };
         let mut config = AnchorConfig::new(DHP);
         let pool = "2001:db8:d:1::/64".parse().expect("a prefix");
         config.pools = vec![PoolConfig::new(pool, PoolKind::Dhoa)];
         config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
-        config.security_associations = vec![association.expect("a security association")];
+        config.security_associations = ASSOCIATIONS.map(association).into();
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let icmp = socket(
             AddressFamily::Inet6,
@@ -181,6 +187,9 @@ impl Machine {
         let bound = self.anchor.bindings(now(self.start)).next();
         let bound = bound.map(|binding| (binding.home_address, binding.care_of));
         *self.shared.binding.lock().expect("the lock") = bound;
+        let associations = self.anchor.security_associations();
+        let heard = associations.filter_map(|view| Some((view.heard_ns?, view.spi)));
+        *self.shared.heard.lock().expect("the lock") = heard.max().map(|(_, spi)| spi);
     }
 
     /// A Router Advertisement with the present prefix.

@@ -19,6 +19,7 @@ mod exchange;
 mod flow;
 mod flows;
 mod home;
+mod key_change;
 mod mesg_id;
 mod pace;
 mod prefix;
@@ -246,6 +247,10 @@ impl MobileNode {
         for anchor in anchors {
             self.move_anchor(now, anchor);
         }
+        self.start_unfinished_flows(now);
+    }
+
+    fn start_unfinished_flows(&mut self, now: Now) {
         let unfinished: Vec<Ipv6Net> = self
             .flows
             .iter()
@@ -255,6 +260,10 @@ impl MobileNode {
         for correspondent in unfinished {
             self.start_flow(now, correspondent);
         }
+    }
+
+    fn is_running(&self) -> bool {
+        self.phase == Phase::Running
     }
 
     fn lose_care_of(&mut self) {

@@ -10,6 +10,7 @@ mod directory;
 mod expect;
 mod harness;
 mod home_registration;
+mod key_change;
 mod lifetimes;
 mod load;
 mod message;
