@@ -40,6 +40,7 @@ mod home_sequence;
 mod home_update;
 mod identifiers;
 mod inspect;
+mod interface_identifier;
 mod lifecycle;
 mod link_local;
 mod mobile_nodes;
@@ -80,6 +81,7 @@ pub use flow_bindings::{FlowBinding, FlowSelector};
 pub use heartbeat::{HeartbeatConfig, PeerChange};
 pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, PoolView};
+pub use interface_identifier::IdentifierSecret;
 pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
 pub use steering::{SteeredCareOf, SteeringRule};
@@ -109,6 +111,8 @@ pub struct Anchor {
     started: Now,
     draining: bool,
     random: Random,
+    /// What DHoAs are made of.
+    identifier_secret: IdentifierSecret,
     nodes: MobileNodes,
     cache: BindingCache,
     /// Registrations that wait for their address to be found free on its link.
@@ -153,6 +157,7 @@ impl Anchor {
         let mut random = Random::new(seed);
         let nonces = Nonces::new(random.next_block());
         let cookies = Cookies::new(random.next_block());
+        let identifier_secret = IdentifierSecret::new(random.next_block());
         let mut anchor = Self {
             correspondents: CorrespondentCache::default(),
             nonces,
@@ -164,6 +169,7 @@ impl Anchor {
             started: now,
             draining: false,
             random,
+            identifier_secret,
             nodes: MobileNodes::new(core::mem::take(&mut config.security_associations)),
             cache: BindingCache::default(),
             tentative: TentativeRegistrations::default(),
