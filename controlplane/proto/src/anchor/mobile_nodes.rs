@@ -133,7 +133,7 @@ impl MobileNodes {
         }
     }
 
-    fn add_node(&mut self, id: Arc<MnId>) -> MnIndex {
+    pub(crate) fn add_node(&mut self, id: Arc<MnId>) -> MnIndex {
         let index = MnIndex(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.nodes.push(MobileNode {
             id,

@@ -8,7 +8,7 @@
 //!
 //! Beside them: `duplicate_detection` and `home_link` for real home links, `correspondent` for mobile nodes whose home is
 //! elsewhere, `discovery` for what is asked by ICMPv6, `departure` for those that are asked to leave, `heartbeat` for other
-//! anchors. What of RFC 6275 each meets, and by which tests, stands in `DUTIES.md`.
+//! anchors. `kept` says what outlives the engine, `restore` takes it up again. What of RFC 6275 each meets, and by which tests, stands in `DUTIES.md`.
 
 mod answers;
 mod binding_cache;
@@ -41,6 +41,7 @@ mod home_update;
 mod identifiers;
 mod inspect;
 mod interface_identifier;
+mod kept;
 mod lifecycle;
 mod link_local;
 mod mobile_nodes;
@@ -56,6 +57,7 @@ mod refresh_request;
 mod reply;
 mod request;
 mod request_options;
+mod restore;
 mod sequence;
 mod steering;
 mod steering_options;
@@ -82,8 +84,10 @@ pub use heartbeat::{HeartbeatConfig, PeerChange};
 pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, PoolView};
 pub use interface_identifier::IdentifierSecret;
+pub use kept::{Kept, KeptBinding, KeptCareOf, KeptOrder, KeptQuarantine, KeptTime};
 pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
+pub use restore::{NotRestored, Owners};
 pub use steering::{SteeredCareOf, SteeringRule};
 pub use used_number::UsedNumber;
 
@@ -113,6 +117,8 @@ pub struct Anchor {
     random: Random,
     /// What DHoAs are made of.
     identifier_secret: IdentifierSecret,
+    /// Until when a DHoA may be held by a refresh that is not known of, in nanoseconds of [`Now::mono_ns`].
+    refreshed_until_ns: u64,
     nodes: MobileNodes,
     cache: BindingCache,
     /// Registrations that wait for their address to be found free on its link.
@@ -170,6 +176,7 @@ impl Anchor {
             draining: false,
             random,
             identifier_secret,
+            refreshed_until_ns: 0,
             nodes: MobileNodes::new(core::mem::take(&mut config.security_associations)),
             cache: BindingCache::default(),
             tentative: TentativeRegistrations::default(),

@@ -92,6 +92,8 @@ impl Pool {
 pub(crate) struct Quarantine {
     pub(crate) owner: MnIndex,
     pub(crate) pool: usize,
+    /// In nanoseconds of [`Now::mono_ns`].
+    pub(crate) ends_ns: u64,
     pub(crate) timer: TimerKey,
 }
 
