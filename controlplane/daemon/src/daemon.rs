@@ -53,6 +53,9 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     anchor.sequence_state_lost = journal
         .as_ref()
         .is_none_or(|(_, restored)| !restored.is_known);
+    if let Some((_, restored)) = &journal {
+        anchor.heartbeat.restart_counter = restored.restart_counter;
+    }
     let control = ControlPlane::start(
         &geometry(config),
         anchor,
@@ -63,7 +66,6 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
             path_mtu: config.anchor.path_mtu,
             rate_cap: config.rates.binding,
         },
-        journal,
     )?;
 
     let (links, listeners, interceptions) = HomeLinks::open(&config.home_links())?;
@@ -71,6 +73,10 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         .handle()
         .ask(|signalling| signalling.serve_links(links))
         .await?;
+    // The workers find the bindings of before: nobody hears that there are none.
+    if let Some((journal, restored)) = journal {
+        control.keep_state(journal, restored).await?;
+    }
 
     let socket = ControlSocket::bind(&config.api.socket)?;
     let web = match config.api.metrics {
@@ -195,9 +201,7 @@ fn open_journal(config: &Config) -> anyhow::Result<Option<(Journal, Restored)>> 
     let Some(path) = &config.signalling.journal else {
         return Ok(None);
     };
-    let opened = Journal::open(path)
-        .with_context(|| format!("cannot open the journal {}", path.display()))?;
-    Ok(Some(opened))
+    Ok(Some(Journal::open(path)?))
 }
 
 fn geometry(config: &Config) -> Geometry {
