@@ -189,6 +189,12 @@ fn warn_of_what_stands(config: &Config) {
             "Binding Updates without authentication are accepted: anyone can bind the home addresses of [[mobile-node]]; this is for laboratories"
         );
     }
+    for pool in config.pools_that_need_a_journal() {
+        tracing::warn!(
+            pool = %pool.prefix,
+            "the pool is narrow and there is no journal: an address may be assigned that a mobile node of before this start still holds"
+        );
+    }
     if !kernel_forwards() {
         tracing::warn!(
             "the kernel does not forward IPv6, so that it does not find neighbours for forwarded packets; remedy: sysctl -w \

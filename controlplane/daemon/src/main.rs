@@ -165,9 +165,12 @@ fn describe(config: &Config) -> String {
         config.directory.len(),
         config.limits.home_addresses,
     ));
-    if config.signalling.code_points.is_experimental() {
-        lines.push("  experimental code points: not for deployment (RFC 5096)".to_owned());
-    }
+    lines.push(match &config.signalling.journal {
+        Some(path) => format!("  bindings survive a restart, in {}", path.display()),
+        None => "  no journal: bindings end with a restart".to_owned(),
+    });
+    let warnings = config.warnings();
+    lines.extend(warnings.iter().map(|warning| format!("  {warning}")));
     lines.join("\n")
 }
 
@@ -180,7 +183,7 @@ fn check_json(path: &Path) -> ExitCode {
                 .err()
                 .map(|error| error.reports())
                 .unwrap_or_default();
-            let document = json!({"ok": true, "config": loaded.config.summary(), "problems": [], "host_problems": host});
+            let document = json!({"ok": true, "config": loaded.config.summary(), "warnings": loaded.config.warnings(), "problems": [], "host_problems": host});
             (document, ExitCode::SUCCESS)
         }
         Err(LoadError::Invalid(error)) => (
