@@ -38,7 +38,7 @@ impl Signalling {
         let mut changed = Vec::new();
         for kept in restored.addresses {
             let home_address = kept.home_address();
-            if self.restore(now, &mut owners, kept, &mut counts).is_err() {
+            if !self.restore(now, &mut owners, kept, &mut counts) {
                 changed.push(home_address);
             }
             self.collect(0, None);
@@ -57,35 +57,36 @@ impl Signalling {
         counts
     }
 
-    /// An error if the journal does not say of it what is so.
+    /// Whether it is as it was.
     fn restore(
         &mut self,
         now: Now,
         owners: &mut Owners,
         kept: Kept,
         counts: &mut RestoreCounts,
-    ) -> Result<(), NotRestored> {
-        match kept {
-            Kept::Bound(binding) => {
-                let (home_address, mn) = (binding.home_address, binding.mn.clone());
-                let restored = self.anchor.restore_binding(now, owners, binding);
-                match &restored {
-                    Ok(()) => counts.bindings += 1,
-                    Err(NotRestored::Ended) => counts.ended += 1,
-                    Err(reason) => {
-                        counts.ended += 1;
-                        tracing::warn!(%home_address, %mn, %reason, "a binding is released");
-                    }
-                }
-                restored
-            }
+    ) -> bool {
+        let binding = match kept {
+            Kept::Bound(binding) => binding,
             Kept::Quarantined(quarantine) => {
-                self.anchor.restore_quarantine(now, owners, &quarantine);
-                counts.quarantines += 1;
-                Ok(())
+                let rests = self.anchor.restore_quarantine(now, owners, &quarantine);
+                counts.quarantines += usize::from(rests);
+                return rests;
             }
-            Kept::Free { .. } => Ok(()),
+            Kept::Free { .. } => return true,
+        };
+        let (home_address, mn) = (binding.home_address, binding.mn.clone());
+        match self.anchor.restore_binding(now, owners, binding) {
+            Ok(()) => {
+                counts.bindings += 1;
+                return true;
+            }
+            Err(NotRestored::Ended) => {}
+            Err(reason) => {
+                tracing::warn!(%home_address, %mn, %reason, "a binding is released");
+            }
         }
+        counts.ended += 1;
+        false
     }
 
     /// Whether there is a journal that the disk does not take.

@@ -110,19 +110,26 @@ impl Anchor {
         restored
     }
 
-    /// Has a DHoA rest for the remaining time of its quarantine.
-    pub fn restore_quarantine(&mut self, now: Now, owners: &mut Owners, kept: &KeptQuarantine) {
+    /// Has a DHoA rest for the remaining time of its quarantine. `false` if that is over, or its pool gone.
+    pub fn restore_quarantine(
+        &mut self,
+        now: Now,
+        owners: &mut Owners,
+        kept: &KeptQuarantine,
+    ) -> bool {
         let (owner, _) = owners.get(&mut self.nodes, &kept.mn);
         let home_address = kept.home_address;
         let left_ns = kept.ends.left_ns(kept.kept, now);
         let (Ok(left_ns), Some((pool, of))) =
             (u64::try_from(left_ns), self.pools.find(&home_address))
         else {
-            return;
+            return false;
         };
-        if of.kind == PoolKind::Dhoa && self.is_nobodys(&home_address) {
+        let rests = of.kind == PoolKind::Dhoa && self.is_nobodys(&home_address);
+        if rests {
             self.enter_quarantine(home_address, owner, pool, now.deadline_ns(left_ns));
         }
+        rests
     }
 
     fn bind_again(
