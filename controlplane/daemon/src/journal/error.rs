@@ -16,6 +16,12 @@ pub enum JournalError {
         /// What the system says.
         error: io::Error,
     },
+    /// Another process writes it.
+    #[error("the journal {} is another dhpd's; have `journal` of [signalling] name another file", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is something else.
     #[error(
         "{} is no journal of dhpd, or is damaged where it begins; it was left as it is. Remedy: have `journal` of \
@@ -44,6 +50,11 @@ impl JournalError {
     pub(super) fn io(path: &Path, error: io::Error) -> Self {
         let path = path.to_owned();
         Self::Io { path, error }
+    }
+
+    pub(super) fn in_use(path: &Path) -> Self {
+        let path = path.to_owned();
+        Self::InUse { path }
     }
 
     pub(super) fn no_journal(path: &Path, fault: HeaderFault) -> Self {

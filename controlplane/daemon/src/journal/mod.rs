@@ -29,6 +29,7 @@
 mod binding;
 mod error;
 mod fields;
+mod file;
 mod header;
 mod progress;
 mod record;
@@ -80,17 +81,16 @@ pub struct Restored {
 }
 
 impl Journal {
-    /// Opens a journal, or begins one where there is no file, or an empty one.
+    /// Opens a journal, or begins one where there is no file, or an empty one. Nobody else can open it as long as it is not
+    /// dropped.
     ///
     /// # Errors
     /// [`JournalError`]. A file that is no journal is left as it is.
     pub fn open(path: &Path) -> Result<(Self, Restored), JournalError> {
         let at = |error| JournalError::io(path, error);
-        let octets = match std::fs::read(path) {
-            Ok(octets) => octets,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(at(error)),
-        };
+        let taken = file::take(path).map_err(at)?;
+        // Until another is in its place.
+        let (_own_file, octets) = taken.ok_or_else(|| JournalError::in_use(path))?;
         let fresh = Header::new().map_err(|error| at(io::Error::other(error)))?;
         let is_known = !octets.is_empty();
         let reading = if is_known {

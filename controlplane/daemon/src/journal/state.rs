@@ -159,7 +159,7 @@ impl State {
 
     /// Records that it takes to say all.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn records(&self) -> usize {
         self.numbers.len() + self.addresses.len()
     }
 

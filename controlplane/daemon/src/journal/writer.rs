@@ -1,8 +1,6 @@
 //! The thread that writes the journal
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +8,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use dhp_proto::anchor::{Kept, UsedNumber};
 
+use super::file::{OwnFile, replace};
 use super::progress::Progress;
 use super::record::Record;
 use super::state::State;
@@ -20,8 +19,6 @@ const BATCH: usize = 4096;
 const SPARE_RECORDS: usize = 65_536;
 /// How long after a write that has failed the next is tried, if nothing comes that is to be written.
 const NEXT_TRY: Duration = Duration::from_secs(1);
-/// Whoever reads the secret of the interface identifiers can guess DHoAs.
-const MODE: u32 = 0o600;
 
 /// Something to be kept.
 #[derive(Debug)]
@@ -35,7 +32,7 @@ pub enum Entry {
 /// The file and what is in it.
 pub struct Writer {
     path: PathBuf,
-    file: File,
+    file: OwnFile,
     state: State,
     records: usize,
     /// Entries that were taken.
@@ -52,7 +49,7 @@ impl Writer {
         Ok(Self {
             path: path.to_owned(),
             file,
-            records: state.len(),
+            records: state.records(),
             state,
             taken: 0,
             progress,
@@ -127,7 +124,7 @@ impl Writer {
     }
 
     fn append(&mut self, octets: &[u8], records: usize) -> io::Result<()> {
-        if self.records + records > 2 * self.state.len() + SPARE_RECORDS {
+        if self.records + records > 2 * self.state.records() + SPARE_RECORDS {
             return self.rewrite();
         }
         self.file.write_all(octets)?;
@@ -146,35 +143,7 @@ impl Writer {
 
     fn rewrite(&mut self) -> io::Result<()> {
         self.file = replace(&self.path, &self.state)?;
-        self.records = self.state.len();
+        self.records = self.state.records();
         Ok(())
     }
-}
-
-/// Writes a file beside the old one and puts it in its place: whenever the machine stops, one of them is whole.
-fn replace(path: &Path, state: &State) -> io::Result<File> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    // One that was left may have been another's to read.
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(&beside)?;
-    file.write_all(&state.to_file())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    if let Some(directory) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(file)
 }

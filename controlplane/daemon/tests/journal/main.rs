@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use dhp_proto::anchor::{Kept, KeptBinding, KeptQuarantine, KeptTime, PoolKind, UsedNumber};
 use dhp_proto::security_association::MnId;
-use dhpd::journal::{CLOSED_LEN, Journal, JournalError, Restored};
+use dhpd::journal::{CLOSED_LEN, Header, Journal, JournalError, Restored, State};
 
 fn home(last: u16) -> UsedNumber {
     UsedNumber::Home {
@@ -150,20 +150,21 @@ fn a_file_that_was_cut_short_says_what_it_said_until_then() {
     drop(journal);
     let whole = std::fs::read(&path).unwrap();
     for len in 0..whole.len() {
-        std::fs::write(&path, &whole[..len]).unwrap();
-        if (1..beginning).contains(&len) {
-            assert!(Journal::open(&path).is_err(), "{len} octets");
+        let fresh = Header::new().unwrap();
+        let Ok(reading) = State::read(&whole[..len], fresh) else {
+            assert!(len < beginning, "{len} octets");
             continue;
-        }
-        let restored = reopen(&path);
-        assert!(restored.is_known == (len > 0) && restored.is_complete == (len == 0));
+        };
+        assert!(len >= beginning && !reading.is_complete, "{len} octets");
+        let mut left: Vec<Kept> = reading.state.addresses().cloned().collect();
+        left.sort_unstable_by_key(Kept::home_address);
         let expected = match ends.iter().filter(|end| len >= **end).count() {
             0 => vec![],
             1 => vec![bound(1, 1)],
             2 => vec![bound(1, 2)],
             _ => vec![bound(1, 2), quarantined(2)],
         };
-        assert_eq!(addresses(restored), expected, "{len} octets");
+        assert_eq!(left, expected, "{len} octets");
     }
 }
 
@@ -183,10 +184,10 @@ fn damage_inside_costs_no_more_than_what_it_hits() {
     for at in first..first + 80 {
         let mut damaged = whole.clone();
         damaged[at] ^= 0xff;
-        std::fs::write(&path, damaged).unwrap();
-        let restored = reopen(&path);
-        assert!(!restored.is_complete);
-        let left = addresses(restored);
+        let reading = State::read(&damaged, Header::new().unwrap()).unwrap();
+        assert!(!reading.is_complete);
+        let mut left: Vec<Kept> = reading.state.addresses().cloned().collect();
+        left.sort_unstable_by_key(Kept::home_address);
         // The refresh of the first may be another's by now.
         assert_eq!(left, [bound(1, 1), quarantined(3)], "octet {at}");
     }
@@ -226,6 +227,28 @@ fn another_file_is_left_as_it_is() {
     // One that somebody has made to set its owner is none.
     std::fs::write(&path, []).unwrap();
     assert!(!reopen(&path).is_known);
+}
+
+/// A second dhpd that is started by mistake does not put its file in the place of the first one's.
+#[test]
+fn a_journal_has_one_owner() {
+    let (_directory, path) = place();
+    let (mut journal, _) = Journal::open(&path).unwrap();
+    assert!(matches!(
+        Journal::open(&path),
+        Err(JournalError::InUse { .. })
+    ));
+    // Nor when another file has come to its place.
+    for sequence in 0..70_000_u32 {
+        journal.keep_number(home((sequence % 65_536) as u16));
+    }
+    wait_until("it is written", || journal.kept() == journal.sent());
+    assert!(matches!(
+        Journal::open(&path),
+        Err(JournalError::InUse { .. })
+    ));
+    drop(journal);
+    assert_eq!(reopen(&path).numbers, [home(4463)]);
 }
 
 #[test]
