@@ -98,7 +98,8 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     wanted.epoch = since_epoch.as_secs();
-    // RFC 5847 §3.2: bindings are lost with each start, so the counter has to differ from that of the start before.
+    // RFC 5847 §3.2: without a journal bindings are lost with each start, so the counter has to differ from that of the start
+    // before; a journal has its own.
     wanted.heartbeat.restart_counter = u32::try_from(wanted.epoch).unwrap_or(u32::MAX);
     Ok(wanted)
 }

@@ -10,7 +10,7 @@ use prometheus::Histogram;
 
 use crate::bell::Bell;
 use crate::clock::Clock;
-use crate::control::{self, ControlHandle};
+use crate::control::{self, ControlHandle, Stopped};
 use crate::forwarding::TunnelLimits;
 use crate::journal::{Journal, Restored};
 use crate::mirror::Plan;
@@ -59,7 +59,7 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Start one in private memory. Workers that join find the routes of `plan`. `seconds` counts the time from the punt
-    /// of a message to the inject of its answer; `journal` keeps sequence numbers.
+    /// of a message to the inject of its answer.
     ///
     /// # Errors
     /// [`StartError`].
@@ -70,7 +70,6 @@ impl ControlPlane {
         plan: &Plan,
         seconds: Histogram,
         limits: TunnelLimits,
-        journal: Option<(Journal, Restored)>,
     ) -> Result<Self, StartError> {
         let segment = Segment::anonymous(geometry)?;
         let bell = Bell::new()?;
@@ -84,9 +83,6 @@ impl ControlPlane {
         let mut signalling =
             Signalling::new(&segment, anchor, clock, wakes.clone(), seed, seconds)?;
         signalling.limit_tunnels(limits);
-        if let Some((journal, restored)) = journal {
-            signalling.keep_numbers(journal, restored);
-        }
         signalling.follow_network(plan);
         let (handle, thread) = control::spawn(signalling, bell.clone())?;
         Ok(Self {
@@ -97,6 +93,18 @@ impl ControlPlane {
             fragment_key: u32::from_ne_bytes(key),
             thread: Some(thread),
         })
+    }
+
+    /// Have bindings and numbers kept in a journal, and those that it has in force when this returns. Home links have to be
+    /// served by then, and no worker to have joined.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn keep_state(&self, journal: Journal, restored: Restored) -> Result<(), Stopped> {
+        let bell = self.bell.clone();
+        journal.tell(move || bell.ring());
+        let restore = move |signalling: &mut Signalling| signalling.keep_state(journal, restored);
+        self.handle.ask(restore).await.map(|_| ())
     }
 
     /// Speaks to the control thread.

@@ -54,6 +54,9 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     anchor.sequence_state_lost = journal
         .as_ref()
         .is_none_or(|(_, restored)| !restored.is_known);
+    if let Some((_, restored)) = &journal {
+        anchor.heartbeat.restart_counter = restored.restart_counter;
+    }
     let control = ControlPlane::start(
         &geometry(config),
         anchor,
@@ -64,7 +67,6 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
             path_mtu: config.anchor.path_mtu,
             rate_cap: config.rates.binding,
         },
-        journal,
     )?;
 
     let (links, listeners, interceptions) = HomeLinks::open(&config.home_links())?;
@@ -72,6 +74,10 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         .handle()
         .ask(|signalling| signalling.serve_links(links))
         .await?;
+    // The workers find the bindings of before: nobody hears that there are none.
+    if let Some((journal, restored)) = journal {
+        control.keep_state(journal, restored).await?;
+    }
 
     let socket = ControlSocket::bind(&config.api.socket)?;
     let web = match config.api.metrics {
@@ -186,6 +192,12 @@ fn warn_of_what_stands(config: &Config) {
             "Binding Updates without authentication are accepted: anyone can bind the home addresses of [[mobile-node]]; this is for laboratories"
         );
     }
+    for pool in config.pools_that_need_a_journal() {
+        tracing::warn!(
+            pool = %pool.prefix,
+            "the pool is narrow and there is no journal: an address may be assigned that a mobile node of before this start still holds"
+        );
+    }
     if !kernel_forwards() {
         tracing::warn!(
             "the kernel does not forward IPv6, so that it does not find neighbours for forwarded packets; remedy: sysctl -w \
@@ -198,9 +210,7 @@ fn open_journal(config: &Config) -> anyhow::Result<Option<(Journal, Restored)>> 
     let Some(path) = &config.signalling.journal else {
         return Ok(None);
     };
-    let opened = Journal::open(path)
-        .with_context(|| format!("cannot open the journal {}", path.display()))?;
-    Ok(Some(opened))
+    Ok(Some(Journal::open(path)?))
 }
 
 fn geometry(config: &Config) -> Geometry {

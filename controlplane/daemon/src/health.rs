@@ -89,6 +89,12 @@ impl HealthMonitor {
             );
         }
         reasons.extend(snapshot.network_error.clone());
+        if snapshot.journal_is_failing {
+            reasons.push(
+                "the journal cannot be written, see the log: new DHoAs are not confirmed, and what changes is lost with a restart"
+                    .to_owned(),
+            );
+        }
         let down = ports.iter().filter(|port| !port.link_up);
         reasons
             .extend(down.map(|port| format!("the link of {} is down: {}", port.name, port.link)));

@@ -7,7 +7,7 @@
 //! | [`forwarding`] | writes bindings, routes and next hops into the segment |
 //! | [`signalling`] | takes punted packets through the protocol engine, and injects its answers |
 //! | [`home_links`] | speaks and listens on real home links |
-//! | [`journal`] | keeps sequence numbers beyond a restart |
+//! | [`journal`] | keeps bindings and sequence numbers beyond a restart |
 //! | [`control`] | the thread that does so, and how others talk to it |
 //! | [`control_plane`] | segment and control thread together; workers on any ports join it |
 //! | [`workers`] | the forwarding threads on Linux interfaces |

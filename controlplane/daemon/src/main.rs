@@ -173,9 +173,12 @@ fn describe(config: &Config) -> String {
         config.directory.len(),
         config.limits.home_addresses,
     ));
-    if config.signalling.code_points.is_experimental() {
-        lines.push("  experimental code points: not for deployment (RFC 5096)".to_owned());
-    }
+    lines.push(match &config.signalling.journal {
+        Some(path) => format!("  bindings survive a restart, in {}", path.display()),
+        None => "  no journal: bindings end with a restart".to_owned(),
+    });
+    let remarks = config.remarks();
+    lines.extend(remarks.iter().map(|remark| format!("  {remark}")));
     lines.join("\n")
 }
 
@@ -189,7 +192,7 @@ fn check_json(path: &Path) -> ExitCode {
                 .map(|error| error.reports())
                 .unwrap_or_default();
             let warnings: Vec<_> = loaded.warnings().collect();
-            let document = json!({"ok": true, "config": loaded.config.summary(), "problems": [], "warnings": warnings, "host_problems": host});
+            let document = json!({"ok": true, "config": loaded.config.summary(), "warnings": warnings, "remarks": loaded.config.remarks(), "problems": [], "host_problems": host});
             (document, ExitCode::SUCCESS)
         }
         Err(LoadError::Invalid(error)) => (

@@ -6,6 +6,8 @@
 
 mod commands;
 mod correspondents;
+mod held_answers;
+mod journaling;
 mod on_link;
 mod punt_batch;
 
@@ -15,8 +17,8 @@ use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, ConfigError, Expected, Limits, LinkAction, PeerChange,
-    RouteEnds,
+    Anchor, AnchorAction, AnchorConfig, BindingChange, ConfigError, Expected, Limits, LinkAction,
+    PeerChange, RouteEnds,
 };
 use dhp_proto::time::Now;
 use dhp_segment::{
@@ -33,9 +35,11 @@ use prometheus::Histogram;
 use crate::clock::Clock;
 use crate::forwarding::{Forwarding, ForwardingError, TunnelLimits};
 use crate::home_links::HomeLinks;
-use crate::journal::{Journal, Restored};
+use crate::journal::Journal;
 use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
+use held_answers::HeldAnswers;
+pub use journaling::RestoreCounts;
 use on_link::HeardOnLink;
 use punt_batch::PuntBatch;
 
@@ -83,14 +87,31 @@ pub struct Turn {
     pub due_ns: Option<u64>,
 }
 
-/// A packet that waits to be sent.
+/// An action that waits to be carried out.
 struct Outgoing {
     action: AnchorAction,
+    /// Whether it is the first that an input has led to.
+    begins: bool,
+    /// Whether it is a packet that has waited for the journal.
+    may_leave: bool,
     /// The worker that punted what it answers, and when.
     worker: u32,
     punted_ns: Option<u64>,
     /// When its inject ring was first found full.
     refused_ns: Option<u64>,
+}
+
+impl Outgoing {
+    fn new(action: AnchorAction, worker: u32, punted_ns: Option<u64>) -> Self {
+        Self {
+            action,
+            begins: false,
+            may_leave: false,
+            worker,
+            punted_ns,
+            refused_ns: None,
+        }
+    }
 }
 
 /// The anchor between the rings of the workers and the tables of the segment.
@@ -107,8 +128,9 @@ pub struct Signalling {
     outgoing: VecDeque<Outgoing>,
     counters: SignallingCounters,
     traces: PacketTraces,
-    /// Where used sequence numbers are kept; `None`: nowhere.
+    /// Where bindings and sequence numbers are kept; `None`: nowhere.
     journal: Option<Journal>,
+    held: HeldAnswers,
     /// The real home links; `None`: there are none.
     home_links: Option<HomeLinks>,
     heard_on_link: HeardOnLink,
@@ -144,6 +166,7 @@ impl Signalling {
             counters: SignallingCounters::default(),
             traces: PacketTraces::default(),
             journal: None,
+            held: HeldAnswers::default(),
             home_links: None,
             heard_on_link: HeardOnLink::default(),
             network_error: None,
@@ -153,14 +176,6 @@ impl Signalling {
     /// Limit the tunnels of bindings to come.
     pub fn limit_tunnels(&mut self, limits: TunnelLimits) {
         self.forwarding.limit_tunnels(limits);
-    }
-
-    /// Keep sequence numbers in a journal, and take those that it has from before. Before the first turn.
-    pub fn keep_numbers(&mut self, journal: Journal, restored: Restored) {
-        for number in restored.numbers {
-            self.anchor.restore_number(number);
-        }
-        self.journal = Some(journal);
     }
 
     /// The protocol engine, to look at.
@@ -222,6 +237,7 @@ impl Signalling {
         self.forwarding.heartbeat(now.mono_ns);
         self.forwarding.forget_old_path_mtus(now.mono_ns);
         self.traces.expire(&mut self.control, now.mono_ns);
+        self.let_go();
         self.anchor.handle_timeout(now);
         self.collect(0, None);
         self.carry_out();
@@ -297,24 +313,25 @@ impl Signalling {
 
     /// Take what the anchor wants done.
     fn collect(&mut self, worker: u32, punted_ns: Option<u64>) {
+        let mut begins = true;
         while let Some(action) = self.anchor.poll_action() {
+            let first = mem::replace(&mut begins, false);
             match action {
                 AnchorAction::Transmit(packet) if packet.len() > MIN_MTU => {
-                    for piece in self.pieces(packet) {
-                        self.queue(AnchorAction::Transmit(piece), worker, punted_ns);
+                    for (number, piece) in self.pieces(packet).into_iter().enumerate() {
+                        let action = AnchorAction::Transmit(piece);
+                        self.queue(action, first && number == 0, worker, punted_ns);
                     }
                 }
-                action => self.queue(action, worker, punted_ns),
+                action => self.queue(action, first, worker, punted_ns),
             }
         }
     }
 
-    fn queue(&mut self, action: AnchorAction, worker: u32, punted_ns: Option<u64>) {
+    fn queue(&mut self, action: AnchorAction, begins: bool, worker: u32, punted_ns: Option<u64>) {
         self.outgoing.push_back(Outgoing {
-            action,
-            worker,
-            punted_ns,
-            refused_ns: None,
+            begins,
+            ..Outgoing::new(action, worker, punted_ns)
         });
     }
 
@@ -332,11 +349,25 @@ impl Signalling {
 
     /// Do it, in order, as far as the segment takes it: a packet that leaves finds every event before it in force.
     fn carry_out(&mut self) {
-        while let Some(mut next) = self.outgoing.pop_front() {
+        while let Some(next) = self.outgoing.pop_front() {
+            if next.begins {
+                self.held.begin();
+            }
+            let Some(mut next) = self.hold_if_promise(next) else {
+                continue;
+            };
             let done = match &next.action {
                 AnchorAction::Event(event) => {
-                    let now_ns = (self.clock)().mono_ns;
-                    match self.forwarding.follow(event, now_ns) {
+                    let now = (self.clock)();
+                    let followed = self.forwarding.follow(event, now.mono_ns);
+                    // Others come with one of these.
+                    if let BindingChange::Bound { home_address, .. }
+                    | BindingChange::Released { home_address, .. } = event.change
+                        && !matches!(followed, Err(ForwardingError::Busy))
+                    {
+                        self.keep(now, home_address);
+                    }
+                    match followed {
                         Ok(()) => true,
                         Err(ForwardingError::Busy) => false,
                         Err(ForwardingError::Segment(error)) => {
@@ -356,9 +387,11 @@ impl Signalling {
                     action: LinkAction::Send(packet),
                 } if self.send_on_link(*link, packet) => true,
                 AnchorAction::KeepNumber(number) => {
-                    if let Some(journal) = &self.journal {
-                        journal.keep(*number);
-                    }
+                    self.keep_number(*number);
+                    true
+                }
+                AnchorAction::KeepAssignment { home_address } => {
+                    self.await_assignment(*home_address);
                     true
                 }
                 AnchorAction::Transmit(packet)

@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub draining: bool,
     /// Why the workers do not forward by the kernel's routes, if so.
     pub network_error: Option<String>,
+    /// Whether there is a journal that the disk does not take.
+    pub journal_is_failing: bool,
 }
 
 impl Snapshot {
@@ -77,6 +79,7 @@ impl Snapshot {
             associations: anchor.security_association_count(),
             draining: anchor.is_draining(),
             network_error: signalling.network_error().map(str::to_owned),
+            journal_is_failing: signalling.journal_is_failing(),
         }
     }
 

@@ -763,3 +763,42 @@ fn changes_are_named() {
         ["[workers]", "[limits]", "[log] format"]
     );
 }
+
+/// RFC 6275 §10.3.1: "If the home agent stores the Binding Cache entry in nonvolatile storage, then the Binding Refresh Advice
+/// mobility option MUST be omitted."
+#[test]
+fn a_journal_excludes_refresh_advice() {
+    let of = |rest: &str| problems_after(&format!("[signalling]\n{rest}"));
+    let both = of("journal = \"/var/lib/dhpd/journal\"\nrefresh-advice = \"30s\"\n");
+    assert_eq!(both.len(), 1, "{both:?}");
+    assert!(both[0].contains("exclude each other"), "{both:?}");
+    for rest in [
+        "journal = \"off\"\nrefresh-advice = \"30s\"\n",
+        "journal = \"/var/lib/dhpd/journal\"\nrefresh-advice = \"off\"\n",
+    ] {
+        load(&format!("{LEAST}[signalling]\n{rest}")).expect("right");
+    }
+}
+
+#[test]
+fn a_narrow_pool_without_a_journal_is_warned_of() {
+    let warned = |prefix: &str, kind: &str, signalling: &str| {
+        let pool = format!("[[pool]]\nprefix = \"{prefix}\"\nkind = \"{kind}\"\n");
+        let loaded = load(&format!("{LEAST}{pool}[signalling]\n{signalling}")).expect("right");
+        let mut warnings = loaded.config.remarks();
+        warnings.retain(|warning| warning.contains("narrow"));
+        warnings
+    };
+    let narrow = "2001:db8:d:1::/97";
+    let [warning] = &warned(narrow, "dhoa", "")[..] else {
+        panic!("one warning");
+    };
+    assert!(
+        warning.contains(narrow) && warning.contains("Remedy: [signalling] journal"),
+        "{warning}"
+    );
+    let journal = "journal = \"/var/lib/dhpd/journal\"\n";
+    assert!(warned(narrow, "dhoa", journal).is_empty());
+    assert!(warned("2001:db8:d:1::/96", "dhoa", "").is_empty());
+    assert!(warned(narrow, "home", "").is_empty());
+}

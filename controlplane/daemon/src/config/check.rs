@@ -115,6 +115,17 @@ pub(super) fn problems(draft: &Draft) -> Vec<Problem> {
             "numbers that no other message or option has: 11 and 18 for experiments (RFC 5096), or assigned ones",
         ));
     }
+    let signalling = &draft.signalling;
+    if signalling.value.journal.is_some() && signalling.value.refresh_advice.is_some() {
+        found.push(
+            Problem::new(
+                signalling.span.clone(),
+                "a journal and refresh-advice exclude each other",
+                "one of them: where bindings survive a restart, the Binding Refresh Advice \"MUST be omitted\" (RFC 6275 §10.3.1)",
+            )
+            .help("take refresh-advice away, or have mobile nodes asked to refresh by `refresh-request`"),
+        );
+    }
     found
 }
 

@@ -9,6 +9,7 @@ mod ports;
 mod prefix_advertisements;
 mod rates;
 mod read;
+mod remarks;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,7 +282,7 @@ pub struct Signalling {
     pub peers: Vec<Ipv6Addr>,
     /// Whether Binding Updates without authentication are accepted.
     pub allow_unauthenticated: bool,
-    /// Where sequence numbers are kept beyond a restart; `None`: nowhere.
+    /// Where bindings and sequence numbers are kept beyond a restart; `None`: nowhere.
     pub journal: Option<PathBuf>,
 }
 

@@ -300,7 +300,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     let allow_unauthenticated = section.boolean("allow-unauthenticated").unwrap_or(false);
     let journal = section.path(
         "journal",
-        "a path such as \"/var/lib/dhpd/numbers\", or \"off\"",
+        "a path such as \"/var/lib/dhpd/journal\", or \"off\"",
     );
     section.finish();
     let value = Signalling {

@@ -1,40 +1,55 @@
-//! Records of the journal: 36 octets each, with a checksum
+//! Records of the journal: a kind, flags, a body and a checksum
 //!
 //! | octets | what |
 //! |---|---|
 //! | 0 | kind |
 //! | 1 | flags |
-//! | 2–3 | number, big-endian |
-//! | 4–19 | home address, or the SPI in the first four octets |
-//! | 20–27 | MESG-ID |
-//! | 28–31 | zero |
-//! | 32–35 | CRC-32 of the octets before |
+//! | 2–5 | octets of the body, big-endian |
+//! | 6 … | body; those of bindings stand in `binding` |
+//! | the last 4 | CRC-32 of the octets before |
+//!
+//! | kind | body |
+//! |---|---|
+//! | 1 closed | |
+//! | 2 home number | home address (16), number (2), [MESG-ID (8)] |
+//! | 3 association number | SPI (4), number (2), [MESG-ID (8)] |
+//! | 4 forgotten | home address (16), of which no number counts any more, nor anything else |
+//! | 5 bound, 6 refreshed, 7 quarantined | |
+//! | 8 free | home address (16) |
 
-use dhp_proto::anchor::UsedNumber;
+use dhp_proto::anchor::{Kept, UsedNumber};
 
-/// Octets of a record.
-pub const RECORD_LEN: usize = 36;
-const CHECKSUM_AT: usize = 32;
-
-/// What the first record of a file says of the format.
-const FORMAT_VERSION: u16 = 1;
+use super::binding::{
+    Refresh, decode_binding, decode_quarantine, encode_binding, encode_quarantine,
+};
+use super::fields::Fields;
 
 mod kind {
-    pub const OPENED: u8 = 1;
+    pub const CLOSED: u8 = 1;
     pub const HOME: u8 = 2;
     pub const ASSOCIATION: u8 = 3;
     pub const FORGOTTEN: u8 = 4;
-    pub const CLOSED: u8 = 5;
+    pub const BOUND: u8 = 5;
+    pub const REFRESHED: u8 = 6;
+    pub const QUARANTINED: u8 = 7;
+    pub const FREE: u8 = 8;
 }
 
 const HAS_TIMESTAMP: u8 = 0x01;
 const IS_GUARDED: u8 = 0x02;
 
+/// Octets before the body.
+const HEAD_LEN: usize = 6;
+/// Octets behind it.
+const CHECKSUM_LEN: usize = 4;
+/// The octets of a closing record.
+pub const CLOSED_LEN: usize = HEAD_LEN + CHECKSUM_LEN;
+/// More than any binding takes: what claims to be longer is damaged.
+const MOST_OCTETS: usize = 1 << 20;
+
 /// A record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// The file begins.
-    Opened,
     /// A number was used, or an address forgotten.
     Number {
         /// Which.
@@ -42,105 +57,246 @@ pub enum Record {
         /// The number is not the last that was accepted but one that is certainly beyond it.
         is_guarded: bool,
     },
+    /// What is kept of a home address.
+    Address(Kept),
+    /// A binding has been refreshed, or has moved.
+    Refreshed(Refresh),
     /// All that was accepted is in the file.
     Closed,
 }
 
 impl Record {
-    /// The octets of the record.
-    #[must_use]
-    pub fn encode(&self) -> [u8; RECORD_LEN] {
-        let (kind, number, key, timestamp, is_guarded) = match *self {
-            Self::Opened => (kind::OPENED, FORMAT_VERSION, [0; 16], None, false),
-            Self::Closed => (kind::CLOSED, 0, [0; 16], None, false),
-            Self::Number { number, is_guarded } => match number {
-                UsedNumber::Home {
-                    home_address,
-                    last,
-                    newest_timestamp,
-                } => {
-                    let key = home_address.octets();
-                    (kind::HOME, last, key, newest_timestamp, is_guarded)
-                }
-                UsedNumber::Association {
-                    spi,
-                    highest,
-                    newest_timestamp,
-                } => {
-                    let key = (u128::from(spi) << 96).to_be_bytes();
-                    let kind = kind::ASSOCIATION;
-                    (kind, highest, key, newest_timestamp, is_guarded)
-                }
-                UsedNumber::Forgotten { home_address } => {
-                    (kind::FORGOTTEN, 0, home_address.octets(), None, false)
-                }
-            },
+    /// Appends the octets of the record.
+    pub fn encode(&self, octets: &mut Vec<u8>) {
+        let start = octets.len();
+        octets.extend([0; HEAD_LEN]);
+        let (kind, flags) = self.encode_body(octets);
+        let len = octets.len().saturating_sub(start + HEAD_LEN);
+        let [a, b, c, d] = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+        let Some(record) = octets.get_mut(start..) else {
+            return;
         };
-        let mut flags = 0;
-        if timestamp.is_some() {
-            flags |= HAS_TIMESTAMP;
-        }
-        if is_guarded {
-            flags |= IS_GUARDED;
-        }
-        let mut octets = Vec::with_capacity(RECORD_LEN);
-        octets.extend([kind, flags]);
-        octets.extend(number.to_be_bytes());
-        octets.extend(key);
-        octets.extend(timestamp.unwrap_or_default().to_be_bytes());
-        octets.extend([0; 4]);
-        octets.extend(crc32fast::hash(&octets).to_be_bytes());
-        let mut record = [0; RECORD_LEN];
-        for (to, from) in record.iter_mut().zip(octets) {
+        for (to, from) in record.iter_mut().zip([kind, flags, a, b, c, d]) {
             *to = from;
         }
-        record
+        let checksum = crc32fast::hash(record);
+        octets.extend(checksum.to_be_bytes());
     }
 
-    /// Reads a record; nothing if its checksum is wrong, or it is of another format.
+    /// Kind and flags of the body that it appends.
+    fn encode_body(&self, body: &mut Vec<u8>) -> (u8, u8) {
+        match self {
+            Self::Closed => (kind::CLOSED, 0),
+            Self::Number { number, is_guarded } => {
+                let (kind, mut flags) = encode_number(number, body);
+                if *is_guarded {
+                    flags |= IS_GUARDED;
+                }
+                (kind, flags)
+            }
+            Self::Address(Kept::Bound(binding)) => (kind::BOUND, encode_binding(binding, body)),
+            Self::Refreshed(refresh) => (kind::REFRESHED, refresh.encode(body)),
+            Self::Address(Kept::Quarantined(quarantine)) => {
+                encode_quarantine(quarantine, body);
+                (kind::QUARANTINED, 0)
+            }
+            Self::Address(Kept::Free { home_address }) => {
+                body.extend(home_address.octets());
+                (kind::FREE, 0)
+            }
+        }
+    }
+
+    /// Reads the record that the octets begin with, and gives those behind it; nothing if it is not whole and sound.
     #[must_use]
-    pub fn decode(record: &[u8; RECORD_LEN]) -> Option<Self> {
-        let (body, checksum) = record.split_at_checked(CHECKSUM_AT)?;
-        if crc32fast::hash(body).to_be_bytes() != checksum {
+    pub fn decode(octets: &[u8]) -> Option<(Self, &[u8])> {
+        let mut head = Fields(octets);
+        let (kind, flags) = (head.u8()?, head.u8()?);
+        let len = usize::try_from(head.u32()?).ok()?;
+        if len > MOST_OCTETS {
             return None;
         }
-        let [kind, flags, n0, n1, rest @ ..] = record;
-        let number = u16::from_be_bytes([*n0, *n1]);
-        let key = rest.first_chunk::<16>()?;
-        let timestamp = u64::from_be_bytes(*rest.get(16..)?.first_chunk::<8>()?);
-        let newest_timestamp = (flags & HAS_TIMESTAMP != 0).then_some(timestamp);
-        let number = match *kind {
-            kind::OPENED => return (number == FORMAT_VERSION).then_some(Self::Opened),
-            kind::CLOSED => return Some(Self::Closed),
-            kind::HOME => UsedNumber::Home {
-                home_address: (*key).into(),
-                last: number,
-                newest_timestamp,
-            },
-            kind::ASSOCIATION => {
-                let [a, b, c, d, ..] = *key;
-                UsedNumber::Association {
-                    spi: u32::from_be_bytes([a, b, c, d]),
-                    highest: number,
-                    newest_timestamp,
-                }
-            }
-            kind::FORGOTTEN => UsedNumber::Forgotten {
-                home_address: (*key).into(),
-            },
-            _ => return None,
-        };
-        let is_guarded = flags & IS_GUARDED != 0;
-        Some(Self::Number { number, is_guarded })
+        let (checked, rest) = octets.split_at_checked(HEAD_LEN + len)?;
+        let (checksum, rest) = rest.split_first_chunk::<CHECKSUM_LEN>()?;
+        if crc32fast::hash(checked).to_be_bytes() != *checksum {
+            return None;
+        }
+        let mut fields = Fields(checked.get(HEAD_LEN..)?);
+        let record = Self::decode_body(kind, flags, &mut fields)?;
+        fields.end()?;
+        Some((record, rest))
     }
+
+    fn decode_body(kind: u8, flags: u8, fields: &mut Fields<'_>) -> Option<Self> {
+        Some(match kind {
+            kind::CLOSED => Self::Closed,
+            kind::BOUND => Self::Address(Kept::Bound(decode_binding(flags, fields)?)),
+            kind::REFRESHED => Self::Refreshed(Refresh::decode(flags, fields)?),
+            kind::QUARANTINED => Self::Address(Kept::Quarantined(decode_quarantine(fields)?)),
+            kind::FREE => Self::Address(Kept::Free {
+                home_address: fields.address()?,
+            }),
+            _ => Self::Number {
+                number: decode_number(kind, flags, fields)?,
+                is_guarded: flags & IS_GUARDED != 0,
+            },
+        })
+    }
+
+    /// The record of a binding, where the one before is known: a short one if that says all.
+    #[must_use]
+    pub fn of_change(before: Option<&Kept>, now: &Kept) -> Self {
+        let refresh = match (before, now) {
+            (Some(Kept::Bound(before)), Kept::Bound(now)) => Refresh::between(before, now),
+            _ => None,
+        };
+        match refresh {
+            Some(refresh) => Self::Refreshed(refresh),
+            None => Self::Address(now.clone()),
+        }
+    }
+}
+
+fn encode_number(number: &UsedNumber, body: &mut Vec<u8>) -> (u8, u8) {
+    let (kind, used, timestamp) = match number {
+        UsedNumber::Home {
+            home_address,
+            last,
+            newest_timestamp,
+        } => {
+            body.extend(home_address.octets());
+            (kind::HOME, last, newest_timestamp)
+        }
+        UsedNumber::Association {
+            spi,
+            highest,
+            newest_timestamp,
+        } => {
+            body.extend(spi.to_be_bytes());
+            (kind::ASSOCIATION, highest, newest_timestamp)
+        }
+        UsedNumber::Forgotten { home_address } => {
+            body.extend(home_address.octets());
+            return (kind::FORGOTTEN, 0);
+        }
+    };
+    body.extend(used.to_be_bytes());
+    match timestamp {
+        Some(timestamp) => {
+            body.extend(timestamp.to_be_bytes());
+            (kind, HAS_TIMESTAMP)
+        }
+        None => (kind, 0),
+    }
+}
+
+fn decode_number(kind: u8, flags: u8, fields: &mut Fields<'_>) -> Option<UsedNumber> {
+    let timestamp = |fields: &mut Fields<'_>| match flags & HAS_TIMESTAMP {
+        0 => Some(None),
+        _ => fields.u64().map(Some),
+    };
+    Some(match kind {
+        kind::HOME => UsedNumber::Home {
+            home_address: fields.address()?,
+            last: fields.u16()?,
+            newest_timestamp: timestamp(fields)?,
+        },
+        kind::ASSOCIATION => UsedNumber::Association {
+            spi: fields.u32()?,
+            highest: fields.u16()?,
+            newest_timestamp: timestamp(fields)?,
+        },
+        kind::FORGOTTEN => UsedNumber::Forgotten {
+            home_address: fields.address()?,
+        },
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+    use std::sync::Arc;
+
+    use dhp_proto::anchor::{
+        FlowBinding, FlowMode, FlowSelector, KeptBinding, KeptCareOf, KeptOrder, KeptQuarantine,
+        KeptTime, PoolKind,
+    };
+    use dhp_proto::security_association::MnId;
+    use dhp_wire::mobility::{Ipv4TrafficSelector, Mode, SelectorRange, TrafficSelector};
+
     use super::*;
 
+    fn address(text: &str) -> Ipv6Addr {
+        text.parse().unwrap()
+    }
+
+    fn binding() -> KeptBinding {
+        KeptBinding {
+            home_address: address("2001:db8:d:1::7"),
+            kind: PoolKind::Dhoa,
+            mn: Arc::new(MnId::nai("mn1@example.net")),
+            care_of: address("2001:db8:a::7"),
+            ends: Some(KeptTime(0x0102_0304_0506_0708)),
+            kept: KeptTime(0x0102_0304_0000_0000),
+            changed_by: None,
+            link_local: false,
+            dedicated: None,
+            flows: Box::default(),
+            care_ofs: Vec::new(),
+            flow_bindings: Vec::new(),
+        }
+    }
+
+    /// With all that a binding can have.
+    fn full() -> KeptBinding {
+        let ports = Some(SelectorRange {
+            start: 80,
+            end: Some(443),
+        });
+        let ipv6 = TrafficSelector {
+            source: Some(SelectorRange::one(address("2001:db8:c::80"))),
+            source_port: ports,
+            ..TrafficSelector::default()
+        };
+        let ipv4 = Ipv4TrafficSelector {
+            protocol: Some(SelectorRange::one(6)),
+            ..Ipv4TrafficSelector::default()
+        };
+        let flow = |fid, selector| FlowBinding {
+            fid,
+            priority: fid * 10,
+            selector,
+            bids: vec![1, fid],
+        };
+        let care_of = |bid, ends| KeptCareOf {
+            bid,
+            priority: 9,
+            address: address("2001:db8:b::9"),
+            ends,
+        };
+        KeptBinding {
+            ends: None,
+            changed_by: Some(KeptOrder {
+                spi: 0xdead_beef,
+                number: 65_535,
+            }),
+            link_local: true,
+            dedicated: Some(77),
+            flows: [(0, Mode::Proxy), (77, Mode::RouteOptimized)]
+                .map(|(fid, mode)| FlowMode { fid, mode })
+                .into(),
+            care_ofs: vec![care_of(1, Some(KeptTime(5))), care_of(2, None)],
+            flow_bindings: vec![
+                flow(2, FlowSelector::Ipv6(ipv6)),
+                flow(3, FlowSelector::Ipv4(ipv4)),
+            ],
+            ..binding()
+        }
+    }
+
     fn records() -> Vec<Record> {
-        let home_address = "2001:db8:1::1".parse().unwrap();
+        let home_address = address("2001:db8:1::1");
         let numbers = [
             UsedNumber::Home {
                 home_address,
@@ -158,27 +314,88 @@ mod tests {
             number,
             is_guarded: matches!(number, UsedNumber::Association { .. }),
         });
-        [Record::Opened, Record::Closed]
-            .into_iter()
-            .chain(numbers)
-            .collect()
+        let quarantine = KeptQuarantine {
+            home_address,
+            mn: Arc::new(MnId {
+                subtype: 2,
+                identifier: Vec::new(),
+            }),
+            ends: KeptTime(u64::MAX),
+            kept: KeptTime(1),
+        };
+        let moved = KeptBinding {
+            care_of: address("2001:db8:b::9"),
+            kept: KeptTime(9),
+            ..binding()
+        };
+        let before = Kept::Bound(binding());
+        let addresses = [
+            Record::Address(before.clone()),
+            Record::Address(Kept::Bound(KeptBinding {
+                kind: PoolKind::Home,
+                ..full()
+            })),
+            Record::of_change(Some(&before), &Kept::Bound(moved)),
+            Record::Address(Kept::Quarantined(quarantine)),
+            Record::Address(Kept::Free { home_address }),
+            Record::Closed,
+        ];
+        numbers.into_iter().chain(addresses).collect()
+    }
+
+    fn encoded(record: &Record) -> Vec<u8> {
+        let mut octets = Vec::new();
+        record.encode(&mut octets);
+        octets
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn what_is_written_is_read_and_nothing_that_was_cut_short_is() {
         for record in records() {
-            assert_eq!(Record::decode(&record.encode()), Some(record));
+            let octets = encoded(&record);
+            let followed = [&octets[..], b"next"].concat();
+            assert_eq!(Record::decode(&followed), Some((record, &b"next"[..])));
+            for len in 0..octets.len() {
+                assert_eq!(Record::decode(&octets[..len]), None, "{len} octets");
+            }
         }
     }
 
     #[test]
     fn a_changed_octet_is_noticed() {
         for record in records() {
-            for at in 0..RECORD_LEN {
-                let mut octets = record.encode();
+            let octets = encoded(&record);
+            for at in 0..octets.len() {
+                let mut octets = octets.clone();
                 octets[at] ^= 0x10;
                 assert_eq!(Record::decode(&octets), None, "{record:?}, octet {at}");
             }
+        }
+    }
+
+    #[test]
+    fn a_handoff_is_a_short_record_and_another_owner_a_long_one() {
+        let before = Kept::Bound(binding());
+        let moved = KeptBinding {
+            care_of: address("2001:db8:b::9"),
+            changed_by: Some(KeptOrder {
+                spi: 256,
+                number: 2,
+            }),
+            ..binding()
+        };
+        let record = Record::of_change(Some(&before), &Kept::Bound(moved));
+        assert!(matches!(record, Record::Refreshed(_)));
+        assert_eq!(encoded(&record).len(), 64);
+        let other = KeptBinding {
+            mn: Arc::new(MnId::nai("mn2@example.net")),
+            ..binding()
+        };
+        let record = Record::of_change(Some(&before), &Kept::Bound(other));
+        assert!(matches!(record, Record::Address(_)));
+        for before in [None, Some(&Kept::Bound(full()))] {
+            let record = Record::of_change(before, &Kept::Bound(binding()));
+            assert!(matches!(record, Record::Address(_)), "{before:?}");
         }
     }
 }

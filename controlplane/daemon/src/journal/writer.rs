@@ -1,69 +1,103 @@
 //! The thread that writes the journal
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam::channel::Receiver;
-use dhp_proto::anchor::UsedNumber;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use dhp_proto::anchor::{Kept, UsedNumber};
 
-use super::numbers::Numbers;
+use super::file::{OwnFile, replace};
+use super::progress::Progress;
 use super::record::Record;
+use super::state::State;
 
 /// Records that one write takes: what has gathered while the one before went to the disk.
 const BATCH: usize = 4096;
 /// Records beyond twice those that are needed, at which the file is written anew.
 const SPARE_RECORDS: usize = 65_536;
+/// How long after a write that has failed the next is tried, if nothing comes that is to be written.
+const NEXT_TRY: Duration = Duration::from_secs(1);
+
+/// Something to be kept.
+#[derive(Debug)]
+pub enum Entry {
+    /// A number was used.
+    Number(UsedNumber),
+    /// A home address is another's, is elsewhere, or is nobody's.
+    Address(Kept),
+}
 
 /// The file and what is in it.
 pub struct Writer {
     path: PathBuf,
-    file: File,
-    numbers: Numbers,
+    file: OwnFile,
+    state: State,
     records: usize,
-    /// The file does not have what `numbers` has.
+    /// Entries that were taken.
+    taken: u64,
+    progress: Arc<Progress>,
+    /// The file does not have what `state` has.
     is_broken: bool,
 }
 
 impl Writer {
-    /// A file with these numbers, in the place of the one there is.
-    pub fn create(path: &Path, numbers: Numbers) -> io::Result<Self> {
-        let file = replace(path, &numbers)?;
+    /// A file with this state, in the place of the one there is.
+    pub fn create(path: &Path, state: State, progress: Arc<Progress>) -> io::Result<Self> {
+        let file = replace(path, &state)?;
         Ok(Self {
             path: path.to_owned(),
             file,
-            records: numbers.len() + 1,
-            numbers,
+            records: state.records(),
+            state,
+            taken: 0,
+            progress,
             is_broken: false,
         })
     }
 
     /// Writes what comes, until nobody is there to send.
-    pub fn run(mut self, received: &Receiver<UsedNumber>) {
-        while let Ok(first) = received.recv() {
-            let batch = std::iter::once(first).chain(received.try_iter().take(BATCH - 1));
-            self.keep(batch);
+    pub fn run(mut self, received: &Receiver<Entry>) {
+        loop {
+            match received.recv_timeout(NEXT_TRY) {
+                Ok(first) => {
+                    let batch = std::iter::once(first).chain(received.try_iter().take(BATCH - 1));
+                    self.keep(batch);
+                }
+                Err(RecvTimeoutError::Timeout) if self.is_broken => self.keep(std::iter::empty()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
+        let mut closed = Vec::new();
+        Record::Closed.encode(&mut closed);
         let is_closed = self.mend().and_then(|()| {
-            self.file.write_all(&Record::Closed.encode())?;
+            self.file.write_all(&closed)?;
             self.file.sync_data()
         });
         if let Err(error) = is_closed {
-            tracing::error!(%error, path = %self.path.display(), "the journal of sequence numbers is not closed");
+            tracing::error!(%error, path = %self.path.display(), "the journal is not closed");
         }
     }
 
-    fn keep(&mut self, batch: impl Iterator<Item = UsedNumber>) {
+    fn keep(&mut self, batch: impl Iterator<Item = Entry>) {
         let mut octets = Vec::new();
         let mut records = 0;
-        for number in batch {
-            let record = Record::Number {
-                number,
-                is_guarded: false,
+        for entry in batch {
+            let record = match entry {
+                Entry::Number(number) => Record::Number {
+                    number,
+                    is_guarded: false,
+                },
+                Entry::Address(kept) => self.state.change(kept),
             };
-            self.numbers.take(record);
-            octets.extend(record.encode());
+            record.encode(&mut octets);
+            if let Record::Number { .. } = record {
+                self.state.take(record);
+            }
             records += 1;
+            self.taken += 1;
         }
         let was_broken = self.is_broken;
         let is_kept = if was_broken {
@@ -76,16 +110,21 @@ impl Writer {
             Err(error) if !was_broken => {
                 tracing::error!(
                     %error, path = %self.path.display(),
-                    "sequence numbers are not kept: after a restart recorded Binding Updates may be accepted"
+                    "the journal cannot be written: new DHoAs are not confirmed, and what changes is lost with a restart"
                 );
             }
-            Ok(()) if was_broken => tracing::info!("sequence numbers are kept again"),
+            Ok(()) if was_broken => tracing::info!("the journal is written again"),
             _ => {}
+        }
+        if self.is_broken {
+            self.progress.fails();
+        } else {
+            self.progress.reaches(self.taken);
         }
     }
 
     fn append(&mut self, octets: &[u8], records: usize) -> io::Result<()> {
-        if self.records + records > 2 * self.numbers.len() + SPARE_RECORDS {
+        if self.records + records > 2 * self.state.records() + SPARE_RECORDS {
             return self.rewrite();
         }
         self.file.write_all(octets)?;
@@ -93,7 +132,7 @@ impl Writer {
         self.file.sync_data()
     }
 
-    /// Has the file be what it should be. A record that was written in part would end the file for who reads it.
+    /// Has the file be what it should be: it may end with a record that was written in part.
     fn mend(&mut self) -> io::Result<()> {
         if self.is_broken {
             self.rewrite()
@@ -103,31 +142,8 @@ impl Writer {
     }
 
     fn rewrite(&mut self) -> io::Result<()> {
-        self.file = replace(&self.path, &self.numbers)?;
-        self.records = self.numbers.len() + 1;
+        self.file = replace(&self.path, &self.state)?;
+        self.records = self.state.records();
         Ok(())
     }
-}
-
-/// Writes a file beside the old one and puts it in its place: whenever the machine stops, one of them is whole.
-fn replace(path: &Path, numbers: &Numbers) -> io::Result<File> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&beside)?;
-    file.write_all(&numbers.to_file())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    if let Some(directory) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(file)
 }

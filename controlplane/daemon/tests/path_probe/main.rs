@@ -6,7 +6,7 @@
 
 mod daemon;
 mod late_host;
-#[path = "../linux/namespaces.rs"]
+#[path = "../support/namespaces.rs"]
 mod namespaces;
 
 use std::net::Ipv6Addr;

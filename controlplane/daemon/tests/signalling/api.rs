@@ -46,7 +46,6 @@ impl Daemon {
                 path_mtu: 1500,
                 ..TunnelLimits::default()
             },
-            None,
         )
         .expect("a control plane");
         let (ports, [core, _, _]) = ports();

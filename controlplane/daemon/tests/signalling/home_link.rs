@@ -7,6 +7,7 @@ use dhp_wire::ethernet::MacAddr;
 use dhp_wire::icmpv6::{Body, Builder};
 use dhp_wire::mobility::{Message, MobilityHeader};
 use dhp_wire::packet::{MobilityPacket, compose_icmpv6};
+use dhpd::journal::Journal;
 use dhpd::mirror::{Change, PlannedAction};
 
 use crate::rig::*;
@@ -172,4 +173,36 @@ fn what_is_no_packet_is_not_heard() {
     for octets in [&[][..], &[0x60; 39], &[0x60, 0, 0, 0, 0, 0, 58, 255]] {
         rig.signalling.hear_on_link(LINK, MacAddr(HOST_MAC), octets);
     }
+}
+
+/// Where the link is real, the route of the home address and its defence come back with the binding, and nobody is asked for
+/// duplicates: there was a binding all the time.
+#[test]
+fn a_restart_keeps_intercepting() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("journal");
+    let start = || {
+        let mut rig = rig();
+        let (journal, restored) = Journal::open(&path).expect("a journal");
+        rig.signalling.keep_state(journal, restored);
+        rig
+    };
+    let mut before = start();
+    assert_eq!(action(&before), None);
+    update(&mut before, 1);
+    before.pass(SECOND_NS);
+    before.settle();
+    assert_eq!(status(&mut before), Some(0));
+    let intercepted = action(&before);
+    assert!(intercepted.is_some());
+    drop(before);
+
+    let mut again = start();
+    again.settle();
+    assert_eq!(action(&again), intercepted);
+    assert!(again.signalling.anchor().answers_for(LINK, HOME));
+    let refresh = frame(&binding_update(2, OTHER_CARE_OF));
+    again.core.push(&refresh).expect("room");
+    again.settle();
+    assert_eq!(status(&mut again), Some(0), "at once");
 }

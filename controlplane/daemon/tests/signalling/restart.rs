@@ -1,30 +1,50 @@
-//! A recorded Binding Update after a restart (RFC 6275 §15.3)
+//! What a restart knows of the time before
 
-use std::path::Path;
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use dhp_proto::anchor::{IdentifierSecret, Kept};
 use dhp_wire::codepoints::CodePoints;
-use dhp_wire::mobility::{Message, MobilityHeader};
+use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
-use dhpd::journal::Journal;
+use dhpd::journal::{CLOSED_LEN, Header, Journal, State};
 
 use crate::rig::*;
 
-/// Octets of the record that says that nothing is missing.
-const CLOSING_RECORD: usize = 36;
+/// A directory, and a path in it where no file is.
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("journal");
+    (directory, path)
+}
 
 /// A start with the journal that the one before has left.
 fn start(path: &Path) -> Rig {
     let mut rig = Rig::new();
     let (journal, restored) = Journal::open(path).expect("a journal");
-    rig.signalling.keep_numbers(journal, restored);
+    rig.signalling.keep_state(journal, restored);
     rig
+}
+
+/// The frame that is sent to core0, which may wait for the disk.
+fn sent(rig: &mut Rig) -> Vec<u8> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        rig.settle();
+        if let Some(frame) = rig.core.pop() {
+            return frame;
+        }
+        assert!(Instant::now() < deadline, "nothing is sent");
+        std::thread::yield_now();
+    }
 }
 
 /// Status and sequence number of the answer to an update.
 fn answer(rig: &mut Rig, update: &[u8]) -> (u8, u16) {
     rig.core.push(&frame(update)).expect("room");
     rig.settle();
-    let frame = rig.core.pop().expect("an answer");
+    let frame = rig.core.pop().expect("an answer, which waits for no disk");
     let packet = MobilityPacket::parse(&frame[14..]).expect("a mobility packet");
     let header = MobilityHeader::parse(packet.mh).expect("a mobility header");
     match header.message(&CodePoints::default()).expect("a message") {
@@ -33,10 +53,41 @@ fn answer(rig: &mut Rig, update: &[u8]) -> (u8, u16) {
     }
 }
 
+/// The DHoA that a request gets.
+fn granted(rig: &mut Rig, request: &[u8]) -> Ipv6Addr {
+    rig.core.push(&frame(request)).expect("room");
+    let frame = sent(rig);
+    let packet = MobilityPacket::parse(&frame[14..]).expect("a mobility packet");
+    let header = MobilityHeader::parse(packet.mh).expect("a mobility header");
+    let Ok(Message::Dmip(dmip)) = header.message(&CodePoints::default()) else {
+        panic!("no answer");
+    };
+    let dhoa = dmip.options.iter().find_map(|option| match option {
+        Ok(MobilityOption::Dhoa { address, .. }) => Some(address),
+        _ => None,
+    });
+    dhoa.expect("a DHoA")
+}
+
+/// Where a packet from the correspondent to this address is tunnelled to.
+fn tunnelled_to(rig: &mut Rig, home_address: Ipv6Addr) -> Option<Ipv6Addr> {
+    rig.cn.push(&downlink(home_address)).expect("room");
+    rig.poll();
+    let (_, anchor, care_of) = ends(&rig.core.pop()?);
+    assert_eq!(anchor, ANCHOR);
+    Some(care_of)
+}
+
+/// As a process leaves the file that is killed.
+fn without_the_end(path: &Path) {
+    let mut file = std::fs::read(path).expect("the journal");
+    file.truncate(file.len() - CLOSED_LEN);
+    std::fs::write(path, file).expect("written");
+}
+
 #[test]
 fn a_recorded_update_is_refused_after_a_restart() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("numbers");
+    let (_directory, path) = place();
     let recorded = binding_update(10, CARE_OF);
     assert_eq!(answer(&mut start(&path), &recorded), (0, 10));
     let mut again = start(&path);
@@ -50,15 +101,91 @@ fn a_recorded_update_is_refused_after_a_restart() {
 /// The mobile node learns a number that it has not sent yet, and goes on from there.
 #[test]
 fn a_recorded_update_is_refused_after_a_stop_without_warning() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("numbers");
+    let (_directory, path) = place();
     let recorded = binding_update(10, CARE_OF);
     assert_eq!(answer(&mut start(&path), &recorded), (0, 10));
-    let mut file = std::fs::read(&path).expect("the journal");
-    file.truncate(file.len() - CLOSING_RECORD);
-    std::fs::write(&path, file).expect("written");
+    without_the_end(&path);
     let mut again = start(&path);
     assert_eq!(answer(&mut again, &recorded), (135, 74));
     assert_eq!(answer(&mut again, &binding_update(11, CARE_OF)), (135, 74));
     assert_eq!(answer(&mut again, &binding_update(75, CARE_OF)), (0, 75));
+}
+
+#[test]
+fn packets_go_through_the_tunnel_without_a_new_update() {
+    let (_directory, path) = place();
+    let mut rig = start(&path);
+    assert_eq!(answer(&mut rig, &binding_update(1, CARE_OF)), (0, 1));
+    let dhoa = granted(&mut rig, &dhoa_request(1, CARE_OF));
+    assert_eq!(answer(&mut rig, &binding_update(2, OTHER_CARE_OF)), (0, 2));
+    drop(rig);
+    for _ in 0..2 {
+        let mut again = start(&path);
+        assert_eq!(tunnelled_to(&mut again, HOME), Some(OTHER_CARE_OF));
+        assert_eq!(tunnelled_to(&mut again, dhoa), Some(CARE_OF));
+        without_the_end_of(again, &path);
+    }
+    let mut again = start(&path);
+    let asked_again = granted(&mut again, &dhoa_request(200, CARE_OF));
+    assert_eq!(asked_again, dhoa, "the same secret");
+}
+
+fn without_the_end_of(rig: Rig, path: &Path) {
+    drop(rig);
+    without_the_end(path);
+}
+
+/// What a killed process leaves at the moment at which the mobile node has its answer.
+#[test]
+fn a_dhoa_is_promised_when_the_disk_has_it() {
+    let (_directory, path) = place();
+    let mut rig = start(&path);
+    let dhoa = granted(&mut rig, &dhoa_request(1, CARE_OF));
+    let file = std::fs::read(&path).expect("the journal");
+    let fresh = Header {
+        secret: IdentifierSecret::new([0; 32]),
+        restart_counter: 0,
+    };
+    let reading = State::read(&file, fresh).expect("a journal");
+    let mut kept = reading.state.addresses();
+    assert!(
+        kept.any(|kept| matches!(kept, Kept::Bound(binding) if binding.home_address == dhoa)),
+        "{dhoa}"
+    );
+}
+
+#[test]
+fn without_a_journal_nothing_waits() {
+    let mut rig = Rig::new();
+    rig.core
+        .push(&frame(&dhoa_request(1, CARE_OF)))
+        .expect("room");
+    rig.settle();
+    assert!(rig.core.pop().is_some());
+}
+
+/// A restart with another configuration ends what a reload would end, and the journal says so.
+#[test]
+fn a_mobile_node_that_is_gone_is_released_for_good() {
+    let (_directory, path) = place();
+    let mut rig = start(&path);
+    assert_eq!(answer(&mut rig, &binding_update(1, CARE_OF)), (0, 1));
+    let dhoa = granted(&mut rig, &dhoa_request(1, CARE_OF));
+    drop(rig);
+    let mut config = anchor_config();
+    config.security_associations.clear();
+    let mut without = Rig::with(config, territory());
+    let (journal, restored) = Journal::open(&path).expect("a journal");
+    let counts = without.signalling.keep_state(journal, restored);
+    assert_eq!((counts.bindings, counts.ended), (0, 2));
+    assert_eq!(tunnelled_to(&mut without, HOME), None);
+    drop(without);
+    let mut again = Rig::new();
+    let (journal, restored) = Journal::open(&path).expect("a journal");
+    let counts = again.signalling.keep_state(journal, restored);
+    assert_eq!(
+        (counts.bindings, counts.quarantines),
+        (0, 1),
+        "{dhoa} rests"
+    );
 }

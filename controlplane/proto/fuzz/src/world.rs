@@ -204,7 +204,9 @@ impl World {
                 AnchorAction::Transmit(packet) => {
                     assert!(packet.len() <= 2048 + 128, "an answer of {}", packet.len());
                 }
-                AnchorAction::KeepNumber(_) | AnchorAction::Peer { .. } => {}
+                AnchorAction::KeepNumber(_)
+                | AnchorAction::KeepAssignment { .. }
+                | AnchorAction::Peer { .. } => {}
             }
         }
         let bindings = self.anchor.bindings(self.now);

@@ -10,6 +10,7 @@ use super::care_of_addresses;
 use super::config::PoolKind;
 use super::directory::information;
 use super::flow_bindings::FlowOption;
+use super::interface_identifier::Applicant;
 use super::lifecycle::Registration;
 use super::mobile_nodes::MnIndex;
 use super::request::{Outcome, Proven};
@@ -24,6 +25,13 @@ struct Asked {
     fid: u16,
     dedicated: bool,
     wish: Option<Ipv6Addr>,
+}
+
+impl Asked {
+    /// The flow that it shall be dedicated to.
+    fn flow(self) -> Option<u16> {
+        self.dedicated.then_some(self.fid)
+    }
 }
 
 impl Anchor {
@@ -79,7 +87,7 @@ impl Anchor {
         let home_address = match self.held_dhoa(proven.owner, asked) {
             Some(home_address) => home_address,
             None => self
-                .choose_dhoa(now, proven.owner, &proven.security, asked.wish)
+                .choose_dhoa(now, proven.owner, &proven.security, asked)
                 .ok_or_else(|| Outcome::refused(status::INSUFFICIENT_RESOURCES))?,
         };
         self.bind_dhoa(now, proven, home_address, asked, options.flows.first())
@@ -166,7 +174,7 @@ impl Anchor {
 
     /// The DHoA that the mobile node has for this: the one of that flow, or the one that its flows share.
     fn held_dhoa(&self, owner: MnIndex, asked: Asked) -> Option<Ipv6Addr> {
-        let wanted = asked.dedicated.then_some(asked.fid);
+        let wanted = asked.flow();
         let held = &self.nodes.node(owner)?.dhoas;
         let mut fitting = held
             .iter()
@@ -186,11 +194,11 @@ impl Anchor {
 
     /// A DHoA for a mobile node that has none for this yet.
     fn choose_dhoa(
-        &mut self,
+        &self,
         now: Now,
         owner: MnIndex,
         security: &SecurityAssociation,
-        wish: Option<Ipv6Addr>,
+        asked: Asked,
     ) -> Option<Ipv6Addr> {
         let node = self.nodes.node(owner)?;
         let most = security.permissions().max_dhoas;
@@ -200,7 +208,7 @@ impl Anchor {
         // One mobile node keeps no more addresses from the others than it may have: beyond that it gets its own back.
         let may_have_another = node.quarantined.len() < most && self.has_room();
         // A wish is granted where nobody else has a claim; it need not be.
-        if let Some(wish) = wish.filter(|wish| self.is_free_for(wish, owner)) {
+        if let Some(wish) = asked.wish.filter(|wish| self.is_free_for(wish, owner)) {
             let rests = self.pools.quarantine.contains_key(&wish);
             let is_its_own = self.nodes.owner(&wish) == Some(owner) && self.has_room();
             if rests || is_its_own || may_have_another {
@@ -210,14 +218,14 @@ impl Anchor {
         if !may_have_another {
             return node.quarantined.front().copied();
         }
-        let (bindings, quarantine, nodes) =
-            (&self.cache.bindings, &self.pools.quarantine, &self.nodes);
-        let anchor = self.config.address;
-        self.pools.draw(now, &mut self.random, |address| {
-            *address != anchor
-                && !bindings.contains_key(address)
-                && !quarantine.contains_key(address)
-                && nodes.owner(address).is_none()
+        let applicant = Applicant {
+            mn: &node.id,
+            flow: asked.flow(),
+        };
+        // Its own of before, if that still rests.
+        let secret = self.identifier_secret;
+        self.pools.draw(now, secret, applicant, |address| {
+            self.nodes.owner(address).is_none() && self.is_free_for(address, owner)
         })
     }
 

@@ -27,6 +27,12 @@ pub enum AnchorAction {
     Event(BindingEvent),
     /// Keep this number beyond a restart, before the packets that follow leave.
     KeepNumber(UsedNumber),
+    /// A DHoA is a mobile node's from now on, as the event before has told: what [`super::Anchor::kept`] says of it has to be
+    /// in safety before the packets that follow leave, or a restart could assign it to another.
+    KeepAssignment {
+        /// The DHoA.
+        home_address: Ipv6Addr,
+    },
     /// The way between a correspondent, which this anchor speaks for, and a mobile node is another one.
     Route(RouteOptimization),
     /// Another anchor has come or gone.
@@ -104,6 +110,19 @@ pub enum BindingChange {
         /// Why.
         reason: ReleaseReason,
     },
+}
+
+impl BindingChange {
+    /// The home address that it is about.
+    #[must_use]
+    pub const fn home_address(&self) -> Ipv6Addr {
+        match self {
+            Self::Bound { home_address, .. }
+            | Self::Steered { home_address, .. }
+            | Self::CareOfMoved { home_address, .. }
+            | Self::Released { home_address, .. } => *home_address,
+        }
+    }
 }
 
 /// Why a binding has ended.

@@ -112,6 +112,16 @@ impl Anchor {
     /// address is in no pool.
     pub(crate) fn bind(&mut self, now: Now, registration: Registration) -> bool {
         let expires_ns = registration.expires_ns(now);
+        self.bind_until(now, registration, expires_ns)
+    }
+
+    /// The same, with an end that is known.
+    pub(crate) fn bind_until(
+        &mut self,
+        now: Now,
+        registration: Registration,
+        expires_ns: Option<u64>,
+    ) -> bool {
         let Registration {
             home_address,
             owner,
@@ -127,6 +137,7 @@ impl Anchor {
         let (prefix, kind, link) = (pool.prefix, pool.kind, pool.link);
         let mut previous = None;
         let mut steered_before = None;
+        let mut is_assigned = false;
         if let Some(binding) = self.cache.bindings.get_mut(&home_address) {
             if binding.care_of != care_of {
                 previous = Some(core::mem::replace(&mut binding.care_of, care_of));
@@ -170,6 +181,7 @@ impl Anchor {
                 node.dhoas.reserve_exact(1);
                 node.dhoas.push(home_address);
             }
+            is_assigned = kind == PoolKind::Dhoa && self.nodes.owner(&home_address).is_none();
             self.counters.count_registration();
         }
         if let Some(node) = self.nodes.node(owner) {
@@ -183,6 +195,10 @@ impl Anchor {
                 expires_ns,
             };
             self.emit(prefix, change);
+        }
+        if is_assigned {
+            let assigned = AnchorAction::KeepAssignment { home_address };
+            self.actions.push_back(assigned);
         }
         self.tell_of_steering(prefix, home_address, steered_before);
         self.schedule_refresh_request(now, &home_address);
@@ -245,7 +261,8 @@ impl Anchor {
             }
             // An address that belongs to its mobile node for good is kept from others without a quarantine.
             if !is_owned {
-                self.enter_quarantine(now, &binding, quarantine);
+                let ends_ns = self.end_of_quarantine(now, quarantine, 0);
+                self.enter_quarantine(*home_address, binding.owner, binding.pool, ends_ns);
             }
         }
         // RFC 6275 §10.3.2: the home agent "MUST stop intercepting packets on the mobile node's home link".

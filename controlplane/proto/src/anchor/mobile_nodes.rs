@@ -181,7 +181,7 @@ impl MobileNodes {
         ended
     }
 
-    fn add_node(&mut self, id: Arc<MnId>) -> MnIndex {
+    pub(crate) fn add_node(&mut self, id: Arc<MnId>) -> MnIndex {
         let index = MnIndex(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.nodes.push(MobileNode {
             id,

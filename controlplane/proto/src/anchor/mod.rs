@@ -8,7 +8,7 @@
 //!
 //! Beside them: `duplicate_detection` and `home_link` for real home links, `correspondent` for mobile nodes whose home is
 //! elsewhere, `discovery` for what is asked by ICMPv6, `departure` for those that are asked to leave, `heartbeat` for other
-//! anchors. What of RFC 6275 each meets, and by which tests, stands in `DUTIES.md`.
+//! anchors. `kept` says what outlives the engine, `restore` takes it up again. What of RFC 6275 each meets, and by which tests, stands in `DUTIES.md`.
 
 mod answers;
 mod binding_cache;
@@ -42,6 +42,8 @@ mod home_sequence;
 mod home_update;
 mod identifiers;
 mod inspect;
+mod interface_identifier;
+mod kept;
 mod lifecycle;
 mod link_local;
 mod load;
@@ -59,6 +61,7 @@ mod refresh_request;
 mod reply;
 mod request;
 mod request_options;
+mod restore;
 mod sequence;
 mod steering;
 mod steering_options;
@@ -85,9 +88,12 @@ pub use flow_bindings::{FlowBinding, FlowSelector};
 pub use heartbeat::{HeartbeatConfig, PeerChange, PeerState};
 pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, MobileNodeView, PoolView};
+pub use interface_identifier::IdentifierSecret;
+pub use kept::{Kept, KeptBinding, KeptCareOf, KeptOrder, KeptQuarantine, KeptTime};
 pub use path_round_trip::PathOutcome;
 pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
+pub use restore::{NotRestored, Owners};
 pub use steering::{SteeredCareOf, SteeringRule};
 pub use used_number::UsedNumber;
 
@@ -116,6 +122,10 @@ pub struct Anchor {
     started: Now,
     draining: bool,
     random: Random,
+    /// What DHoAs are made of.
+    identifier_secret: IdentifierSecret,
+    /// Until when a DHoA may be held by a refresh that is not known of, in nanoseconds of [`Now::mono_ns`].
+    refreshed_until_ns: u64,
     nodes: MobileNodes,
     cache: BindingCache,
     /// Registrations that wait for their address to be found free on its link.
@@ -162,6 +172,7 @@ impl Anchor {
         let mut random = Random::new(seed);
         let nonces = Nonces::new(random.next_block());
         let cookies = Cookies::new(random.next_block());
+        let identifier_secret = IdentifierSecret::new(random.next_block());
         let mut anchor = Self {
             correspondents: CorrespondentCache::default(),
             nonces,
@@ -173,6 +184,8 @@ impl Anchor {
             started: now,
             draining: false,
             random,
+            identifier_secret,
+            refreshed_until_ns: 0,
             nodes: MobileNodes::new(core::mem::take(&mut config.security_associations)),
             cache: BindingCache::default(),
             tentative: TentativeRegistrations::default(),

@@ -9,14 +9,15 @@ use ipnet::Ipv6Net;
 
 use super::config::{PoolConfig, PoolKind};
 use super::home_link::LinkId;
+use super::interface_identifier::{Applicant, IdentifierSecret};
 use super::mobile_nodes::MnIndex;
 use super::prefix_lifetime::{PrefixEnds, PrefixLifetimes};
-use crate::random::Random;
 use crate::time::Now;
 use crate::timer_wheel::TimerKey;
 
-/// Random addresses that are tried before a pool is searched from a random place on.
-const RANDOM_TRIES: usize = 64;
+/// Addresses that a mobile node's identifiers are tried for before a pool is searched from the last of them on. RFC 7217 §5
+/// has its DAD_Counter go to 3 (IDGEN_RETRIES) where an address is taken by chance; in a narrow pool most are.
+const IDENTIFIERS: u8 = 64;
 
 /// Addresses that are searched one by one; a pool that has no free one among them is nearly full.
 const SEARCHED: u64 = 4096;
@@ -89,13 +90,18 @@ impl Pool {
         self.prefix.contains(address) && !subnet_router && !reserved
     }
 
-    /// A free address that nobody can guess. RFC 7721 §4: guessable interface identifiers make hosts easy to find
-    /// and to follow.
-    fn draw(&self, random: &mut Random, is_free: impl Fn(&Ipv6Addr) -> bool) -> Option<Ipv6Addr> {
+    /// The first free address of those that are the applicant's. RFC 7217 §5: a reserved identifier is passed over by
+    /// the next DAD_Counter, and so is an address that another has.
+    fn draw(
+        &self,
+        secret: IdentifierSecret,
+        applicant: Applicant<'_>,
+        is_free: impl Fn(&Ipv6Addr) -> bool,
+    ) -> Option<Ipv6Addr> {
         let good = |address: &Ipv6Addr| self.is_assignable(address) && is_free(address);
         let mut start = 0;
-        for _ in 0..RANDOM_TRIES {
-            start = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
+        for dad_counter in 0..IDENTIFIERS {
+            start = secret.host(&self.prefix, applicant, dad_counter);
             let address = self.at(start);
             if good(&address) {
                 return Some(address);
@@ -112,6 +118,8 @@ impl Pool {
 pub(crate) struct Quarantine {
     pub(crate) owner: MnIndex,
     pub(crate) pool: usize,
+    /// In nanoseconds of [`Now::mono_ns`].
+    pub(crate) ends_ns: u64,
     pub(crate) timer: TimerKey,
 }
 
@@ -179,43 +187,31 @@ impl Pools {
             .find(|(_, pool)| pool.prefix.contains(address))
     }
 
-    /// Draws a free address of a DHoA pool.
+    /// A free address of a DHoA pool, the same for the same applicant as long as nobody else has it.
     pub(crate) fn draw(
         &self,
         now: Now,
-        random: &mut Random,
+        secret: IdentifierSecret,
+        applicant: Applicant<'_>,
         is_free: impl Fn(&Ipv6Addr) -> bool,
     ) -> Option<Ipv6Addr> {
         self.pools
             .iter()
             .filter(|pool| pool.kind == PoolKind::Dhoa && pool.ends.is_valid(now))
-            .find_map(|pool| pool.draw(random, &is_free))
+            .find_map(|pool| pool.draw(secret, applicant, &is_free))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::security_association::MnId;
 
     fn pools(prefix: &str) -> Pools {
         Pools::new(
             &[PoolConfig::new(prefix.parse().unwrap(), PoolKind::Dhoa)],
             Now::default(),
         )
-    }
-
-    #[test]
-    fn a_small_pool_is_used_up_to_the_last_address() {
-        let pools = pools("2001:db8:d:1::/124");
-        let (mut random, mut taken) = (Random::new([1; 32]), hashbrown::HashSet::new());
-        while let Some(address) = pools.draw(Now::default(), &mut random, |address| {
-            !taken.contains(address)
-        }) {
-            assert!(taken.insert(address));
-        }
-        // 16 addresses less that of the subnet-router anycast.
-        assert_eq!(taken.len(), 15);
-        assert_eq!(pools.pools[0].assignable(), 15);
     }
 
     #[test]
@@ -229,15 +225,42 @@ mod tests {
         assert_eq!(assignable("2001:db8:d:1::/64"), u64::MAX);
     }
 
+    const SECRET: IdentifierSecret = IdentifierSecret::new([2; 32]);
+
+    fn draw(pools: &Pools, mn: u32, is_free: impl Fn(&Ipv6Addr) -> bool) -> Option<Ipv6Addr> {
+        let mn = MnId::nai(&format!("mn{mn}@example.net"));
+        let applicant = Applicant {
+            mn: &mn,
+            flow: None,
+        };
+        pools.draw(Now::default(), SECRET, applicant, is_free)
+    }
+
     #[test]
-    fn the_interface_identifier_cannot_be_told_from_the_one_before() {
+    fn a_small_pool_is_used_up_to_the_last_address() {
+        let pools = pools("2001:db8:d:1::/120");
+        let mut taken = hashbrown::HashSet::new();
+        for mn in 0.. {
+            let Some(address) = draw(&pools, mn, |address| !taken.contains(address)) else {
+                break;
+            };
+            assert!(taken.insert(address));
+        }
+        // 256 addresses less that of the subnet-router anycast; none of the reserved ones lies there.
+        assert_eq!(taken.len(), 255);
+    }
+
+    #[test]
+    fn a_mobile_node_gets_its_address_again_and_another_where_that_is_taken() {
         let pools = pools("2001:db8:d:1::/64");
-        let mut random = Random::new([2; 32]);
-        let mut draw =
-            || u128::from(pools.draw(Now::default(), &mut random, |_| true).unwrap()) as u64;
-        let (first, second) = (draw(), draw());
-        assert!((first ^ second).count_ones() > 8);
-        assert!(first > u64::from(u16::MAX) && second > u64::from(u16::MAX));
+        let first = draw(&pools, 1, |_| true).unwrap();
+        assert_eq!(draw(&pools, 1, |_| true), Some(first));
+        let second = draw(&pools, 1, |address| *address != first).unwrap();
+        let others = draw(&pools, 2, |_| true).unwrap();
+        for other in [second, others] {
+            let differing = u128::from(first) ^ u128::from(other);
+            assert!(differing.count_ones() > 8, "{first} and {other}");
+        }
     }
 
     #[test]

@@ -87,8 +87,8 @@ impl Anchor {
         let bindings = self.cache.bindings.values();
         let known = self.nodes.associations();
         let known: HashSet<MnIndex> = known.map(|association| association.owner).collect();
-        let ended =
-            bindings.filter(|binding| !known.contains(&binding.owner) || !self.may_stay(binding));
+        let ended = bindings
+            .filter(|binding| !known.contains(&binding.owner) || !self.is_permitted(binding));
         let mut ended: Vec<Ipv6Addr> = ended.map(|binding| binding.home_address).collect();
         ended.sort_unstable();
         for home_address in &ended {
@@ -164,7 +164,13 @@ impl Anchor {
         }
     }
 
-    fn may_stay(&self, binding: &Binding) -> bool {
+    /// Whether this configuration permits the binding of a home address.
+    pub(crate) fn may_stay(&self, home_address: &Ipv6Addr) -> bool {
+        let binding = self.cache.bindings.get(home_address);
+        binding.is_some_and(|binding| self.is_permitted(binding))
+    }
+
+    fn is_permitted(&self, binding: &Binding) -> bool {
         let owner = self.nodes.owner(&binding.home_address);
         let is_owners = match binding.kind {
             PoolKind::Home => owner == Some(binding.owner),

@@ -21,6 +21,12 @@ impl SequenceNumber {
     pub(crate) fn on_wire(self) -> u16 {
         u16::try_from(self.0 & 0xffff).unwrap_or_default()
     }
+
+    /// The last number that is this one or before it and stands in messages as `sequence`.
+    pub(crate) fn at_or_before(self, sequence: u16) -> Self {
+        let behind = self.on_wire().wrapping_sub(sequence);
+        Self(self.0.saturating_sub(u64::from(behind)))
+    }
 }
 
 /// The number is neither ahead of the highest nor an unused one of the window.

@@ -1,7 +1,7 @@
 //! Section 4.1, types 3 and 4: DHoA Request and Response.
 
-use std::collections::HashSet;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use dhp_proto::anchor::{
     AnchorCommand, AnchorConfig, BindingChange, FlowCapacity, Limits, PoolKind, SignallingDrop,
@@ -438,30 +438,48 @@ fn an_own_dhoa_can_be_wished_for() {
     );
 }
 
-/// Interface identifiers cannot be guessed from one another, and no two are the same.
+/// Interface identifiers cannot be guessed from one another, neither those of other mobile nodes nor those of other flows.
 #[test]
 fn assigned_addresses_look_random() {
     let mut world = World::new();
-    let mut seen = HashSet::new();
-    for sequence in 0..200u16 {
-        let granted = world.ask(&Dmip::dhoa_request(sequence).by(&mn2())).dhoa();
-        world.command(AnchorCommand::Release {
-            home_address: granted,
-        });
-        seen.insert(granted);
+    let mut identifiers = Vec::new();
+    for mn in [mn1(), mn2()] {
+        for fid in 1..=4 {
+            let request = Dmip::dhoa_request(fid).flags(dmip_flag::DEDICATED);
+            let granted = world.ask(&request.option(flow(fid)).by(&mn)).dhoa();
+            identifiers.push(u128::from(granted) as u64);
+        }
     }
-    // Beyond its limit the mobile node gets its own addresses back.
-    assert!(seen.len() >= 4);
-    let mut identifiers: Vec<u64> = seen
-        .iter()
-        .map(|address| u128::from(*address) as u64)
-        .collect();
     identifiers.sort_unstable();
     assert!(
         identifiers
             .windows(2)
             .all(|pair| pair[1] - pair[0] > 1 << 32)
     );
+}
+
+/// RFC 7217 §5: the same identifier for the same question, now and after any time; in another pool another.
+#[test]
+fn a_mobile_node_gets_its_dhoa_again() {
+    let mut world = World::new();
+    let ask = |world: &mut World, sequence: u16| {
+        let granted = world.ask(&Dmip::dhoa_request(sequence).by(&mn2())).dhoa();
+        world.command(AnchorCommand::Release {
+            home_address: granted,
+        });
+        granted
+    };
+    let first = ask(&mut world, 1);
+    assert_eq!(ask(&mut world, 2), first, "out of its quarantine");
+    world.wait(Duration::from_secs(10_000));
+    assert_eq!(ask(&mut world, 3), first, "when it is nobody's any more");
+
+    let mut elsewhere = config();
+    elsewhere.pools[0].prefix = "2001:db8:d:2::/64".parse().unwrap();
+    elsewhere.security_associations = vec![mn2().security];
+    let other = ask(&mut World::with(elsewhere), 1);
+    let differing = u128::from(first) as u64 ^ u128::from(other) as u64;
+    assert!(differing.count_ones() > 8, "{first} and {other}");
 }
 
 /// A mobile node keeps no more addresses from others than it may have: bound and in quarantine it is bounded.

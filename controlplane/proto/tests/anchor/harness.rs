@@ -1,12 +1,12 @@
 //! An anchor, a clock, and a second opinion on its bindings made of the events alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use dhp_proto::anchor::{
     Anchor, AnchorAction, AnchorCommand, AnchorConfig, BindingChange, BindingEvent, DirectoryEntry,
-    PoolConfig, PoolKind, ReconfigureError, UsedNumber,
+    IdentifierSecret, Kept, NotRestored, PoolConfig, PoolKind, ReconfigureError, UsedNumber,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
@@ -102,6 +102,8 @@ pub struct World {
     /// Every number that was to be kept.
     pub kept: Vec<UsedNumber>,
     bound: BTreeMap<Ipv6Addr, (String, Ipv6Addr)>,
+    /// Every home address that was ever bound.
+    known: BTreeSet<Ipv6Addr>,
 }
 
 impl World {
@@ -117,7 +119,68 @@ impl World {
             events: Vec::new(),
             kept: Vec::new(),
             bound: BTreeMap::new(),
+            known: BTreeSet::new(),
         }
+    }
+
+    /// Another start, after having been down for a while: what was to be kept is there again. With the addresses whose bindings
+    /// are not.
+    pub fn restart(
+        &self,
+        config: AnchorConfig,
+        down: Duration,
+    ) -> (Self, Vec<(Ipv6Addr, NotRestored)>) {
+        let up = self.now.plus_ns(down.as_nanos() as u64);
+        // The machine has started anew too.
+        self.restart_at(
+            config,
+            Now {
+                mono_ns: START.mono_ns,
+                ..up
+            },
+            false,
+        )
+    }
+
+    /// The same by any clock; `unclean`: the last changes may be missing.
+    pub fn restart_at(
+        &self,
+        config: AnchorConfig,
+        now: Now,
+        unclean: bool,
+    ) -> (Self, Vec<(Ipv6Addr, NotRestored)>) {
+        let mut world = Self {
+            anchor: Anchor::new(config, now, [8; 32]).unwrap(),
+            now,
+            events: Vec::new(),
+            kept: Vec::new(),
+            bound: BTreeMap::new(),
+            known: BTreeSet::new(),
+        };
+        world.anchor.restore_secret(IdentifierSecret::new([9; 32]));
+        if unclean {
+            world.anchor.distrust_ends(now);
+        }
+        for number in &self.kept {
+            world.anchor.restore_number(*number);
+        }
+        let mut owners = world.anchor.owners();
+        let mut not_restored = Vec::new();
+        for home_address in self.known.iter().copied() {
+            match self.anchor.kept(self.now, home_address) {
+                Kept::Bound(kept) => {
+                    let restored = world.anchor.restore_binding(now, &mut owners, kept);
+                    not_restored.extend(restored.err().map(|reason| (home_address, reason)));
+                }
+                Kept::Quarantined(kept) => {
+                    world.anchor.restore_quarantine(now, &mut owners, &kept);
+                }
+                Kept::Free { .. } => {}
+            }
+        }
+        world.known.clone_from(&self.known);
+        assert_eq!(world.collect(), Vec::<Vec<u8>>::new());
+        (world, not_restored)
     }
 
     /// Feeds a packet; gives the packets that came out.
@@ -218,6 +281,10 @@ impl World {
                     assert!(packets.is_empty(), "a number is kept before it is answered");
                     self.kept.push(number);
                 }
+                AnchorAction::KeepAssignment { home_address } => {
+                    assert!(packets.is_empty(), "an assignment is kept first");
+                    assert!(self.bound.contains_key(&home_address));
+                }
                 other => panic!("neither home links nor correspondents here: {other:?}"),
             }
         }
@@ -241,6 +308,7 @@ impl World {
                 ..
             } => {
                 assert!(event.pool.contains(home_address));
+                self.known.insert(*home_address);
                 assert!(expires_ns.is_none_or(|at| at > self.now.mono_ns));
                 let before = self.bound.insert(*home_address, (mn.to_string(), *care_of));
                 if let Some((owner, from)) = before {

@@ -49,7 +49,9 @@ impl Output {
     pub fn read(action: &AnchorAction, tokens: &Tokens) -> Option<Self> {
         match action {
             AnchorAction::Transmit(packet) => Some(read_packet(packet, tokens)),
-            AnchorAction::Event(_) | AnchorAction::KeepNumber(_) => None,
+            AnchorAction::Event(_)
+            | AnchorAction::KeepNumber(_)
+            | AnchorAction::KeepAssignment { .. } => None,
             AnchorAction::OnLink { action, .. } => Some(read_link_action(action, tokens)),
             AnchorAction::Peer { address, change } => Some(
                 Output::new("peer")

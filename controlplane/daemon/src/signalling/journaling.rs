@@ -1,0 +1,152 @@
+//! What the control plane keeps beyond a restart, and takes up again after one
+
+use std::net::Ipv6Addr;
+
+use dhp_proto::anchor::{AnchorAction, Kept, NotRestored, Owners, UsedNumber};
+use dhp_proto::time::Now;
+use dhp_wire::ipv6::Ipv6View;
+
+use super::held_answers::Verdict;
+use super::{Outgoing, Signalling};
+use crate::journal::{Journal, Restored};
+
+/// What has become of what a journal had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoreCounts {
+    /// Bindings that are served again.
+    pub bindings: usize,
+    /// Bindings that have ended meanwhile, or that the configuration does not permit any more.
+    pub ended: usize,
+    /// Quarantines.
+    pub quarantines: usize,
+}
+
+impl Signalling {
+    /// Keep bindings and sequence numbers in a journal, and take up those that it has from before: they are in force when this
+    /// returns. After [`Self::serve_links`], and before the first packet.
+    pub fn keep_state(&mut self, journal: Journal, restored: Restored) -> RestoreCounts {
+        let now = self.now();
+        self.anchor.restore_secret(restored.secret);
+        if !restored.is_complete {
+            self.anchor.distrust_ends(now);
+        }
+        for number in restored.numbers {
+            self.anchor.restore_number(number);
+        }
+        let mut owners = self.anchor.owners();
+        let mut counts = RestoreCounts::default();
+        let mut changed = Vec::new();
+        for kept in restored.addresses {
+            let home_address = kept.home_address();
+            if !self.restore(now, &mut owners, kept, &mut counts) {
+                changed.push(home_address);
+            }
+            self.collect(0, None);
+            self.carry_out();
+        }
+        self.journal = Some(journal);
+        for home_address in changed {
+            self.keep(now, home_address);
+        }
+        tracing::info!(
+            bindings = counts.bindings,
+            ended = counts.ended,
+            quarantines = counts.quarantines,
+            "the journal is restored"
+        );
+        counts
+    }
+
+    /// Whether it is as it was.
+    fn restore(
+        &mut self,
+        now: Now,
+        owners: &mut Owners,
+        kept: Kept,
+        counts: &mut RestoreCounts,
+    ) -> bool {
+        let binding = match kept {
+            Kept::Bound(binding) => binding,
+            Kept::Quarantined(quarantine) => {
+                let rests = self.anchor.restore_quarantine(now, owners, &quarantine);
+                counts.quarantines += usize::from(rests);
+                return rests;
+            }
+            Kept::Free { .. } => return true,
+        };
+        let (home_address, mn) = (binding.home_address, binding.mn.clone());
+        match self.anchor.restore_binding(now, owners, binding) {
+            Ok(()) => {
+                counts.bindings += 1;
+                return true;
+            }
+            Err(NotRestored::Ended) => {}
+            Err(reason) => {
+                tracing::warn!(%home_address, %mn, %reason, "a binding is released");
+            }
+        }
+        counts.ended += 1;
+        false
+    }
+
+    /// Whether there is a journal that the disk does not take.
+    pub fn journal_is_failing(&self) -> bool {
+        self.journal.as_ref().is_some_and(Journal::is_failing)
+    }
+
+    pub(super) fn keep_number(&mut self, number: UsedNumber) {
+        if let Some(journal) = &mut self.journal {
+            journal.keep_number(number);
+        }
+    }
+
+    /// The binding of a home address has changed.
+    pub(super) fn keep(&mut self, now: Now, home_address: Ipv6Addr) {
+        if let Some(journal) = &mut self.journal {
+            journal.keep(self.anchor.kept(now, home_address));
+            self.held.tell_of(home_address);
+        }
+    }
+
+    /// A DHoA was assigned: what tells of it waits.
+    pub(super) fn await_assignment(&mut self, home_address: Ipv6Addr) {
+        if let Some(journal) = &self.journal {
+            self.held.assign(home_address, journal.sent());
+        }
+    }
+
+    /// The packet, if it may leave now; else it leaves when the journal is so far.
+    pub(super) fn hold_if_promise(&mut self, next: Outgoing) -> Option<Outgoing> {
+        if next.may_leave || self.held.is_idle() {
+            return Some(next);
+        }
+        let AnchorAction::Transmit(packet) = &next.action else {
+            return Some(next);
+        };
+        let Ok(view) = Ipv6View::new(packet) else {
+            return Some(next);
+        };
+        match self.held.judge(view.destination(), next) {
+            Verdict::Leaves(next) => Some(next),
+            Verdict::Waits => None,
+            Verdict::Lost => {
+                self.counters.lost += 1;
+                None
+            }
+        }
+    }
+
+    /// Let go what has waited long enough.
+    pub(super) fn let_go(&mut self) {
+        let Some(journal) = self.journal.as_ref().filter(|_| !self.held.is_idle()) else {
+            return;
+        };
+        let kept = journal.kept();
+        while let Some(outgoing) = self.held.release(kept) {
+            self.outgoing.push_back(Outgoing {
+                may_leave: true,
+                ..outgoing
+            });
+        }
+    }
+}
