@@ -13,7 +13,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use crate::namespaces::Namespace;
+use crate::support::namespaces::Namespace;
 
 /// Answers on a thread of its own, until it is stopped or the test ends.
 pub struct LateHost {

@@ -16,7 +16,7 @@ use dhp_wire::packet::{MobilityPacket, compose};
 use dhpd::clock::system_clock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::namespaces::Namespace;
+use crate::support::namespaces::Namespace;
 use crate::{ANCHOR, CARE_OF, CORRESPONDENT, HOME, KEY};
 
 /// Longer than anything takes here: the first packet may wait for neighbour discovery.

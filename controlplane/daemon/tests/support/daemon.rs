@@ -37,30 +37,19 @@ impl Daemon {
         let (config, socket) = (path("dhpd.toml"), path("dhpd.sock"));
         let api = format!("[api]\nsocket = \"{}\"\n{metrics}", socket.display());
         std::fs::write(&config, format!("{sections}{api}")).expect("written");
-        let dhpd = env!("CARGO_BIN_EXE_dhpd");
-        let mut process = Command::new("ip")
-            .args(["netns", "exec", namespace.name(), dhpd, "run", "--config"])
-            .arg(&config)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ip is there");
-        let mut log = BufReader::new(process.stderr.take().expect("piped")).lines();
-        let ready = log.by_ref().map_while(Result::ok).any(|line| {
-            eprintln!("dhpd: {line}");
-            line.contains("dhpd runs")
-        });
-        // The pipe must not fill up.
-        std::thread::spawn(move || {
-            log.map_while(Result::ok)
-                .for_each(|line| eprintln!("dhpd: {line}"))
-        });
-        assert!(ready, "dhpd has ended");
         Self {
-            process,
+            process: run(namespace, &config),
             socket,
             config,
             _directory: directory,
         }
+    }
+
+    /// SIGKILL, and another start by the same configuration.
+    pub fn kill_and_start_again(&mut self, namespace: &Namespace) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
+        self.process = run(namespace, &self.config);
     }
 
     /// Its control socket.
@@ -125,6 +114,29 @@ impl Daemon {
         let pid = i32::try_from(self.process.id()).expect("a process number");
         kill(Pid::from_raw(pid), signal).expect("it runs");
     }
+}
+
+/// A process that has said that it is ready.
+fn run(namespace: &Namespace, config: &Path) -> Child {
+    let dhpd = env!("CARGO_BIN_EXE_dhpd");
+    let mut process = Command::new("ip")
+        .args(["netns", "exec", namespace.name(), dhpd, "run", "--config"])
+        .arg(config)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("ip is there");
+    let mut log = BufReader::new(process.stderr.take().expect("piped")).lines();
+    let ready = log.by_ref().map_while(Result::ok).any(|line| {
+        eprintln!("dhpd: {line}");
+        line.contains("dhpd runs")
+    });
+    // The pipe must not fill up.
+    std::thread::spawn(move || {
+        log.map_while(Result::ok)
+            .for_each(|line| eprintln!("dhpd: {line}"))
+    });
+    assert!(ready, "dhpd has ended");
+    process
 }
 
 impl Drop for Daemon {
