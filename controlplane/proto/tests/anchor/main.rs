@@ -2,6 +2,7 @@
 
 mod answer;
 mod binding_update;
+mod care_of_test;
 mod cookies;
 mod correspondent;
 mod dhoa_request;
