@@ -114,9 +114,9 @@ impl Anchor {
 
     /// Makes, refreshes or moves a binding. The caller has checked that the owner may have it. `false` if the home
     /// address is in no pool.
-    pub(crate) fn bind(&mut self, now: Now, registration: Registration) -> bool {
+    pub(crate) fn bind(&mut self, now: Now, mut registration: Registration) -> bool {
         let expires_ns = registration.expires_ns();
-        self.follow_tests(&registration);
+        self.follow_tests(&mut registration);
         let Registration {
             home_address,
             owner,

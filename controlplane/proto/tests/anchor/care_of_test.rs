@@ -196,12 +196,13 @@ fn without_an_echo_the_old_care_of_address_stays() {
     assert_eq!(world.care_of(dhoa), None);
 }
 
-/// The old care-of address has ended meanwhile, so that there is none.
+/// The old care-of address ends meanwhile, so that there is none.
 #[test]
 fn an_old_care_of_address_whose_lifetime_has_passed_does_not_stay() {
     let (mut world, dhoa) = at_home_with_a_dhoa();
     world.wait(Duration::from_secs(595));
     world.ask(&Dmip::update(3, &[dhoa]).from(CARE_OF_2).by(&mn1()));
+    assert_eq!(test_of(&world, dhoa), NOTHING_INSTEAD);
     world.wait(TEST);
     let ended = BindingChange::Released {
         home_address: dhoa,
@@ -473,6 +474,22 @@ fn where_no_bid_passes_the_one_care_of_address_stays() {
     world.wait(TEST);
     assert_eq!(world.care_of(dhoa), Some(CARE_OF));
     assert_eq!(numbered(&world, dhoa), []);
+}
+
+/// Nor does what the mobile node has taken away during the test come back.
+#[test]
+fn a_bid_that_was_taken_away_during_a_test_stays_away() {
+    let (mut world, dhoa) = at_home_with_a_dhoa();
+    let both = Dmip::update(3, &[dhoa])
+        .option(bid(1, CARE_OF))
+        .option(bid(2, CARE_OF_2));
+    assert_eq!(world.ask(&both.by(&mn1())).status, 16);
+    let one_less = Dmip::update(4, &[dhoa]).lifetime(0).option(bid(1, CARE_OF));
+    let answer = world.ask(&one_less.by(&mn1()));
+    assert_eq!((answer.status, answer.destination), (16, CARE_OF_2));
+    assert_eq!(test_of(&world, dhoa), NOTHING_INSTEAD);
+    world.wait(TEST);
+    assert_eq!(world.care_of(dhoa), None);
 }
 
 /// "Classic updates have no cookie: exempt".

@@ -12,7 +12,7 @@ use crate::time::Now;
 #[derive(Debug)]
 pub(super) struct Before {
     /// Of several the first choice.
-    pub(super) care_of: Ipv6Addr,
+    care_of: Ipv6Addr,
     expires_ns: Option<u64>,
     steering: Option<Box<Steering>>,
 }
@@ -41,6 +41,25 @@ impl Before {
         }
     }
 
+    /// The same without the care-of addresses of these BIDs; `None` where that leaves none.
+    pub(super) fn without(mut self, gone: &[u16]) -> Option<Self> {
+        if self
+            .care_ofs()
+            .iter()
+            .any(|known| gone.contains(&known.bid))
+        {
+            self.retain(|known| !gone.contains(&known.bid))?;
+        }
+        Some(self)
+    }
+
+    fn retain(&mut self, stays: impl FnMut(&CareOfAddress) -> bool) -> Option<()> {
+        let steering = self.steering.as_mut()?;
+        steering.care_ofs.retain(stays);
+        self.care_of = care_of_addresses::first_choice(&steering.care_ofs)?.address;
+        Some(())
+    }
+
     /// The care-of address that a BID had.
     pub(super) fn with_bid(&self, bid: u16) -> Option<&CareOfAddress> {
         care_of_addresses::find(self.care_ofs(), bid)
@@ -48,12 +67,10 @@ impl Before {
 
     /// Another care-of address has passed: what of this is left are the old care-of addresses of BIDs that are under test still.
     pub(super) fn left_to(mut self, care_ofs: &[CareOfAddress]) -> Option<Self> {
-        let steering = self.steering.as_mut()?;
-        let is_needed = |known: &CareOfAddress| {
-            care_of_addresses::find(care_ofs, known.bid).is_some_and(|now| now.test.is_some())
-        };
-        steering.care_ofs.retain(is_needed);
-        self.care_of = care_of_addresses::first_choice(&steering.care_ofs)?.address;
+        self.retain(|known| {
+            let now = care_of_addresses::find(care_ofs, known.bid);
+            now.is_some_and(|now| now.test.is_some())
+        })?;
         Some(self)
     }
 
@@ -77,5 +94,37 @@ impl Before {
                 link_local: binding.link_local,
                 steering,
             })
+    }
+}
+
+/// What of this lasts as long as the tests that are going on: what ends before cannot take what exceeds a credit.
+#[derive(Debug)]
+pub(super) struct Lasting<'b> {
+    pub(super) before: &'b Before,
+    pub(super) until_ns: u64,
+}
+
+impl Lasting<'_> {
+    fn lasts(&self, expires_ns: Option<u64>) -> bool {
+        expires_ns.is_none_or(|at| at > self.until_ns)
+    }
+
+    /// The care-of address that a BID had.
+    pub(super) fn with_bid(&self, bid: u16) -> Option<Ipv6Addr> {
+        let known = self.before.with_bid(bid)?;
+        self.lasts(known.expires_ns).then_some(known.address)
+    }
+
+    /// The one care-of address, or of several the first choice.
+    pub(super) fn first(&self) -> Option<Ipv6Addr> {
+        let before = self.before;
+        if before.care_ofs().is_empty() {
+            return self.lasts(before.expires_ns).then_some(before.care_of);
+        }
+        let lasting = before.care_ofs().iter().copied();
+        let lasting: Vec<CareOfAddress> = lasting
+            .filter(|known| self.lasts(known.expires_ns))
+            .collect();
+        care_of_addresses::first_choice(&lasting).map(|first| first.address)
     }
 }

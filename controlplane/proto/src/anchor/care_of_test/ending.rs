@@ -107,4 +107,32 @@ impl Anchor {
             }
         }
     }
+
+    /// A binding has ended.
+    pub(crate) fn forget_tests(&mut self, home_address: &Ipv6Addr) {
+        if let Some(home) = self.care_of_tests.homes.remove(home_address) {
+            for care_of in home.care_ofs {
+                self.leave_trial(home.owner, care_of, home_address);
+            }
+        }
+    }
+
+    /// A home address does not wait for the end of a test any more, which is abandoned where none does.
+    pub(super) fn leave_trial(
+        &mut self,
+        owner: MnIndex,
+        care_of: Ipv6Addr,
+        home_address: &Ipv6Addr,
+    ) {
+        let trials = &mut self.care_of_tests.trials;
+        let Some(trial) = trials.get_mut(&(owner, care_of)) else {
+            return;
+        };
+        trial.homes.retain(|waiting| waiting != home_address);
+        if trial.homes.is_empty() {
+            self.timers.cancel(trial.timer);
+            trials.remove(&(owner, care_of));
+            self.counters.care_of_tests_mut().count_abandoned();
+        }
+    }
 }
