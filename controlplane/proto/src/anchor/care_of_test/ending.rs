@@ -98,6 +98,12 @@ impl Anchor {
             self.care_of_tests.mark(home_address, &mut left);
             Some(binding.with_care_ofs(left, flows))
         };
+        // A pool may have been added around it.
+        let registration = registration.filter(|registration| {
+            registration
+                .addresses()
+                .all(|care_of| self.check_care_of(Some(home_address), &care_of).is_ok())
+        });
         match registration {
             Some(registration) => {
                 self.bind(now, registration);
