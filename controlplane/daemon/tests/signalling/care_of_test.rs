@@ -291,11 +291,7 @@ fn of_several_care_of_addresses_those_that_passed_serve_in_full() {
         [(OTHER_CARE_OF, 3), (CARE_OF, 2)]
     );
     let cookie = answers[0].cookie.as_deref().expect("a cookie");
-    let options = [
-        both[0],
-        both[1],
-        MobilityOption::Cookie(cookie),
-    ];
+    let options = [both[0], both[1], MobilityOption::Cookie(cookie)];
     let echoed = ask(&mut rig, &update(4, CARE_OF, dhoa, &options));
     assert_eq!(
         echoed.len(),
