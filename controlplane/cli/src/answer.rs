@@ -179,6 +179,8 @@ pub struct CareOf {
     pub port: Option<String>,
     /// Largest packet that goes there, in octets, without the tunnel's header or the routing header.
     pub tunnel_mtu: u16,
+    /// Whether the mobile node has yet to show that it is reached there: until then it gets no more than a credit.
+    pub under_test: bool,
 }
 
 /// A bound home address.

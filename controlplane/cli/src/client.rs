@@ -132,6 +132,7 @@ pub mod tests {
                 next_hop: None,
                 port: None,
                 tunnel_mtu: 1460,
+                under_test: false,
             },
             remaining_seconds: None,
             packets: 0,

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use dhpctl::{
-    Bindings, Counters, Heading, HealthState, Neighbour, Pool, Port, Reloaded, Reply, Routes,
-    Status, TracedPacket,
+    Bindings, CareOf, Counters, Heading, HealthState, Neighbour, Pool, Port, Reloaded, Reply,
+    Routes, Status, TracedPacket,
 };
 
 use crate::table::Table;
@@ -200,7 +200,7 @@ fn bindings(page: &Bindings) -> String {
             binding.kind.clone(),
             optional(binding.mobile_node.as_ref(), "-"),
             optional(binding.correspondent.as_ref(), "-"),
-            binding.care_of.address.to_string(),
+            care_of_address(&binding.care_of),
             optional(binding.care_of.next_hop.as_ref(), "by the kernel"),
             optional(binding.care_of.port.as_ref(), "-"),
             binding.care_of.tunnel_mtu.to_string(),
@@ -217,6 +217,12 @@ fn bindings(page: &Bindings) -> String {
         bound_flows(page),
     ]
     .concat()
+}
+
+/// A care-of address, marked while it is being tested.
+fn care_of_address(care_of: &CareOf) -> String {
+    let mark = if care_of.under_test { " (test)" } else { "" };
+    format!("{}{mark}", care_of.address)
 }
 
 /// The care-of addresses of those that have several, if any has.
@@ -243,7 +249,7 @@ fn numbered_care_ofs(page: &Bindings) -> String {
             binding.home_address.to_string(),
             row.bid.to_string(),
             row.priority.to_string(),
-            row.care_of.address.to_string(),
+            care_of_address(&row.care_of),
             optional(row.care_of.next_hop.as_ref(), "by the kernel"),
             optional(row.care_of.port.as_ref(), "-"),
             row.care_of.tunnel_mtu.to_string(),

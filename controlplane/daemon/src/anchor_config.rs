@@ -33,6 +33,7 @@ pub fn anchor_config(config: &Config) -> Result<AnchorConfig, SecurityAssociatio
     wanted.refresh_advice = config.signalling.refresh_advice.map(Lifetime::at_most);
     wanted.refresh_request = config.signalling.refresh_request;
     wanted.cookies_above = config.signalling.cookies_above;
+    wanted.care_of_test = config.signalling.care_of_test;
     wanted.prefix_advertisements = config.signalling.prefix_advertisements;
     wanted.home_agent_preference = config.anchor.home_agent_preference;
     wanted.heartbeat.peers.clone_from(&config.signalling.peers);

@@ -31,6 +31,10 @@ impl Held {
             Self::Optimized(route) => &route.path,
         }
     }
+
+    fn is_under_test(&self) -> bool {
+        matches!(self, Self::Home(bound) if bound.test.is_some())
+    }
 }
 
 /// Care-of addresses and flows of one page, so that it fits an answer's line: each is a few hundred octets at most.
@@ -126,11 +130,12 @@ impl BindingRow {
                 Some(route.expires_ns),
             ),
         };
-        let way = |path: &TunnelPath| CareOf {
+        let way = |path: &TunnelPath, under_test: bool| CareOf {
             address: path.care_of,
             next_hop: path.next_hop.map(|key| key.address),
             port: path.next_hop.map(|key| port_name(key.port)),
             tunnel_mtu: path.mtu,
+            under_test,
         };
         let remaining = |expires_ns: Option<u64>| {
             expires_ns.map(|expires_ns| expires_ns.saturating_sub(self.now_ns) / NANOS_PER_SECOND)
@@ -138,7 +143,7 @@ impl BindingRow {
         let numbered = |care_of: &CareOfAddress| NumberedCareOf {
             bid: care_of.bid,
             priority: care_of.priority,
-            care_of: way(self.held.path_of(care_of.bid)),
+            care_of: way(self.held.path_of(care_of.bid), care_of.test.is_some()),
             remaining_seconds: remaining(care_of.expires_ns),
         };
         let flow = |flow: &FlowBinding| BoundFlow {
@@ -154,7 +159,7 @@ impl BindingRow {
             kind: kind.to_owned(),
             mobile_node,
             correspondent: self.correspondent,
-            care_of: way(path),
+            care_of: way(path, self.held.is_under_test()),
             remaining_seconds: remaining(expires_ns),
             packets: self.carried.packets,
             octets: self.carried.octets,

@@ -227,9 +227,10 @@ fn geometry(config: &Config) -> Geometry {
             false => 0,
         },
         flows: config.limits.flows,
-        meters: match config.rates.binding {
-            Some(_) => config.limits.home_addresses,
-            None => 0,
+        meters: if config.rates.binding.is_some() || config.signalling.care_of_test {
+            config.limits.home_addresses
+        } else {
+            0
         },
         ..Geometry::default()
     }

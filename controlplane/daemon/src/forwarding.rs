@@ -6,6 +6,7 @@
 
 mod bound_addresses;
 mod by_care_of;
+mod care_of_tests;
 mod differences;
 mod handovers;
 mod interception;
@@ -21,13 +22,14 @@ use std::mem;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use dhp_proto::anchor::{BindingChange, BindingEvent};
+use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind, SteeredCareOf};
 use dhp_segment::{Carried, Geometry, Segment, SegmentError, Tunnel, Writer};
 use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
 pub use bound_addresses::BoundAddress;
 use bound_addresses::BoundAddresses;
+pub use care_of_tests::TestPath;
 pub use handovers::Handover;
 use next_hops::NextHops;
 pub use optimized::OptimizedAddress;
@@ -117,6 +119,7 @@ pub struct Forwarding {
     optimized: OptimizedRoutes,
     path_mtus: PathMtus,
     limits: TunnelLimits,
+    are_dhoas_metered: bool,
     /// Tunnels whose next hop or MTU may have changed.
     to_retarget: BTreeSet<Ipv6Addr>,
 }
@@ -144,6 +147,7 @@ impl Forwarding {
             optimized: OptimizedRoutes::default(),
             path_mtus: PathMtus::default(),
             limits: TunnelLimits::default(),
+            are_dhoas_metered: false,
             to_retarget: BTreeSet::new(),
         })
     }
@@ -255,33 +259,33 @@ impl Forwarding {
                 care_of,
                 previous,
                 expires_ns,
+                test,
             } => {
                 let path = self.path_to(*home_address, *care_of);
                 let next_hop = self.next_hops.id(path.next_hop);
+                let test = test.map(|test| Box::new(self.test_path(*home_address, test)));
                 let current = self.bound.get(*home_address);
                 // The workers know nothing of lifetimes, so that a refresh is none of their business.
-                if current.is_none_or(|bound| (bound.path, bound.next_hop) != (path, next_hop)) {
+                if current.is_none_or(|bound| {
+                    (bound.path, bound.next_hop, &bound.test) != (path, next_hop, &test)
+                }) {
                     // What has moved within the last 2 s still says from where, unless it moves again.
                     let earlier = self
                         .writer
                         .binding(*home_address)
                         .and_then(|template| template.previous());
-                    let previous = match previous {
+                    // The handoff is complete when the test is over: until now the tested one was as good as the new.
+                    let passed = current.and_then(|bound| bound.test.as_ref());
+                    let passed = passed.filter(|_| test.is_none());
+                    let left = passed.and_then(|passed| passed.told().tested);
+                    let previous = match previous.or(left.filter(|left| left != care_of)) {
                         Some(address) => {
-                            Some((*address, now_ns.saturating_add(PREVIOUS_CARE_OF_NS)))
+                            Some((address, now_ns.saturating_add(PREVIOUS_CARE_OF_NS)))
                         }
                         None => earlier,
                     };
-                    let tunnel = Tunnel {
-                        anchor: self.anchor,
-                        care_of: *care_of,
-                        next_hop,
-                        mtu: path.mtu,
-                        previous,
-                        metered: false,
-                        rate_cap: self.limits.rate_cap,
-                        test: None,
-                    };
+                    let tunnel =
+                        self.default_tunnel(*kind, path, next_hop, previous, test.as_deref());
                     self.writer.publish_binding(*home_address, &tunnel)?;
                 }
                 let bound = BoundAddress {
@@ -290,6 +294,7 @@ impl Forwarding {
                     expires_ns: *expires_ns,
                     path,
                     next_hop,
+                    test,
                     further: Box::default(),
                 };
                 self.bound.set(*home_address, bound);
@@ -303,7 +308,15 @@ impl Forwarding {
                 home_address,
                 bid,
                 care_of,
-            } => self.move_care_of(*home_address, *bid, *care_of, now_ns)?,
+                test,
+            } => {
+                let moved = SteeredCareOf {
+                    bid: *bid,
+                    care_of: *care_of,
+                    test: *test,
+                };
+                self.move_care_of(*home_address, moved, now_ns)?;
+            }
             BindingChange::Released { home_address, .. } => {
                 self.writer.remove_binding(*home_address);
                 self.bound.remove(*home_address);
@@ -311,6 +324,27 @@ impl Forwarding {
             }
         }
         Ok(())
+    }
+
+    /// The tunnel of a binding to its default care-of address.
+    fn default_tunnel(
+        &self,
+        kind: PoolKind,
+        path: TunnelPath,
+        next_hop: u32,
+        previous: Option<(Ipv6Addr, u64)>,
+        test: Option<&TestPath>,
+    ) -> Tunnel {
+        Tunnel {
+            anchor: self.anchor,
+            care_of: path.care_of,
+            next_hop,
+            mtu: path.mtu,
+            previous,
+            metered: self.is_metered(kind),
+            rate_cap: self.limits.rate_cap,
+            test: test.map(TestPath::in_segment),
+        }
     }
 
     /// A router on the path of a binding's tunnel takes no packets longer than `path_mtu` octets. `care_of` is where it was
@@ -436,10 +470,25 @@ impl Forwarding {
         };
         let path = self.path_to(home_address, bound.path.care_of);
         let next_hop = self.next_hops.id(path.next_hop);
-        if (path, next_hop) != (bound.path, bound.next_hop) {
-            self.writer.retarget(home_address, next_hop, path.mtu)?;
+        let test = bound.test.as_ref();
+        let test = test.map(|test| Box::new(self.test_path(home_address, test.told())));
+        if (path, next_hop, &test) != (bound.path, bound.next_hop, &bound.test) {
+            match (&test, self.writer.binding(home_address)) {
+                (Some(test), Some(template)) => {
+                    let tunnel = Tunnel {
+                        next_hop,
+                        mtu: path.mtu,
+                        test: Some(test.in_segment()),
+                        ..template.tunnel()
+                    };
+                    self.writer.publish_binding(home_address, &tunnel)?;
+                }
+                _ => {
+                    self.writer.retarget(home_address, next_hop, path.mtu)?;
+                }
+            }
             self.bound.change(home_address, |bound| {
-                (bound.path, bound.next_hop) = (path, next_hop);
+                (bound.path, bound.next_hop, bound.test) = (path, next_hop, test);
             });
         }
         self.retarget_further(home_address)

@@ -152,9 +152,11 @@ impl Signalling {
         seed: [u8; 32],
         seconds: Histogram,
     ) -> Result<Self, SignallingError> {
-        fit(&mut config.limits, segment.geometry());
+        fit(&mut config, segment.geometry());
+        let mut forwarding = Forwarding::new(segment, config.address)?;
+        forwarding.meter_dhoas(config.care_of_test);
         Ok(Self {
-            forwarding: Forwarding::new(segment, config.address)?,
+            forwarding,
             control: segment.control()?,
             anchor: Anchor::new(config, clock(), seed)?,
             clock,
@@ -466,7 +468,7 @@ impl Signalling {
 }
 
 /// What the anchor accepts the segment must be able to hold.
-fn fit(limits: &mut Limits, geometry: &Geometry) {
+fn fit(config: &mut AnchorConfig, geometry: &Geometry) {
     let size = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
     let Limits {
         max_home_addresses,
@@ -475,8 +477,12 @@ fn fit(limits: &mut Limits, geometry: &Geometry) {
         max_flow_bindings,
         max_correspondents,
         errors_per_second: _,
-    } = limits;
+    } = &mut config.limits;
     *max_home_addresses = (*max_home_addresses).min(size(geometry.home_addresses));
+    if config.care_of_test {
+        // Each DHoA needs a meter.
+        *max_home_addresses = (*max_home_addresses).min(size(geometry.meters));
+    }
     *max_split_bindings = (*max_split_bindings).min(size(geometry.flow_sets));
     *max_care_of_addresses = (*max_care_of_addresses).min(MAX_CARE_OFS);
     *max_flow_bindings = (*max_flow_bindings).min(MAX_FLOW_RULES);

@@ -51,11 +51,20 @@ struct World {
 
 impl World {
     fn new(seed: u8, loss: u64, repeats: u64) -> Self {
-        Self::with(seed, loss, repeats, u32::MAX)
+        Self::with(seed, loss, repeats, |_| {})
     }
 
-    /// With anchors that ask for cookies when more than so many first messages come in a second.
-    fn with(seed: u8, loss: u64, repeats: u64, cookies_above: u32) -> Self {
+    /// With anchors that ask for a cookie in each first message.
+    fn in_a_storm(seed: u8, loss: u64, repeats: u64) -> Self {
+        Self::with(seed, loss, repeats, |anchor| anchor.cookies_above = 0)
+    }
+
+    /// With anchors that test care-of addresses.
+    fn with_care_of_tests(seed: u8, loss: u64, repeats: u64) -> Self {
+        Self::with(seed, loss, repeats, |anchor| anchor.care_of_test = true)
+    }
+
+    fn with(seed: u8, loss: u64, repeats: u64, configure: impl Fn(&mut AnchorConfig)) -> Self {
         let now = Now {
             mono_ns: NANOS_PER_SECOND,
             ntp: 0xe5a1_b2c3 << 32,
@@ -95,8 +104,9 @@ impl World {
         dhp.pools = vec![PoolConfig::new(net("2001:db8:d:1::/64"), PoolKind::Dhoa)];
         dhp.coverage = vec![net("2001:db8:c::/48")];
         dhp.security_associations = vec![association(&DHP)];
-        ha.cookies_above = cookies_above;
-        dhp.cookies_above = cookies_above;
+        for config in [&mut ha, &mut dhp] {
+            configure(config);
+        }
         let anchor = |config| Anchor::new(config, now, [seed; 32]).expect("a valid configuration");
         let config = MobileNodeConfig {
             mn_id: Some(MnId::nai("mn1@example.net")),
@@ -353,7 +363,7 @@ fn on_a_good_network_a_handoff_takes_one_round_trip() {
 /// Profile 1, section 6.5.
 #[test]
 fn a_storm_costs_a_mobile_node_a_round_trip_for_its_first_messages_and_nothing_for_a_handoff() {
-    let mut world = World::with(1, 0, 0, 0);
+    let mut world = World::in_a_storm(1, 0, 0);
     world.use_both();
     world.command(MnCommand::SetCareOf(care_of(0)));
     let took = world.settle(NANOS_PER_SECOND);
@@ -365,12 +375,68 @@ fn a_storm_costs_a_mobile_node_a_round_trip_for_its_first_messages_and_nothing_f
     world.assert_agreement();
     // Lost and repeated ones, too.
     for seed in 0..8 {
-        let mut world = World::with(seed, 30, 20, 0);
+        let mut world = World::in_a_storm(seed, 30, 20);
         world.use_both();
         world.command(MnCommand::SetCareOf(care_of(0)));
         world.settle(300 * NANOS_PER_SECOND);
         world.pass(3 * NANOS_PER_SECOND);
         world.assert_agreement();
+    }
+}
+
+/// Profile 1, section 6.4: one round trip more, during which packets flow.
+#[test]
+fn a_care_of_test_costs_a_mobile_node_one_round_trip_more() {
+    let mut world = World::with_care_of_tests(1, 0, 0);
+    world.use_both();
+    world.command(MnCommand::SetCareOf(care_of(0)));
+    let took = world.settle(NANOS_PER_SECOND);
+    assert!(took < 320 * MS, "{took} ns");
+    world.assert_agreement();
+    for network in 1..6 {
+        // Three messages a second is the limit of each DHP.
+        world.pass(NANOS_PER_SECOND);
+        let echoed = world.node.counters().cookies_echoed;
+        world.events.clear();
+        let start = world.now.mono_ns;
+        world.command(MnCommand::SetCareOf(care_of(network)));
+        world.settle(NANOS_PER_SECOND);
+        world.assert_agreement();
+        assert_eq!(world.node.counters().cookies_echoed, echoed + 1);
+        let mut events = world.events.iter();
+        let at = events.find_map(|(at, event)| match event {
+            MnEvent::Bound { anchor, .. } if *anchor == DHP => Some(*at),
+            _ => None,
+        });
+        let took = at.expect("it is bound") - start;
+        assert!(took < 2 * 23 * MS, "{took} ns in network {network}");
+    }
+    let tests = world.anchors[&DHP].0.counters().care_of_tests();
+    assert_eq!((tests.begun, tests.passed), (6, 6));
+}
+
+/// Cookies are lost, come twice, and come when the mobile node is elsewhere.
+#[test]
+fn care_of_tests_on_a_bad_network_end_where_the_mobile_node_is() {
+    for seed in 0..24 {
+        let mut world = World::with_care_of_tests(seed, 20, 20);
+        world.use_both();
+        for step in 0..12 {
+            if step % 3 == 2 {
+                world.command(MnCommand::LoseCareOf);
+                world.pass(5 * MS);
+            }
+            world.command(MnCommand::SetCareOf(care_of(step % 3)));
+            // Shorter than a test, and longer.
+            let stay = world.random.below(if step % 4 == 0 { 12_000 } else { 300 }) * MS;
+            world.pass(stay);
+        }
+        world.settle(300 * NANOS_PER_SECOND);
+        world.pass(11 * NANOS_PER_SECOND);
+        world.settle(300 * NANOS_PER_SECOND);
+        world.assert_agreement();
+        let tests = world.anchors[&DHP].0.counters().care_of_tests();
+        assert_eq!(tests.begun, tests.passed + tests.failed + tests.abandoned);
     }
 }
 

@@ -23,6 +23,7 @@ fn a_binding_is_one_line() {
                 next_hop: None,
                 port: None,
                 tunnel_mtu: 1460,
+                under_test: false,
             },
             remaining_seconds: Some(590),
             packets: 12,
@@ -45,6 +46,7 @@ fn several_care_of_addresses_and_flows_have_tables_of_their_own() {
         next_hop: None,
         port: None,
         tunnel_mtu: 1460,
+        under_test: false,
     };
     let page = Bindings {
         bindings: vec![Binding {
@@ -98,6 +100,7 @@ fn a_correspondents_binding_says_whose_packets_go_there() {
                 next_hop: None,
                 port: None,
                 tunnel_mtu: 1476,
+                under_test: false,
             },
             remaining_seconds: Some(59),
             packets: 1,

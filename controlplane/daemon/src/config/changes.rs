@@ -46,6 +46,7 @@ impl Config {
                     refresh_advice: _,
                     refresh_request: _,
                     cookies_above: _,
+                    care_of_test: _,
                     prefix_advertisements: _,
                     peers: _,
                     allow_unauthenticated: _,
@@ -87,6 +88,10 @@ impl Config {
             (
                 "[signalling] mh-type or option-type",
                 self.signalling.code_points == new.signalling.code_points,
+            ),
+            (
+                "[signalling] care-of-test",
+                self.signalling.care_of_test == new.signalling.care_of_test,
             ),
             (
                 "[signalling] peers",

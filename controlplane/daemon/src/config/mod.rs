@@ -276,6 +276,8 @@ pub struct Signalling {
     pub refresh_request: Option<Duration>,
     /// DHP Queries and DHoA Requests a second, above which each needs a cookie.
     pub cookies_above: u32,
+    /// Whether new care-of addresses are tested.
+    pub care_of_test: bool,
     /// Which Mobile Prefix Advertisements mobile nodes get, and when.
     pub prefix_advertisements: PrefixAdvertisements,
     /// Other anchors, asked once a minute whether they live.

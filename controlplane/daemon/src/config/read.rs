@@ -292,6 +292,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     let refresh_request = time_or_off("refresh-request");
     let prefix_advertisements = prefix_advertisements::read(&section);
     let cookies_above = section.integer("cookies-above", 0..=u64::from(u32::MAX));
+    let care_of_test = section.word("care-of-test", &[("on", true), ("off", false)]);
     let peers = section.texts(
         "peers",
         "IPv6 addresses such as \"2001:db8:e::1\"",
@@ -310,6 +311,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
         cookies_above: cookies_above
             .and_then(|rate| u32::try_from(rate.value).ok())
             .unwrap_or(10_000),
+        care_of_test: care_of_test.is_some_and(|test| test.value),
         prefix_advertisements,
         peers: peers
             .unwrap_or_default()

@@ -14,7 +14,7 @@ use indexmap::map::Entry;
 use ipnet::Ipv6Net;
 
 use super::by_care_of::ByCareOf;
-use super::{FurtherCareOf, TunnelPath};
+use super::{FurtherCareOf, TestPath, TunnelPath};
 
 /// A bound home address, as the anchor's last event about it said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct BoundAddress {
     pub path: TunnelPath,
     /// The number of the next hop in the segment.
     pub(super) next_hop: u32,
+    /// The test of the care-of address; few have one at once.
+    pub test: Option<Box<TestPath>>,
     /// The care-of addresses that flow rules can name; none where there is but one.
     pub further: Box<[FurtherCareOf]>,
 }
@@ -39,10 +41,14 @@ impl BoundAddress {
         !self.further.is_empty()
     }
 
-    /// Every care-of address, some of them twice.
+    /// Every care-of address that packets may go to, some of them twice.
     pub(super) fn care_ofs(&self) -> impl Iterator<Item = Ipv6Addr> {
-        let further = self.further.iter().map(|further| further.path.care_of);
-        further.chain([self.path.care_of])
+        let further = self.further.iter().map(|further| further.path);
+        let tests = self.further.iter().filter_map(|further| further.test);
+        let tests = tests.chain(self.test.as_deref().copied());
+        let tested = tests.filter_map(|test| test.tested);
+        let paths = further.chain(tested).chain([self.path]);
+        paths.map(|path| path.care_of)
     }
 }
 
@@ -147,6 +153,7 @@ mod tests {
                 mtu: 1460,
             },
             next_hop: 0,
+            test: None,
             further: Box::default(),
         }
     }
@@ -157,6 +164,7 @@ mod tests {
             path: at(*link, 1).path,
             next_hop: 0,
             previous: None,
+            test: None,
         });
         further.collect()
     }

@@ -73,9 +73,9 @@ impl ByCareOf {
     }
 }
 
-/// The link of the care-of address, if there is but one.
+/// The link of the care-of address, if there is but one that packets may go to.
 fn only_link(bound: &BoundAddress) -> Option<Link> {
-    (!bound.is_split()).then(|| link_of(bound.path.care_of))
+    (!bound.is_split() && bound.test.is_none()).then(|| link_of(bound.path.care_of))
 }
 
 fn link_of(address: Ipv6Addr) -> Link {

@@ -6,7 +6,10 @@ use dhp_proto::anchor::{SteeredCareOf, SteeringRule};
 use dhp_segment::{FlowRange, FlowRule, FlowSelector, SegmentError, Tunnel};
 use dhp_wire::mobility::{SelectorRange, TrafficSelector};
 
-use super::{Forwarding, ForwardingError, PREVIOUS_CARE_OF_NS, TunnelPath};
+use super::{Forwarding, ForwardingError, PREVIOUS_CARE_OF_NS, TestPath, TunnelPath};
+
+/// How long a care-of address may be under test (DMIPv6 profile 1, section 6.4).
+const CARE_OF_TEST_NS: u64 = 10_000_000_000;
 
 /// A care-of address with a Binding Identification number, as it is in the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct FurtherCareOf {
     pub(super) next_hop: u32,
     /// Where it was until a moment ago, and until when that is good.
     pub(super) previous: Option<(Ipv6Addr, u64)>,
+    /// Its test.
+    pub test: Option<TestPath>,
 }
 
 impl Forwarding {
@@ -32,7 +37,7 @@ impl Forwarding {
     ) -> Result<(), ForwardingError> {
         let further: Vec<FurtherCareOf> = care_ofs
             .iter()
-            .map(|care_of| self.further(home_address, care_of.bid, care_of.care_of, now_ns))
+            .map(|care_of| self.further(home_address, *care_of, now_ns))
             .collect();
         let tunnels: Vec<(u16, Tunnel)> = further
             .iter()
@@ -49,15 +54,14 @@ impl Forwarding {
         Ok(())
     }
 
-    /// One of its care-of addresses is another now.
+    /// One of its care-of addresses is another now, or its test is.
     pub(super) fn move_care_of(
         &mut self,
         home_address: Ipv6Addr,
-        bid: u16,
-        care_of: Ipv6Addr,
+        moved: SteeredCareOf,
         now_ns: u64,
     ) -> Result<(), ForwardingError> {
-        let moved = self.further(home_address, bid, care_of, now_ns);
+        let moved = self.further(home_address, moved, now_ns);
         self.place_further(home_address, moved)?;
         Ok(())
     }
@@ -66,17 +70,27 @@ impl Forwarding {
     fn further(
         &self,
         home_address: Ipv6Addr,
-        bid: u16,
-        care_of: Ipv6Addr,
+        SteeredCareOf { bid, care_of, test }: SteeredCareOf,
         now_ns: u64,
     ) -> FurtherCareOf {
         let path = self.path_to(home_address, care_of);
         let bound = self.bound.get(home_address);
         let before = bound.and_then(|bound| bound.further.iter().find(|known| known.bid == bid));
+        // While it is tested, the one before is good.
+        let good_ns = match test {
+            Some(_) => PREVIOUS_CARE_OF_NS.saturating_add(CARE_OF_TEST_NS),
+            None => PREVIOUS_CARE_OF_NS,
+        };
+        let until_ns = now_ns.saturating_add(good_ns);
         let previous = match before {
             Some(before) if before.path.care_of != care_of => {
-                let until_ns = now_ns.saturating_add(PREVIOUS_CARE_OF_NS);
-                Some((before.path.care_of, until_ns))
+                // Of two handoffs during a test the first one's was never in force.
+                let tested = before.test.and(before.previous).filter(|_| test.is_some());
+                let left = tested.map_or(before.path.care_of, |(tested, _)| tested);
+                (left != care_of).then_some((left, until_ns))
+            }
+            Some(before) if before.test.is_some() && test.is_none() => {
+                before.previous.map(|(left, _)| (left, until_ns))
             }
             Some(before) => before.previous,
             None => None,
@@ -86,6 +100,7 @@ impl Forwarding {
             path,
             next_hop: self.next_hops.id(path.next_hop),
             previous,
+            test: test.map(|test| self.test_path(home_address, test)),
         }
     }
 
@@ -100,7 +115,7 @@ impl Forwarding {
             previous: further.previous,
             metered: false,
             rate_cap: default.and_then(|template| template.tunnel().rate_cap),
-            test: None,
+            test: further.test.as_ref().map(TestPath::in_segment),
         }
     }
 
@@ -133,10 +148,14 @@ impl Forwarding {
         for known in further.cloned().unwrap_or_default() {
             let path = self.path_to(home_address, known.path.care_of);
             let next_hop = self.next_hops.id(path.next_hop);
-            if (path, next_hop) != (known.path, known.next_hop) {
+            let test = known
+                .test
+                .map(|test| self.test_path(home_address, test.told()));
+            if (path, next_hop, test) != (known.path, known.next_hop, known.test) {
                 let moved = FurtherCareOf {
                     path,
                     next_hop,
+                    test,
                     ..known
                 };
                 self.place_further(home_address, moved)?;

@@ -5,6 +5,7 @@ mod traces;
 
 mod answers;
 mod api;
+mod care_of_test;
 mod correspondent;
 mod directory;
 mod discovery;

@@ -61,6 +61,7 @@ fn config() -> AnchorConfig {
         coverage: vec!["2001:db8:c::/48".parse().expect("right")],
         security_associations: vec![association(256, HOME), association(257, OTHER_HOME)],
         allow_unauthenticated: true,
+        care_of_test: true,
         is_correspondent: true,
         prefix_advertisements: PrefixAdvertisements {
             max_interval: Duration::from_secs(20),

@@ -2,13 +2,23 @@
 
 use core::net::Ipv6Addr;
 
-use crate::time::NANOS_PER_SECOND;
+use dhp_wire::codepoints::DmipType;
+use dhp_wire::packet::compose;
+
+use super::Anchor;
+use super::drop_reason::SignallingDrop;
+use super::reply::{Proof, answer_to};
+use super::timers::Timer;
+use crate::time::{NANOS_PER_SECOND, Now};
+
+/// Where the Status of a DMIP message stands in its Mobility Header.
+const STATUS_OFFSET: usize = 14;
 
 /// Answers kept per security association.
 const KEPT: usize = 8;
 
 /// How long an answer is kept.
-pub(crate) const KEPT_NS: u64 = 64 * NANOS_PER_SECOND;
+const KEPT_NS: u64 = 64 * NANOS_PER_SECOND;
 
 /// A request whose MAC has verified, by that MAC: it covers every octet but the checksum, which follows from them, so that
 /// other octets have another one. The source is not among them where the request names its care-of address.
@@ -33,11 +43,21 @@ impl RequestMac {
     }
 }
 
+/// The Mobility Headers that have answered a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeptAnswer {
+    /// It wanted none.
+    None,
+    /// One to its source.
+    ToSource(Box<[u8]>),
+    /// To these addresses, which are under test.
+    To(Box<[(Ipv6Addr, Box<[u8]>)]>),
+}
+
 #[derive(Debug, Clone)]
 struct Stored {
     request: RequestMac,
-    /// The Mobility Header; `None` where the request wanted no answer.
-    answer: Option<Box<[u8]>>,
+    answer: KeptAnswer,
     until_ns: u64,
 }
 
@@ -51,23 +71,23 @@ pub(crate) struct StoredAnswers {
 }
 
 impl StoredAnswers {
-    /// The answer to a request that has been seen: `Some(None)` where it got none. The same Mobility Header from
+    /// The answer to a request that has been seen. The same Mobility Header from
     /// another address is another request, else its answer would go where its sender likes.
-    pub(crate) fn find(&self, request: &RequestMac, now_ns: u64) -> Option<Option<&[u8]>> {
+    pub(crate) fn find(&self, request: &RequestMac, now_ns: u64) -> Option<&KeptAnswer> {
         self.answers
             .iter()
             .find(|stored| stored.until_ns > now_ns && stored.request == *request)
-            .map(|stored| stored.answer.as_deref())
+            .map(|stored| &stored.answer)
     }
 
     /// Reads what the next request will need, and gives a number that tells nothing.
     pub(crate) fn look_at(&self) -> usize {
         let last = self.answers.last();
-        last.map_or(0, |stored| usize::from(stored.answer.is_some()))
+        last.map_or(0, |stored| usize::from(stored.answer != KeptAnswer::None))
     }
 
     /// Keeps an answer; the oldest makes room.
-    pub(crate) fn keep(&mut self, request: RequestMac, answer: Option<&[u8]>, now_ns: u64) {
+    pub(crate) fn keep(&mut self, request: RequestMac, answer: KeptAnswer, now_ns: u64) {
         if self.answers.len() >= KEPT {
             self.answers.remove(0);
         }
@@ -75,7 +95,7 @@ impl StoredAnswers {
         self.answers.reserve_exact(1);
         self.answers.push(Stored {
             request,
-            answer: answer.map(Box::from),
+            answer,
             until_ns: now_ns.saturating_add(KEPT_NS),
         });
     }
@@ -85,6 +105,58 @@ impl StoredAnswers {
         self.answers.retain(|stored| stored.until_ns > now_ns);
         self.answers.shrink_to_fit();
         self.answers.first().map(|stored| stored.until_ns)
+    }
+}
+
+impl Anchor {
+    /// Keeps an answer for retransmissions of its request.
+    pub(crate) fn keep_answer(
+        &mut self,
+        now: Now,
+        spi: u32,
+        request: RequestMac,
+        answer: KeptAnswer,
+    ) {
+        let Some(association) = self.nodes.association_mut(spi) else {
+            return;
+        };
+        association.answers.keep(request, answer, now.mono_ns);
+        if !core::mem::replace(&mut association.answers_timer, true) {
+            let at = now.deadline_ns(KEPT_NS);
+            self.timers.schedule(at, Timer::AnswersGetOld(spi));
+        }
+    }
+
+    /// The packets of a kept answer, each with its status.
+    pub(crate) fn again(&self, source: &Ipv6Addr, answer: &KeptAnswer) -> Vec<(Vec<u8>, u8)> {
+        let packet = |destination: &Ipv6Addr, mh: &[u8]| {
+            let status = mh.get(STATUS_OFFSET).copied().unwrap_or_default();
+            let own = &self.config.address;
+            (compose(own, destination, None, None, mh), status)
+        };
+        match answer {
+            KeptAnswer::None => Vec::new(),
+            KeptAnswer::ToSource(mh) => vec![packet(source, mh)],
+            KeptAnswer::To(answers) => {
+                let answers = answers.iter();
+                answers.map(|(to, mh)| packet(to, mh)).collect()
+            }
+        }
+    }
+
+    /// Answers a retransmission.
+    pub(crate) fn send_again(
+        &mut self,
+        request: DmipType,
+        again: Vec<(Vec<u8>, u8)>,
+    ) -> Result<(), SignallingDrop> {
+        if again.is_empty() {
+            return Err(SignallingDrop::Retransmission);
+        }
+        for (packet, status) in again {
+            self.transmit(answer_to(request).1, status, packet, Proof::Mac);
+        }
+        Ok(())
     }
 }
 
@@ -102,10 +174,17 @@ mod tests {
     fn the_last_eight_are_kept_for_64_seconds() {
         let mut answers = StoredAnswers::default();
         for n in 0..9u8 {
-            answers.keep(request(n), Some(&[n]), u64::from(n));
+            answers.keep(
+                request(n),
+                KeptAnswer::ToSource(Box::from([n])),
+                u64::from(n),
+            );
         }
         assert_eq!(answers.find(&request(0), 9), None);
-        assert_eq!(answers.find(&request(1), 9), Some(Some(&[1][..])));
+        assert_eq!(
+            answers.find(&request(1), 9),
+            Some(&KeptAnswer::ToSource(Box::from([1])))
+        );
         assert_eq!(answers.find(&request(1), KEPT_NS + 1), None);
         assert_eq!(answers.forget_old(KEPT_NS + 1), Some(KEPT_NS + 2));
         assert_eq!(answers.forget_old(KEPT_NS + 8), None);
@@ -114,8 +193,8 @@ mod tests {
     #[test]
     fn another_source_is_another_request() {
         let mut answers = StoredAnswers::default();
-        answers.keep(request(1), None, 0);
-        assert_eq!(answers.find(&request(1), 1), Some(None));
+        answers.keep(request(1), KeptAnswer::None, 0);
+        assert_eq!(answers.find(&request(1), 1), Some(&KeptAnswer::None));
         let elsewhere = RequestMac::new(Ipv6Addr::LOCALHOST, &[1; 12]);
         assert_eq!(answers.find(&elsewhere, 1), None);
     }

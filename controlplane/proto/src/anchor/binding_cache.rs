@@ -104,7 +104,7 @@ impl Binding {
             home_address: self.home_address,
             owner: self.owner,
             care_of: care_of.map_or(self.care_of, |care_of| care_of.address),
-            lifetime: Lifetime::ZERO,
+            expires_ns: None,
             order: None,
             link_local: self.link_local,
             steering: Steering { care_ofs, flows },

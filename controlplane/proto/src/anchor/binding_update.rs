@@ -63,6 +63,7 @@ impl Anchor {
         if let Some(refused) = refusal.filter(|_| listed.is_empty()) {
             return Outcome::refused(refused);
         }
+        let is_echo = self.take_echo(proven, options, listed);
         let mut steered = Steered::new(options);
         let verdicts: Vec<Verdict> = if let Some(refused) = refusal {
             listed
@@ -76,11 +77,14 @@ impl Anchor {
                 .collect()
         };
         let mut outcome = self.confirm(proven, listed, &verdicts);
+        outcome.is_echo = is_echo;
         if listed.is_empty() && !has_identifiers {
             // "Type 5 with header Lifetime 0 releases the listed DHoAs, or all if none is listed"
             self.release_unlisted(now, proven, &[], ReleaseReason::Deregistered);
         } else if proven.header.flags & dmip_flag::REPLACE != 0
             && Status(outcome.status).is_accepted()
+            // "A Replace that meets 16 releases when the echo arrives."
+            && (outcome.challenges.is_empty() || is_echo)
         {
             // "`R` 0x4000 Replace: this MN's DHoAs at this DHP that are not listed are released, at once, if the
             // header's Status would be < 128"
@@ -267,7 +271,11 @@ impl Anchor {
         };
         // "**Header Status** of a Confirmation: 16 while a test is pending, else 0 if any address was accepted, else
         // the first address's."
+        let homes = listed.iter().zip(verdicts);
+        let homes = homes.filter(|(_, verdict)| Status(verdict.status).is_accepted());
+        let challenges = self.challenges(homes.map(|(dhoa, _)| dhoa.address));
         let status = match (accepted().next(), verdicts.first()) {
+            _ if !challenges.is_empty() => status::CARE_OF_TEST_PENDING,
             (None, Some(first)) => first.status,
             _ => status::ACCEPTED,
         };
@@ -290,6 +298,8 @@ impl Anchor {
             flags: self.route_optimization_flag(&proven.security),
             options: dhoas.collect(),
             answer: true,
+            challenges,
+            is_echo: false,
         }
     }
 }

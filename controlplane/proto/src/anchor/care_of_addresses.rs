@@ -2,6 +2,7 @@
 
 use core::net::Ipv6Addr;
 
+use super::care_of_test::UnderTest;
 use crate::time::Now;
 
 /// A care-of address with a Binding Identification number.
@@ -15,6 +16,8 @@ pub struct CareOfAddress {
     pub address: Ipv6Addr,
     /// When it ends by itself, in nanoseconds of [`Now::mono_ns`]; `None` for never.
     pub expires_ns: Option<u64>,
+    /// Whether it is being tested.
+    pub test: Option<UnderTest>,
 }
 
 impl CareOfAddress {
@@ -69,6 +72,7 @@ mod tests {
             priority,
             address: Ipv6Addr::LOCALHOST,
             expires_ns,
+            test: None,
         }
     }
 

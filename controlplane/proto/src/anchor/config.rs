@@ -212,6 +212,9 @@ pub struct AnchorConfig {
     pub refresh_request: Option<Duration>,
     /// DHP Queries and DHoA Requests a second; where more come, each needs a cookie (DMIPv6 profile 1, section 6.5).
     pub cookies_above: u32,
+    /// Whether a mobile node has to show that it is reached at a care-of address that a DMIPv6 message brings (DMIPv6 profile 1,
+    /// section 6.4).
+    pub care_of_test: bool,
     /// What flows can be promised.
     pub capacity: FlowCapacity,
     /// Other anchors whose life is watched.
@@ -265,6 +268,7 @@ impl AnchorConfig {
             refresh_advice: None,
             refresh_request: None,
             cookies_above: 10_000,
+            care_of_test: false,
             capacity: FlowCapacity::default(),
             heartbeat: HeartbeatConfig::default(),
             limits: Limits::default(),

@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 
+use super::care_of_test::CareOfTestCounters;
 use super::drop_reason::SignallingDrop;
 use super::events::ReleaseReason;
 
@@ -108,6 +109,7 @@ pub struct AnchorCounters {
     registrations: u64,
     handoffs: u64,
     retransmissions_answered: u64,
+    care_of_tests: CareOfTestCounters,
 }
 
 impl AnchorCounters {
@@ -145,6 +147,12 @@ impl AnchorCounters {
     #[must_use]
     pub fn handoffs(&self) -> u64 {
         self.handoffs
+    }
+
+    /// Care-of tests.
+    #[must_use]
+    pub fn care_of_tests(&self) -> CareOfTestCounters {
+        self.care_of_tests
     }
 
     /// Everything, for export. Drop and release reasons stand there with 0 too; messages once there was one.
@@ -194,6 +202,7 @@ impl AnchorCounters {
                 self.released(reason),
             ));
         }
+        samples.extend(self.care_of_tests.samples());
         for (name, help, value) in [
             (
                 "dhp_bindings_created_total",
@@ -242,16 +251,20 @@ impl AnchorCounters {
         self.handoffs = self.handoffs.saturating_add(moved);
     }
 
+    pub(crate) fn care_of_tests_mut(&mut self) -> &mut CareOfTestCounters {
+        &mut self.care_of_tests
+    }
+
     pub(crate) fn count_retransmission(&mut self) {
         increment(&mut self.retransmissions_answered);
     }
 }
 
-fn increment(counter: &mut u64) {
+pub(crate) fn increment(counter: &mut u64) {
     *counter = counter.wrapping_add(1);
 }
 
-fn sample(
+pub(crate) fn sample(
     name: &'static str,
     help: &'static str,
     labels: Vec<(&'static str, String)>,

@@ -6,6 +6,7 @@ use dhp_wire::codepoints::{Status, dmip_flag, status};
 use dhp_wire::mobility::MobilityOption;
 
 use super::Anchor;
+use super::binding_cache::expiry;
 use super::care_of_addresses;
 use super::config::PoolKind;
 use super::directory::information;
@@ -118,15 +119,16 @@ impl Anchor {
                 self.steering_of_request(now, proven, &home_address, lifetime, flow);
             flow_answer = answer;
             let care_of = care_of_addresses::first_choice(&steering.care_ofs);
-            let registration = Registration {
+            let mut registration = Registration {
                 home_address,
                 owner: proven.owner,
                 care_of: care_of.map_or(proven.care_of, |care_of| care_of.address),
-                lifetime,
+                expires_ns: expiry(lifetime, now),
                 order: Some(proven.order),
                 link_local: false,
                 steering,
             };
+            self.put_to_test(now, &mut registration);
             self.bind(now, registration);
         }
         let Some(binding) = self.cache.bindings.get_mut(&home_address) else {
@@ -143,6 +145,12 @@ impl Anchor {
         }
         let mode = binding.mode_of(asked.fid);
         let fid = asked.fid;
+        // "**Header Status** …: 16 while a test is pending"
+        let challenges = self.challenges([home_address].into_iter());
+        let status = match &*challenges {
+            [] => status::ACCEPTED,
+            _ => status::CARE_OF_TEST_PENDING,
+        };
         let dhoa = MobilityOption::Dhoa {
             status: Status(status::ACCEPTED),
             fid,
@@ -151,7 +159,7 @@ impl Anchor {
         };
         let mode = MobilityOption::CommunicationMode { mode, fid };
         Ok(Outcome {
-            status: status::ACCEPTED,
+            status,
             lifetime,
             flags: self.route_optimization_flag(&proven.security),
             options: [dhoa]
@@ -160,6 +168,8 @@ impl Anchor {
                 .chain([mode])
                 .collect(),
             answer: true,
+            challenges,
+            is_echo: false,
         })
     }
 

@@ -168,11 +168,11 @@ impl Anchor {
             verdict.lifetime = lifetime;
             let flows = self.steer_flows(home_address, &identified.care_ofs, steered);
             let care_of = care_of_addresses::first_choice(&identified.care_ofs);
-            let registration = Registration {
+            let mut registration = Registration {
                 home_address: *home_address,
                 owner: proven.owner,
                 care_of: care_of.map_or(proven.care_of, |care_of| care_of.address),
-                lifetime,
+                expires_ns: expiry(lifetime, now),
                 order: Some(proven.order),
                 link_local: false,
                 steering: Steering {
@@ -180,6 +180,7 @@ impl Anchor {
                     flows,
                 },
             };
+            self.put_to_test(now, &mut registration);
             self.bind(now, registration);
         }
         steered.take_identifiers(&identified.statuses);

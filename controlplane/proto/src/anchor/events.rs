@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dhp_wire::mobility::Lifetime;
 use ipnet::Ipv6Net;
 
+use super::care_of_test::UnderTest;
 use super::config::PoolKind;
 use super::correspondent::{RouteEnds, RouteOptimization};
 use super::heartbeat::PeerChange;
@@ -82,6 +83,8 @@ pub enum BindingChange {
         previous: Option<Ipv6Addr>,
         /// When the binding ends by itself, in nanoseconds of [`crate::time::Now::mono_ns`]; `None` for never.
         expires_ns: Option<u64>,
+        /// Whether the care-of address is being tested.
+        test: Option<UnderTest>,
     },
     /// The home address has these care-of addresses beside the default one of [`Self::Bound`], which may be among them, and
     /// these rules for its packets, in the order in which they are tried. They take the place of all it had; of none of
@@ -94,7 +97,7 @@ pub enum BindingChange {
         /// The first that matches decides.
         rules: Vec<SteeringRule>,
     },
-    /// One of these care-of addresses is another now.
+    /// One of these care-of addresses is another now, or its test is.
     CareOfMoved {
         /// The home address.
         home_address: Ipv6Addr,
@@ -102,6 +105,8 @@ pub enum BindingChange {
         bid: u16,
         /// Where it is.
         care_of: Ipv6Addr,
+        /// Whether it is being tested.
+        test: Option<UnderTest>,
     },
     /// A binding has ended, and all that it had.
     Released {
@@ -140,17 +145,20 @@ pub enum ReleaseReason {
     Revoked,
     /// The prefix of its home address is no longer valid.
     PrefixInvalid,
+    /// The mobile node has not shown that it is reached at the only care-of address.
+    CareOfTestFailed,
 }
 
 impl ReleaseReason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Expired,
         Self::Deregistered,
         Self::Replaced,
         Self::Administrative,
         Self::Revoked,
         Self::PrefixInvalid,
+        Self::CareOfTestFailed,
     ];
 
     /// The name in counters and logs.
@@ -163,6 +171,7 @@ impl ReleaseReason {
             Self::Administrative => "administrative",
             Self::Revoked => "revoked",
             Self::PrefixInvalid => "prefix_invalid",
+            Self::CareOfTestFailed => "care_of_test_failed",
         }
     }
 }

@@ -108,7 +108,7 @@ impl Anchor {
             home_address: update.home_address,
             owner,
             care_of: care_of.map_or(update.care_of, |care_of| care_of.address),
-            lifetime,
+            expires_ns: expiry(lifetime, now),
             order: None,
             link_local: update.flags.contains(BuFlags::LINK_LOCAL),
             steering: Steering {

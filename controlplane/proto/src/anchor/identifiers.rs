@@ -105,6 +105,7 @@ impl Anchor {
                             priority: option.priority,
                             address,
                             expires_ns,
+                            test: None,
                         };
                         put(&mut care_ofs, care_of, most)
                     }

@@ -8,6 +8,7 @@ use ipnet::Ipv6Net;
 use super::Anchor;
 use super::binding_cache::{Binding, FlowMode};
 use super::care_of_addresses::CareOfAddress;
+use super::care_of_test::UnderTest;
 use super::config::{AnchorConfig, PoolKind};
 use super::counters::AnchorCounters;
 use super::flow_bindings::FlowBinding;
@@ -27,6 +28,8 @@ pub struct BindingView<'a> {
     pub mn: &'a MnId,
     /// Where it is, of several care-of addresses the first choice.
     pub care_of: Ipv6Addr,
+    /// Whether that is being tested.
+    pub test: Option<UnderTest>,
     /// The anchor that holds the binding: the source of its tunnel.
     pub anchor: Ipv6Addr,
     /// What is left of the lifetime.
@@ -122,6 +125,7 @@ impl Anchor {
             kind: binding.kind,
             mn: &self.nodes.node(binding.owner)?.id,
             care_of: binding.care_of,
+            test: self.care_of_tests.of_default(binding),
             anchor: self.config.address,
             remaining: binding.remaining(now),
             expires_ns: binding.expires_ns,

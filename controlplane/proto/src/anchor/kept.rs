@@ -131,16 +131,37 @@ impl Anchor {
     pub fn kept(&self, now: Now, home_address: Ipv6Addr) -> Kept {
         let binding = self.cache.bindings.get(&home_address);
         let bound = binding.and_then(|binding| self.kept_binding(now, binding));
-        let quarantined = || self.kept_quarantine(now, home_address);
+        let quarantined = || {
+            let test_ends_ns = self.end_of_tests(&home_address);
+            let untested =
+                binding.and_then(|binding| self.kept_untested(now, binding, test_ends_ns?));
+            untested.or_else(|| self.kept_quarantine(now, home_address))
+        };
         bound
             .map(Kept::Bound)
             .or_else(|| quarantined().map(Kept::Quarantined))
             .unwrap_or(Kept::Free { home_address })
     }
 
+    /// Of a binding under test what has passed: whoever had it go on at a care-of address by way of a restart would have got
+    /// round the test.
     fn kept_binding(&self, now: Now, binding: &Binding) -> Option<KeptBinding> {
         let end = |at: Option<u64>| at.map(|at| KeptTime::at(at, now));
-        let care_ofs = binding.care_ofs().iter().map(|care_of| KeptCareOf {
+        let passed = match self.end_of_tests(&binding.home_address) {
+            Some(_) => Some(self.without_tests(now, binding)?),
+            None => None,
+        };
+        let (care_of, expires_ns, steering) = match &passed {
+            Some(passed) => (passed.care_of, passed.expires_ns(), Some(&passed.steering)),
+            None => (
+                binding.care_of,
+                binding.expires_ns,
+                binding.steering.as_deref(),
+            ),
+        };
+        let care_ofs = steering.map_or(&[][..], |steering| &steering.care_ofs);
+        let flow_bindings = steering.map_or(&[][..], |steering| &steering.flows);
+        let care_ofs = care_ofs.iter().map(|care_of| KeptCareOf {
             bid: care_of.bid,
             priority: care_of.priority,
             address: care_of.address,
@@ -150,8 +171,8 @@ impl Anchor {
             home_address: binding.home_address,
             kind: binding.kind,
             mn: self.nodes.node(binding.owner)?.id.clone(),
-            care_of: binding.care_of,
-            ends: end(binding.expires_ns),
+            care_of,
+            ends: end(expires_ns),
             kept: KeptTime(now.ntp),
             changed_by: binding.order.map(|order| KeptOrder {
                 spi: order.spi,
@@ -161,7 +182,24 @@ impl Anchor {
             dedicated: binding.dedicated,
             flows: binding.flows.clone(),
             care_ofs: care_ofs.collect(),
-            flow_bindings: binding.flow_bindings().to_vec(),
+            flow_bindings: flow_bindings.to_vec(),
+        })
+    }
+
+    /// An assignment that ends unless its first test is passed: its mobile node can have it again.
+    fn kept_untested(
+        &self,
+        now: Now,
+        binding: &Binding,
+        test_ends_ns: u64,
+    ) -> Option<KeptQuarantine> {
+        let (_, pool) = self.pools.find(&binding.home_address)?;
+        let quarantine_ns = u64::try_from(pool.quarantine.as_nanos()).unwrap_or(u64::MAX);
+        (pool.kind == PoolKind::Dhoa).then_some(KeptQuarantine {
+            home_address: binding.home_address,
+            mn: self.nodes.node(binding.owner)?.id.clone(),
+            ends: KeptTime::at(test_ends_ns.saturating_add(quarantine_ns), now),
+            kept: KeptTime(now.ntp),
         })
     }
 

@@ -6,7 +6,7 @@ use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::Lifetime;
 
 use super::Anchor;
-use super::binding_cache::{Binding, Order, expiry};
+use super::binding_cache::{Binding, Order};
 use super::care_of_addresses::{self, CareOfAddress};
 use super::config::PoolKind;
 use super::events::{AnchorAction, BindingChange, BindingEvent, ReleaseReason};
@@ -22,8 +22,8 @@ pub(crate) struct Registration {
     pub(crate) owner: MnIndex,
     /// Of several the first choice.
     pub(crate) care_of: Ipv6Addr,
-    /// As granted; without a meaning where there are several care-of addresses, each with its own end.
-    pub(crate) lifetime: Lifetime,
+    /// When it ends, `None` for never; without a meaning where there are several care-of addresses, each with its own end.
+    pub(crate) expires_ns: Option<u64>,
     /// `None` for a classic Binding Update, which "does not touch the remembered number".
     pub(crate) order: Option<Order>,
     /// Whether the link-local address with the same interface identifier is the mobile node's too (L bit).
@@ -34,11 +34,18 @@ pub(crate) struct Registration {
 
 impl Registration {
     /// When the last care-of address ends, and the binding with it; `None` for never.
-    fn expires_ns(&self, now: Now) -> Option<u64> {
+    pub(crate) fn expires_ns(&self) -> Option<u64> {
         match &*self.steering.care_ofs {
-            [] => expiry(self.lifetime, now),
+            [] => self.expires_ns,
             care_ofs => care_of_addresses::last_end(care_ofs),
         }
+    }
+
+    /// Every care-of address.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Ipv6Addr> {
+        let numbered = self.steering.care_ofs.iter();
+        let only = Some(self.care_of).filter(|_| self.steering.care_ofs.is_empty());
+        numbered.map(|care_of| care_of.address).chain(only)
     }
 }
 
@@ -110,18 +117,9 @@ impl Anchor {
 
     /// Makes, refreshes or moves a binding. The caller has checked that the owner may have it. `false` if the home
     /// address is in no pool.
-    pub(crate) fn bind(&mut self, now: Now, registration: Registration) -> bool {
-        let expires_ns = registration.expires_ns(now);
-        self.bind_until(now, registration, expires_ns)
-    }
-
-    /// The same, with an end that is known.
-    pub(crate) fn bind_until(
-        &mut self,
-        now: Now,
-        registration: Registration,
-        expires_ns: Option<u64>,
-    ) -> bool {
+    pub(crate) fn bind(&mut self, now: Now, mut registration: Registration) -> bool {
+        let expires_ns = registration.expires_ns();
+        self.follow_tests(&mut registration);
         let Registration {
             home_address,
             owner,
@@ -134,7 +132,7 @@ impl Anchor {
         let Some((pool_index, pool)) = self.pools.find(&home_address) else {
             return false;
         };
-        let (prefix, kind, link) = (pool.prefix, pool.kind, pool.link);
+        let (kind, link) = (pool.kind, pool.link);
         let mut previous = None;
         let mut steered_before = None;
         let mut is_assigned = false;
@@ -184,23 +182,12 @@ impl Anchor {
             is_assigned = kind == PoolKind::Dhoa && self.nodes.owner(&home_address).is_none();
             self.counters.count_registration();
         }
-        if let Some(node) = self.nodes.node(owner) {
-            let mn = node.id.clone();
-            let change = BindingChange::Bound {
-                home_address,
-                kind,
-                mn,
-                care_of,
-                previous,
-                expires_ns,
-            };
-            self.emit(prefix, change);
-        }
+        self.tell_of_binding(&home_address, previous);
         if is_assigned {
             let assigned = AnchorAction::KeepAssignment { home_address };
             self.actions.push_back(assigned);
         }
-        self.tell_of_steering(prefix, home_address, steered_before);
+        self.tell_of_steering(&home_address, steered_before);
         self.schedule_refresh_request(now, &home_address);
         if kind == PoolKind::Home {
             self.watch_prefixes(now, home_address);
@@ -215,6 +202,28 @@ impl Anchor {
             }
         }
         true
+    }
+
+    /// Tells of a binding as it is now, which was at `previous` until now.
+    pub(crate) fn tell_of_binding(&mut self, home_address: &Ipv6Addr, previous: Option<Ipv6Addr>) {
+        let Some(binding) = self.cache.bindings.get(home_address) else {
+            return;
+        };
+        let pool = self.pools.get_mut(binding.pool);
+        let node = self.nodes.node(binding.owner);
+        if let (Some(pool), Some(node)) = (pool, node) {
+            let prefix = pool.prefix;
+            let change = BindingChange::Bound {
+                home_address: *home_address,
+                kind: binding.kind,
+                mn: node.id.clone(),
+                care_of: binding.care_of,
+                previous,
+                expires_ns: binding.expires_ns,
+                test: self.care_of_tests.of_default(binding),
+            };
+            self.emit(prefix, change);
+        }
     }
 
     /// The time has come that was planned for the end of a binding, or of the first of its care-of addresses. If it was
@@ -243,6 +252,7 @@ impl Anchor {
             return false;
         };
         self.forget_departure(home_address);
+        self.forget_tests(home_address);
         self.forget_delivery(home_address);
         self.forget_tentative(home_address);
         for timer in [binding.timer, binding.refresh_timer].into_iter().flatten() {
@@ -278,7 +288,7 @@ impl Anchor {
                 reason,
             },
         );
-        self.tell_of_steering(prefix, *home_address, binding.steering);
+        self.tell_of_steering(home_address, binding.steering);
         true
     }
 

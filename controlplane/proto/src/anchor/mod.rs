@@ -6,6 +6,8 @@
 //! change bindings through `lifecycle` only, which keeps pools, timers and the event stream in step. `identifiers` and
 //! `flow_bindings` say what becomes of several care-of addresses and of flows (RFC 5648, RFC 6089), which `steering` keeps.
 //!
+//! `care_of_test` has new care-of addresses tested.
+//!
 //! Beside them: `duplicate_detection` and `home_link` for real home links, `correspondent` for mobile nodes whose home is
 //! elsewhere, `discovery` for what is asked by ICMPv6, `departure` for those that are asked to leave, `heartbeat` for other
 //! anchors. `kept` says what outlives the engine, `restore` takes it up again. What of RFC 6275 each meets, and by which tests, stands in `DUTIES.md`.
@@ -14,6 +16,7 @@ mod answers;
 mod binding_cache;
 mod binding_update;
 mod care_of_addresses;
+mod care_of_test;
 mod config;
 mod config_check;
 mod confirmation_room;
@@ -73,6 +76,7 @@ use std::collections::VecDeque;
 
 pub use binding_cache::FlowMode;
 pub use care_of_addresses::CareOfAddress;
+pub use care_of_test::{CareOfTestCounters, UnderTest};
 pub use config::{
     AnchorConfig, DirectoryEntry, FlowCapacity, Limits, PoolConfig, PoolKind, PrefixAdvertisements,
     PrefixDelivery, Roles,
@@ -101,6 +105,7 @@ use crate::random::Random;
 use crate::time::Now;
 use crate::timer_wheel::TimerWheel;
 use binding_cache::BindingCache;
+use care_of_test::CareOfTests;
 use cookie::Cookies;
 use correspondent::{CorrespondentCache, Nonces};
 use departure::Departures;
@@ -128,6 +133,7 @@ pub struct Anchor {
     refreshed_until_ns: u64,
     nodes: MobileNodes,
     cache: BindingCache,
+    care_of_tests: CareOfTests,
     /// Registrations that wait for their address to be found free on its link.
     tentative: TentativeRegistrations,
     /// The addresses that are defended on home links.
@@ -188,6 +194,7 @@ impl Anchor {
             refreshed_until_ns: 0,
             nodes: MobileNodes::new(core::mem::take(&mut config.security_associations)),
             cache: BindingCache::default(),
+            care_of_tests: CareOfTests::default(),
             tentative: TentativeRegistrations::default(),
             proxies: Proxies::default(),
             pools: Pools::new(&config.pools, now),

@@ -6,24 +6,20 @@ use std::sync::Arc;
 use dhp_wire::codepoints::{DmipType, Status, status};
 use dhp_wire::ipv6::HEADER_LEN;
 use dhp_wire::mobility::{Dmip, DmipHeader, Lifetime, MobilityOption};
-use dhp_wire::packet::compose;
 
 use super::Anchor;
-use super::answers::RequestMac;
+use super::answers::{KeptAnswer, RequestMac};
 use super::binding_cache::Order;
+use super::care_of_test::Challenge;
 use super::drop_reason::SignallingDrop;
 use super::mobile_nodes::MnIndex;
 use super::receive::Received;
 use super::reply::{Proof, Seal, answer_to, is_refusal};
 use super::request_options::RequestOptions;
-use super::timers::Timer;
 use super::timestamp::{Freshness, NotFresh};
 use super::used_number::UsedNumber;
 use crate::security_association::{MnId, SecurityAssociation};
 use crate::time::Now;
-
-/// Where the Status of a DMIP message stands in its Mobility Header.
-const STATUS_OFFSET: usize = 14;
 
 /// A request that its sender has proved to be its own and new.
 #[derive(Debug)]
@@ -45,6 +41,10 @@ pub(crate) struct Outcome {
     pub(crate) options: Vec<MobilityOption<'static>>,
     /// Whether the sender wants to hear of it.
     pub(crate) answer: bool,
+    /// The care-of addresses under test of the addresses that were accepted.
+    pub(crate) challenges: Vec<Challenge>,
+    /// Whether the request has echoed the cookie of one.
+    pub(crate) is_echo: bool,
 }
 
 impl Outcome {
@@ -100,7 +100,7 @@ impl Anchor {
         }
         let request = RequestMac::new(received.source, auth.data);
         if let Some(stored) = association.answers.find(&request, now.mono_ns) {
-            let again = stored.map(|mh| self.again(&received.source, mh));
+            let again = self.again(&received.source, stored);
             self.counters.count_retransmission();
             return self.send_again(dmip.header.kind, again);
         }
@@ -130,18 +130,20 @@ impl Anchor {
         } else {
             self.dhp_binding_update(now, &proven, &options)
         };
-        let stored = if outcome.answer {
-            Some(self.compose(&answer(outcome, options.mesg_id))?)
-        } else {
-            None
-        };
-        let mh = stored
-            .as_ref()
-            .and_then(|(packet, _)| packet.get(HEADER_LEN..));
-        self.keep_answer(now, security.spi(), request, mh);
-        if let Some((packet, status)) = stored {
-            self.transmit(answer_to(dmip.header.kind).1, status, packet, Proof::Mac);
+        if !outcome.challenges.is_empty() {
+            return self.send_challenges(now, request, &answer(outcome, options.mesg_id));
         }
+        if !outcome.answer {
+            self.keep_answer(now, security.spi(), request, KeptAnswer::None);
+            return Ok(());
+        }
+        let answer = answer(outcome, options.mesg_id);
+        let packet = self.compose(&answer, &answer.destination, None)?;
+        let mh = packet.get(HEADER_LEN..).unwrap_or_default();
+        let kept = KeptAnswer::ToSource(mh.into());
+        self.keep_answer(now, security.spi(), request, kept);
+        let (kind, status) = (answer_to(dmip.header.kind).1, answer.outcome.status);
+        self.transmit(kind, status, packet, Proof::Mac);
         Ok(())
     }
 
@@ -209,45 +211,22 @@ impl Anchor {
         Ok(Order { spi, number })
     }
 
-    fn keep_answer(&mut self, now: Now, spi: u32, request: RequestMac, answer: Option<&[u8]>) {
-        let Some(association) = self.nodes.association_mut(spi) else {
-            return;
-        };
-        association.answers.keep(request, answer, now.mono_ns);
-        if !core::mem::replace(&mut association.answers_timer, true) {
-            let at = now.deadline_ns(super::answers::KEPT_NS);
-            self.timers.schedule(at, Timer::AnswersGetOld(spi));
-        }
-    }
-
-    /// The packet of a stored answer, and its status.
-    fn again(&self, destination: &Ipv6Addr, mh: &[u8]) -> (Vec<u8>, u8) {
-        let status = mh.get(STATUS_OFFSET).copied().unwrap_or_default();
-        (
-            compose(&self.config.address, destination, None, None, mh),
-            status,
-        )
-    }
-
-    fn send_again(
-        &mut self,
-        request: DmipType,
-        again: Option<(Vec<u8>, u8)>,
-    ) -> Result<(), SignallingDrop> {
-        let (packet, status) = again.ok_or(SignallingDrop::Retransmission)?;
-        self.transmit(answer_to(request).1, status, packet, Proof::Mac);
-        Ok(())
-    }
-
     fn send(&mut self, answer: Answer<'_>, proof: Proof) -> Result<(), SignallingDrop> {
-        let (packet, status) = self.compose(&answer)?;
-        self.transmit(answer_to(answer.request.kind).1, status, packet, proof);
+        let packet = self.compose(&answer, &answer.destination, None)?;
+        let (kind, status) = (answer_to(answer.request.kind).1, answer.outcome.status);
+        self.transmit(kind, status, packet, proof);
         Ok(())
     }
 
-    fn compose(&self, answer: &Answer<'_>) -> Result<(Vec<u8>, u8), SignallingDrop> {
+    /// The packet of an answer to this destination, with the cookie of a test.
+    pub(crate) fn compose(
+        &self,
+        answer: &Answer<'_>,
+        destination: &Ipv6Addr,
+        cookie: Option<&[u8]>,
+    ) -> Result<Vec<u8>, SignallingDrop> {
         let Answer {
-            destination,
+            destination: _,
             request,
             outcome,
             mesg_id,
@@ -262,24 +241,25 @@ impl Anchor {
             status: Status(outcome.status),
         };
         // Section 4.1: "MESG-ID is in an answer exactly when it was in the request (RFC 4285 §6)".
-        let mut options = outcome.options.clone();
+        let mut options: Vec<MobilityOption<'_>> = outcome.options.clone();
         options.extend(mesg_id.map(MobilityOption::MesgId));
+        options.extend(cookie.map(MobilityOption::Cookie));
         let seal = Seal {
             security,
             care_of: *care_of,
         };
-        let packet = self.dmip_answer(destination, header, &options, Some(seal))?;
-        Ok((packet, outcome.status))
+        self.dmip_answer(destination, header, &options, Some(seal))
     }
 }
 
 /// An answer that knows where it goes and with what key.
-struct Answer<'a> {
-    destination: Ipv6Addr,
-    request: DmipHeader,
-    outcome: Outcome,
+pub(crate) struct Answer<'a> {
+    /// The source of the request.
+    pub(crate) destination: Ipv6Addr,
+    pub(crate) request: DmipHeader,
+    pub(crate) outcome: Outcome,
     mesg_id: Option<u64>,
-    security: &'a SecurityAssociation,
+    pub(crate) security: &'a SecurityAssociation,
     care_of: Ipv6Addr,
 }
 

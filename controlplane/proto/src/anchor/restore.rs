@@ -165,6 +165,7 @@ impl Anchor {
                 priority: care_of.priority,
                 address: care_of.address,
                 expires_ns: end(care_of.ends)?,
+                test: None,
             })
         });
         let care_ofs: Vec<CareOfAddress> = care_ofs.collect();
@@ -183,14 +184,14 @@ impl Anchor {
             home_address,
             owner,
             care_of: first.map_or(kept.care_of, |care_of| care_of.address),
-            lifetime: Lifetime::ZERO,
+            expires_ns,
             order: kept
                 .changed_by
                 .and_then(|by| self.order_of(by.spi, by.number)),
             link_local: kept.link_local,
             steering,
         };
-        self.bind_until(now, registration, expires_ns);
+        self.bind(now, registration);
         if let Some(binding) = self.cache.bindings.get_mut(&home_address) {
             binding.dedicated = kept.dedicated;
             binding.flows = kept.flows;

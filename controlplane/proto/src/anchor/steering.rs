@@ -6,6 +6,7 @@ use dhp_wire::mobility::TrafficSelector;
 
 use super::Anchor;
 use super::care_of_addresses::{self, CareOfAddress};
+use super::care_of_test::UnderTest;
 use super::events::{BindingChange, ReleaseReason};
 use super::flow_bindings::{FlowBinding, FlowSelector};
 use crate::time::Now;
@@ -17,6 +18,8 @@ pub struct SteeredCareOf {
     pub bid: u16,
     /// The address.
     pub care_of: Ipv6Addr,
+    /// Whether it is being tested.
+    pub test: Option<UnderTest>,
 }
 
 /// An active flow binding, ready to be executed.
@@ -63,6 +66,7 @@ impl Steering {
         let care_ofs = self.care_ofs.iter().map(|care_of| SteeredCareOf {
             bid: care_of.bid,
             care_of: care_of.address,
+            test: care_of.test,
         });
         Split {
             care_ofs: care_ofs.collect(),
@@ -109,6 +113,7 @@ impl Split {
                 home_address,
                 bid: now.bid,
                 care_of: now.care_of,
+                test: now.test,
             })
             .collect()
     }
@@ -126,12 +131,12 @@ impl Anchor {
     /// Tells of what has changed since the binding had `before`, and counts it. A binding that has ended needs no event.
     pub(crate) fn tell_of_steering(
         &mut self,
-        pool: ipnet::Ipv6Net,
-        home_address: Ipv6Addr,
+        home_address: &Ipv6Addr,
         before: Option<Box<Steering>>,
     ) {
-        let binding = self.cache.bindings.get(&home_address);
-        let is_bound = binding.is_some();
+        let binding = self.cache.bindings.get(home_address);
+        let pool = binding.and_then(|binding| self.pools.get_mut(binding.pool));
+        let pool = pool.map(|pool| pool.prefix);
         let after = binding.and_then(|binding| binding.steering.as_deref());
         if before.is_none() && after.is_none() {
             return;
@@ -141,8 +146,8 @@ impl Anchor {
         let count = |split: &Split| usize::from(!split.care_ofs.is_empty());
         self.cache.split = self.cache.split.saturating_sub(count(&before));
         self.cache.split = self.cache.split.saturating_add(count(&after));
-        if is_bound {
-            for change in after.changes(&before, home_address) {
+        if let Some(pool) = pool {
+            for change in after.changes(&before, *home_address) {
                 self.emit(pool, change);
             }
         }

@@ -5,6 +5,7 @@ use core::net::Ipv6Addr;
 use super::Anchor;
 use super::correspondent::RouteEnds;
 use super::home_link::LinkId;
+use super::mobile_nodes::MnIndex;
 use crate::time::Now;
 
 /// What happens later.
@@ -13,6 +14,8 @@ pub(crate) enum Timer {
     /// The binding of a home address ends, or one of its care-of addresses.
     BindingExpires(Ipv6Addr),
     QuarantineEnds(Ipv6Addr),
+    /// A mobile node has not echoed the cookie that was sent to this care-of address.
+    CareOfTestEnds(MnIndex, Ipv6Addr),
     /// Answers of the security association with this SPI get old.
     AnswersGetOld(u32),
     /// An unsolicited advertisement of a proxied address is repeated.
@@ -45,6 +48,7 @@ impl Anchor {
             Timer::QuarantineEnds(home_address) => {
                 self.forget_quarantine(&home_address);
             }
+            Timer::CareOfTestEnds(owner, care_of) => self.fail_test(now, owner, care_of),
             Timer::AdvertiseAgain(link, address) => self.advertise_again(now, link, address),
             Timer::AddressIsFree(home_address) => self.address_is_free(now, &home_address),
             Timer::PrefixDeliveryDue(home_address) => self.deliver_prefixes(now, &home_address),

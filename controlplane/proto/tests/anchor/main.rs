@@ -3,6 +3,8 @@
 mod answer;
 mod batches;
 mod binding_update;
+mod care_of_test;
+mod care_of_test_random;
 mod cookies;
 mod correspondent;
 mod dhoa_request;

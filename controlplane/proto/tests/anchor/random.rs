@@ -131,7 +131,7 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
+    fn new(care_of_test: bool) -> Self {
         let pools = vec![
             PoolConfig::new("2001:db8:d:1::/125".parse().unwrap(), PoolKind::Dhoa),
             PoolConfig::new("2001:db8:1:1::/64".parse().unwrap(), PoolKind::Home),
@@ -143,6 +143,7 @@ impl Run {
         let world = World::with(AnchorConfig {
             pools,
             limits,
+            care_of_test,
             ..config()
         });
         Self {
@@ -289,8 +290,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_of_messages_keeps_the_invariants(steps in prop::collection::vec(step(), 1..60)) {
-        let mut run = Run::new();
+    fn any_sequence_of_messages_keeps_the_invariants(
+        care_of_test in any::<bool>(),
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut run = Run::new(care_of_test);
         for step in steps {
             run.take(step);
             run.check();

@@ -6,8 +6,9 @@ use dhp_proto::anchor::{AnchorConfig, PoolConfig, PoolKind};
 use dhp_proto::auth::{Algorithm, Key, derive_dhp_key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
 use dhp_proto::time::Now;
-use dhp_wire::mobility::Lifetime;
-use dhp_wire::packet::compose;
+use dhp_wire::codepoints::CodePoints;
+use dhp_wire::mobility::{Builder, Lifetime, Message, MobilityHeader, MobilityOption};
+use dhp_wire::packet::{MobilityPacket, compose};
 use serde::Deserialize;
 
 use crate::harness::{Mn, START, World, config};
@@ -155,6 +156,41 @@ fn the_dhp_binding_update_is_accepted() {
         world.care_of("2001:db8:d:1::7".parse().unwrap()),
         Some(care_of)
     );
+}
+
+/// The same with a care-of test: the answer is the vector's, octet for octet, but for the cookie, which nobody can know, and what
+/// covers it.
+#[test]
+fn the_dhp_binding_update_is_answered_by_a_care_of_test() {
+    let (mut world, _, second) = world(&["2001:db8:d:1::7"]);
+    let mut config = world.anchor.config().clone();
+    config.care_of_test = true;
+    config.security_associations = vec![second.security.clone()];
+    assert_eq!(world.reconfigure(config), Ok(Vec::new()));
+    let answer = world.ask(&packet("dhp-binding-update"));
+    let parsed = MobilityPacket::parse(&answer.packet).unwrap();
+    let header = MobilityHeader::parse(parsed.mh).unwrap();
+    let Message::Dmip(dmip) = header.message(&CodePoints::default()).unwrap() else {
+        panic!("not a message of the profile")
+    };
+    let expected = vector("dhp-binding-confirmation-care-of-test");
+    let (source, care_of) = (expected.src.unwrap(), expected.dst.unwrap());
+    let cookie: Vec<u8> = (0xc0..=0xcf).collect();
+    let mut builder = Builder::dmip(&CodePoints::default(), dmip.header);
+    for option in &dmip.options {
+        builder = match option.unwrap() {
+            MobilityOption::Cookie(_) => builder.option(&MobilityOption::Cookie(&cookie)),
+            MobilityOption::Auth(_) => builder,
+            other => builder.option(&other),
+        };
+    }
+    let security = &second.security;
+    let mac = |mh: &[u8]| security.mac(&care_of, &source, mh);
+    let builder = builder.auth(security.spi(), security.algorithm().mac_len(), mac);
+    let mh = builder.finish(&source, &care_of);
+    assert_eq!(mh, hex(&expected.mh.unwrap()));
+    assert!(answer.is_by_anchor_of(&second, care_of, source));
+    assert_eq!((parsed.source, parsed.destination), (source, care_of));
 }
 
 /// The DHP Query, to the anycast address.

@@ -72,6 +72,7 @@ impl Open {
                         home_address,
                         bid,
                         care_of,
+                        ..
                     } => {
                         let known = self.steered.get_mut(home_address);
                         let before = known.and_then(|bids| bids.insert(*bid, *care_of));
