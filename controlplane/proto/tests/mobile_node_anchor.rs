@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorCommand, AnchorConfig, DirectoryEntry, MessageKind, PoolConfig,
-    PoolKind, PrefixLifetimes, Roles,
+    Anchor, AnchorAction, AnchorCommand, AnchorConfig, DirectoryEntry, MessageKind, PathOutcome,
+    PoolConfig, PoolKind, PrefixLifetimes, Roles,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::mobile_node::{
@@ -361,6 +361,34 @@ fn on_a_good_network_a_handoff_takes_one_round_trip() {
 }
 
 /// Profile 1, section 6.5.
+/// The mobile node keeps what the DHP tells of itself, whatever the directory of its home agent says a little later.
+#[test]
+fn what_a_dhp_tells_of_itself_is_kept() {
+    let mut world = World::new(6, 0, 0);
+    let outcome = PathOutcome::Answered(Duration::from_micros(1_500));
+    let prefix = net("2001:db8:c::/48");
+    let (dhp, _) = world.anchors.get_mut(&DHP).expect("the DHP");
+    dhp.handle_command(world.now, AnchorCommand::NotePath { prefix, outcome });
+    world.use_both();
+    world.command(MnCommand::SetCareOf(care_of(0)));
+    world.settle(NANOS_PER_SECOND);
+    let (dhp, _) = &world.anchors[&DHP];
+    let told = dhp.own_coverage(world.now).next().expect("a coverage");
+    let candidates = world.node.status().candidates;
+    let [(of, kept)] = &*candidates else {
+        panic!("{candidates:?}");
+    };
+    assert_eq!(*of, net("2001:db8:c:1::/64"));
+    let [kept] = &**kept else {
+        panic!("{kept:?}");
+    };
+    assert_eq!((kept.dhp, kept.coverage), (DHP, prefix));
+    assert_eq!(kept.preference, told.entry.preference);
+    assert_eq!(kept.load, told.entry.load);
+    assert_eq!(kept.path_round_trip_ns, Some(1_500_000));
+    assert!(kept.round_trip_ns.is_some());
+}
+
 #[test]
 fn a_storm_costs_a_mobile_node_a_round_trip_for_its_first_messages_and_nothing_for_a_handoff() {
     let mut world = World::in_a_storm(1, 0, 0);

@@ -15,7 +15,7 @@ use super::request::{Outcome, Proven, wants_answer};
 use super::request_options::{DhoaOption, RequestOptions};
 use crate::time::Now;
 
-/// What became of one address: a status, and what was granted (nothing, of one that is released).
+/// What became of one address: a status and what was granted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verdict {
     pub(crate) status: u8,
@@ -23,7 +23,8 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    pub(crate) const fn without_lifetime(status: u8) -> Self {
+    /// A status that grants nothing.
+    pub(crate) const fn refused(status: u8) -> Self {
         Self {
             status,
             lifetime: Lifetime::ZERO,
@@ -66,10 +67,7 @@ impl Anchor {
         let is_echo = self.take_echo(proven, options, listed);
         let mut steered = Steered::new(options);
         let verdicts: Vec<Verdict> = if let Some(refused) = refusal {
-            listed
-                .iter()
-                .map(|_| Verdict::without_lifetime(refused))
-                .collect()
+            listed.iter().map(|_| Verdict::refused(refused)).collect()
         } else {
             listed
                 .iter()
@@ -139,7 +137,7 @@ impl Anchor {
             .position(|other| other == dhoa)
             .is_some_and(|place| place >= MAX_FLOWS)
         {
-            return Verdict::without_lifetime(status::INSUFFICIENT_RESOURCES);
+            return Verdict::refused(status::INSUFFICIENT_RESOURCES);
         }
         // A DHoA that stands once per FID has one binding: the longest lifetime that is asked for it.
         let asked = |option: &DhoaOption| {
@@ -161,7 +159,7 @@ impl Anchor {
         let lifetime = self.grant(now, &home_address, longest);
         match self.cache.bindings.get(&home_address) {
             Some(binding) if binding.owner != proven.owner || binding.kind != PoolKind::Dhoa => {
-                return Verdict::without_lifetime(status::NOT_ASSIGNED);
+                return Verdict::refused(status::NOT_ASSIGNED);
             }
             // "a message with a lower one neither changes nor releases that binding (Replace included), its answer
             // gives the binding as it stands"
@@ -177,24 +175,24 @@ impl Anchor {
             Some(_) if release => {
                 self.release(now, &home_address, ReleaseReason::Deregistered);
                 self.nodes.remember_release(&home_address, proven.order);
-                let released = Verdict::without_lifetime(status::ACCEPTED);
-                steered.finish(home_address, released);
-                return released;
+                let verdict = Verdict::refused(status::ACCEPTED);
+                steered.finish(home_address, verdict);
+                return verdict;
             }
             Some(_) => {}
             None => {
                 if let Some(refused) = self.refusal_of_unbound(proven, &home_address, release) {
-                    return Verdict::without_lifetime(refused);
+                    return Verdict::refused(refused);
                 }
             }
         }
         // It has been asked to leave.
         if self.departures.contains(&home_address) {
-            return Verdict::without_lifetime(status::PROHIBITED);
+            return Verdict::refused(status::PROHIBITED);
         }
         // The prefix is at its end.
         if lifetime.is_zero() {
-            return Verdict::without_lifetime(status::NOT_HOME_SUBNET);
+            return Verdict::refused(status::NOT_HOME_SUBNET);
         }
         let verdict = self.steer_dhoa(now, proven, &home_address, lifetime, steered);
         Verdict {

@@ -43,14 +43,13 @@ impl<'a> Steered<'a> {
         }
     }
 
-    /// What has become of an address that is done.
+    /// What has become of an address that is listed once more.
     pub(crate) fn verdict(&self, home_address: &Ipv6Addr) -> Option<Verdict> {
         let mut done = self.done.iter();
         let done = done.find(|(address, _)| address == home_address);
         done.map(|(_, verdict)| *verdict)
     }
 
-    /// Notes what has become of an address.
     pub(crate) fn finish(&mut self, home_address: Ipv6Addr, verdict: Verdict) {
         // What is listed alone, or was not listed, comes once.
         if self.options.dhoas.len() > 1 {
@@ -163,7 +162,7 @@ impl Anchor {
                 self.register_identifiers(home_address, known, identifiers, false, expires_ns);
         }
         let (status, _) = identified.summary(status::ACCEPTED);
-        let mut verdict = Verdict::without_lifetime(status);
+        let mut verdict = Verdict::refused(status);
         if identifiers.is_empty() || identified.is_accepted() {
             verdict.lifetime = lifetime;
             let flows = self.steer_flows(home_address, &identified.care_ofs, steered);
@@ -197,11 +196,11 @@ impl Anchor {
         steered: &mut Steered<'_>,
     ) -> Verdict {
         let Some(binding) = self.cache.bindings.get(home_address) else {
-            return Verdict::without_lifetime(status::NOT_ASSIGNED);
+            return Verdict::refused(status::NOT_ASSIGNED);
         };
         let identified = deregister_identifiers(binding.care_ofs(), &steered.options.identifiers);
         let (status, _) = identified.summary(status::ACCEPTED);
-        let verdict = Verdict::without_lifetime(status);
+        let verdict = Verdict::refused(status);
         steered.take_identifiers(&identified.statuses);
         steered.finish(*home_address, verdict);
         if !identified.is_accepted() {

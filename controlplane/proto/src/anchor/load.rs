@@ -24,7 +24,8 @@ impl Anchor {
     }
 
     /// Load of this DHP: [`FULL`] exactly where a mobile node that has no DHoA here would be refused one, else the greater share of
-    /// what is taken, in 255ths.
+    /// what is taken, in 255ths. (In a pool of many thousands that is full but for a few, the search for one of these may end
+    /// earlier.)
     pub(crate) fn load(&self, now: Now) -> u8 {
         if self.draining || !self.has_room() {
             return FULL;

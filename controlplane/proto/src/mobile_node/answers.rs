@@ -26,7 +26,13 @@ impl MobileNode {
     ) {
         let peer = exchange.peer;
         // Section 4.3, 196: "use another DHP (a DHP Information option may name one)".
-        self.learn_candidates(now, correspondent, answer.lifetime.0, &contents.candidates);
+        self.learn_candidates(
+            now,
+            correspondent,
+            &peer,
+            answer.lifetime.0,
+            &contents.candidates,
+        );
         let assigned = contents
             .dhoas
             .iter()

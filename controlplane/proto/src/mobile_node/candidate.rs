@@ -61,6 +61,8 @@ impl Candidate {
 #[derive(Debug)]
 struct Entry {
     candidate: Candidate,
+    /// Whether the DHP has told so itself.
+    is_own_word: bool,
     expires_ns: u64,
 }
 
@@ -71,13 +73,21 @@ pub(super) struct CandidateCache {
 }
 
 impl CandidateCache {
-    /// Keeps what an answer named; a DHP that is known already is brought up to date.
-    pub(super) fn learn(&mut self, correspondent: Ipv6Net, candidate: Candidate, expires_ns: u64) {
+    /// Keeps what an answer from `source` named; a DHP that is known already is brought up to date, but what it has told of itself,
+    /// as it is and as it was measured, is not replaced by what another has in its directory.
+    pub(super) fn learn(
+        &mut self,
+        correspondent: Ipv6Net,
+        candidate: Candidate,
+        source: &Ipv6Addr,
+        expires_ns: u64,
+    ) {
         if !candidate.coverage.contains(&correspondent)
             || (self.prefixes.len() >= MAX_PREFIXES && !self.prefixes.contains_key(&correspondent))
         {
             return;
         }
+        let is_own_word = candidate.dhp == *source;
         let known_round_trip = self.round_trip(&candidate.dhp);
         let candidate = Candidate {
             round_trip_ns: candidate.round_trip_ns.or(known_round_trip),
@@ -88,13 +98,15 @@ impl CandidateCache {
             .iter_mut()
             .find(|entry| entry.candidate.dhp == candidate.dhp)
         {
-            *entry = Entry {
-                candidate,
-                expires_ns: expires_ns.max(entry.expires_ns),
-            };
+            entry.expires_ns = expires_ns.max(entry.expires_ns);
+            if is_own_word || !entry.is_own_word {
+                entry.candidate = candidate;
+                entry.is_own_word = is_own_word;
+            }
         } else if entries.len() < MAX_CANDIDATES {
             entries.push(Entry {
                 candidate,
+                is_own_word,
                 expires_ns,
             });
         }
@@ -182,7 +194,7 @@ mod tests {
         let cn = net("2001:db8:c:1::/64");
         let mut cache = CandidateCache::default();
         for candidate in candidates {
-            cache.learn(cn, *candidate, 1000);
+            cache.learn(cn, *candidate, &candidate.dhp, 1000);
         }
         cache
             .ranked(&cn, |dhp| Some(dhp.segments()[7]) == used)
@@ -228,12 +240,38 @@ mod tests {
     fn what_does_not_cover_the_correspondent_or_is_too_old_is_no_candidate() {
         let cn = net("2001:db8:c:1::/64");
         let mut cache = CandidateCache::default();
-        cache.learn(cn, candidate(1, "2001:db8:e::/48", Some(1)), 1000);
+        let elsewhere = candidate(1, "2001:db8:e::/48", Some(1));
+        cache.learn(cn, elsewhere, &elsewhere.dhp, 1000);
         assert!(cache.ranked(&cn, |_| false).is_empty());
-        cache.learn(cn, candidate(1, "2001:db8:c::/48", Some(1)), 1000);
+        let near = candidate(1, "2001:db8:c::/48", Some(1));
+        cache.learn(cn, near, &near.dhp, 1000);
         cache.expire(999);
         assert_eq!(cache.ranked(&cn, |_| false).len(), 1);
         cache.expire(1000);
         assert!(cache.ranked(&cn, |_| false).is_empty());
+    }
+
+    #[test]
+    fn what_a_dhp_tells_of_itself_counts_more_than_what_others_tell() {
+        let cn = net("2001:db8:c:1::/64");
+        let locator = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
+        let heard = candidate(1, "2001:db8:c::/48", None);
+        let told = Candidate {
+            load: 20,
+            path_round_trip_ns: Some(700_000),
+            ..heard
+        };
+        let kept = |words: &[(Candidate, Ipv6Addr)]| {
+            let mut cache = CandidateCache::default();
+            for (candidate, source) in words {
+                cache.learn(cn, *candidate, source, 1000);
+            }
+            cache.ranked(&cn, |_| false)[0]
+        };
+        assert_eq!(kept(&[(heard, locator)]), heard);
+        assert_eq!(kept(&[(heard, locator), (told, told.dhp)]), told);
+        assert_eq!(kept(&[(told, told.dhp), (heard, locator)]), told);
+        let changed = Candidate { load: 90, ..told };
+        assert_eq!(kept(&[(told, told.dhp), (changed, told.dhp)]), changed);
     }
 }

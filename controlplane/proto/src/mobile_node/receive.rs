@@ -196,7 +196,7 @@ impl MobileNode {
         };
         count(&mut self.counters.answers_accepted);
         let lifetime = answer.lifetime.0;
-        self.learn_candidates(now, correspondent, lifetime, &contents.candidates);
+        self.learn_candidates(now, correspondent, &source, lifetime, &contents.candidates);
         if let Some(round_trip) = exchange.round_trip_ns(answer.sequence, now.mono_ns) {
             self.candidates.measured(&source, round_trip);
         }

@@ -45,11 +45,12 @@ impl MobileNode {
         }
     }
 
-    /// Takes the candidates of an answer to a query. `lifetime` is in units of 4 seconds.
+    /// Takes the candidates of an answer from `source` to a query. `lifetime` is in units of 4 seconds.
     pub(super) fn learn_candidates(
         &mut self,
         now: Now,
         correspondent: Ipv6Net,
+        source: &Ipv6Addr,
         lifetime: u16,
         candidates: &[Candidate],
     ) {
@@ -60,7 +61,8 @@ impl MobileNode {
             .iter()
             .filter(|candidate| is_unicast_routable(&candidate.dhp))
         {
-            self.candidates.learn(correspondent, *candidate, expires);
+            self.candidates
+                .learn(correspondent, *candidate, source, expires);
         }
     }
 

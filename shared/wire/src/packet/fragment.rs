@@ -12,8 +12,8 @@ const PAYLOAD_LEN: usize = 4;
 const NEXT_HEADER: usize = 6;
 
 /// The fragments of a packet that [`super::compose`] has made, in their order: each of 1280 octets at most, which every link takes
-/// (RFC 8200 §5: "a node is … recommended to implement Path MTU Discovery", or "to simply restrict itself to sending packets no
-/// larger than 1280 octets"). A packet that is no longer comes back as it is, one that is no IPv6 packet too. `identification` has
+/// (RFC 8200 §5: a sender "may simply restrict itself to sending packets no larger than 1280 octets, and omit implementation of Path
+/// MTU Discovery"). A packet that is no longer comes back as it is, one that is no IPv6 packet too. `identification` has
 /// to be one that the two ends have not used lately, and that others cannot guess (RFC 7739).
 #[must_use]
 pub fn fragments(packet: Vec<u8>, identification: u32) -> Vec<Vec<u8>> {
