@@ -7,9 +7,8 @@
 //! | `engine` | the engine alone on one core, 10,000 to 1,000,000 bindings: updates per second, memory |
 //! | `rings` | both planes: as many updates as they take; latency at half of what is asked for |
 //! | `storm` | both planes: first requests from everywhere, ten times what is asked for, beside refreshes and handoffs |
+//! | `veth` | the same mobile nodes on a link of the kernel's, the worker on a port there: calm, then as large a storm as it carries |
 //! | `handoff` | both planes: 100,000 mobile nodes with three flows each move at once |
-//! | `veth` | the same mobile nodes on a link of the kernel's, and the worker on a port there: they register, refresh and move, at first
-//! among themselves, then in a storm |
 //!
 //! In the last three the mobile nodes are the engines that `dhp-mn` runs.
 
@@ -73,8 +72,8 @@ enum Part {
     Engine,
     Rings,
     Storm,
-    Handoff,
     Veth,
+    Handoff,
 }
 
 impl Part {
@@ -83,8 +82,8 @@ impl Part {
         Self::Engine,
         Self::Rings,
         Self::Storm,
-        Self::Handoff,
         Self::Veth,
+        Self::Handoff,
     ];
 }
 
@@ -207,11 +206,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if is_asked(Part::Storm) {
         report.add_storm(storm::measure(extent.storm, cores)?);
     }
-    if is_asked(Part::Handoff) {
-        report.add_handoff(handoff::measure(extent.handoff, cores)?);
-    }
     if is_asked(Part::Veth) {
         report.add_veth(veth::measure(extent.veth, cores)?);
+    }
+    if is_asked(Part::Handoff) {
+        report.add_handoff(handoff::measure(extent.handoff, cores)?);
     }
     let drawing = report.draw(&stamp);
     arguments

@@ -207,7 +207,7 @@ fn more_updates_than_a_ring_holds_are_counted_where_they_are_lost() {
     let snapshot = Snapshot::take(&rig.signalling, 1);
     let worker = &snapshot.workers[0].counters;
     let punted = worker.get(Counter::PuntedMobility);
-    assert_eq!(punted, 48, "what the ring leaves to unknown sources");
+    assert_eq!(punted, 32, "what the ring leaves to strangers");
     assert_eq!(acknowledged, punted);
     assert_eq!(worker.total_drops(), 100 - punted);
 }

@@ -2,8 +2,11 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_wire::codepoints::CodePoints;
-use dhp_wire::mobility::{FlowSubOptions, MobilityHeader, MobilityOption, Options, OwnedMessage};
+use dhp_wire::codepoints::{CodePoints, mh_type};
+use dhp_wire::mobility::{
+    FlowSubOptions, Message, MobilityHeader, MobilityOption, Options, OwnedMessage,
+    is_binding_update, named_dhoas,
+};
 use dhp_wire::{checksum, ethernet, extension, icmpv6, ipv6, packet, quoted};
 
 /// Feeds octets to every parser of the crate, and what each yields to those behind it. Returns how many options it
@@ -83,6 +86,9 @@ pub fn mobility_header(octets: &[u8]) -> usize {
         mh_type: 240,
         option: 241,
     };
+    for code_points in [CodePoints::default(), other] {
+        glance(octets, &code_points);
+    }
     let Ok(header) = MobilityHeader::parse(octets) else {
         return 0;
     };
@@ -101,6 +107,25 @@ pub fn mobility_header(octets: &[u8]) -> usize {
         }
     }
     seen
+}
+
+/// What a glance at a message finds is what the message begins with, if it is one.
+fn glance(octets: &[u8], code_points: &CodePoints) {
+    let named: Vec<_> = named_dhoas(octets, code_points).collect();
+    let Ok(header) = MobilityHeader::parse(octets) else {
+        return;
+    };
+    if let Ok(Message::Dmip(dmip)) = header.message(code_points)
+        && header.bytes().len() == octets.len()
+    {
+        let listed = dmip.options.iter().filter_map(|option| match option {
+            Ok(MobilityOption::Dhoa { address, .. }) => Some(address),
+            _ => None,
+        });
+        let listed: Vec<_> = listed.filter(|dhoa| !dhoa.is_unspecified()).collect();
+        assert!(listed.starts_with(&named), "{named:?} of {listed:?}");
+    }
+    assert!(!is_binding_update(octets) || header.mh_type() == mh_type::BINDING_UPDATE);
 }
 
 /// What is kept of a message is all that it says: written and read again, it is the same.
