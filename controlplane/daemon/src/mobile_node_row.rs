@@ -28,7 +28,7 @@ pub fn some(
     let anchor = signalling.anchor();
     let mut rows = Vec::new();
     let (mut looked_at, mut details) = (0_usize, 0_usize);
-    for (number, node) in (from..).zip(anchor.mobile_nodes_from(from, wanted)) {
+    for (node, number) in anchor.mobile_nodes_from(from, wanted).zip(from..) {
         let is_enough = rows.len() >= limit.min(ROWS_AT_ONCE)
             || details >= DETAILS_AT_ONCE
             || looked_at >= LOOKED_AT_ONCE;

@@ -104,6 +104,8 @@ fn a_mobile_node_is_told_with_all_that_it_has() {
 
     let (none, ..) = all_nodes(&mut rig, Some(&MnId::nai("mn2@example.net")));
     assert_eq!(none, []);
+    let beyond = mobile_node_row::some(&mut rig.signalling, u32::MAX, None, 512);
+    assert_eq!(beyond, (Vec::new(), None));
 }
 
 /// However many there are, a piece has few; and of who looks for one, so have the pieces in which there is none.

@@ -164,3 +164,52 @@ fn the_report_shows_the_line_of_the_file() {
     let missing = Config::load(Path::new("/nonexistent/dhp-mn.toml")).expect_err("no file");
     assert!(missing.to_string().contains("/nonexistent/dhp-mn.toml"));
 }
+
+#[test]
+fn a_key_that_everybody_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("dhp-mn.toml");
+    std::fs::write(&path, GOOD).expect("written");
+    let warning = |mode| {
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("mode set");
+        let loaded = Config::load(&path).expect("a good configuration");
+        loaded.warning.as_ref().map(described)
+    };
+    let said = warning(0o644).expect("a warning");
+    assert!(
+        said.contains("dhp-mn.toml, line 6: a key stands in this file, which every user may read: it has mode 0644; remedy: "),
+        "{said}"
+    );
+    assert_eq!(warning(0o600), None);
+}
+
+#[test]
+fn a_reload_may_change_the_key_alone() {
+    let before = parse(GOOD).expect("a good configuration");
+    let other_key = parse(
+        &GOOD
+            .replace("spi = 256", "spi = 512")
+            .replace("\"4041", "\"5051"),
+    );
+    let other_key = other_key.expect("a good configuration");
+    assert!(before.fixed_differences(&other_key).is_empty());
+    assert!(before.has_other_key(&other_key) && !before.has_other_key(&before));
+    for (from, to, named) in [
+        ("mn1@", "mn2@", "[mobile-node] id"),
+        (", \"wwan0\"", "", "[mobile-node] interfaces"),
+        ("dhpmn0", "dhpmn1", "[mobile-node] tun"),
+        ("1:1::100", "1:1::101", "[home]"),
+        ("non-persistent", "fixed", "[[flow]]"),
+        (
+            "[api]",
+            "[signalling]\nmh-type = 220\n[api]",
+            "[signalling]",
+        ),
+        ("dhp-mn.sock", "other.sock", "[api] socket"),
+        ("info", "warn", "[log] level"),
+    ] {
+        let after = parse(&GOOD.replace(from, to)).expect("a good configuration");
+        assert_eq!(before.fixed_differences(&after), [named]);
+    }
+}

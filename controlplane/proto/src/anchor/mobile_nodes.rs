@@ -234,7 +234,9 @@ impl MobileNodes {
     /// Every mobile node that was ever known, from a number on.
     pub(crate) fn nodes_from(&self, first: u32) -> impl Iterator<Item = (MnIndex, &MobileNode)> {
         let nodes = self.nodes.get(first as usize..).unwrap_or_default();
-        (first..).map(MnIndex).zip(nodes)
+        // In this order a number behind the last mobile node is not counted up.
+        let nodes = nodes.iter().zip(first..);
+        nodes.map(|(node, number)| (MnIndex(number), node))
     }
 
     /// Counts a message that named an association and was not authenticated by it.
