@@ -145,12 +145,7 @@ impl Run {
         let mut is_promise = false;
         while let Some(action) = self.anchor.poll_action() {
             let record = match action {
-                AnchorAction::KeepNumber(number) => {
-                    let is_guarded = false;
-                    let record = Record::Number { number, is_guarded };
-                    self.state.take(record.clone());
-                    record
-                }
+                AnchorAction::KeepNumber(number) => self.state.use_up(number),
                 AnchorAction::Event(event) => match event.change {
                     BindingChange::Bound { home_address, .. }
                     | BindingChange::Released { home_address, .. } => {
