@@ -381,6 +381,20 @@ fn sealed(mn: usize, header: DmipHeader, options: &[MobilityOption<'_>]) -> Vec<
 }
 
 proptest! {
+    /// Whatever a disk makes of a file: it is read, or it is no journal.
+    #[test]
+    fn any_octets_are_survived(octets in prop::collection::vec(any::<u8>(), 0..400), has_header in any::<bool>()) {
+        let fresh = Header::new().expect("randomness");
+        let mut file = if has_header { fresh.encode() } else { Vec::new() };
+        file.extend(&octets);
+        match State::read(&file, fresh) {
+            Ok(reading) => prop_assert!(!reading.is_complete),
+            Err(_) => prop_assert!(!has_header),
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
