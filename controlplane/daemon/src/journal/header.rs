@@ -60,6 +60,7 @@ impl Header {
     }
 
     /// Its octets.
+    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut octets = MAGIC.to_vec();
         octets.extend(VERSION.to_be_bytes());

@@ -127,6 +127,13 @@ impl State {
         record
     }
 
+    /// Takes a number that was used, and gives the record that says so.
+    pub fn use_up(&mut self, number: UsedNumber) -> Record {
+        let is_guarded = false;
+        self.take_number(number, is_guarded);
+        Record::Number { number, is_guarded }
+    }
+
     fn take_number(&mut self, number: UsedNumber, is_guarded: bool) {
         let key = match number {
             UsedNumber::Home { home_address, .. } => Key::Home(home_address),

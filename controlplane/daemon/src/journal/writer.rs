@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use dhp_proto::anchor::{Kept, UsedNumber};
@@ -14,10 +14,10 @@ use super::record::Record;
 use super::state::State;
 
 /// Records that one write takes: what has gathered while the one before went to the disk.
-const BATCH: usize = 4096;
+const BATCH: usize = 16_384;
 /// Records beyond twice those that are needed, at which the file is written anew.
 const SPARE_RECORDS: usize = 65_536;
-/// How long after a write that has failed the next is tried, if nothing comes that is to be written.
+/// How long after a write that has failed the next is tried: of all that there is, so not too often.
 const NEXT_TRY: Duration = Duration::from_secs(1);
 
 /// Something to be kept.
@@ -38,8 +38,8 @@ pub struct Writer {
     /// Entries that were taken.
     taken: u64,
     progress: Arc<Progress>,
-    /// The file does not have what `state` has.
-    is_broken: bool,
+    /// When to try again, as long as the file does not have what `state` has.
+    broken_until: Option<Instant>,
 }
 
 impl Writer {
@@ -53,7 +53,7 @@ impl Writer {
             state,
             taken: 0,
             progress,
-            is_broken: false,
+            broken_until: None,
         })
     }
 
@@ -65,14 +65,21 @@ impl Writer {
                     let batch = std::iter::once(first).chain(received.try_iter().take(BATCH - 1));
                     self.keep(batch);
                 }
-                Err(RecvTimeoutError::Timeout) if self.is_broken => self.keep(std::iter::empty()),
+                Err(RecvTimeoutError::Timeout) if self.broken_until.is_some() => {
+                    self.keep(std::iter::empty());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         let mut closed = Vec::new();
         Record::Closed.encode(&mut closed);
-        let is_closed = self.mend().and_then(|()| {
+        // It may end with a record that was written in part.
+        let is_whole = match self.broken_until {
+            Some(_) => self.rewrite(),
+            None => Ok(()),
+        };
+        let is_closed = is_whole.and_then(|()| {
             self.file.write_all(&closed)?;
             self.file.sync_data()
         });
@@ -86,40 +93,37 @@ impl Writer {
         let mut records = 0;
         for entry in batch {
             let record = match entry {
-                Entry::Number(number) => Record::Number {
-                    number,
-                    is_guarded: false,
-                },
+                Entry::Number(number) => self.state.use_up(number),
                 Entry::Address(kept) => self.state.change(kept),
             };
             record.encode(&mut octets);
-            if let Record::Number { .. } = record {
-                self.state.take(record);
-            }
             records += 1;
             self.taken += 1;
         }
-        let was_broken = self.is_broken;
-        let is_kept = if was_broken {
-            self.mend()
-        } else {
-            self.append(&octets, records)
+        let is_kept = match self.broken_until {
+            Some(at) if Instant::now() < at => return,
+            Some(_) => self.rewrite(),
+            None => self.append(&octets, records),
         };
-        self.is_broken = is_kept.is_err();
+        let was_broken = self.broken_until.is_some();
         match is_kept {
-            Err(error) if !was_broken => {
-                tracing::error!(
-                    %error, path = %self.path.display(),
-                    "the journal cannot be written: new DHoAs are not confirmed, and what changes is lost with a restart"
-                );
+            Ok(()) => {
+                self.broken_until = None;
+                self.progress.reaches(self.taken);
+                if was_broken {
+                    tracing::info!("the journal is written again");
+                }
             }
-            Ok(()) if was_broken => tracing::info!("the journal is written again"),
-            _ => {}
-        }
-        if self.is_broken {
-            self.progress.fails();
-        } else {
-            self.progress.reaches(self.taken);
+            Err(error) => {
+                self.broken_until = Some(Instant::now() + NEXT_TRY);
+                self.progress.fails();
+                if !was_broken {
+                    tracing::error!(
+                        %error, path = %self.path.display(),
+                        "the journal cannot be written: new DHoAs are not confirmed, and what changes is lost with a restart"
+                    );
+                }
+            }
         }
     }
 
@@ -130,15 +134,6 @@ impl Writer {
         self.file.write_all(octets)?;
         self.records += records;
         self.file.sync_data()
-    }
-
-    /// Has the file be what it should be: it may end with a record that was written in part.
-    fn mend(&mut self) -> io::Result<()> {
-        if self.is_broken {
-            self.rewrite()
-        } else {
-            Ok(())
-        }
     }
 
     fn rewrite(&mut self) -> io::Result<()> {

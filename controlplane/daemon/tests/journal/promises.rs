@@ -145,12 +145,7 @@ impl Run {
         let mut is_promise = false;
         while let Some(action) = self.anchor.poll_action() {
             let record = match action {
-                AnchorAction::KeepNumber(number) => {
-                    let is_guarded = false;
-                    let record = Record::Number { number, is_guarded };
-                    self.state.take(record.clone());
-                    record
-                }
+                AnchorAction::KeepNumber(number) => self.state.use_up(number),
                 AnchorAction::Event(event) => match event.change {
                     BindingChange::Bound { home_address, .. }
                     | BindingChange::Released { home_address, .. } => {
@@ -383,6 +378,20 @@ fn sealed(mn: usize, header: DmipHeader, options: &[MobilityOption<'_>]) -> Vec<
         .auth(security.spi(), security.algorithm().mac_len(), mac)
         .finish(&care_of, &ANCHOR);
     compose(&care_of, &ANCHOR, None, None, &mh)
+}
+
+proptest! {
+    /// Whatever a disk makes of a file: it is read, or it is no journal.
+    #[test]
+    fn any_octets_are_survived(octets in prop::collection::vec(any::<u8>(), 0..400), has_header in any::<bool>()) {
+        let fresh = Header::new().expect("randomness");
+        let mut file = if has_header { fresh.encode() } else { Vec::new() };
+        file.extend(&octets);
+        match State::read(&file, fresh) {
+            Ok(reading) => prop_assert!(!reading.is_complete),
+            Err(_) => prop_assert!(!has_header),
+        }
+    }
 }
 
 proptest! {
