@@ -120,6 +120,7 @@ max-lifetime = "1h"
 prefix-advertisements = "solicited"
 max-prefix-interval = "1h"
 min-prefix-interval = "1m"
+care-of-test = "on"
 [limits]
 home-addresses = 100
 [rates]
@@ -173,6 +174,7 @@ format = "json"
     anchor.check().expect("the protocol engine takes it");
     assert_eq!(anchor.home_agent_preference, 300);
     assert_eq!(anchor.prefix_advertisements, prefixes);
+    assert!(anchor.care_of_test);
 }
 
 #[test]
@@ -756,11 +758,18 @@ fn changes_are_named() {
         ]
     );
     assert_eq!(old.fixed_differences(&new), [""; 0]);
-    let restart =
-        config("[limits]\nroutes = 20000\n[workers]\ntransit = false\n[log]\nformat = \"json\"\n");
+    let restart = config(
+        "[limits]\nroutes = 20000\n[workers]\ntransit = false\n[log]\nformat = \"json\"\n\
+                [signalling]\ncare-of-test = \"on\"\n",
+    );
     assert_eq!(
         old.fixed_differences(&restart),
-        ["[workers]", "[limits]", "[log] format"]
+        [
+            "[workers]",
+            "[limits]",
+            "[signalling] care-of-test",
+            "[log] format"
+        ]
     );
 }
 

@@ -13,11 +13,14 @@ const RECEIVED: usize = 0;
 const SECONDS: usize = 8;
 /// When a sender at exactly the cap would be due (the theoretical arrival time of the generic cell rate algorithm, ITU-T I.371).
 const DUE: usize = 8;
-/// Octets sent to each care-of address since its test began: the default one, then those of the flow set by position.
+/// Octets sent to each care-of address under test since the credit was given: the default one, then those of the flow set by
+/// position.
 const SENT: usize = 9;
+/// When the credit was last given in full; 0: never.
+const GIVEN: usize = SENT + 1 + MAX_CARE_OFS;
 /// Words of a meter: three cache lines.
 pub(crate) const METER_WORDS: usize = 24;
-const _: () = assert!(SENT + 1 + MAX_CARE_OFS <= METER_WORDS);
+const _: () = assert!(GIVEN < METER_WORDS);
 
 /// A second's word: its number in the high 24 bits, its octets in the low 40.
 const OCTET_BITS: u32 = 40;
@@ -78,7 +81,8 @@ impl<'a> Meter<'a> {
     }
 
     /// Whether the care-of address with this number ([`crate::Template::number`]), which is being tested, may get these octets, which count as sent then: they are not more than what the
-    /// mobile node sent "in the last 8 s plus 3,000, less those sent to it since the test began".
+    /// mobile node sent "in the last 8 s plus 3,000, less those sent to it since the test began", or since an earlier test began
+    /// within these 8 s.
     #[inline]
     pub fn spend(self, number: u8, octets: u64, now_ns: u64) -> bool {
         let Some(sent) = self.word(SENT + usize::from(number)) else {
@@ -119,10 +123,23 @@ impl<'a> Meter<'a> {
         false
     }
 
-    /// The care-of address with this number is to be tested from now on. Writer only.
-    pub(crate) fn begin_test(self, number: u8) {
-        if let Some(word) = self.word(SENT + usize::from(number)) {
-            word.store(0, Ordering::Relaxed);
+    /// A care-of address is to be tested from now on. What the mobile node sent in 8 s is credited in full once in 8 s: else it
+    /// would have more sent to its victims than it sends, by naming one after the other. Writer only.
+    pub(crate) fn begin_test(self, now_ns: u64) {
+        let Some(given) = self.word(GIVEN) else {
+            return;
+        };
+        let now_ns = now_ns.max(1);
+        let given_ns = given.load(Ordering::Relaxed);
+        let ago_ns = now_ns.saturating_sub(given_ns);
+        if given_ns != 0 && ago_ns < SECONDS as u64 * SECOND_NS {
+            return;
+        }
+        given.store(now_ns, Ordering::Relaxed);
+        for number in 0..=MAX_CARE_OFS {
+            if let Some(word) = self.word(SENT + number) {
+                word.store(0, Ordering::Relaxed);
+            }
         }
     }
 
@@ -164,7 +181,7 @@ mod tests {
     fn a_care_of_address_under_test_gets_what_its_mobile_node_sent_and_3000_octets() {
         let words = words();
         let meter = Meter(&words);
-        meter.begin_test(0);
+        meter.begin_test(START_NS);
         assert!(meter.spend(0, 1_500, START_NS));
         assert!(meter.spend(0, 1_500, START_NS));
         assert!(!meter.spend(0, 1, START_NS));
@@ -175,8 +192,21 @@ mod tests {
             meter.spend(0, 400, START_NS),
             "what was refused cost nothing"
         );
-        meter.begin_test(0);
-        assert!(meter.spend(0, 4_000, START_NS));
+    }
+
+    #[test]
+    fn what_the_mobile_node_sent_is_credited_once_however_many_tests_it_asks_for() {
+        let words = words();
+        let meter = Meter(&words);
+        meter.begin_test(START_NS);
+        assert!(meter.spend(0, 3_000, START_NS));
+        let later_ns = START_NS + 8 * SECOND_NS;
+        meter.begin_test(later_ns - 1);
+        assert!(!meter.spend(0, 1, later_ns - 1));
+        meter.begin_test(later_ns);
+        assert!(meter.spend(0, 3_000, later_ns));
+        meter.begin_test(later_ns + 1);
+        assert!(!meter.spend(0, 1, later_ns + 1));
     }
 
     #[test]

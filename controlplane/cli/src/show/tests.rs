@@ -46,7 +46,7 @@ fn several_care_of_addresses_and_flows_have_tables_of_their_own() {
         next_hop: None,
         port: None,
         tunnel_mtu: 1460,
-        under_test: false,
+        under_test: true,
     };
     let page = Bindings {
         bindings: vec![Binding {
@@ -79,8 +79,8 @@ fn several_care_of_addresses_and_flows_have_tables_of_their_own() {
     let (_, further) = text.split_once("\n\n").expect("a second table");
     assert_eq!(
         further,
-        "HOME ADDRESS     BID  PRIORITY  CARE-OF ADDRESS  NEXT HOP       PORT  TUNNEL MTU  EXPIRES IN\n\
-         2001:db8:d:1::7    2        10  2001:db8:a::5    by the kernel  -           1460       1m 1s\n\n\
+        "HOME ADDRESS     BID  PRIORITY  CARE-OF ADDRESS       NEXT HOP       PORT  TUNNEL MTU  EXPIRES IN\n\
+         2001:db8:d:1::7    2        10  2001:db8:a::5 (test)  by the kernel  -           1460       1m 1s\n\n\
          HOME ADDRESS     FLOW  PRIORITY  STATE   BIDS  PACKETS FROM CORRESPONDENTS\n\
          2001:db8:d:1::7     4        30  active  2,9   destination-port 443 protocol 6\n"
     );

@@ -239,6 +239,8 @@ fn the_metrics_name_every_counter() {
         "dmip_signalling_received_total{type=\"binding_update\"} 1",
         "dmip_signalling_sent_total{status=\"0\",type=\"binding_acknowledgement\"} 1",
         "dmip_bindings_created_total 1",
+        "dmip_care_of_tests_begun_total 0",
+        "dmip_care_of_tests_ended_total{result=\"failed\"} 0",
         "dmip_signalling_seconds_count 1",
         "dmip_punted_total 1",
         "dmip_degraded_reasons 2",

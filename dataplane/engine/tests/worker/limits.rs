@@ -93,12 +93,16 @@ fn what_came_before_the_test_counts_for_eight_seconds() {
 }
 
 #[test]
-fn a_refresh_does_not_begin_the_test_anew_and_another_care_of_address_does() {
+fn neither_a_refresh_nor_soon_another_care_of_address_renews_the_credit() {
     let mut appliance = limited(|tunnel| on_trial(tunnel, None));
     assert_eq!(send(&mut appliance, 4).len(), 3);
     publish(&mut appliance, |tunnel| tunnel.mtu -= 8);
     assert_eq!(send(&mut appliance, 4).len(), 0);
     publish(&mut appliance, |tunnel| tunnel.care_of = address(CARE_OF));
+    assert_eq!(send(&mut appliance, 4).len(), 0);
+    appliance.now_ns += 8 * SECOND_NS;
+    appliance.writer.heartbeat(appliance.now_ns);
+    publish(&mut appliance, |tunnel| tunnel.care_of = address(VICTIM));
     assert_eq!(send(&mut appliance, 4).len(), 3);
     publish(&mut appliance, |tunnel| tunnel.test = None);
     assert_eq!(send(&mut appliance, 40).len(), 40, "it has passed");

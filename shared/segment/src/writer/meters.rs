@@ -2,7 +2,9 @@
 
 use super::Writer;
 use crate::error::{SegmentError, Table};
+use crate::layout::header_word;
 use crate::pool::Retired;
+use crate::sync::Ordering;
 use crate::template::{Account, Template, Tunnel};
 
 impl Writer {
@@ -37,7 +39,9 @@ impl Writer {
             && !goes_on
             && let Some(meter) = account.meter.and_then(|meter| self.view.meter(meter))
         {
-            meter.begin_test(account.number);
+            // The time as of the last heartbeat, which is soon enough.
+            let beaten = self.view.word(header_word::HEARTBEAT);
+            meter.begin_test(beaten.map_or(0, |beaten| beaten.load(Ordering::Relaxed)));
         }
     }
 
