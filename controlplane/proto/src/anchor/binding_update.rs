@@ -21,6 +21,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
+    /// A status that grants nothing.
     pub(crate) const fn refused(status: u8) -> Self {
         Self {
             status,
@@ -150,26 +151,16 @@ impl Anchor {
             Some(_) if release => {
                 self.release(now, &home_address, ReleaseReason::Deregistered);
                 self.nodes.remember_release(&home_address, proven.order);
-                return Verdict {
-                    status: status::ACCEPTED,
-                    lifetime: Lifetime::ZERO,
-                };
+                let verdict = Verdict::refused(status::ACCEPTED);
+                steered.finish(home_address, verdict);
+                return verdict;
             }
             Some(_) => {}
-            // The second option of an address that the first has released.
-            None if release
-                && options
-                    .dhoas
-                    .iter()
-                    .filter(|o| o.address == home_address)
-                    .any(|o| o != dhoa) =>
-            {
-                return Verdict {
-                    status: status::ACCEPTED,
-                    lifetime: Lifetime::ZERO,
-                };
-            }
             None => {
+                // The second option of an address that the first has released.
+                if let Some(verdict) = steered.verdict(&home_address) {
+                    return verdict;
+                }
                 if let Some(refused) = self.refusal_of_unbound(proven, &home_address, release) {
                     return Verdict::refused(refused);
                 }

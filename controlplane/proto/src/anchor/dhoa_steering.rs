@@ -43,13 +43,14 @@ impl<'a> Steered<'a> {
         }
     }
 
-    fn verdict(&self, home_address: &Ipv6Addr) -> Option<Verdict> {
+    /// What has become of an address that is listed once more.
+    pub(crate) fn verdict(&self, home_address: &Ipv6Addr) -> Option<Verdict> {
         let mut done = self.done.iter();
         let done = done.find(|(address, _)| address == home_address);
         done.map(|(_, verdict)| *verdict)
     }
 
-    fn finish(&mut self, home_address: Ipv6Addr, verdict: Verdict) {
+    pub(crate) fn finish(&mut self, home_address: Ipv6Addr, verdict: Verdict) {
         // What is listed alone, or was not listed, comes once.
         if self.options.dhoas.len() > 1 {
             self.done.push((home_address, verdict));
