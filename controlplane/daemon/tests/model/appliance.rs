@@ -198,7 +198,7 @@ fn geometry() -> Geometry {
         flows: u32::try_from(MOST_SPLIT * MOST_FLOWS).expect("few"),
         meters: 16,
         optimized_routes: 0,
-        ring_slots: 512,
+        ring_slots: 2048,
     }
 }
 

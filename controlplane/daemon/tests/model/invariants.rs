@@ -144,7 +144,10 @@ impl World<'_> {
     /// Packets from and to an address: they get where its mobile node is, and nowhere else.
     fn probe(&mut self, address: Ipv6Addr) -> Result<(), Difference> {
         let binding = self.model.bindings().get(&address).cloned();
-        for key in flow_keys(address) {
+        // Where there is but one way, one packet tells.
+        let is_split = binding.as_ref().is_some_and(|binding| binding.care_ofs.len() > 1);
+        let keys = flow_keys(address).take(if is_split { usize::MAX } else { 1 });
+        for key in keys {
             self.appliance.from_cn(&datagram(&key));
             let out = self.appliance.to_core();
             let expected = binding.as_ref().map(|binding| binding.care_ofs_for(&key));

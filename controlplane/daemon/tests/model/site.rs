@@ -24,7 +24,7 @@ pub const AGENTS: usize = 16;
 pub const PLACES: usize = 4;
 
 /// Less than all pools and home addresses together, so that it is met.
-pub const MOST_HOME_ADDRESSES: usize = 180;
+pub const MOST_HOME_ADDRESSES: usize = 200;
 /// Bindings that may have several care-of addresses.
 pub const MOST_SPLIT: usize = 12;
 pub const MOST_CARE_OFS: usize = 3;

@@ -216,7 +216,8 @@ fn step() -> impl Strategy<Value = Step> {
         twice,
         delay_ms,
     });
-    let crowd = (0..NODES - AGENTS, 5usize..60, 0..PLACES, lifetime());
+    let long = prop_oneof![1 => 1u16..12, 3 => 30u16..200];
+    let crowd = (0..NODES - AGENTS, 20usize..120, 0..PLACES, long);
     let crowd = crowd.prop_map(|(first, count, place, lifetime)| Step::Crowd {
         first,
         count,
@@ -239,14 +240,14 @@ fn step() -> impl Strategy<Value = Step> {
         260 => (signature(), request()).prop_map(|(by, request)| Step::Request(by, request)),
         300 => (signature(), update()).prop_map(|(by, update)| Step::Update(by, update)),
         240 => (signature(), home_update()).prop_map(|(by, update)| Step::Home(by, update)),
-        6 => crowd,
+        8 => crowd,
         30 => (0..AGENTS, command).prop_map(|(agent, command)| Step::Agent(agent, command)),
         40 => (any::<usize>(), arrivals()).prop_map(|(which, arrivals)| Step::Replay(which, arrivals)),
         160 => waiting.prop_map(Step::Wait),
         10 => (0u64..5_000).prop_map(Step::Stall),
         8 => seconds.prop_map(Step::Clock),
         5 => quality.prop_map(Step::Network),
-        2 => prop::bool::weighted(0.3).prop_map(Step::Drain),
+        3 => prop::bool::weighted(0.2).prop_map(Step::Drain),
         10 => pick().prop_map(Step::Release),
         3 => restart.prop_map(Step::Restart),
     ]
@@ -342,16 +343,21 @@ fn lifetime_or_none() -> impl Strategy<Value = u16> {
 
 fn request() -> impl Strategy<Value = Request> {
     let whom = prop_oneof![20 => Just(Whom::Covered), 1 => Just(Whom::Far), 1 => Just(Whom::Nobody)];
+    let flow = prop_oneof![
+        5 => Just((false, None)),
+        2 => flow().prop_map(|flow| (false, Some(flow))),
+        4 => flow().prop_map(|flow| (true, Some(flow))),
+        1 => Just((true, None)),
+    ];
     let parts = (
         prop_oneof![20 => lifetime(), 1 => Just(0u16)],
-        prop::bool::weighted(0.35),
-        weighted(0.3, (pick(), prop_oneof![3 => Just(0u16), 1 => 1u16..4])),
+        weighted(0.3, (pick(), prop_oneof![6 => Just(0u16), 1 => 1u16..4])),
         whom,
         weighted(0.1, prop_oneof![Just(100u32), Just(100_000)]),
-        weighted(0.5, flow()),
+        flow,
     );
     parts.prop_map(
-        |(lifetime, dedicated, wish, correspondent, kbps, flow)| Request {
+        |(lifetime, wish, correspondent, kbps, (dedicated, flow))| Request {
             lifetime,
             dedicated,
             wish,
@@ -369,13 +375,15 @@ fn update() -> impl Strategy<Value = Update> {
         lifetime_or_none(),
         prop::bool::weighted(0.8),
         prop::bool::weighted(0.25),
-        vec((pick(), fid, own_lifetime), 0..5),
-        bids(),
-        flows(),
+        prop_oneof![
+            1 => Just(Vec::new()),
+            8 => vec((pick(), fid, own_lifetime), 1..5),
+        ],
+        spread(),
         prop_oneof![3 => Just(Vec::new()), 1 => vec((0u16..5, any::<bool>()), 1..3)],
     );
     parts.prop_map(
-        |(lifetime, acknowledge, replace, listed, bids, flows, modes)| Update {
+        |(lifetime, acknowledge, replace, listed, (bids, flows), modes)| Update {
             lifetime,
             acknowledge,
             replace,
@@ -396,12 +404,11 @@ fn home_update() -> impl Strategy<Value = HomeUpdate> {
         prop::bool::weighted(0.97),
         prop::bool::weighted(0.97),
         prop::bool::weighted(0.4),
-        bids(),
-        flows(),
+        spread(),
         summary,
     );
     parts.prop_map(
-        |(home, lifetime, option, home_registration, overwrite, bids, flows, summary)| HomeUpdate {
+        |(home, lifetime, option, home_registration, overwrite, (bids, flows), summary)| HomeUpdate {
             home,
             lifetime,
             option,
@@ -412,6 +419,32 @@ fn home_update() -> impl Strategy<Value = HomeUpdate> {
             summary,
         },
     )
+}
+
+/// Care-of addresses and flows: anything, or several where the mobile node can be and flows that go there.
+fn spread() -> impl Strategy<Value = (Vec<BidAsk>, Vec<FlowAsk>)> {
+    let place = (0..PLACES, 0u8..4);
+    let good = (vec(place, 2..4), vec((selector(), vec(1u16..3, 1..3)), 0..4));
+    let good = good.prop_map(|(places, flows)| {
+        let bids = (1..).zip(places).map(|(bid, (place, priority))| BidAsk {
+            bid,
+            priority,
+            care_of: Some(Elsewhere::Place(place)),
+            home: false,
+        });
+        let flows = (1..).zip(flows).map(|(fid, (selector, bids))| FlowAsk {
+            fid,
+            priority: fid,
+            selector: Some(selector),
+            bids: Some(bids),
+        });
+        (bids.collect(), flows.collect())
+    });
+    prop_oneof![
+        6 => Just((Vec::new(), Vec::new())),
+        5 => (bids(), flows()),
+        4 => good,
+    ]
 }
 
 fn bids() -> impl Strategy<Value = Vec<BidAsk>> {
@@ -430,19 +463,10 @@ fn flows() -> impl Strategy<Value = Vec<FlowAsk>> {
 }
 
 fn flow() -> impl Strategy<Value = FlowAsk> {
-    let selector = prop_oneof![
-        4 => Just(SelectorAsk::All),
-        4 => Just(SelectorAsk::Protocol(6)),
-        4 => Just(SelectorAsk::Protocol(17)),
-        6 => prop_oneof![Just(80u16), Just(443)].prop_map(SelectorAsk::Exact),
-        1 => Just(SelectorAsk::Ipv4),
-        1 => Just(SelectorAsk::OtherFormat),
-        1 => Just(SelectorAsk::Cut),
-    ];
     let parts = (
         1u16..6,
         0u16..8,
-        weighted(0.85, selector),
+        weighted(0.85, selector()),
         weighted(0.6, vec(1u16..4, 1..3)),
     );
     parts.prop_map(|(fid, priority, selector, bids)| FlowAsk {
@@ -451,4 +475,17 @@ fn flow() -> impl Strategy<Value = FlowAsk> {
         selector,
         bids,
     })
+}
+
+
+fn selector() -> impl Strategy<Value = SelectorAsk> {
+    prop_oneof![
+        4 => Just(SelectorAsk::All),
+        4 => Just(SelectorAsk::Protocol(6)),
+        4 => Just(SelectorAsk::Protocol(17)),
+        6 => prop_oneof![Just(80u16), Just(443)].prop_map(SelectorAsk::Exact),
+        1 => Just(SelectorAsk::Ipv4),
+        1 => Just(SelectorAsk::OtherFormat),
+        1 => Just(SelectorAsk::Cut),
+    ]
 }

@@ -245,7 +245,7 @@ impl<'c> World<'c> {
         self.waiting.push(read);
         let punted = self.appliance.signalling.punts_waiting(0) as usize;
         ensure(punted == self.waiting.len(), || {
-            format!("{punted} punted of {:?}", self.waiting)
+            format!("{punted} punted of {} messages", self.waiting.len())
         })
     }
 

@@ -278,13 +278,7 @@ impl Model {
         let is_dhoa = self.pool_of(&address) == Some(true);
         self.counted += 1;
         self.touched.insert(address);
-        if self.quarantine.remove(&address).is_none()
-            && !self.bindings.contains_key(&address)
-            && self.owner_for_good(&address).is_none()
-        {
-            // Another mobile node had it long ago.
-            self.homes.remove(&address);
-        }
+        self.quarantine.remove(&address);
         let binding = self.bindings.entry(address).or_insert(Binding {
             owner,
             is_dhoa,
