@@ -75,7 +75,9 @@ impl Agents {
     /// Takes a packet to a care-of address, if one of them is there.
     pub fn receive(&mut self, now: Now, destination: Ipv6Addr, packet: &[u8]) {
         for (number, agent) in self.agents.iter_mut().enumerate() {
-            let at = agent.place.map(|place| care_of(NODES - AGENTS + number, place));
+            let at = agent
+                .place
+                .map(|place| care_of(NODES - AGENTS + number, place));
             if at == Some(destination) {
                 agent.engine.handle_packet(now, packet);
             }
@@ -102,7 +104,11 @@ impl Agents {
 
     pub fn let_time_pass(&mut self, now: Now) {
         for agent in &mut self.agents {
-            if agent.engine.poll_timeout().is_some_and(|at| at <= now.mono_ns) {
+            if agent
+                .engine
+                .poll_timeout()
+                .is_some_and(|at| at <= now.mono_ns)
+            {
                 agent.engine.handle_timeout(now);
             }
         }
@@ -114,7 +120,8 @@ impl Agents {
         for agent in self.agents.iter().filter(|agent| agent.place.is_some()) {
             for anchor in agent.engine.status().anchors {
                 let bound = anchor.bindings.into_iter();
-                believed.extend(bound.filter_map(|bound| Some((bound.home_address, bound.care_of?))));
+                believed
+                    .extend(bound.filter_map(|bound| Some((bound.home_address, bound.care_of?))));
             }
         }
         believed

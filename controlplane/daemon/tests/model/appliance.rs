@@ -24,7 +24,7 @@ use dhpd::mirror::{
 };
 use dhpd::signalling::Signalling;
 
-use crate::site::{ANCHOR, CORRESPONDENT, MOST_FLOWS, MOST_SPLIT, coverage, dhoa_pools, home_pool};
+use crate::site::{ANCHOR, CORRESPONDENT, COVERAGE, DHOA_POOLS, HOME_POOL, MOST_FLOWS, MOST_SPLIT};
 
 /// Where the clocks begin.
 const START: Now = Now {
@@ -71,7 +71,8 @@ impl SimulatedClock {
     /// The time of day steps; nothing that has a lifetime counts on it.
     pub fn step(&self, seconds: i32) {
         let stepped = i64::from(seconds) << 32;
-        self.stepped.fetch_add(stepped.cast_unsigned(), Ordering::Relaxed);
+        self.stepped
+            .fetch_add(stepped.cast_unsigned(), Ordering::Relaxed);
     }
 }
 
@@ -98,8 +99,9 @@ impl Appliance {
         config.sequence_state_lost = !restored.is_known && !is_first;
         let ticks = clock.clone();
         let clock_of = Box::new(move || ticks.now());
-        let mut signalling = Signalling::new(&segment, config, clock_of, Vec::new(), [7; 32], seconds)
-            .expect("a control plane");
+        let mut signalling =
+            Signalling::new(&segment, config, clock_of, Vec::new(), [7; 32], seconds)
+                .expect("a control plane");
         signalling.keep_numbers(journal, restored);
         signalling.follow_network(&plan(&kernel(), &territory()));
         let (ports, [core, cn, host]) = ports();
@@ -184,7 +186,9 @@ impl Appliance {
 
 fn packets(wire: &MemoryWire) -> Vec<Vec<u8>> {
     let frames = std::iter::from_fn(|| wire.pop());
-    frames.map(|frame| frame[ETHERNET.len()..].to_vec()).collect()
+    frames
+        .map(|frame| frame[ETHERNET.len()..].to_vec())
+        .collect()
 }
 
 fn geometry() -> Geometry {
@@ -250,8 +254,8 @@ fn territory() -> Territory {
     Territory {
         ports: vec!["core0".to_owned(), "cn0".to_owned()],
         anchors: vec![ANCHOR],
-        pools: dhoa_pools().into_iter().chain([home_pool()]).collect(),
-        coverage: vec![coverage()],
+        pools: DHOA_POOLS.into_iter().chain([HOME_POOL]).collect(),
+        coverage: vec![COVERAGE],
     }
 }
 

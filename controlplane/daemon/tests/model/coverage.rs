@@ -53,7 +53,10 @@ impl Coverage {
         *self.answers.entry((kind, status)).or_default() += 1;
         let dhoas = reply.dhoas.iter().map(|dhoa| ("DHoA", dhoa.0));
         let bids = reply.bids.iter().map(|bid| ("Binding Identifier", bid.1));
-        let flows = reply.flows.iter().map(|flow| ("Flow Identification", flow.1));
+        let flows = reply
+            .flows
+            .iter()
+            .map(|flow| ("Flow Identification", flow.1));
         for key in dhoas.chain(bids).chain(flows) {
             *self.options.entry(key).or_default() += 1;
         }
@@ -78,7 +81,11 @@ impl Coverage {
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} steps, at most {} bindings at once", self.steps, self.most_bound)?;
+        writeln!(
+            f,
+            "{} steps, at most {} bindings at once",
+            self.steps, self.most_bound
+        )?;
         let named = [
             ("operations", &self.operations),
             ("not answered", &self.silences),

@@ -12,6 +12,8 @@ use crate::world::{Difference, World, ensure};
 
 /// Every so many turns everything is looked at, in between what has changed.
 const ALL_EVERY: u64 = 64;
+/// "the previous CoA is good for 2 s more"
+const PREVIOUS_NS: u64 = 2_000_000_000;
 /// Addresses that are looked at by packets after a turn.
 const PROBED: usize = 2;
 
@@ -65,7 +67,9 @@ impl World<'_> {
             format!("{bound} bound, in the segment {entries:?}")
         })?;
         let unplaced = self.appliance.signalling.counters().unplaced;
-        ensure(unplaced == 0, || format!("the segment had no room for {unplaced}"))
+        ensure(unplaced == 0, || {
+            format!("the segment had no room for {unplaced}")
+        })
     }
 
     fn check_address(&mut self, address: &Ipv6Addr) -> Result<(), Difference> {
@@ -75,13 +79,17 @@ impl World<'_> {
         if let Some(view) = &view {
             self.ledger.enter(*address, view.mn, now.mono_ns)?;
         }
-        let actual = view.as_ref().map(|view| as_binding(view, expected.as_ref()));
+        let actual = view
+            .as_ref()
+            .map(|view| as_binding(view, expected.as_ref()));
         ensure(actual == expected, || {
             format!("{address}: expected {expected:?}\nin the anchor {actual:?}")
         })?;
         let number = self.model.home_number(address);
         let actual = view.map(|view| (view.home_sequence, view.sequence));
-        let order = expected.as_ref().map(|binding| binding.order.map(|order| on_wire(order.number)));
+        let order = expected
+            .as_ref()
+            .map(|binding| binding.order.map(|order| on_wire(order.number)));
         ensure(actual == order.map(|order| (number, order)), || {
             format!("{address}: numbers {number:?}, {order:?} expected: {actual:?}")
         })?;
@@ -105,14 +113,18 @@ impl World<'_> {
         let tunnel = reader.tunnel(&entry).map(|template| template.tunnel());
         let ends = tunnel.map(|tunnel| (tunnel.anchor, tunnel.care_of));
         ensure(ends == Some((ANCHOR, binding.care_of)), || {
-            format!("{address} should go to {}, tunnel {ends:?}", binding.care_of)
+            format!(
+                "{address} should go to {}, tunnel {ends:?}",
+                binding.care_of
+            )
         })?;
         let set = entry.flows().and_then(|id| reader.flow_set(id));
         let address_of = |id| {
             let template = reader.template(id)?;
             Some(Ipv6Addr::from(template.destination))
         };
-        let further: Option<Vec<_>> = set.map(|set| set.templates().filter_map(address_of).collect());
+        let further: Option<Vec<_>> =
+            set.map(|set| set.templates().filter_map(address_of).collect());
         let mut further = further.unwrap_or_default();
         further.sort_unstable();
         let expected = binding.care_ofs.values().map(|care_of| care_of.address);
@@ -122,9 +134,11 @@ impl World<'_> {
             format!("{address} should have {expected:?} in its flow set: {further:?}")
         })?;
         for key in flow_keys(*address) {
-            let verdict = set.map_or(FlowVerdict::Default, |set| match reader.find_flow(set, &key) {
-                Some(flow) => set.overrules(&key, &flow).unwrap_or(flow.verdict),
-                None => set.verdict(&key),
+            let verdict = set.map_or(FlowVerdict::Default, |set| {
+                match reader.find_flow(set, &key) {
+                    Some(flow) => set.overrules(&key, &flow).unwrap_or(flow.verdict),
+                    None => set.verdict(&key),
+                }
             });
             let goes_to: BTreeSet<Ipv6Addr> = match (verdict, set) {
                 (FlowVerdict::CareOfs(mask), Some(set)) => (0..MAX_CARE_OFS)
@@ -145,7 +159,9 @@ impl World<'_> {
     fn probe(&mut self, address: Ipv6Addr) -> Result<(), Difference> {
         let binding = self.model.bindings().get(&address).cloned();
         // Where there is but one way, one packet tells.
-        let is_split = binding.as_ref().is_some_and(|binding| binding.care_ofs.len() > 1);
+        let is_split = binding
+            .as_ref()
+            .is_some_and(|binding| binding.care_ofs.len() > 1);
         let keys = flow_keys(address).take(if is_split { usize::MAX } else { 1 });
         for key in keys {
             self.appliance.from_cn(&datagram(&key));
@@ -166,15 +182,33 @@ impl World<'_> {
             });
             self.appliance.to_cn();
         }
-        let own = binding.as_ref().map(Binding::all_care_ofs).unwrap_or_default();
+        let own = binding
+            .as_ref()
+            .map(Binding::all_care_ofs)
+            .unwrap_or_default();
         for care_of in &own {
             self.coverage.probe("from a mobile node");
             ensure(self.arrives(address, *care_of), || {
                 format!("what {address} has sent from {care_of} does not arrive")
             })?;
         }
+        let now_ns = self.clock.now().mono_ns;
+        let previous = binding.as_ref().and_then(|binding| binding.previous);
+        let previous = previous.filter(|(care_of, _)| !own.contains(care_of));
+        if let Some((care_of, left_ns)) = previous
+            && now_ns < left_ns + PREVIOUS_NS
+        {
+            self.coverage.probe("from where a mobile node was just now");
+            ensure(self.arrives(address, care_of), || {
+                format!("what {address} has sent from {care_of} before its handoff is lost")
+            })?;
+        }
         let turn = usize::try_from(self.turns).expect("few");
-        let others = self.model.bindings().values().nth(turn % self.model.bindings().len().max(1));
+        let others = self
+            .model
+            .bindings()
+            .values()
+            .nth(turn % self.model.bindings().len().max(1));
         let another = others.map(|other| other.care_of);
         let never = care_of(turn % NODES, 9);
         for care_of in another.into_iter().chain([never]) {
@@ -191,14 +225,17 @@ impl World<'_> {
     /// Whether the address may have been bound there within the last 2 s: "the previous CoA is good for 2 s more".
     fn may_be_recent(&self, address: Ipv6Addr, care_of: Ipv6Addr) -> bool {
         let left_ns = self.left_ns.get(&(address, care_of));
-        left_ns.is_some_and(|at_ns| self.clock.now().mono_ns <= at_ns + 2_000_000_000)
+        left_ns.is_some_and(|at_ns| self.clock.now().mono_ns <= at_ns + PREVIOUS_NS)
     }
 
     fn note_care_ofs(&mut self, address: Ipv6Addr) {
         let now_ns = self.clock.now().mono_ns;
         let binding = self.model.bindings().get(&address);
         let care_ofs = binding.map(Binding::all_care_ofs).unwrap_or_default();
-        let before = self.bound_at.insert(address, care_ofs.clone()).unwrap_or_default();
+        let before = self
+            .bound_at
+            .insert(address, care_ofs.clone())
+            .unwrap_or_default();
         for left in before.difference(&care_ofs) {
             self.left_ns.insert((address, *left), now_ns);
         }
@@ -215,7 +252,9 @@ impl World<'_> {
         packet.extend([0, 53, 0, 53, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
         self.appliance.from_core(&packet);
         let arrived = self.appliance.to_cn();
-        arrived.iter().any(|packet| ends(packet) == (address, CORRESPONDENT))
+        arrived
+            .iter()
+            .any(|packet| ends(packet) == (address, CORRESPONDENT))
     }
 }
 
@@ -244,30 +283,42 @@ fn as_binding(view: &BindingView<'_>, expected: Option<&Binding>) -> Binding {
         ends_ns: view.expires_ns,
         order: expected.and_then(|binding| binding.order),
         dedicated: view.dedicated,
-        modes: view.flows.iter().map(|flow| (flow.fid, flow.mode)).collect(),
+        modes: view
+            .flows
+            .iter()
+            .map(|flow| (flow.fid, flow.mode))
+            .collect(),
         care_ofs: care_ofs.collect::<BTreeMap<_, _>>(),
         flows: flows.collect::<BTreeMap<_, _>>(),
+        previous: expected.and_then(|binding| binding.previous),
         since: expected.map_or(0, |binding| binding.since),
     }
 }
 
 fn owner_of(view: &BindingView<'_>) -> usize {
-    let digits: String = view.mn.to_string().chars().filter(char::is_ascii_digit).collect();
+    let digits: String = view
+        .mn
+        .to_string()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     digits.parse().expect("a number")
 }
 
 /// Packets that the traffic selectors of the mobile nodes tell apart.
 fn flow_keys(home: Ipv6Addr) -> impl Iterator<Item = FlowKey> {
     let kinds = [(17, 53, 80), (17, 53, 443), (17, 99, 80), (6, 53, 80)];
-    kinds.into_iter().map(move |(next_header, from, to)| FlowKey {
-        source: CORRESPONDENT.octets(),
-        destination: home.octets(),
-        spi: None,
-        flow_label: 0,
-        ports: Some((from, to)),
-        dscp: 0,
-        next_header,
-    })
+    kinds
+        .into_iter()
+        .map(move |(next_header, from, to)| FlowKey {
+            source: CORRESPONDENT.octets(),
+            destination: home.octets(),
+            spi: None,
+            flow_label: 0,
+            ports: Some((from, to)),
+            dscp: 0,
+            next_header,
+        })
 }
 
 /// A packet of this flow.

@@ -26,11 +26,19 @@ impl Ledger {
     ///
     /// # Errors
     /// Another one had it less than a quarantine ago.
-    pub fn enter(&mut self, address: Ipv6Addr, owner: &MnId, now_ns: u64) -> Result<(), Difference> {
+    pub fn enter(
+        &mut self,
+        address: Ipv6Addr,
+        owner: &MnId,
+        now_ns: u64,
+    ) -> Result<(), Difference> {
         if let Some(last) = self.entries.get(&address) {
             let is_free = last.owner == *owner || now_ns >= last.seen_ns + QUARANTINE_NS;
             ensure(is_free, || {
-                format!("{address} has gone from {} to {owner} too early", last.owner)
+                format!(
+                    "{address} has gone from {} to {owner} too early",
+                    last.owner
+                )
             })?;
         }
         let entry = Entry {

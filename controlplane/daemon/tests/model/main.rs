@@ -56,7 +56,12 @@ fn the_anchor_does_what_the_reference_does() {
     let outcome = runner.run(&step::steps(STEPS_OF_A_RUN), |steps| {
         let mut coverage = coverage.borrow_mut();
         let run = World::new(&mut coverage).run(&steps);
-        eprintln!("TMP {} {:.1500}", coverage.steps, run.as_ref().map_or_else(|e| e.to_string(), |()| "ok".into()));
+        eprintln!(
+            "TMP {} {:.1500}",
+            coverage.steps,
+            run.as_ref()
+                .map_or_else(|e| e.to_string(), |()| "ok".into())
+        );
         run.map_err(|difference| TestCaseError::fail(difference.to_string()))
     });
     println!("{}", coverage.borrow());

@@ -131,7 +131,10 @@ impl fmt::Debug for Read {
             contents,
             ..
         } = self;
-        write!(f, "{source} > {destination}, home {home:?}, routed to {routed_to:?}: {head:?}, {contents:?}")
+        write!(
+            f,
+            "{source} > {destination}, home {home:?}, routed to {routed_to:?}: {head:?}, {contents:?}"
+        )
     }
 }
 
@@ -276,7 +279,11 @@ impl Contents {
         let mut once = vec![self.alternate.len(), self.mn_id.len(), self.mesg_id.len()];
         if request {
             let about_flows = [self.correspondent.len(), self.requirements.len()];
-            once.extend(about_flows.into_iter().chain([self.dhoas.len(), self.flows.len()]));
+            once.extend(
+                about_flows
+                    .into_iter()
+                    .chain([self.dhoas.len(), self.flows.len()]),
+            );
         }
         let is_new_row = |(kind, subtype): &(u8, Option<u8>)| match (*kind, *subtype) {
             (mobility_option::BINDING_IDENTIFIER, _)
@@ -285,7 +292,11 @@ impl Contents {
             (_, Some(dmip_option::DHP_INFORMATION)) => false,
             _ => true,
         };
-        let dhoas: Vec<_> = self.dhoas.iter().map(|dhoa| (dhoa.fid, dhoa.address)).collect();
+        let dhoas: Vec<_> = self
+            .dhoas
+            .iter()
+            .map(|dhoa| (dhoa.fid, dhoa.address))
+            .collect();
         let flows: Vec<u16> = self.flows.iter().map(|flow| flow.fid).collect();
         let modes: Vec<u16> = self.modes.iter().map(|(fid, _)| *fid).collect();
         let bids: Vec<u16> = self.bids.iter().map(|bid| bid.bid).collect();

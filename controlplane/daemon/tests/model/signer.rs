@@ -11,7 +11,7 @@ use dhp_wire::mobility::{
 };
 use dhp_wire::packet::compose;
 
-use crate::site::{ANCHOR, CORRESPONDENT, FAR_CORRESPONDENT, NODES, Node, care_of, dhoa_pools};
+use crate::site::{ANCHOR, CORRESPONDENT, DHOA_POOLS, FAR_CORRESPONDENT, NODES, Node, care_of};
 use crate::step::{
     BidAsk, Elsewhere, Fault, FlowAsk, HomeUpdate, Request, SelectorAsk, Signature, Update, Whom,
 };
@@ -141,7 +141,7 @@ impl Signer<'_> {
         let address = match which {
             Elsewhere::Place(place) => care_of(self.by.node, place),
             Elsewhere::Neighbour => care_of((self.by.node + 1) % NODES, 0),
-            Elsewhere::Local => dhoa_pools()[0].broadcast(),
+            Elsewhere::Local => DHOA_POOLS[0].broadcast(),
             Elsewhere::Anchor => ANCHOR,
             Elsewhere::Multicast => Ipv6Addr::new(0xff0e, 0, 0, 0, 0, 0, 0, 1),
             Elsewhere::Other => return Ipv4Addr::new(192, 0, 2, 7).into(),
@@ -251,10 +251,12 @@ fn sub_options(ask: &FlowAsk) -> Vec<u8> {
     let bids: Vec<[u8; 2]> = bids.map(|bid| bid.to_be_bytes()).collect();
     let reference = Bids::new(&bids).map(FlowSubOption::BindingReference);
     let selector = ask.selector.map(selector);
-    let selector = selector.as_ref().map(|(format, selector)| FlowSubOption::TrafficSelector {
-        format: *format,
-        selector,
-    });
+    let selector = selector
+        .as_ref()
+        .map(|(format, selector)| FlowSubOption::TrafficSelector {
+            format: *format,
+            selector,
+        });
     for sub_option in reference.into_iter().chain(selector) {
         sub_option.write(&mut octets).expect("room");
     }

@@ -35,26 +35,16 @@ pub const LONGEST_LIFETIME: u16 = 150;
 pub const CAPACITY_KBPS: u32 = 10_000;
 pub const QUARANTINE_NS: u64 = 240_000_000_000;
 
-/// 127 addresses that can be assigned.
-const DHOAS: &str = "2001:db8:d:1::/121";
-/// 15.
-const MORE_DHOAS: &str = "2001:db8:d:2::/124";
-const HOMES: &str = "2001:db8:1:1::/64";
+/// 127 addresses that can be assigned, and 15.
+pub const DHOA_POOLS: [Ipv6Net; 2] = [
+    net([0x2001, 0xdb8, 0xd, 1], 121),
+    net([0x2001, 0xdb8, 0xd, 2], 124),
+];
+pub const HOME_POOL: Ipv6Net = net([0x2001, 0xdb8, 1, 1], 64);
+pub const COVERAGE: Ipv6Net = net([0x2001, 0xdb8, 0xc, 0], 48);
 
-fn net(text: &str) -> Ipv6Net {
-    text.parse().expect("a prefix")
-}
-
-pub fn dhoa_pools() -> [Ipv6Net; 2] {
-    [net(DHOAS), net(MORE_DHOAS)]
-}
-
-pub fn home_pool() -> Ipv6Net {
-    net(HOMES)
-}
-
-pub fn coverage() -> Ipv6Net {
-    net("2001:db8:c::/48")
+const fn net([a, b, c, d]: [u16; 4], len: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0), len)
 }
 
 /// A mobile node as the anchor knows it.
@@ -83,11 +73,11 @@ fn node(number: usize) -> Node {
         _ => Algorithm::HmacSha256_128,
     };
     let home = number.is_multiple_of(2).then(|| {
-        let [a, b, c, d, ..] = home_pool().network().segments();
+        let [a, b, c, d, ..] = HOME_POOL.network().segments();
         Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0x100 + index)
     });
     let own_dhoa = (number % 8 == 1).then(|| {
-        let [a, b, c, d, ..] = dhoa_pools()[0].network().segments();
+        let [a, b, c, d, ..] = DHOA_POOLS[0].network().segments();
         Ipv6Addr::new(a, b, c, d, 0, 0, 0, 1 + index / 8)
     });
     let permissions = Permissions {
@@ -126,16 +116,16 @@ pub fn care_of(node: usize, place: usize) -> Ipv6Addr {
 
 pub fn anchor_config(nodes: &[Node]) -> AnchorConfig {
     let mut config = AnchorConfig::new(ANCHOR);
-    let pools = dhoa_pools().map(|prefix| (prefix, PoolKind::Dhoa));
+    let pools = DHOA_POOLS.map(|prefix| (prefix, PoolKind::Dhoa));
     config.pools = pools
         .into_iter()
-        .chain([(home_pool(), PoolKind::Home)])
+        .chain([(HOME_POOL, PoolKind::Home)])
         .map(|(prefix, kind)| PoolConfig {
             quarantine: Duration::from_nanos(QUARANTINE_NS),
             ..PoolConfig::new(prefix, kind)
         })
         .collect();
-    config.coverage = vec![coverage()];
+    config.coverage = vec![COVERAGE];
     let associations = nodes.iter().flat_map(|node| &node.associations);
     config.security_associations = associations.cloned().collect();
     config.route_optimization = true;

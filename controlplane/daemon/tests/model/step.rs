@@ -211,11 +211,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Restart::Sudden),
         1 => Just(Restart::WithoutJournal),
     ];
-    let quality = (0usize..30, 0usize..30, 0u64..3000).prop_map(|(lost, twice, delay_ms)| Quality {
-        lost,
-        twice,
-        delay_ms,
-    });
+    let quality =
+        (0usize..30, 0usize..30, 0u64..3000).prop_map(|(lost, twice, delay_ms)| Quality {
+            lost,
+            twice,
+            delay_ms,
+        });
     let long = prop_oneof![1 => 1u16..12, 3 => 30u16..200];
     let crowd = (0..NODES - AGENTS, 20usize..120, 0..PLACES, long);
     let crowd = crowd.prop_map(|(first, count, place, lifetime)| Step::Crowd {
@@ -342,7 +343,8 @@ fn lifetime_or_none() -> impl Strategy<Value = u16> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let whom = prop_oneof![20 => Just(Whom::Covered), 1 => Just(Whom::Far), 1 => Just(Whom::Nobody)];
+    let whom =
+        prop_oneof![20 => Just(Whom::Covered), 1 => Just(Whom::Far), 1 => Just(Whom::Nobody)];
     let flow = prop_oneof![
         5 => Just((false, None)),
         2 => flow().prop_map(|flow| (false, Some(flow))),
@@ -408,15 +410,17 @@ fn home_update() -> impl Strategy<Value = HomeUpdate> {
         summary,
     );
     parts.prop_map(
-        |(home, lifetime, option, home_registration, overwrite, (bids, flows), summary)| HomeUpdate {
-            home,
-            lifetime,
-            option,
-            home_registration,
-            overwrite,
-            bids,
-            flows,
-            summary,
+        |(home, lifetime, option, home_registration, overwrite, (bids, flows), summary)| {
+            HomeUpdate {
+                home,
+                lifetime,
+                option,
+                home_registration,
+                overwrite,
+                bids,
+                flows,
+                summary,
+            }
         },
     )
 }
@@ -424,7 +428,10 @@ fn home_update() -> impl Strategy<Value = HomeUpdate> {
 /// Care-of addresses and flows: anything, or several where the mobile node can be and flows that go there.
 fn spread() -> impl Strategy<Value = (Vec<BidAsk>, Vec<FlowAsk>)> {
     let place = (0..PLACES, 0u8..4);
-    let good = (vec(place, 2..4), vec((selector(), vec(1u16..3, 1..3)), 0..4));
+    let good = (
+        vec(place, 2..4),
+        vec((selector(), vec(1u16..3, 1..3)), 0..4),
+    );
     let good = good.prop_map(|(places, flows)| {
         let bids = (1..).zip(places).map(|(bid, (place, priority))| BidAsk {
             bid,
@@ -448,7 +455,12 @@ fn spread() -> impl Strategy<Value = (Vec<BidAsk>, Vec<FlowAsk>)> {
 }
 
 fn bids() -> impl Strategy<Value = Vec<BidAsk>> {
-    let parts = (1u16..5, 0u8..4, weighted(0.85, elsewhere()), prop::bool::weighted(0.03));
+    let parts = (
+        1u16..5,
+        0u8..4,
+        weighted(0.85, elsewhere()),
+        prop::bool::weighted(0.03),
+    );
     let bid = parts.prop_map(|(bid, priority, care_of, home)| BidAsk {
         bid,
         priority,
@@ -476,7 +488,6 @@ fn flow() -> impl Strategy<Value = FlowAsk> {
         bids,
     })
 }
-
 
 fn selector() -> impl Strategy<Value = SelectorAsk> {
     prop_oneof![

@@ -16,7 +16,7 @@ use crate::message::{Head, Read};
 use crate::network::{Network, Parcel};
 use crate::reference::{Expected, Model, Reply, Restart};
 use crate::signer::Signer;
-use crate::site::{AGENTS, NODES, Node, anchor_config, care_of, dhoa_pools, nodes};
+use crate::site::{AGENTS, DHOA_POOLS, NODES, Node, anchor_config, care_of, nodes};
 use crate::step::{
     Fault, HomeUpdate, Number, Pick, Quality, Request, Signature, Step, Update, Whom,
 };
@@ -40,7 +40,11 @@ impl fmt::Display for Difference {
 
 /// Nothing, or the difference that it describes.
 pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Difference> {
-    if holds { Ok(()) } else { Err(Difference(what())) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Difference(what()))
+    }
 }
 
 /// What a mobile node that does what a test asks for knows.
@@ -191,9 +195,10 @@ impl<'c> World<'c> {
         for (home_address, care_of) in self.agents.believed() {
             self.coverage.probe("belief of an agent");
             let binding = self.model.bindings().get(&home_address);
-            ensure(binding.is_some_and(|binding| binding.care_of == care_of), || {
-                format!("an agent takes {home_address} for bound at {care_of}: {binding:?}")
-            })?;
+            ensure(
+                binding.is_some_and(|binding| binding.care_of == care_of),
+                || format!("an agent takes {home_address} for bound at {care_of}: {binding:?}"),
+            )?;
         }
         self.check_all()
     }
@@ -208,7 +213,12 @@ impl<'c> World<'c> {
         loop {
             let turn = self.due_ns.map(|at| at.max(self.stalled_until_ns));
             let waiting = (!self.waiting.is_empty()).then_some(self.stalled_until_ns);
-            let events = [turn, waiting, self.network.next_arrival_ns(), self.agents.due_ns()];
+            let events = [
+                turn,
+                waiting,
+                self.network.next_arrival_ns(),
+                self.agents.due_ns(),
+            ];
             let next = events.into_iter().flatten().min();
             let Some(at_ns) = next.filter(|at| *at <= until_ns) else {
                 break;
@@ -268,7 +278,9 @@ impl<'c> World<'c> {
                 self.network.send(self.now_ns(), Parcel::FromAnchor(packet));
             }
         }
-        ensure(answers.is_empty(), || format!("answers to nothing: {answers:?}"))?;
+        ensure(answers.is_empty(), || {
+            format!("answers to nothing: {answers:?}")
+        })?;
         self.check()
     }
 
@@ -283,26 +295,38 @@ impl<'c> World<'c> {
             Expected::Silence(_) => return Ok(false),
             Expected::Anything => {
                 let is_reply = |read: &Read| {
-                    matches!(read.head, Head::Dmip { kind: DmipType::DhpQueryReply, .. })
+                    matches!(
+                        read.head,
+                        Head::Dmip {
+                            kind: DmipType::DhpQueryReply,
+                            ..
+                        }
+                    )
                 };
                 return Ok(observed.is_some_and(is_reply));
             }
             Expected::Reply(reply, care_of, home) => (reply, care_of, home),
         };
         let observed = observed.ok_or_else(|| {
-            Difference(format!("to {read:?}\nexpected {reply:?}\nbut no answer came"))
+            Difference(format!(
+                "to {read:?}\nexpected {reply:?}\nbut no answer came"
+            ))
         })?;
         let actual = Reply::of(observed);
         ensure(**reply == actual, || {
             format!("to {read:?}\nexpected {reply:?}\nobserved {actual:?}")
         })?;
         let security = self.nodes.iter().flat_map(|node| &node.associations);
-        let security = security.clone().find(|security| Some(security.spi()) == reply.spi);
+        let security = security
+            .clone()
+            .find(|security| Some(security.spi()) == reply.spi);
         let is_authentic = observed.contents.auth.as_ref().is_some_and(|auth| {
             let covered = &observed.octets[..auth.covered];
             security.is_some_and(|security| security.verify(care_of, home, covered, &auth.data))
         });
-        ensure(is_authentic, || format!("the MAC of the answer is wrong: {observed:?}"))?;
+        ensure(is_authentic, || {
+            format!("the MAC of the answer is wrong: {observed:?}")
+        })?;
         Ok(true)
     }
 
@@ -311,7 +335,8 @@ impl<'c> World<'c> {
         let Some(read) = Read::packet(packet) else {
             return;
         };
-        self.agents.receive(self.clock.true_now(), read.destination, packet);
+        self.agents
+            .receive(self.clock.true_now(), read.destination, packet);
         self.post_of_agents();
         let at = |node: &usize| (0..4).any(|place| care_of(*node, place) == read.destination);
         let Some(node) = (0..NODES).find(at) else {
@@ -319,7 +344,9 @@ impl<'c> World<'c> {
         };
         let spi = read.contents.auth.as_ref().map(|auth| auth.spi);
         let associations = &self.nodes[node].associations;
-        let by = associations.iter().position(|security| Some(security.spi()) == spi);
+        let by = associations
+            .iter()
+            .position(|security| Some(security.spi()) == spi);
         let memory = &mut self.memories[node];
         match read.head {
             Head::Dmip {
@@ -386,7 +413,8 @@ impl<'c> World<'c> {
     fn send(&mut self, packet: &[u8], arrivals: &[u64]) {
         for milliseconds in arrivals {
             let at_ns = self.now_ns() + milliseconds * 1_000_000;
-            self.network.send_to_arrive(at_ns, Parcel::ToAnchor(packet.to_vec()));
+            self.network
+                .send_to_arrive(at_ns, Parcel::ToAnchor(packet.to_vec()));
         }
     }
 
@@ -410,7 +438,7 @@ impl<'c> World<'c> {
                 nth(&own.into_iter().flatten().collect::<Vec<_>>(), number)
             }
             Pick::Seen(number) => nth(&self.seen, number),
-            Pick::Unknown => dhoa_pools()[1].hosts().last(),
+            Pick::Unknown => DHOA_POOLS[1].hosts().last(),
             Pick::Unspecified => Some(Ipv6Addr::UNSPECIFIED),
         }
     }
@@ -461,9 +489,7 @@ impl<'c> World<'c> {
         let next = self.memories[by.node].next[at];
         let listed = update.listed.iter();
         let listed: Vec<_> = listed
-            .filter_map(|(pick, fid, lifetime)| {
-                Some((self.pick(by.node, *pick)?, *fid, *lifetime))
-            })
+            .filter_map(|(pick, fid, lifetime)| Some((self.pick(by.node, *pick)?, *fid, *lifetime)))
             .collect();
         let packet = self.signer(by, next).update(update, &listed);
         self.memories[by.node].next[at] = Self::after(by.number, next);
@@ -475,7 +501,11 @@ impl<'c> World<'c> {
             return;
         };
         self.coverage.operation("Binding Update");
-        let next = self.memories[by.node].next_home.get(&home).copied().unwrap_or(0);
+        let next = self.memories[by.node]
+            .next_home
+            .get(&home)
+            .copied()
+            .unwrap_or(0);
         let packet = self.signer(by, next).home_update(update, home);
         let after = Self::after(by.number, next);
         self.memories[by.node].next_home.insert(home, after);

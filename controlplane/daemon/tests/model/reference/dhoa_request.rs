@@ -7,7 +7,7 @@ use dhp_wire::mobility::Mode;
 use super::request::{Outcome, Proven};
 use super::{Binding, Model};
 use crate::message::Read;
-use crate::site::{ANCHOR, CAPACITY_KBPS, LONGEST_LIFETIME, coverage};
+use crate::site::{ANCHOR, CAPACITY_KBPS, COVERAGE, LONGEST_LIFETIME};
 
 /// "a DHoA dedicated to the flow whose Flow Identification (FID ≠ 0) it carries"
 const DEDICATED: u16 = 0x8000;
@@ -30,7 +30,11 @@ impl Model {
         };
         let lifetime = proven.lifetime.min(LONGEST_LIFETIME);
         let known = self.bindings.get(&address);
-        let is_newer = |known: &Binding| known.order.is_some_and(|order| order.is_after(proven.order));
+        let is_newer = |known: &Binding| {
+            known
+                .order
+                .is_some_and(|order| order.is_after(proven.order))
+        };
         let mut outcome = Outcome {
             lifetime,
             flags: self.optimization_flag(proven.owner),
@@ -44,9 +48,16 @@ impl Model {
             outcome.flows.extend(flow);
         }
         let modes = self.bindings.get(&address).map(|binding| &binding.modes);
-        let mode = modes.into_iter().flatten().find(|(fid, _)| *fid == asked.fid);
-        outcome.modes.push((asked.fid, mode.map_or(Mode::Proxy, |(_, mode)| *mode)));
-        outcome.dhoas.push((0, asked.fid, address, outcome.lifetime));
+        let mode = modes
+            .into_iter()
+            .flatten()
+            .find(|(fid, _)| *fid == asked.fid);
+        outcome
+            .modes
+            .push((asked.fid, mode.map_or(Mode::Proxy, |(_, mode)| *mode)));
+        outcome
+            .dhoas
+            .push((0, asked.fid, address, outcome.lifetime));
         outcome
     }
 
@@ -70,7 +81,10 @@ impl Model {
         if is_dedicated && flow.is_none() {
             return Err(195);
         }
-        let fid = flow.map(|flow| flow.fid).or(wish.map(|wish| wish.fid)).unwrap_or(0);
+        let fid = flow
+            .map(|flow| flow.fid)
+            .or(wish.map(|wish| wish.fid))
+            .unwrap_or(0);
         if !self.nodes[proven.owner].associations[0].permissions().dhoa {
             return Err(129);
         }
@@ -81,26 +95,39 @@ impl Model {
             return Err(174);
         }
         // "coverage must contain it"
-        let is_covered = coverage().contains(correspondent) && *prefix_len >= coverage().prefix_len();
+        let is_covered = COVERAGE.contains(correspondent) && *prefix_len >= COVERAGE.prefix_len();
         if !is_covered {
             return Err(192);
         }
         // "a requirement that cannot be met: 130"
-        if contents.requirements.iter().any(|kbps| *kbps > CAPACITY_KBPS) {
+        if contents
+            .requirements
+            .iter()
+            .any(|kbps| *kbps > CAPACITY_KBPS)
+        {
             return Err(130);
         }
         Ok(Asked {
             fid,
             dedicated: is_dedicated.then_some(fid),
-            wish: wish.map(|wish| wish.address).filter(|wish| !wish.is_unspecified()),
+            wish: wish
+                .map(|wish| wish.address)
+                .filter(|wish| !wish.is_unspecified()),
         })
     }
 
     /// "The flow gets either the MN's existing DHoA at that DHP or, on request, one dedicated to the flow."
-    fn pick(&self, proven: &Proven<'_>, asked: &Asked, observed: Option<&Read>) -> Option<Ipv6Addr> {
+    fn pick(
+        &self,
+        proven: &Proven<'_>,
+        asked: &Asked,
+        observed: Option<&Read>,
+    ) -> Option<Ipv6Addr> {
         let mut held: Vec<_> = self.held(proven.owner).collect();
         held.sort_by_key(|(_, binding)| binding.since);
-        let fitting = held.iter().filter(|(_, binding)| binding.dedicated == asked.dedicated);
+        let fitting = held
+            .iter()
+            .filter(|(_, binding)| binding.dedicated == asked.dedicated);
         let fitting: Vec<Ipv6Addr> = fitting.map(|(address, _)| **address).collect();
         if let Some(wish) = asked.wish.filter(|wish| fitting.contains(wish)) {
             return Some(wish);
@@ -108,7 +135,9 @@ impl Model {
         if let Some(first) = fitting.first() {
             return Some(*first);
         }
-        let most = self.nodes[proven.owner].associations[0].permissions().max_dhoas;
+        let most = self.nodes[proven.owner].associations[0]
+            .permissions()
+            .max_dhoas;
         if held.len() >= most {
             return None;
         }
@@ -124,7 +153,9 @@ impl Model {
         }
         // Any free one: which, the answer says. Where there is none it grants none.
         let granted = observed.and_then(|read| read.contents.dhoas.first());
-        let granted = granted.map(|dhoa| dhoa.address).filter(|address| self.is_free(address));
+        let granted = granted
+            .map(|dhoa| dhoa.address)
+            .filter(|address| self.is_free(address));
         granted.or_else(|| self.any_free())
     }
 
@@ -151,8 +182,11 @@ impl Model {
     }
 
     fn any_free(&self) -> Option<Ipv6Addr> {
-        let pools = crate::site::dhoa_pools();
-        pools.iter().flat_map(|pool| pool.hosts()).find(|address| self.is_free(address))
+        let pools = crate::site::DHOA_POOLS;
+        pools
+            .iter()
+            .flat_map(|pool| pool.hosts())
+            .find(|address| self.is_free(address))
     }
 
     /// Binds the DHoA to the care-of address of the request, and gives the status of its flow if there is one to give.
@@ -165,9 +199,13 @@ impl Model {
     ) -> Option<(u16, u8)> {
         let ends_ns = self.end_of(lifetime);
         let known = self.bindings.get(&address);
-        let mut care_ofs = known.map(|known| known.care_ofs.clone()).unwrap_or_default();
+        let mut care_ofs = known
+            .map(|known| known.care_ofs.clone())
+            .unwrap_or_default();
         // From one of several care-of addresses it refreshes that one; from elsewhere it takes the place of all.
-        let is_one = care_ofs.values().any(|care_of| care_of.address == proven.care_of);
+        let is_one = care_ofs
+            .values()
+            .any(|care_of| care_of.address == proven.care_of);
         care_ofs.retain(|_, _| is_one);
         for care_of in care_ofs.values_mut() {
             if care_of.address == proven.care_of {
@@ -197,6 +235,6 @@ impl Model {
 
 /// The subnet-router anycast address of a pool is nobody's (RFC 4291 §2.6.1), nor is the anchor's own.
 fn is_assignable(address: &Ipv6Addr) -> bool {
-    let pools = crate::site::dhoa_pools();
+    let pools = crate::site::DHOA_POOLS;
     *address != ANCHOR && !pools.iter().any(|pool| pool.network() == *address)
 }

@@ -46,7 +46,11 @@ impl Model {
             contents.dhoas.clone()
         };
         // Which addresses are the mobile node's is decided before any of them is touched.
-        let before = self.bindings.clone();
+        let own = |address: &Ipv6Addr| Some((*address, self.bindings.get(address)?.clone()));
+        let before: BTreeMap<_, _> = listed
+            .iter()
+            .filter_map(|dhoa| own(&dhoa.address))
+            .collect();
         let mut worst = Worst {
             bids: vec![0; contents.bids.len()],
             flows: vec![None; contents.flows.len()],
@@ -64,7 +68,8 @@ impl Model {
                 })
             };
             // "a DHoA option in type 5 may ask its own (0 = as the header)"; one that stands as it was is told of as it is.
-            let is_older = before.get(&dhoa.address).is_some_and(|known| is_newer(known, proven));
+            let known: Option<&Binding> = before.get(&dhoa.address);
+            let is_older = known.is_some_and(|known| is_newer(known, proven));
             let lifetime = match is_older {
                 true => verdict.1,
                 false => verdict.1.min(self.asked_for(proven, dhoa)),
@@ -77,7 +82,12 @@ impl Model {
         } else if proven.flags & REPLACE != 0 && outcome.status < 128 {
             self.release_all_but(proven, &listed);
         }
-        outcome.bids = contents.bids.iter().map(|bid| bid.bid).zip(worst.bids).collect();
+        outcome.bids = contents
+            .bids
+            .iter()
+            .map(|bid| bid.bid)
+            .zip(worst.bids)
+            .collect();
         if outcome.status < 128 && (!releases || !contents.bids.is_empty()) {
             let flows = contents.flows.iter().zip(worst.flows);
             outcome.flows = flows
@@ -96,7 +106,11 @@ impl Model {
     }
 
     fn asked_for(&self, proven: &Proven<'_>, dhoa: &DhoaOption) -> u16 {
-        if dhoa.lifetime == 0 { proven.lifetime } else { dhoa.lifetime }
+        if dhoa.lifetime == 0 {
+            proven.lifetime
+        } else {
+            dhoa.lifetime
+        }
     }
 
     /// One address, however often it is listed. It has one binding: the longest lifetime that is asked for it.
@@ -109,7 +123,10 @@ impl Model {
         worst: &mut Worst,
     ) -> Verdict {
         let same = listed.iter().filter(|dhoa| dhoa.address == address);
-        let longest = same.map(|dhoa| self.asked_for(proven, dhoa)).max().unwrap_or(0);
+        let longest = same
+            .map(|dhoa| self.asked_for(proven, dhoa))
+            .max()
+            .unwrap_or(0);
         let lifetime = longest.min(LONGEST_LIFETIME);
         let releases = proven.lifetime == 0;
         let has_bids = !proven.contents.bids.is_empty();
@@ -142,7 +159,9 @@ impl Model {
         if proven.lifetime == 0 || !is_own || !is_dhoa || overtaken {
             return Some(194);
         }
-        let most = self.nodes[proven.owner].associations[0].permissions().max_dhoas;
+        let most = self.nodes[proven.owner].associations[0]
+            .permissions()
+            .max_dhoas;
         let is_full = self.held(proven.owner).count() >= most || !self.has_room();
         is_full.then_some(130)
     }
@@ -157,7 +176,9 @@ impl Model {
         let contents = proven.contents;
         let ends_ns = self.end_of(lifetime);
         let known = self.bindings.get(&address);
-        let mut care_ofs = known.map(|known| known.care_ofs.clone()).unwrap_or_default();
+        let mut care_ofs = known
+            .map(|known| known.care_ofs.clone())
+            .unwrap_or_default();
         let mut status = 0;
         if contents.bids.is_empty() {
             care_ofs.clear();
@@ -242,7 +263,11 @@ impl Model {
         let dhoas = listed.iter().zip(verdicts);
         let first = verdicts.first().map_or(0, |(status, _)| *status);
         Outcome {
-            status: if accepted().next().is_some() { 0 } else { first },
+            status: if accepted().next().is_some() {
+                0
+            } else {
+                first
+            },
             lifetime: accepted().map(|(_, lifetime)| *lifetime).min().unwrap_or(0),
             flags: self.optimization_flag(proven.owner),
             dhoas: dhoas
@@ -263,7 +288,10 @@ impl Model {
             if *status >= 128 || binding.order != Some(proven.order) {
                 continue;
             }
-            let same = contents.dhoas.iter().filter(|other| other.address == dhoa.address);
+            let same = contents
+                .dhoas
+                .iter()
+                .filter(|other| other.address == dhoa.address);
             let mut fids: Vec<u16> = same.map(|dhoa| dhoa.fid).collect();
             if fids.contains(&0) {
                 let tied: Vec<u16> = contents.dhoas.iter().map(|dhoa| dhoa.fid).collect();
@@ -285,5 +313,7 @@ impl Model {
 }
 
 fn is_newer(known: &Binding, proven: &Proven<'_>) -> bool {
-    known.order.is_some_and(|order| order.is_after(proven.order))
+    known
+        .order
+        .is_some_and(|order| order.is_after(proven.order))
 }

@@ -57,7 +57,11 @@ impl Update<'_> {
         let status = steering::whole(statuses);
         let differ = statuses.iter().any(|other| *other != statuses[0]);
         Acknowledgement {
-            bids: if differ { statuses.to_vec() } else { Vec::new() },
+            bids: if differ {
+                statuses.to_vec()
+            } else {
+                Vec::new()
+            },
             ..self.answer(status)
         }
     }
@@ -104,7 +108,11 @@ impl Model {
             return Expected::Silence("unknown SPI");
         };
         let covered = &read.octets[..auth.covered];
-        let verifies = |care_of| association.security.verify(&care_of, &home, covered, &auth.data);
+        let verifies = |care_of| {
+            association
+                .security
+                .verify(&care_of, &home, covered, &auth.data)
+        };
         // Which care-of address a de-registration's MAC takes RFC 4285 does not say.
         let by_home = lifetime == 0 && !verifies(care_of) && verifies(home);
         let update = Update {
@@ -205,7 +213,9 @@ impl Model {
         if bids.is_empty() && !update.has_option {
             return update.answer(128);
         }
-        let most = self.nodes[update.owner].associations[0].permissions().max_dhoas;
+        let most = self.nodes[update.owner].associations[0]
+            .permissions()
+            .max_dhoas;
         let is_dhoa = self.pool_of(&home) == Some(true);
         let is_full = is_dhoa && self.held(update.owner).count() >= most;
         if !self.bindings.contains_key(&home) && (is_full || !self.has_room()) {
@@ -252,7 +262,9 @@ impl Model {
         if known.is_some_and(|known| known.care_ofs.is_empty()) && !overwrites {
             return vec![165; bids.len()];
         }
-        let before = known.map(|known| known.care_ofs.clone()).unwrap_or_default();
+        let before = known
+            .map(|known| known.care_ofs.clone())
+            .unwrap_or_default();
         let most = self.most_care_ofs(&update.home);
         *care_ofs = before;
         if overwrites {
@@ -266,7 +278,10 @@ impl Model {
     fn deregister(&mut self, update: &Update<'_>) -> Acknowledgement {
         let home = update.home;
         let remembered_until = self.now.mono_ns + REMEMBERED_NS;
-        let Some(binding) = self.bindings.get(&home).filter(|_| !update.contents.bids.is_empty())
+        let Some(binding) = self
+            .bindings
+            .get(&home)
+            .filter(|_| !update.contents.bids.is_empty())
         else {
             let was_valid = self.bindings.contains_key(&home) || self.is_remembered(&home);
             self.release(&home);

@@ -20,7 +20,7 @@ use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::Mode;
 
 use crate::message::{Head, Read};
-use crate::site::{ANCHOR, MOST_HOME_ADDRESSES, Node, QUARANTINE_NS, dhoa_pools, home_pool};
+use crate::site::{ANCHOR, DHOA_POOLS, HOME_POOL, MOST_HOME_ADDRESSES, Node, QUARANTINE_NS};
 use numbers::{Association, HomeNumbers};
 pub use numbers::{Order, on_wire};
 pub use reply::{Expected, Reply};
@@ -51,6 +51,8 @@ pub struct Binding {
     pub care_ofs: BTreeMap<u16, CareOf>,
     /// By FID.
     pub flows: BTreeMap<u16, Flow>,
+    /// Where it was until a moment ago, and when it left: "the previous CoA is good for 2 s more".
+    pub previous: Option<(Ipv6Addr, u64)>,
     /// Rises from binding to binding.
     pub since: u64,
 }
@@ -145,14 +147,18 @@ impl Model {
                 continue;
             };
             let before = binding.care_ofs.len();
-            binding.care_ofs.retain(|_, care_of| !is_over(care_of.ends_ns));
+            binding
+                .care_ofs
+                .retain(|_, care_of| !is_over(care_of.ends_ns));
             if binding.care_ofs.len() < before {
                 self.touched.insert(address);
             }
             if is_over(binding.ends_ns) {
                 self.release(&address);
             } else {
+                let before = binding.care_of;
                 binding.choose();
+                binding.leave(before, now);
             }
         }
         for (address, _) in self.quarantine.clone() {
@@ -189,7 +195,11 @@ impl Model {
         if self.numbers_lost {
             self.forget_numbers();
         }
-        let guard = if how == Restart::Sudden { JOURNAL_GUARD } else { 0 };
+        let guard = if how == Restart::Sudden {
+            JOURNAL_GUARD
+        } else {
+            0
+        };
         for association in self.associations.values_mut() {
             association.restart(guard);
         }
@@ -219,8 +229,8 @@ impl Model {
 
     /// Which pool an address lies in: `Some(true)` for one of DHoAs.
     fn pool_of(&self, address: &Ipv6Addr) -> Option<bool> {
-        let is_dhoa = dhoa_pools().iter().any(|pool| pool.contains(address));
-        (is_dhoa || home_pool().contains(address)).then_some(is_dhoa)
+        let is_dhoa = DHOA_POOLS.iter().any(|pool| pool.contains(address));
+        (is_dhoa || HOME_POOL.contains(address)).then_some(is_dhoa)
     }
 
     /// Whose an address is for good.
@@ -279,6 +289,8 @@ impl Model {
         self.counted += 1;
         self.touched.insert(address);
         self.quarantine.remove(&address);
+        let before = self.bindings.get(&address).map(|binding| binding.care_of);
+        let now = self.now;
         let binding = self.bindings.entry(address).or_insert(Binding {
             owner,
             is_dhoa,
@@ -289,10 +301,12 @@ impl Model {
             modes: Vec::new(),
             care_ofs: BTreeMap::new(),
             flows: BTreeMap::new(),
+            previous: None,
             since: self.counted,
         });
         change(binding);
         binding.choose();
+        binding.leave(before.unwrap_or(binding.care_of), now);
     }
 
     /// When what is granted now for so many units of 4 seconds ends.

@@ -93,7 +93,10 @@ impl Model {
         };
         // "Wrong MAC: 146."
         let covered = &read.octets[..auth.covered];
-        if !association.security.verify(&care_of, &ANCHOR, covered, &auth.data) {
+        if !association
+            .security
+            .verify(&care_of, &ANCHOR, covered, &auth.data)
+        {
             return reply(Outcome::refused(146), mesg_id);
         }
         if let Some(stored) = association.stored(&read.source, &read.octets, self.now) {
@@ -153,7 +156,11 @@ impl Model {
     /// Flag `O` of answers: "route optimization permitted".
     pub(super) fn optimization_flag(&self, owner: usize) -> u16 {
         let permissions = self.nodes[owner].associations[0].permissions();
-        if permissions.route_optimization { 0x8000 } else { 0 }
+        if permissions.route_optimization {
+            0x8000
+        } else {
+            0
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use dhp_proto::anchor::FlowSelector;
+use dhp_proto::time::Now;
 use dhp_segment::FlowKey;
 use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::SelectorRange;
@@ -40,7 +41,16 @@ impl Binding {
         if let Some((_, first)) = self.care_ofs.iter().min_by_key(rank) {
             self.care_of = first.address;
             let ends = self.care_ofs.values().map(|care_of| care_of.ends_ns);
-            self.ends_ns = ends.collect::<Option<Vec<u64>>>().and_then(|ends| ends.into_iter().max());
+            self.ends_ns = ends
+                .collect::<Option<Vec<u64>>>()
+                .and_then(|ends| ends.into_iter().max());
+        }
+    }
+
+    /// It was there until now, if it is elsewhere now.
+    pub(super) fn leave(&mut self, before: Ipv6Addr, now: Now) {
+        if before != self.care_of {
+            self.previous = Some((before, now.mono_ns));
         }
     }
 
@@ -77,7 +87,10 @@ impl Flow {
             && within(selector.source, Some(key.source.into()))
             && within(selector.destination, Some(key.destination.into()))
             && within(selector.source_port, key.ports.map(|(source, _)| source))
-            && within(selector.destination_port, key.ports.map(|(_, destination)| destination))
+            && within(
+                selector.destination_port,
+                key.ports.map(|(_, destination)| destination),
+            )
     }
 }
 
@@ -132,7 +145,11 @@ impl Model {
     /// How many care-of addresses a binding may have: of those that have several there may be so many.
     pub(super) fn most_care_ofs(&self, address: &Ipv6Addr) -> usize {
         let is_split = |binding: &Binding| binding.care_ofs.len() > 1;
-        let split = self.bindings.values().filter(|binding| is_split(binding)).count();
+        let split = self
+            .bindings
+            .values()
+            .filter(|binding| is_split(binding))
+            .count();
         let may_split = self.bindings.get(address).is_some_and(is_split) || split < MOST_SPLIT;
         if may_split { MOST_CARE_OFS } else { 1 }
     }
@@ -213,7 +230,11 @@ impl Model {
         // "a Flow Identification to the DHoA whose option has its FID, one whose FID stands in no DHoA option to every listed
         // DHoA with FID 0"
         let dhoas = &contents.dhoas;
-        let here = |fid: u16| dhoas.iter().any(|dhoa| dhoa.address == *address && dhoa.fid == fid);
+        let here = |fid: u16| {
+            dhoas
+                .iter()
+                .any(|dhoa| dhoa.address == *address && dhoa.fid == fid)
+        };
         let tied = |fid: u16| dhoas.iter().any(|dhoa| dhoa.fid == fid);
         let options = contents.flows.iter().enumerate();
         let options = options.filter(|(_, flow)| here(flow.fid) || (here(0) && !tied(flow.fid)));
@@ -228,7 +249,9 @@ impl Model {
         };
         let (flows, statuses) = change.apply();
         let bound = binding.iter().map(|(at, _)| *at).zip(statuses);
-        let described = describing.iter().map(|(at, option)| (*at, option.described()));
+        let described = describing
+            .iter()
+            .map(|(at, option)| (*at, option.described()));
         for (at, status) in bound.chain(described) {
             let worst = worst[at].get_or_insert(0);
             if *worst == 0 {
@@ -275,13 +298,16 @@ impl FlowChange<'_> {
         let fids: BTreeSet<u16> = self.options.iter().map(|option| option.fid).collect();
         // RFC 6089 §5.3.2: of options with the same FID "all … MUST be rejected".
         let has_twice = fids.len() < self.options.len();
-        let mentioned = |fid: &u16| {
-            self.keeps_unmentioned || self.summary.contains(fid) || fids.contains(fid)
-        };
+        let mentioned =
+            |fid: &u16| self.keeps_unmentioned || self.summary.contains(fid) || fids.contains(fid);
         let mut count = self.known.keys().filter(|fid| mentioned(fid)).count();
         let mut asked: Vec<Result<Flow, u8>> = Vec::new();
         for option in &self.options {
-            let mut flow = if has_twice { Err(129) } else { self.read(option) };
+            let mut flow = if has_twice {
+                Err(129)
+            } else {
+                self.read(option)
+            };
             if flow.is_ok() && !self.known.contains_key(&option.fid) {
                 if count >= MOST_FLOWS {
                     flow = Err(129);
@@ -336,7 +362,10 @@ impl FlowChange<'_> {
             (None, Some(known)) => known.bids.clone(),
             (None, None) => return Err(130),
         };
-        let names_anew = matches!(option.contents, FlowContents::Readable { bids: Some(_), .. });
+        let names_anew = matches!(
+            option.contents,
+            FlowContents::Readable { bids: Some(_), .. }
+        );
         if names_anew && !bids.iter().all(|bid| self.care_ofs.contains_key(bid)) {
             return Err(131);
         }
