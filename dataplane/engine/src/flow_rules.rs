@@ -84,6 +84,7 @@ impl<P: Port> Path<P> {
         origin: Origin,
     ) {
         let mut narrowest: Option<Template> = None;
+        let mut seen = [[0; 16]; MAX_CARE_OFS];
         for position in (0..MAX_CARE_OFS).filter(|position| care_ofs >> position & 1 == 1) {
             // One that has been taken away since "has no effect on the traffic".
             let Some(template) = self
@@ -94,6 +95,13 @@ impl<P: Port> Path<P> {
             else {
                 continue;
             };
+            // To each address, not to each BID: two of one address would make two packets of one.
+            if seen.contains(&template.destination) {
+                continue;
+            }
+            if let Some(seen) = seen.get_mut(position) {
+                *seen = template.destination;
+            }
             let (wider, narrower) = match narrowest {
                 None => (None, template),
                 Some(before) if before.mtu < template.mtu => (Some(template), before),

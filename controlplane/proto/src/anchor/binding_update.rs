@@ -181,6 +181,10 @@ impl Anchor {
             }
             Some(_) => {}
             None => {
+                // The second option of an address that the first has released.
+                if let Some(verdict) = steered.verdict(&home_address) {
+                    return verdict;
+                }
                 if let Some(refused) = self.refusal_of_unbound(proven, &home_address, release) {
                     return Verdict::refused(refused);
                 }

@@ -158,6 +158,21 @@ fn lifetime_zero_releases_the_listed() {
     );
 }
 
+/// An address may be listed once per flow. That is no reason to confirm the release of what is not the mobile node's.
+#[test]
+fn what_is_listed_twice_is_released_once_and_only_by_its_owner() {
+    let (mut world, shared, _) = with_two_dhoas();
+    let unassigned: Ipv6Addr = "2001:db8:d:1::77".parse().unwrap();
+    let release = Dmip::update(3, &[]).lifetime(0);
+    let listed = [(shared, 0), (shared, 3), (unassigned, 0), (unassigned, 3)];
+    let release = listed.iter().fold(release, |release, (address, fid)| {
+        release.option(dhoa(*address, *fid, 0))
+    });
+    let answer = world.ask(&release.by(&mn1()));
+    assert_eq!(answer.statuses(), [0, 0, 194, 194]);
+    assert_eq!(world.care_of(shared), None);
+}
+
 /// Lifetime 0 with an empty list releases all DHoAs, and no home address.
 #[test]
 fn lifetime_zero_without_a_list_releases_all() {

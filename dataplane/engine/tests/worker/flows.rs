@@ -251,6 +251,18 @@ fn a_copy_goes_to_each_care_of_address_of_the_rule() {
     assert_eq!((counted["flow_copies"], counted["encapsulated"]), (1, 2));
 }
 
+/// Found by the reference model of the control plane: RFC 6089 §5.3.6 has a copy for each care-of address, not for each BID.
+#[test]
+fn two_bids_of_one_care_of_address_get_one_copy() {
+    let mut appliance = with_rules(&[to(&[1, 2], FlowSelector::default())]);
+    let first = tunnel(&appliance, FIRST);
+    let set = appliance.writer.set_care_of(address(HOME), 2, Some(&first));
+    assert!(set.expect("room"));
+    let found = exits(&mut appliance, &udp(CORRESPONDENT, HOME, 1000));
+    assert_eq!(found, addresses(&[FIRST]));
+    assert_eq!(appliance.counted().get("flow_copies"), None);
+}
+
 /// Found by the fuzzer: each copy used to be answered. Answers never amplify, and the narrowest tunnel is what counts.
 #[test]
 fn the_source_is_told_once_however_many_copies_there_would_be() {

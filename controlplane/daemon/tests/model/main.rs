@@ -1,0 +1,71 @@
+//! A reference model against the daemon's two planes, in a simulated network
+//!
+//! Some two hundred mobile nodes register, move and leave through a network that loses, duplicates, delays and reorders, at an
+//! anchor whose clock steps and that starts anew. After every turn of the control plane the [`reference`] says what the answer
+//! had to be and which bindings there are; these are held against the engine, the segment, and packets through a worker.
+//! Everything is simulated, and the same in every run.
+//!
+//! `DHPD_MODEL_STEPS=1000000 cargo test -p dhpd --release --test model` takes as many steps, other ones each time; a difference
+//! that it finds comes with its seed for `regressions.txt`.
+
+mod agents;
+mod appliance;
+mod coverage;
+mod invariants;
+mod journal_file;
+mod ledger;
+mod message;
+mod network;
+mod reference;
+mod signer;
+mod site;
+mod step;
+mod world;
+
+use std::cell::RefCell;
+
+use proptest::test_runner::{
+    Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
+};
+
+use coverage::Coverage;
+use world::World;
+
+/// Steps of all runs together, and of one.
+const STEPS: usize = 20_000;
+const STEPS_OF_A_RUN: usize = 400;
+
+#[test]
+fn the_anchor_does_what_the_reference_does() {
+    let more = std::env::var("DHPD_MODEL_STEPS").ok();
+    let more: Option<usize> = more.and_then(|text| text.parse().ok());
+    let runs = more.unwrap_or(STEPS).div_ceil(STEPS_OF_A_RUN);
+    let config = Config {
+        cases: u32::try_from(runs).expect("32 bits"),
+        max_shrink_iters: std::env::var("SHR").map_or(4000, |t| t.parse().unwrap()),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/model/regressions.txt",
+        ))),
+        ..Config::default()
+    };
+    let mut runner = match more {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
+    let coverage = RefCell::new(Coverage::default());
+    let outcome = runner.run(&step::steps(STEPS_OF_A_RUN), |steps| {
+        let mut coverage = coverage.borrow_mut();
+        let run = World::new(&mut coverage).run(&steps);
+        eprintln!(
+            "TMP {} {:.1500}",
+            coverage.steps,
+            run.as_ref()
+                .map_or_else(|e| e.to_string(), |()| "ok".into())
+        );
+        run.map_err(|difference| TestCaseError::fail(difference.to_string()))
+    });
+    println!("{}", coverage.borrow());
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}

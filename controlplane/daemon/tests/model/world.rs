@@ -1,0 +1,577 @@
+//! The anchor, the reference, the mobile nodes and the network between them, step by step
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use dhp_proto::time::{Now, ntp_duration};
+use dhp_wire::codepoints::DmipType;
+use dhp_wire::packet::MobilityPacket;
+
+use crate::agents::Agents;
+use crate::appliance::{Appliance, SimulatedClock};
+use crate::coverage::Coverage;
+use crate::ledger::Ledger;
+use crate::message::{Head, Read};
+use crate::network::{Network, Parcel};
+use crate::reference::{Expected, Model, Reply, Restart};
+use crate::signer::Signer;
+use crate::site::{AGENTS, DHOA_POOLS, NODES, Node, anchor_config, care_of, nodes};
+use crate::step::{
+    Fault, HomeUpdate, Number, Pick, Quality, Request, Signature, Step, Update, Whom,
+};
+
+/// Milliseconds between two mobile nodes of a crowd.
+const CROWD_MS: u64 = 3;
+/// Longer than any lifetime that is granted.
+const LONG_ENOUGH_MS: u64 = 700_000;
+/// What has just been sent, for who sends it again.
+const RECORDED: usize = 400;
+
+/// The anchor does not do what the reference does.
+#[derive(Debug, Clone)]
+pub struct Difference(pub String);
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Nothing, or the difference that it describes.
+pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Difference> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Difference(what()))
+    }
+}
+
+/// What a mobile node that does what a test asks for knows.
+#[derive(Debug, Default)]
+struct Memory {
+    /// The next sequence number of each security association.
+    next: [u16; 2],
+    /// The next of each home address.
+    next_home: BTreeMap<Ipv6Addr, u16>,
+    /// The DHoAs that it was granted, the newest last.
+    held: Vec<Ipv6Addr>,
+}
+
+/// Everything.
+pub struct World<'c> {
+    pub clock: SimulatedClock,
+    pub appliance: Appliance,
+    pub model: Model,
+    pub ledger: Ledger,
+    pub coverage: &'c mut Coverage,
+    nodes: Vec<Node>,
+    memories: Vec<Memory>,
+    agents: Agents,
+    network: Network,
+    /// Granted to anybody, or somebody's own.
+    seen: Vec<Ipv6Addr>,
+    recorded: Vec<Vec<u8>>,
+    /// Punted, and not looked at yet.
+    waiting: Vec<Read>,
+    /// Turns of the control plane so far.
+    pub turns: u64,
+    /// Where each address was bound at the last look, and when it was last bound elsewhere.
+    pub bound_at: BTreeMap<Ipv6Addr, BTreeSet<Ipv6Addr>>,
+    pub left_ns: BTreeMap<(Ipv6Addr, Ipv6Addr), u64>,
+    /// When the control plane wants to be called.
+    due_ns: Option<u64>,
+    stalled_until_ns: u64,
+    directory: tempfile::TempDir,
+}
+
+impl<'c> World<'c> {
+    pub fn new(coverage: &'c mut Coverage) -> Self {
+        let nodes = nodes();
+        let clock = SimulatedClock::default();
+        // In memory where that can be: what is tested is what the journal says, not the disk.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let directory = directory.expect("a directory");
+        let journal = directory.path().join("numbers");
+        let own = nodes.iter().flat_map(|node| [node.home, node.own_dhoa]);
+        Self {
+            appliance: Appliance::start(anchor_config(&nodes), &clock, &journal),
+            model: Model::new(nodes.clone(), clock.now()),
+            ledger: Ledger::default(),
+            coverage,
+            memories: nodes.iter().map(|_| Memory::default()).collect(),
+            agents: Agents::new(&nodes, clock.true_now()),
+            network: Network::default(),
+            seen: own.flatten().collect(),
+            recorded: Vec::new(),
+            waiting: Vec::new(),
+            turns: 0,
+            bound_at: BTreeMap::new(),
+            left_ns: BTreeMap::new(),
+            due_ns: None,
+            stalled_until_ns: 0,
+            directory,
+            nodes,
+            clock,
+        }
+    }
+
+    /// Takes all steps, and what follows from them once the network is good and time passes.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn run(mut self, steps: &[Step]) -> Result<(), Difference> {
+        for (number, step) in steps.iter().enumerate() {
+            let at = |Difference(what)| Difference(format!("step {number}, {step:?}: {what}"));
+            self.take(step).map_err(at)?;
+            self.coverage.steps += 1;
+        }
+        self.come_to_rest()
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), Difference> {
+        let now_ns = self.now_ns();
+        match step {
+            Step::Request(by, request) => self.send_request(by, request),
+            Step::Update(by, update) => self.send_update(by, update),
+            Step::Home(by, update) => self.send_home_update(by, update),
+            Step::Crowd {
+                first,
+                count,
+                place,
+                lifetime,
+            } => self.send_crowd(*first, *count, *place, *lifetime),
+            Step::Agent(agent, command) => {
+                self.coverage.operation("agent");
+                self.agents.command(self.clock.true_now(), *agent, *command);
+                self.post_of_agents();
+            }
+            Step::Replay(which, arrivals) => {
+                self.coverage.operation("replay");
+                let which = which % self.recorded.len().max(1);
+                if let Some(packet) = self.recorded.get(which).cloned() {
+                    self.send(&packet, arrivals);
+                }
+            }
+            Step::Wait(milliseconds) => return self.wait(*milliseconds),
+            Step::Stall(milliseconds) => {
+                self.coverage.operation("stall");
+                self.stalled_until_ns = now_ns + milliseconds * 1_000_000;
+            }
+            Step::Clock(seconds) => {
+                self.coverage.operation("clock step");
+                self.clock.step(*seconds);
+            }
+            Step::Network(quality) => self.network.quality = *quality,
+            Step::Drain(draining) => {
+                self.catch_up()?;
+                self.coverage.operation("drain");
+                self.appliance.signalling.set_draining(*draining);
+                self.model.set_draining(*draining);
+            }
+            Step::Release(pick) => {
+                self.catch_up()?;
+                if let Some(address) = self.pick(0, *pick) {
+                    self.coverage.operation("operator's release");
+                    self.appliance.signalling.release(address);
+                    self.model.end(&address);
+                    self.check()?;
+                }
+            }
+            Step::Restart(how) => self.restart(*how)?,
+        }
+        self.wait(0)
+    }
+
+    /// The network gets good, and after the longest lifetime everybody's view is the same.
+    fn come_to_rest(&mut self) -> Result<(), Difference> {
+        self.network.quality = Quality {
+            lost: 0,
+            twice: 0,
+            delay_ms: 20,
+        };
+        self.take(&Step::Drain(false))?;
+        self.wait(LONG_ENOUGH_MS)?;
+        for (home_address, care_of) in self.agents.believed() {
+            self.coverage.probe("belief of an agent");
+            let binding = self.model.bindings().get(&home_address);
+            ensure(
+                binding.is_some_and(|binding| binding.care_of == care_of),
+                || format!("an agent takes {home_address} for bound at {care_of}: {binding:?}"),
+            )?;
+        }
+        self.check_all()
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.clock.now().mono_ns
+    }
+
+    /// Lets time pass, from event to event.
+    fn wait(&mut self, milliseconds: u64) -> Result<(), Difference> {
+        let until_ns = self.now_ns() + milliseconds * 1_000_000;
+        loop {
+            let turn = self.due_ns.map(|at| at.max(self.stalled_until_ns));
+            let waiting = (!self.waiting.is_empty()).then_some(self.stalled_until_ns);
+            let events = [
+                turn,
+                waiting,
+                self.network.next_arrival_ns(),
+                self.agents.due_ns(),
+            ];
+            let next = events.into_iter().flatten().min();
+            let Some(at_ns) = next.filter(|at| *at <= until_ns) else {
+                break;
+            };
+            self.clock.pass_until(at_ns);
+            self.happen()?;
+        }
+        self.clock.pass_until(until_ns);
+        Ok(())
+    }
+
+    /// What happens now.
+    fn happen(&mut self) -> Result<(), Difference> {
+        let now_ns = self.now_ns();
+        self.agents.let_time_pass(self.clock.true_now());
+        self.post_of_agents();
+        match self.network.arrived(now_ns) {
+            Some(Parcel::ToAnchor(packet)) => self.arrive(&packet)?,
+            Some(Parcel::FromAnchor(packet)) => self.hear(&packet),
+            None => {}
+        }
+        let is_stalled = now_ns < self.stalled_until_ns;
+        let is_due = self.due_ns.is_some_and(|at| at <= now_ns);
+        if !is_stalled && (is_due || !self.waiting.is_empty()) {
+            self.catch_up()?;
+        }
+        Ok(())
+    }
+
+    /// A message comes to the worker, which hands it to the control plane.
+    fn arrive(&mut self, packet: &[u8]) -> Result<(), Difference> {
+        let read = Read::packet(packet).expect("what is sent here is sound");
+        self.appliance.from_core(packet);
+        self.waiting.push(read);
+        let punted = self.appliance.signalling.punts_waiting(0) as usize;
+        ensure(punted == self.waiting.len(), || {
+            format!("{punted} punted of {} messages", self.waiting.len())
+        })
+    }
+
+    /// The control plane's turn, and the reference's.
+    fn catch_up(&mut self) -> Result<(), Difference> {
+        self.due_ns = self.appliance.turn();
+        self.model.pass(self.clock.now());
+        let mut answers: Vec<_> = self.appliance.to_core();
+        answers.reverse();
+        for read in std::mem::take(&mut self.waiting) {
+            let observed = answers.last().map(|packet| {
+                Read::packet(packet).ok_or_else(|| Difference(format!("no answer: {packet:?}")))
+            });
+            let observed = observed.transpose()?;
+            let expected = self.model.receive(&read, observed.as_ref());
+            self.coverage.expected(&expected);
+            if self.is_as_expected(&read, &expected, observed.as_ref())?
+                && let Some(packet) = answers.pop()
+            {
+                self.network.send(self.now_ns(), Parcel::FromAnchor(packet));
+            }
+        }
+        ensure(answers.is_empty(), || {
+            format!("answers to nothing: {answers:?}")
+        })?;
+        self.check()
+    }
+
+    /// Whether what was observed is the answer to the message; an error, if there is a wrong one, or none.
+    fn is_as_expected(
+        &self,
+        read: &Read,
+        expected: &Expected,
+        observed: Option<&Read>,
+    ) -> Result<bool, Difference> {
+        let (reply, care_of, home) = match expected {
+            Expected::Silence(_) => return Ok(false),
+            Expected::Anything => {
+                let is_reply = |read: &Read| {
+                    matches!(
+                        read.head,
+                        Head::Dmip {
+                            kind: DmipType::DhpQueryReply,
+                            ..
+                        }
+                    )
+                };
+                return Ok(observed.is_some_and(is_reply));
+            }
+            Expected::Reply(reply, care_of, home) => (reply, care_of, home),
+        };
+        let observed = observed.ok_or_else(|| {
+            Difference(format!(
+                "to {read:?}\nexpected {reply:?}\nbut no answer came"
+            ))
+        })?;
+        let actual = Reply::of(observed);
+        ensure(**reply == actual, || {
+            format!("to {read:?}\nexpected {reply:?}\nobserved {actual:?}")
+        })?;
+        let security = self.nodes.iter().flat_map(|node| &node.associations);
+        let security = security
+            .clone()
+            .find(|security| Some(security.spi()) == reply.spi);
+        let is_authentic = observed.contents.auth.as_ref().is_some_and(|auth| {
+            let covered = &observed.octets[..auth.covered];
+            security.is_some_and(|security| security.verify(care_of, home, covered, &auth.data))
+        });
+        ensure(is_authentic, || {
+            format!("the MAC of the answer is wrong: {observed:?}")
+        })?;
+        Ok(true)
+    }
+
+    /// An answer comes to where it was sent.
+    fn hear(&mut self, packet: &[u8]) {
+        let Some(read) = Read::packet(packet) else {
+            return;
+        };
+        self.agents
+            .receive(self.clock.true_now(), read.destination, packet);
+        self.post_of_agents();
+        let at = |node: &usize| (0..4).any(|place| care_of(*node, place) == read.destination);
+        let Some(node) = (0..NODES).find(at) else {
+            return;
+        };
+        let spi = read.contents.auth.as_ref().map(|auth| auth.spi);
+        let associations = &self.nodes[node].associations;
+        let by = associations
+            .iter()
+            .position(|security| Some(security.spi()) == spi);
+        let memory = &mut self.memories[node];
+        match read.head {
+            Head::Dmip {
+                status: 135,
+                lifetime: highest,
+                ..
+            } => {
+                if let Some(next) = by.and_then(|by| memory.next.get_mut(by)) {
+                    *next = highest.wrapping_add(1);
+                }
+            }
+            Head::Acknowledgement {
+                status: 135,
+                sequence,
+                ..
+            } => {
+                if let Some(home) = read.routed_to {
+                    memory.next_home.insert(home, sequence.wrapping_add(1));
+                }
+            }
+            _ => {}
+        }
+        for dhoa in read.contents.dhoas.iter().filter(|dhoa| dhoa.status == 0) {
+            memory.held.retain(|held| *held != dhoa.address);
+            memory.held.push(dhoa.address);
+            if !self.seen.contains(&dhoa.address) {
+                self.seen.push(dhoa.address);
+            }
+        }
+    }
+
+    fn restart(&mut self, how: Restart) -> Result<(), Difference> {
+        self.catch_up()?;
+        self.coverage.operation(match how {
+            Restart::Orderly => "orderly restart",
+            Restart::Sudden => "sudden restart",
+            Restart::WithoutJournal => "restart without journal",
+        });
+        let journal = self.directory.path().join("numbers");
+        let config = anchor_config(&self.nodes);
+        // The journal is closed with what is taken apart here.
+        let elsewhere = self.directory.path().join("elsewhere");
+        let stand_in = Appliance::start(config.clone(), &self.clock, &elsewhere);
+        drop(std::mem::replace(&mut self.appliance, stand_in));
+        crate::journal_file::leave(&journal, how);
+        self.appliance = Appliance::start(config, &self.clock, &journal);
+        self.model.restart(how, self.clock.now());
+        self.ledger.forget();
+        self.due_ns = None;
+        self.check_all()
+    }
+
+    fn post_of_agents(&mut self) {
+        for packet in self.agents.take() {
+            // To the anycast address of a correspondent's link it goes only if that is covered.
+            let is_ours = MobilityPacket::parse(&packet)
+                .is_ok_and(|parsed| parsed.destination == crate::site::ANCHOR);
+            if is_ours {
+                self.network.send(self.now_ns(), Parcel::ToAnchor(packet));
+            }
+        }
+    }
+
+    fn send(&mut self, packet: &[u8], arrivals: &[u64]) {
+        for milliseconds in arrivals {
+            let at_ns = self.now_ns() + milliseconds * 1_000_000;
+            self.network
+                .send_to_arrive(at_ns, Parcel::ToAnchor(packet.to_vec()));
+        }
+    }
+
+    fn record(&mut self, packet: &[u8], arrivals: &[u64]) {
+        self.send(packet, arrivals);
+        if self.recorded.len() == RECORDED {
+            self.recorded.remove(0);
+        }
+        self.recorded.push(packet.to_vec());
+    }
+
+    fn pick(&self, node: usize, pick: Pick) -> Option<Ipv6Addr> {
+        let nth = |list: &[Ipv6Addr], number: usize| list.get(number % list.len().max(1)).copied();
+        match pick {
+            Pick::Held(number) => {
+                let held: Vec<_> = self.memories[node].held.iter().rev().copied().collect();
+                nth(&held, number)
+            }
+            Pick::Own(number) => {
+                let own = [self.nodes[node].own_dhoa, self.nodes[node].home];
+                nth(&own.into_iter().flatten().collect::<Vec<_>>(), number)
+            }
+            Pick::Seen(number) => nth(&self.seen, number),
+            Pick::Unknown => DHOA_POOLS[1].hosts().last(),
+            Pick::Unspecified => Some(Ipv6Addr::UNSPECIFIED),
+        }
+    }
+
+    /// What signs a message, with its number decided.
+    fn signer<'a>(&'a self, by: &'a Signature, next: u16) -> Signer<'a> {
+        let node = &self.nodes[by.node];
+        let sequence = match by.number {
+            Number::Next => next,
+            Number::Behind(count) => next.wrapping_sub(count),
+            Number::Ahead(count) => next.wrapping_add(count),
+        };
+        Signer {
+            node,
+            by,
+            security: &node.associations[usize::from(self.is_second(by))],
+            sequence,
+            mesg_id: by.mesg_id.map(|off| timestamp(self.clock.now(), off)),
+        }
+    }
+
+    fn is_second(&self, by: &Signature) -> bool {
+        by.second && self.nodes[by.node].associations.len() > 1
+    }
+
+    fn after(number: Number, next: u16) -> u16 {
+        match number {
+            Number::Next => next.wrapping_add(1),
+            Number::Behind(_) => next,
+            Number::Ahead(count) => next.wrapping_add(count).wrapping_add(1),
+        }
+    }
+
+    fn send_request(&mut self, by: &Signature, request: &Request) {
+        self.coverage.operation("DHoA Request");
+        let at = usize::from(self.is_second(by));
+        let next = self.memories[by.node].next[at];
+        let wish = request.wish;
+        let wish = wish.and_then(|(pick, fid)| Some((self.pick(by.node, pick)?, fid)));
+        let packet = self.signer(by, next).request(request, wish);
+        self.memories[by.node].next[at] = Self::after(by.number, next);
+        self.record(&packet, &by.arrivals);
+    }
+
+    fn send_update(&mut self, by: &Signature, update: &Update) {
+        self.coverage.operation("DHP Binding Update");
+        let at = usize::from(self.is_second(by));
+        let next = self.memories[by.node].next[at];
+        let listed = update.listed.iter();
+        let listed: Vec<_> = listed
+            .filter_map(|(pick, fid, lifetime)| Some((self.pick(by.node, *pick)?, *fid, *lifetime)))
+            .collect();
+        let packet = self.signer(by, next).update(update, &listed);
+        self.memories[by.node].next[at] = Self::after(by.number, next);
+        self.record(&packet, &by.arrivals);
+    }
+
+    fn send_home_update(&mut self, by: &Signature, update: &HomeUpdate) {
+        let Some(home) = self.pick(by.node, update.home) else {
+            return;
+        };
+        self.coverage.operation("Binding Update");
+        let next = self.memories[by.node]
+            .next_home
+            .get(&home)
+            .copied()
+            .unwrap_or(0);
+        let packet = self.signer(by, next).home_update(update, home);
+        let after = Self::after(by.number, next);
+        self.memories[by.node].next_home.insert(home, after);
+        self.record(&packet, &by.arrivals);
+    }
+
+    /// Those that have addresses move with all of them, the others ask for one.
+    fn send_crowd(&mut self, first: usize, count: usize, place: usize, lifetime: u16) {
+        self.coverage.operation("crowd");
+        for (delay, node) in (first..first + count).enumerate() {
+            let node = node % (NODES - AGENTS);
+            let by = Signature {
+                node,
+                second: false,
+                number: Number::Next,
+                mesg_id: Some(0),
+                fault: Fault::None,
+                mn_id: None,
+                place,
+                alternate: None,
+                arrivals: vec![CROWD_MS * delay as u64],
+            };
+            let held = self.memories[node].held.len().min(4);
+            if held == 0 {
+                let request = Request {
+                    lifetime,
+                    dedicated: false,
+                    wish: None,
+                    correspondent: Whom::Covered,
+                    kbps: None,
+                    flow: None,
+                };
+                self.send_request(&by, &request);
+            } else {
+                let update = Update {
+                    lifetime,
+                    acknowledge: true,
+                    replace: true,
+                    listed: (0..held).map(|number| (Pick::Held(number), 0, 0)).collect(),
+                    bids: Vec::new(),
+                    flows: Vec::new(),
+                    modes: Vec::new(),
+                };
+                self.send_update(&by, &update);
+            }
+            if self.nodes[node].home.is_some() {
+                let update = HomeUpdate {
+                    home: Pick::Own(0),
+                    lifetime,
+                    option: true,
+                    home_registration: true,
+                    overwrite: false,
+                    bids: Vec::new(),
+                    flows: Vec::new(),
+                    summary: Vec::new(),
+                };
+                self.send_home_update(&by, &update);
+            }
+        }
+    }
+}
+
+fn timestamp(now: Now, off_ms: i64) -> u64 {
+    let off = ntp_duration(off_ms.unsigned_abs() * 1_000_000);
+    match off_ms < 0 {
+        true => now.ntp.wrapping_sub(off),
+        false => now.ntp.wrapping_add(off),
+    }
+}
