@@ -554,3 +554,53 @@ fn a_test_is_the_mobile_nodes_not_its_associations() {
     let echo = echo(&answer, Dmip::update(1, &[assigned(&answer)]));
     assert_eq!(world.ask(&echo.by(&second)).status, 0);
 }
+
+fn restarted(world: &World) -> World {
+    let config = AnchorConfig {
+        care_of_test: true,
+        ..config()
+    };
+    world.restart(config, Duration::ZERO).0
+}
+
+/// A restart is no way round a test: the binding is where the mobile node has been reached.
+#[test]
+fn a_restart_during_a_test_goes_back_to_the_old_care_of_address() {
+    let (mut world, dhoa) = at_home_with_a_dhoa();
+    let moved = Dmip::update(3, &[dhoa]).from(CARE_OF_2);
+    let answer = world.ask(&moved.by(&mn1()));
+    assert_eq!(answer.status, 16);
+    let mut after = restarted(&world);
+    assert_eq!(after.care_of(dhoa), Some(CARE_OF));
+    assert_eq!(test_of(&after, dhoa), None);
+    let again = Dmip::update(4, &[dhoa]).from(CARE_OF_2);
+    assert_eq!(after.ask(&again.by(&mn1())).status, 16);
+
+    let echo = echo(&answer, Dmip::update(4, &[dhoa]).from(CARE_OF_2));
+    assert_eq!(world.ask(&echo.by(&mn1())).status, 0);
+    assert_eq!(restarted(&world).care_of(dhoa), Some(CARE_OF_2));
+}
+
+/// What was never reached anywhere is not bound again, and nobody else's.
+#[test]
+fn a_restart_during_a_first_test_keeps_the_dhoa_for_its_mobile_node() {
+    let mut world = world();
+    let dhoa = assigned(&world.ask(&Dmip::dhoa_request(1).by(&mn1())));
+    let mut after = restarted(&world);
+    assert_eq!(after.care_of(dhoa), None);
+    let wish = |sequence| Dmip::dhoa_request(sequence).option(self::dhoa(dhoa, 0, 0));
+    let others = assigned(&after.ask(&wish(1).by(&mn2())));
+    assert_ne!(others, dhoa);
+    assert_eq!(assigned(&after.ask(&wish(2).by(&mn1()))), dhoa);
+}
+
+#[test]
+fn a_restart_keeps_those_of_several_care_of_addresses_that_have_passed() {
+    let (mut world, dhoa) = at_home_with_a_dhoa();
+    let both = Dmip::update(3, &[dhoa])
+        .option(bid(1, CARE_OF))
+        .option(bid(2, CARE_OF_2));
+    assert_eq!(world.ask(&both.by(&mn1())).status, 16);
+    let after = restarted(&world);
+    assert_eq!(numbered(&after, dhoa), [(1, CARE_OF, None)]);
+}
