@@ -6,6 +6,7 @@ use super::Anchor;
 use super::correspondent::RouteEnds;
 use super::home_link::LinkId;
 use crate::time::Now;
+use crate::timer_wheel::Step;
 
 /// What happens later.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +39,20 @@ pub(crate) enum Timer {
 }
 
 impl Anchor {
+    /// Does so many of the things that are due. `false`: there may be more.
+    pub(crate) fn run_timers(&mut self, now: Now, at_most: usize) -> bool {
+        for _ in 0..at_most {
+            match self.timers.step(now.mono_ns) {
+                Step::Fired(timer) => self.fire(now, timer),
+                Step::Moved => {}
+                Step::Idle => return true,
+            }
+        }
+        false
+    }
+
     /// Does what was to happen now.
-    pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
+    fn fire(&mut self, now: Now, timer: Timer) {
         match timer {
             Timer::BindingExpires(home_address) => self.binding_is_due(now, &home_address),
             Timer::QuarantineEnds(home_address) => {
