@@ -129,10 +129,13 @@ impl Signalling {
         seconds: Histogram,
     ) -> Result<Self, SignallingError> {
         fit(&mut config.limits, segment.geometry());
+        let forwarding = Forwarding::new(segment, config.address)?;
+        let mut anchor = Anchor::new(config, clock(), seed)?;
+        anchor.reserve();
         Ok(Self {
-            forwarding: Forwarding::new(segment, config.address)?,
+            forwarding,
             control: segment.control()?,
-            anchor: Anchor::new(config, clock(), seed)?,
+            anchor,
             clock,
             wakes,
             seconds,

@@ -84,6 +84,11 @@ impl<T> TimerWheel<T> {
         }
     }
 
+    /// Takes space for so many more timers.
+    pub fn reserve(&mut self, timers: usize) {
+        self.nodes.reserve(timers);
+    }
+
     /// Number of timers that have neither fired nor been cancelled.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -190,6 +190,16 @@ impl Anchor {
         Ok(anchor)
     }
 
+    /// Takes space for all the home addresses that the limits permit. A table that grows while it has millions of entries stops
+    /// signalling for as long as that takes; space that nothing has been put into is hardly any memory yet.
+    pub fn reserve(&mut self) {
+        let most = self.config.limits.max_home_addresses;
+        self.cache.bindings.reserve(most);
+        self.cache.home_sequences.reserve(most);
+        // Each has the end of the binding, and that of an answer or an advertisement.
+        self.timers.reserve(most.saturating_mul(2));
+    }
+
     /// Takes an IPv6 packet with a Mobility Header that is addressed to the anchor, or to the home-agents anycast
     /// address of a prefix.
     pub fn handle_packet(&mut self, now: Now, packet: &[u8]) {
