@@ -131,10 +131,12 @@ impl Forwarding {
     /// Another writer lives.
     pub fn new(segment: &Segment, anchor: Ipv6Addr) -> Result<Self, SegmentError> {
         let mut writer = segment.writer()?;
+        let geometry = *segment.geometry();
+        let most = usize::try_from(geometry.home_addresses).unwrap_or(usize::MAX);
         Ok(Self {
             next_hops: NextHops::new(&mut writer)?,
             writer,
-            geometry: *segment.geometry(),
+            geometry,
             anchor,
             routes: LongestPrefix::default(),
             intercepted: BTreeMap::new(),
@@ -143,7 +145,7 @@ impl Forwarding {
             left_out: BTreeSet::new(),
             left_out_told: false,
             touched: BTreeSet::new(),
-            bound: BoundAddresses::default(),
+            bound: BoundAddresses::with_space_for(most),
             optimized: OptimizedRoutes::default(),
             path_mtus: PathMtus::default(),
             limits: TunnelLimits::default(),
@@ -235,8 +237,7 @@ impl Forwarding {
     pub fn expect(&self, home_addresses: impl Iterator<Item = Ipv6Addr> + Clone) {
         let mut seen = 0;
         for home_address in home_addresses.clone() {
-            let bound = self.bound.get(home_address);
-            seen ^= bound.map_or(0, |bound| bound.next_hop);
+            seen ^= self.bound.look_at(home_address);
         }
         for home_address in home_addresses {
             let template = self.writer.binding(home_address);

@@ -155,10 +155,12 @@ impl Signalling {
         fit(&mut config, segment.geometry());
         let mut forwarding = Forwarding::new(segment, config.address)?;
         forwarding.meter_dhoas(config.care_of_test);
+        let mut anchor = Anchor::new(config, clock(), seed)?;
+        anchor.reserve();
         Ok(Self {
             forwarding,
             control: segment.control()?,
-            anchor: Anchor::new(config, clock(), seed)?,
+            anchor,
             clock,
             wakes,
             seconds,
@@ -242,7 +244,7 @@ impl Signalling {
         self.let_go();
         self.anchor.handle_timeout(now);
         self.collect(0, None);
-        self.carry_out();
+        self.carry_out(now);
         let mut packets = 0;
         let mut more = false;
         for worker in 0..self.control.workers() {
@@ -310,7 +312,7 @@ impl Signalling {
             }
         }
         self.collect(worker, Some(meta.timestamp_ns));
-        self.carry_out();
+        self.carry_out(now);
     }
 
     /// Take what the anchor wants done.
@@ -350,7 +352,7 @@ impl Signalling {
     }
 
     /// Do it, in order, as far as the segment takes it: a packet that leaves finds every event before it in force.
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, now: Now) {
         while let Some(next) = self.outgoing.pop_front() {
             if next.begins {
                 self.held.begin();
@@ -360,7 +362,6 @@ impl Signalling {
             };
             let done = match &next.action {
                 AnchorAction::Event(event) => {
-                    let now = (self.clock)();
                     let followed = self.forwarding.follow(event, now.mono_ns);
                     // Others come with one of these.
                     if let BindingChange::Bound { home_address, .. }

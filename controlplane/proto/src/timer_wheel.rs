@@ -1,13 +1,18 @@
 //! One hierarchical timing wheel for everything in an engine that happens later.
 //!
-//! Timers lie in slots of 2^20 ns (about 1 ms); each level above has slots 64 times as long. Scheduling and
+//! Timers lie in slots of 2^16 ns (about 66 µs); each level above has slots 64 times as long. Scheduling and
 //! cancelling are O(1), nothing is allocated as time passes, and a timer is moved down at most once per level.
+//! However many timers come due together, a [`TimerWheel::step`] takes a few microseconds.
 
-const TICK_SHIFT: u32 = 20;
+const TICK_SHIFT: u32 = 16;
 const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
-/// 8 levels of 6 bits cover the 44 bits that a 64-bit number of nanoseconds has in ticks.
+/// 8 levels of 6 bits cover the 48 bits that a 64-bit number of nanoseconds has in ticks.
 const LEVELS: usize = 8;
+/// Timers that one step moves to lower levels.
+const MOVED_AT_ONCE: usize = 32;
+/// Timers of the current tick that are looked at for one that is due. Those behind them may fire when the tick is over.
+const LOOKED_AT: usize = 256;
 const NONE: u32 = u32::MAX;
 
 /// Names a timer until it has fired or was cancelled; harmless afterwards.
@@ -28,10 +33,29 @@ struct Node<T> {
     next: u32,
 }
 
+/// The first and the last of its timers, in the order in which they were scheduled.
 #[derive(Debug, Clone, Copy)]
-struct Level {
-    occupied: u64,
-    heads: [u32; SLOTS],
+struct Slot {
+    first: u32,
+    last: u32,
+}
+
+impl Slot {
+    const EMPTY: Self = Self {
+        first: NONE,
+        last: NONE,
+    };
+}
+
+/// What a [`TimerWheel::step`] has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<T> {
+    /// This timer fires.
+    Fired(T),
+    /// Nothing yet: timers were moved down, of which some may be due.
+    Moved,
+    /// Nothing is due.
+    Idle,
 }
 
 /// A set of timers, each with a value that is given back when it fires.
@@ -39,7 +63,9 @@ struct Level {
 pub struct TimerWheel<T> {
     nodes: Vec<Node<T>>,
     free: u32,
-    levels: [Level; LEVELS],
+    /// Of each level, the slots that have timers.
+    occupied: [u64; LEVELS],
+    slots: [[Slot; SLOTS]; LEVELS],
     tick: u64,
     len: usize,
 }
@@ -51,13 +77,16 @@ impl<T> TimerWheel<T> {
         Self {
             nodes: Vec::new(),
             free: NONE,
-            levels: [Level {
-                occupied: 0,
-                heads: [NONE; SLOTS],
-            }; LEVELS],
+            occupied: [0; LEVELS],
+            slots: [[Slot::EMPTY; SLOTS]; LEVELS],
             tick: now_ns >> TICK_SHIFT,
             len: 0,
         }
+    }
+
+    /// Takes space for so many more timers.
+    pub fn reserve(&mut self, timers: usize) {
+        self.nodes.reserve(timers);
     }
 
     /// Number of timers that have neither fired nor been cancelled.
@@ -100,14 +129,15 @@ impl<T> TimerWheel<T> {
     }
 
     /// A moment at which [`Self::pop`] should be called next. Never later than the earliest deadline; for deadlines
-    /// far ahead it may be earlier, when `pop` only moves timers down.
+    /// far ahead, and where very many are near, it may be earlier, when `pop` only moves timers down.
     #[must_use]
     pub fn next_ns(&self) -> Option<u64> {
         let (level, slot, start) = self.first_slot()?;
-        if level > 0 {
-            return Some(start << TICK_SHIFT);
+        let start_ns = start << TICK_SHIFT;
+        let head = self.head(level, slot);
+        if level > 0 || self.list(head).nth(LOOKED_AT).is_some() {
+            return Some(start_ns);
         }
-        let head = self.levels.first()?.heads.get(slot).copied()?;
         self.list(head)
             .filter_map(|index| self.node(index))
             .map(|node| node.deadline_ns)
@@ -115,51 +145,71 @@ impl<T> TimerWheel<T> {
     }
 
     /// Takes out one timer whose deadline is not after `now_ns`; call until `None`. Timers come in the order of
-    /// their deadlines, to the tick.
+    /// their deadlines, to the tick; those of one deadline in the order in which they were scheduled.
     pub fn pop(&mut self, now_ns: u64) -> Option<T> {
-        let target = (now_ns >> TICK_SHIFT).max(self.tick);
         loop {
-            let Some((level, slot, start)) =
-                self.first_slot().filter(|(_, _, start)| *start <= target)
-            else {
-                // Nothing lies between here and `target`, so every timer keeps its slot.
-                self.tick = target;
-                return None;
-            };
-            self.tick = self.tick.max(start);
-            let head = self.levels.get(level)?.heads.get(slot).copied()?;
-            if level == 0 {
-                let due = self
-                    .list(head)
-                    .find(|i| self.node(*i).is_some_and(|node| node.deadline_ns <= now_ns))?;
-                self.unlink(due);
-                return self.release(due);
-            }
-            let mut index = head;
-            while index != NONE {
-                let next = self.node(index).map_or(NONE, |node| node.next);
-                self.unlink(index);
-                self.link(index);
-                index = next;
+            match self.step(now_ns) {
+                Step::Fired(value) => return Some(value),
+                Step::Moved => {}
+                Step::Idle => return None,
             }
         }
+    }
+
+    /// The same as [`Self::pop`] in small pieces, for those who have other things to do when a million timers come due; call
+    /// until [`Step::Idle`].
+    pub fn step(&mut self, now_ns: u64) -> Step<T> {
+        let target = (now_ns >> TICK_SHIFT).max(self.tick);
+        let Some((level, slot, start)) = self.first_slot().filter(|(_, _, start)| *start <= target)
+        else {
+            // Nothing lies between here and `target`, so every timer keeps its slot.
+            self.tick = target;
+            return Step::Idle;
+        };
+        self.tick = self.tick.max(start);
+        if level == 0 {
+            let is_due = |index: &u32| {
+                let node = self.node(*index);
+                node.is_some_and(|node| node.deadline_ns <= now_ns)
+            };
+            let head = self.head(level, slot);
+            let Some(due) = self.list(head).take(LOOKED_AT).find(is_due) else {
+                return Step::Idle;
+            };
+            self.unlink(due);
+            return self.release(due).map_or(Step::Idle, Step::Fired);
+        }
+        for _ in 0..MOVED_AT_ONCE {
+            let head = self.head(level, slot);
+            if head == NONE {
+                break;
+            }
+            self.unlink(head);
+            self.link(head);
+        }
+        Step::Moved
     }
 
     /// The earliest slot with a timer: its level, its index, its first tick.
     fn first_slot(&self) -> Option<(usize, usize, u64)> {
         // A timer lies at the level of the highest group of bits in which it differs from `tick`, so the lowest
-        // level that has any has the earliest, and in a level the lowest slot.
-        let (level, occupied) = self
-            .levels
-            .iter()
-            .map(|level| level.occupied)
-            .enumerate()
-            .find(|(_, o)| *o != 0)?;
-        let slot = occupied.trailing_zeros();
-        let shift = SLOT_BITS * u32::try_from(level).ok()?;
+        // level that has any has the earliest, and in a level the lowest slot. But for a slot that `tick` has come to, of which
+        // not all have been moved down yet: nothing is earlier than those.
+        let levels = || (0_u32..).zip(&self.occupied);
+        let is_begun = |(level, occupied): &(u32, &u64)| {
+            *level > 0 && *occupied & (1 << Self::slot_at(*level, self.tick)) != 0
+        };
+        let (level, slot) = match levels().find(is_begun) {
+            Some((level, _)) => (level, Self::slot_at(level, self.tick)),
+            None => {
+                let (level, occupied) = levels().find(|(_, occupied)| **occupied != 0)?;
+                (level, occupied.trailing_zeros())
+            }
+        };
+        let shift = SLOT_BITS * level;
         let above = self.tick >> shift >> SLOT_BITS << SLOT_BITS << shift;
         Some((
-            level,
+            usize::try_from(level).ok()?,
             usize::try_from(slot).ok()?,
             above | u64::from(slot) << shift,
         ))
@@ -174,44 +224,62 @@ impl<T> TimerWheel<T> {
         let highest_bit = 63 - ((due ^ tick) | 1).leading_zeros();
         let level = highest_bit / SLOT_BITS;
         let slot = (due >> (level * SLOT_BITS)) as usize % SLOTS;
-        let Some(at) = self.levels.get_mut(level as usize) else {
-            return;
-        };
-        let Some(head) = at.heads.get_mut(slot) else {
-            return;
-        };
         node.level = u8::try_from(level).unwrap_or_default();
         node.slot = u8::try_from(slot).unwrap_or_default();
-        node.previous = NONE;
-        node.next = *head;
-        let next = core::mem::replace(head, index);
-        at.occupied |= 1 << slot;
-        if let Some(next) = self.node_mut(next) {
-            next.previous = index;
+        node.next = NONE;
+        let at = level as usize;
+        let Some(list) = self.slots.get_mut(at).and_then(|slots| slots.get_mut(slot)) else {
+            return;
+        };
+        let last = core::mem::replace(&mut list.last, index);
+        node.previous = last;
+        if last == NONE {
+            list.first = index;
+        }
+        if let Some(occupied) = self.occupied.get_mut(at) {
+            *occupied |= 1 << slot;
+        }
+        if let Some(last) = self.node_mut(last) {
+            last.next = index;
         }
     }
 
     fn unlink(&mut self, index: u32) {
         let Some(node) = self.node(index) else { return };
-        let (level, slot, previous, next) = (
-            usize::from(node.level),
-            usize::from(node.slot),
-            node.previous,
-            node.next,
-        );
+        let (level, slot) = (usize::from(node.level), usize::from(node.slot));
+        let (previous, next) = (node.previous, node.next);
         if let Some(next) = self.node_mut(next) {
             next.previous = previous;
         }
         if let Some(previous) = self.node_mut(previous) {
             previous.next = next;
-        } else if let Some(level) = self.levels.get_mut(level)
-            && let Some(head) = level.heads.get_mut(slot)
-        {
-            *head = next;
-            if next == NONE {
-                level.occupied &= !(1 << slot);
-            }
         }
+        let slots = self.slots.get_mut(level);
+        let Some(list) = slots.and_then(|slots| slots.get_mut(slot)) else {
+            return;
+        };
+        if previous == NONE {
+            list.first = next;
+        }
+        if next == NONE {
+            list.last = previous;
+        }
+        if list.first == NONE
+            && let Some(occupied) = self.occupied.get_mut(level)
+        {
+            *occupied &= !(1 << slot);
+        }
+    }
+
+    fn slot_at(level: u32, tick: u64) -> u32 {
+        let slot = (tick >> (level * SLOT_BITS)) % (1 << SLOT_BITS);
+        u32::try_from(slot).unwrap_or_default()
+    }
+
+    fn head(&self, level: usize, slot: usize) -> u32 {
+        let slots = self.slots.get(level);
+        let list = slots.and_then(|slots| slots.get(slot));
+        list.map_or(NONE, |list| list.first)
     }
 
     fn list(&self, head: u32) -> impl Iterator<Item = u32> + '_ {
@@ -303,6 +371,63 @@ mod tests {
         wheel.schedule(20, 2);
         assert_eq!(wheel.cancel(key), None);
         assert_eq!(drain(&mut wheel, 20), [2]);
+    }
+
+    /// What a fleet that has registered at once leads to when its lifetimes end.
+    #[test]
+    fn a_step_is_short_however_many_timers_come_due_together_and_none_is_lost() {
+        const TIMERS: u64 = 100_000;
+        let hours = 3_600_000_000_000;
+        let mut wheel = TimerWheel::new(0);
+        for timer in 0..TIMERS {
+            wheel.schedule(hours, timer);
+        }
+        assert_eq!(wheel.step(hours - 1), Step::Moved);
+        let (mut fired, mut moves) = (Vec::new(), 1);
+        loop {
+            match wheel.step(hours) {
+                Step::Fired(timer) => fired.push(timer),
+                Step::Moved => moves += 1,
+                Step::Idle => break,
+            }
+            if wheel.len() > 0 {
+                assert!(wheel.next_ns().is_some_and(|next| next <= hours));
+            }
+        }
+        assert!(fired.into_iter().eq(0..TIMERS));
+        assert!(moves >= TIMERS / MOVED_AT_ONCE as u64);
+    }
+
+    /// Not all of them have been moved down yet when more come and some are cancelled.
+    #[test]
+    fn between_two_steps_timers_may_come_and_go() {
+        let deadline = 1 << 40;
+        let mut wheel = TimerWheel::new(0);
+        let keys: Vec<TimerKey> = (0..200).map(|n| wheel.schedule(deadline, n)).collect();
+        assert_eq!(wheel.step(deadline), Step::Moved);
+        assert_eq!(wheel.cancel(keys[0]), Some(0));
+        assert_eq!(wheel.cancel(keys[199]), Some(199));
+        wheel.schedule(deadline + 5, 200);
+        wheel.schedule(3, 201);
+        let mut fired = drain(&mut wheel, deadline);
+        fired.sort_unstable();
+        assert!(fired.into_iter().eq((1..199).chain([201])));
+        assert_eq!(drain(&mut wheel, deadline + 5), [200]);
+    }
+
+    /// A packet comes every microsecond, and asks each time.
+    #[test]
+    fn very_many_timers_of_one_tick_fire_when_it_is_over_at_the_latest() {
+        let many = 4 * LOOKED_AT as u64;
+        let tick = 1 << TICK_SHIFT;
+        let mut wheel = TimerWheel::new(0);
+        for timer in 0..many {
+            wheel.schedule(tick + timer, timer);
+        }
+        assert_eq!(wheel.next_ns(), Some(tick));
+        let fired = drain(&mut wheel, tick + many / 2).len();
+        assert!(fired + drain(&mut wheel, 2 * tick).len() == many as usize);
+        assert!(wheel.is_empty());
     }
 
     proptest! {

@@ -63,6 +63,24 @@ pub(super) struct BoundAddresses {
 }
 
 impl BoundAddresses {
+    /// None, with space for so many. What grows while millions are there stops signalling for as long as that takes; space that
+    /// nothing has been put into is no memory yet.
+    pub(super) fn with_space_for(count: usize) -> Self {
+        Self {
+            by_address: IndexMap::with_capacity_and_hasher(count, RandomState::default()),
+            in_order: BTreeSet::new(),
+            by_care_of: ByCareOf::with_space_for(count),
+        }
+    }
+
+    /// Reads what an event about an address will need, and gives a number that tells nothing.
+    pub(super) fn look_at(&self, home_address: Ipv6Addr) -> u32 {
+        let Some((place, _, bound)) = self.by_address.get_full(&home_address) else {
+            return 0;
+        };
+        bound.next_hop ^ self.by_care_of.look_at(place, bound)
+    }
+
     pub(super) fn get(&self, home_address: Ipv6Addr) -> Option<&BoundAddress> {
         self.by_address.get(&home_address)
     }

@@ -41,7 +41,7 @@ impl Signalling {
         let now = self.now();
         let ended = self.anchor.reconfigure(now, config)?;
         self.collect(0, None);
-        self.carry_out();
+        self.carry_out(now);
         Ok(ended)
     }
 
@@ -80,7 +80,7 @@ impl Signalling {
         let now = self.now();
         self.anchor.handle_command(now, command);
         self.collect(0, None);
-        self.carry_out();
+        self.carry_out(now);
         bound
     }
 }

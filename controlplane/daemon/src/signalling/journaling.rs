@@ -42,7 +42,7 @@ impl Signalling {
                 changed.push(home_address);
             }
             self.collect(0, None);
-            self.carry_out();
+            self.carry_out(now);
         }
         self.journal = Some(journal);
         for home_address in changed {

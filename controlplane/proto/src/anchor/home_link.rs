@@ -117,7 +117,7 @@ impl Anchor {
 
     /// Takes a Neighbor Discovery message from a home link.
     pub fn handle_neighbor(&mut self, now: Now, link: LinkId, message: NeighborMessage) {
-        self.handle_timeout(now);
+        self.catch_up(now);
         self.hear_neighbor(link, message);
     }
 

@@ -17,7 +17,7 @@ impl Anchor {
     /// be discarded and the home agent SHOULD return an ICMP Destination Unreachable, Code 3, message to the packet's Source
     /// Address (unless this Source Address is a multicast address)." The answer stays on the link.
     pub fn handle_link_local(&mut self, now: Now, link: LinkId, packet: &[u8]) {
-        self.handle_timeout(now);
+        self.catch_up(now);
         let Ok(view) = Ipv6View::new(packet) else {
             self.counters.count_dropped(SignallingDrop::NotMobility);
             return;

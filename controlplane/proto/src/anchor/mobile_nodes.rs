@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use indexmap::IndexMap;
 
-use super::answers::StoredAnswers;
+use super::answers::{Answers, KeptAnswer, RequestMac, StoredAnswers};
 use super::binding_cache::{AddressMap, Order};
 use super::sequence::SequenceWindow;
 use crate::security_association::{MnId, SecurityAssociation};
@@ -81,26 +81,14 @@ impl Association {
         self.refused
     }
 
-    /// Reads what a message will need of it, and gives a number that tells nothing.
-    pub(crate) fn look_at(&self) -> usize {
-        let id = self.security.mn_id();
-        let first = id.identifier.first().copied().unwrap_or_default();
-        usize::from(first) ^ self.security.algorithm().mac_len() ^ self.answers.look_at()
-    }
-
     /// The same, with perhaps another key or other permissions. The numbers go on: those used are no less used.
-    fn with_security(self, security: SecurityAssociation) -> Self {
-        let answers = if self.security.has_key_of(&security) {
-            self.answers
-        } else {
+    fn with_security(mut self, security: SecurityAssociation, answers: &mut Answers) -> Self {
+        if !self.security.has_key_of(&security) {
             // They are authenticated by a key that is no longer good.
-            StoredAnswers::default()
-        };
-        Self {
-            security: Arc::new(security),
-            answers,
-            ..self
+            answers.forget_all(&mut self.answers);
         }
+        self.security = Arc::new(security);
+        self
     }
 }
 
@@ -119,6 +107,7 @@ pub(crate) struct MobileNodes {
     associations: IndexMap<u32, Association, RandomState>,
     /// The places of the associations in order of their owners, so that those of one stand together.
     by_owner: Vec<(MnIndex, u32)>,
+    answers: Answers,
     /// Home addresses that belong to a mobile node by configuration.
     owned: AddressMap<Owned>,
 }
@@ -157,17 +146,23 @@ impl MobileNodes {
                     }),
                 );
             }
-            let before = known.swap_remove(&security.spi());
-            let association = match before {
-                Some(before) if before.owner == owner => before.with_security(security),
-                Some(of_another) => {
-                    ended.insert(of_another.security.spi());
+            let association = match known.swap_remove(&security.spi()) {
+                Some(before) if before.owner == owner => {
+                    before.with_security(security, &mut self.answers)
+                }
+                anothers => {
+                    if let Some(mut gone) = anothers {
+                        ended.insert(gone.security.spi());
+                        self.answers.forget_all(&mut gone.answers);
+                    }
                     Association::new(security, owner)
                 }
-                None => Association::new(security, owner),
             };
             self.associations
                 .insert(association.security.spi(), association);
+        }
+        for gone in known.values_mut() {
+            self.answers.forget_all(&mut gone.answers);
         }
         ended.extend(known.into_keys());
         for owned in self.owned.values_mut() {
@@ -179,6 +174,45 @@ impl MobileNodes {
         self.by_owner = owners.zip(0..).collect();
         self.by_owner.sort_unstable();
         ended
+    }
+
+    /// Takes space for an answer of each association.
+    pub(crate) fn reserve(&mut self) {
+        self.answers.reserve(self.associations.len());
+    }
+
+    /// What this request of an association was answered; see [`Answers::find`].
+    pub(crate) fn stored_answer(
+        &self,
+        association: &Association,
+        request: &RequestMac,
+        now_ns: u64,
+    ) -> Option<&KeptAnswer> {
+        self.answers.find(&association.answers, request, now_ns)
+    }
+
+    /// Keeps an answer of an association. Whether a timer has to be started that will have it forgotten.
+    pub(crate) fn keep_answer(
+        &mut self,
+        spi: u32,
+        request: RequestMac,
+        answer: KeptAnswer,
+        now_ns: u64,
+    ) -> bool {
+        let Some(association) = self.associations.get_mut(&spi) else {
+            return false;
+        };
+        let of = &mut association.answers;
+        self.answers.keep(of, request, answer, now_ns);
+        !core::mem::replace(&mut association.answers_timer, true)
+    }
+
+    /// Forgets the old answers of an association, and gives the moment at which the next one gets old.
+    pub(crate) fn forget_old_answers(&mut self, spi: u32, now_ns: u64) -> Option<u64> {
+        let association = self.associations.get_mut(&spi)?;
+        let next = self.answers.forget_old(&mut association.answers, now_ns);
+        association.answers_timer = next.is_some();
+        next
     }
 
     pub(crate) fn add_node(&mut self, id: Arc<MnId>) -> MnIndex {
@@ -205,6 +239,16 @@ impl MobileNodes {
 
     pub(crate) fn place_of_association(&self, spi: u32) -> Option<usize> {
         self.associations.get_index_of(&spi)
+    }
+
+    /// The association at a place; a place is good until the configuration changes.
+    pub(crate) fn association_at(&self, place: usize) -> Option<&Association> {
+        self.associations.get_index(place).map(|(_, at)| at)
+    }
+
+    /// Reads what the next request of an association will need of its answers, and gives a number that tells nothing.
+    pub(crate) fn look_at_answers(&self, association: &Association) -> u32 {
+        self.answers.look_at(&association.answers)
     }
 
     pub(crate) fn association_mut(&mut self, spi: u32) -> Option<&mut Association> {

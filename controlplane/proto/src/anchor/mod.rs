@@ -120,6 +120,9 @@ use pool::Pools;
 use rate_limit::TokenBucket;
 use timers::Timer;
 
+/// Timers that one call does at most. The lifetimes of millions of bindings may end together, and signalling goes on.
+const TIMERS_AT_ONCE: usize = 256;
+
 /// Home agent, DHP and locator at one address.
 #[derive(Debug)]
 pub struct Anchor {
@@ -155,6 +158,8 @@ pub struct Anchor {
     /// What others cover.
     directory: Directory,
     timers: TimerWheel<Timer>,
+    /// Whether more was due than one call did.
+    is_behind: bool,
     binding_errors: TokenBucket,
     icmp_errors: TokenBucket,
     counters: AnchorCounters,
@@ -202,6 +207,7 @@ impl Anchor {
             paths: PathRoundTrips::default(),
             directory,
             timers: TimerWheel::new(now.mono_ns),
+            is_behind: false,
             binding_errors: TokenBucket::new(errors_per_second, now.mono_ns),
             icmp_errors: TokenBucket::new(errors_per_second, now.mono_ns),
             counters: AnchorCounters::default(),
@@ -215,10 +221,21 @@ impl Anchor {
         Ok(anchor)
     }
 
+    /// Takes space for all the home addresses that the limits permit. A table that grows while it has millions of entries stops
+    /// signalling for as long as that takes; space that nothing has been put into is hardly any memory yet.
+    pub fn reserve(&mut self) {
+        let most = self.config.limits.max_home_addresses;
+        self.cache.bindings.reserve(most);
+        self.cache.home_sequences.reserve(most);
+        self.nodes.reserve();
+        // Each has the end of the binding, and that of an answer or an advertisement.
+        self.timers.reserve(most.saturating_mul(2));
+    }
+
     /// Takes an IPv6 packet with a Mobility Header that is addressed to the anchor, or to the home-agents anycast
     /// address of a prefix.
     pub fn handle_packet(&mut self, now: Now, packet: &[u8]) {
-        self.handle_timeout(now);
+        self.catch_up(now);
         if let Err(reason) = self.receive(now, packet) {
             self.counters.count_dropped(reason);
         }
@@ -227,7 +244,7 @@ impl Anchor {
     /// Takes an IPv6 packet to the anchor with a Home Address option for which there is no binding, and that is no Mobility
     /// Header: its source is told (RFC 6275 §9.3.1).
     pub fn handle_unbound_home_address(&mut self, now: Now, packet: &[u8]) {
-        self.handle_timeout(now);
+        self.catch_up(now);
         if let Err(reason) = self.receive_unbound(now, packet) {
             self.counters.count_dropped(reason);
         }
@@ -235,7 +252,7 @@ impl Anchor {
 
     /// Takes an operator's command.
     pub fn handle_command(&mut self, now: Now, command: AnchorCommand) {
-        self.handle_timeout(now);
+        self.catch_up(now);
         match command {
             AnchorCommand::Release { home_address } => {
                 self.release(now, &home_address, ReleaseReason::Administrative);
@@ -264,10 +281,19 @@ impl Anchor {
         self.timers.next_ns()
     }
 
-    /// Does what is due. Calls that come too early, or more often than needed, do no harm.
+    /// Does what is due. Calls that come too early, or more often than needed, do no harm. Where very much is due, it does some
+    /// of it, and [`Self::poll_timeout`] is in the past.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some(timer) = self.timers.pop(now.mono_ns) {
-            self.fire(now, timer);
+        self.is_behind = !self.run_timers(now, TIMERS_AT_ONCE);
+    }
+
+    /// Does what is due before an input is looked at; one thing, while there is more than one call of
+    /// [`Self::handle_timeout`] can do: inputs do not wait for it.
+    pub(crate) fn catch_up(&mut self, now: Now) {
+        if self.is_behind {
+            self.is_behind = !self.run_timers(now, 1);
+        } else {
+            self.handle_timeout(now);
         }
     }
 

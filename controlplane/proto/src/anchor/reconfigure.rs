@@ -57,7 +57,7 @@ impl Anchor {
         now: Now,
         mut config: AnchorConfig,
     ) -> Result<Vec<Ipv6Addr>, ReconfigureError> {
-        self.handle_timeout(now);
+        self.catch_up(now);
         config.check()?;
         config.retain_served_pools();
         self.check_what_is_fixed(&config)?;

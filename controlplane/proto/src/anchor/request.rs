@@ -83,13 +83,17 @@ impl Anchor {
         let options =
             RequestOptions::read(dmip.header.kind, &dmip.options, &self.config.code_points);
         let care_of = options.alternate_care_of.unwrap_or(received.source);
-        let answer = |outcome: Outcome, mesg_id: Option<u64>| Answer {
-            destination: received.source,
-            request: dmip.header,
-            outcome,
-            mesg_id,
-            security: &security,
-            care_of,
+        // Section 4.1: "MESG-ID is in an answer exactly when it was in the request (RFC 4285 §6)".
+        let answer = |mut outcome: Outcome, mesg_id: Option<u64>| {
+            let mesg_id = mesg_id.map(MobilityOption::MesgId);
+            outcome.options.extend(mesg_id);
+            Answer {
+                destination: received.source,
+                request: dmip.header,
+                outcome,
+                security: &security,
+                care_of,
+            }
         };
         let mh = received.header.bytes();
         let mh_through_spi = mh.get(..auth.mac_input_len).unwrap_or(mh);
@@ -99,7 +103,7 @@ impl Anchor {
             return self.send(answer(refused, options.mesg_id), received.unproved());
         }
         let request = RequestMac::new(received.source, auth.data);
-        if let Some(stored) = association.answers.find(&request, now.mono_ns) {
+        if let Some(stored) = self.nodes.stored_answer(association, &request, now.mono_ns) {
             let again = self.again(&received.source, stored);
             self.counters.count_retransmission();
             return self.send_again(dmip.header.kind, again);
@@ -140,7 +144,7 @@ impl Anchor {
         let answer = answer(outcome, options.mesg_id);
         let packet = self.compose(&answer, &answer.destination, None)?;
         let mh = packet.get(HEADER_LEN..).unwrap_or_default();
-        let kept = KeptAnswer::ToSource(mh.into());
+        let kept = KeptAnswer::to_source(mh);
         self.keep_answer(now, security.spi(), request, kept);
         let (kind, status) = (answer_to(dmip.header.kind).1, answer.outcome.status);
         self.transmit(kind, status, packet, Proof::Mac);
@@ -229,7 +233,6 @@ impl Anchor {
             destination: _,
             request,
             outcome,
-            mesg_id,
             security,
             care_of,
         } = answer;
@@ -240,15 +243,17 @@ impl Anchor {
             flags: outcome.flags,
             status: Status(outcome.status),
         };
-        // Section 4.1: "MESG-ID is in an answer exactly when it was in the request (RFC 4285 §6)".
-        let mut options: Vec<MobilityOption<'_>> = outcome.options.clone();
-        options.extend(mesg_id.map(MobilityOption::MesgId));
-        options.extend(cookie.map(MobilityOption::Cookie));
+        let with_cookie = cookie.map(|cookie| {
+            let mut options = outcome.options.clone();
+            options.push(MobilityOption::Cookie(cookie));
+            options
+        });
+        let options = with_cookie.as_ref().unwrap_or(&outcome.options);
         let seal = Seal {
             security,
             care_of: *care_of,
         };
-        self.dmip_answer(destination, header, &options, Some(seal))
+        self.dmip_answer(destination, header, options, Some(seal))
     }
 }
 
@@ -258,7 +263,6 @@ pub(crate) struct Answer<'a> {
     pub(crate) destination: Ipv6Addr,
     pub(crate) request: DmipHeader,
     pub(crate) outcome: Outcome,
-    mesg_id: Option<u64>,
     pub(crate) security: &'a SecurityAssociation,
     care_of: Ipv6Addr,
 }

@@ -7,6 +7,7 @@ use super::correspondent::RouteEnds;
 use super::home_link::LinkId;
 use super::mobile_nodes::MnIndex;
 use crate::time::Now;
+use crate::timer_wheel::Step;
 
 /// What happens later.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +42,20 @@ pub(crate) enum Timer {
 }
 
 impl Anchor {
+    /// Does so many of the things that are due. `false`: there may be more.
+    pub(crate) fn run_timers(&mut self, now: Now, at_most: usize) -> bool {
+        for _ in 0..at_most {
+            match self.timers.step(now.mono_ns) {
+                Step::Fired(timer) => self.fire(now, timer),
+                Step::Moved => {}
+                Step::Idle => return true,
+            }
+        }
+        false
+    }
+
     /// Does what was to happen now.
-    pub(crate) fn fire(&mut self, now: Now, timer: Timer) {
+    fn fire(&mut self, now: Now, timer: Timer) {
         match timer {
             Timer::BindingExpires(home_address) => self.binding_is_due(now, &home_address),
             Timer::QuarantineEnds(home_address) => {
@@ -62,12 +75,7 @@ impl Anchor {
                 self.request_refresh(now, &home_address);
             }
             Timer::AnswersGetOld(spi) => {
-                let Some(association) = self.nodes.association_mut(spi) else {
-                    return;
-                };
-                let next = association.answers.forget_old(now.mono_ns);
-                association.answers_timer = next.is_some();
-                if let Some(at) = next {
+                if let Some(at) = self.nodes.forget_old_answers(spi, now.mono_ns) {
                     self.timers.schedule(at, Timer::AnswersGetOld(spi));
                 }
             }

@@ -265,7 +265,7 @@ impl World {
         &self.events.last().expect("an event").change
     }
 
-    fn collect(&mut self) -> Vec<Vec<u8>> {
+    pub fn collect(&mut self) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
         while let Some(action) = self.anchor.poll_action() {
             match action {

@@ -1,11 +1,13 @@
 //! Section 3: expiry, and the quarantine of a DHoA.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use dhp_proto::anchor::{AnchorConfig, BindingChange, PoolConfig, PoolKind, ReleaseReason};
+use dhp_wire::codepoints::status;
 use dhp_wire::mobility::Lifetime;
 
-use crate::harness::{OWN_DHOA, World, config, mn1, mn2};
+use crate::harness::{HOME, Mn, OWN_DHOA, World, config, mn1, mn2};
 use crate::message::{Dmip, Update, dhoa};
 
 /// A binding ends when its lifetime has passed, to the nanosecond.
@@ -38,6 +40,47 @@ fn a_packet_comes_after_what_was_due_before_it() {
         world.ask(&Dmip::update(2, &[granted]).by(&mn1())).status,
         194
     );
+}
+
+/// The lifetimes of many bindings end in the same moment: the anchor does some of them at a time, says that there are more, and
+/// answers packets in between.
+#[test]
+fn packets_do_not_wait_for_a_thousand_bindings_that_end() {
+    const BOUND: u16 = 1000;
+    let homes: Vec<_> = (1..=BOUND)
+        .map(|number| Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 1, number))
+        .collect();
+    let many = Mn::new(3, &homes);
+    let mut config = config();
+    config.security_associations.push(many.security.clone());
+    let mut world = World::with(config);
+    for home in homes {
+        world.ask(&Update::new(home, 1).lifetime(3).by(&many));
+    }
+    world.ask(&Update::new(HOME, 1).by(&mn1()));
+
+    world.now = world.now.plus_ns(12_000_000_000);
+    world.anchor.handle_timeout(world.now);
+    world.collect();
+    let left = world.bound_count();
+    assert!(left > usize::from(BOUND) / 2, "{left} are left");
+    let is_due = |world: &World| {
+        let due = world.anchor.poll_timeout();
+        due.is_some_and(|at| at <= world.now.mono_ns)
+    };
+    assert!(is_due(&world));
+    for sequence in 2..=10 {
+        let update = Update::new(HOME, sequence).by(&mn1());
+        assert_eq!(world.ask(&update).status, status::ACCEPTED);
+    }
+    assert!(left - world.bound_count() <= 9, "one for each packet");
+    while is_due(&world) {
+        world.anchor.handle_timeout(world.now);
+        world.collect();
+    }
+    assert_eq!(world.bound_count(), 1);
+    let expired = world.anchor.counters().released(ReleaseReason::Expired);
+    assert_eq!(expired, u64::from(BOUND));
 }
 
 /// A refresh puts the end off.

@@ -17,7 +17,7 @@ use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::appliance::ANCHOR;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, LIFETIME};
 use super::{memory, network};
 use crate::statistics::Spread;
 
@@ -41,9 +41,20 @@ pub struct Measured {
     pub bindings: u32,
     pub updates_of_a_window: usize,
     pub registrations_per_second: f64,
+    /// The longest time that a batch of registrations took, while the tables filled: no update waits longer for another.
+    pub longest_registration_us: f64,
     pub updates_per_second: Spread,
     /// Of the first measurement in a run: the next finds memory that it has left.
     pub memory: Option<Memory>,
+    pub expiry: Expiry,
+}
+
+/// What happens when nobody refreshes any more, and each binding ends within moments of the others.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Expiry {
+    pub seconds: f64,
+    /// The longest time that signalling waits for it.
+    pub longest_us: f64,
 }
 
 /// Resident memory of the control plane, the segment left out, in octets.
@@ -80,22 +91,26 @@ pub fn measure(plan: Plan, is_first: bool) -> anyhow::Result<Measured> {
         seconds += engine.take(&messages)?;
         left -= some;
     }
+    let longest_registration = engine.longest;
     let registered = resident()?;
     let mut rates = Vec::new();
     for _ in 0..plan.windows {
         messages.refill(&mut fleet, plan.updates);
         rates.push(plan.updates as f64 / engine.take(&messages)?);
     }
+    let expiry = engine.expire()?;
     let bindings = f64::from(plan.bindings);
     Ok(Measured {
         bindings: plan.bindings,
         updates_of_a_window: plan.updates,
         registrations_per_second: bindings / seconds,
+        longest_registration_us: micros(longest_registration),
         updates_per_second: Spread::of(&rates).context("no windows")?,
         memory: is_first.then_some(Memory {
             per_mobile_node: configured.saturating_sub(empty) as f64 / bindings,
             per_binding: registered.saturating_sub(configured) as f64 / bindings,
         }),
+        expiry,
     })
 }
 
@@ -141,6 +156,8 @@ struct Engine {
     reader: Reader,
     now: Now,
     expected: Vec<Expected>,
+    /// The longest time that a batch took.
+    longest: Duration,
 }
 
 impl Engine {
@@ -148,6 +165,8 @@ impl Engine {
         let now = Now::default().plus_ns(BETWEEN_NS);
         let mut config = network::anchor(fleet.security_associations()?);
         config.limits.max_home_addresses = fleet.len() as usize;
+        let mut anchor = Anchor::new(config, now, [7; 32])?;
+        anchor.reserve();
         let mut forwarding = Forwarding::new(segment, ANCHOR)?;
         let reader = segment.reader(0)?;
         forwarding.follow_network(&network::plan());
@@ -155,11 +174,12 @@ impl Engine {
             reader.quiescent();
         }
         Ok(Self {
-            anchor: Anchor::new(config, now, [7; 32])?,
+            anchor,
             forwarding,
             reader,
             now,
             expected: Vec::new(),
+            longest: Duration::ZERO,
         })
     }
 
@@ -167,6 +187,7 @@ impl Engine {
     fn take(&mut self, messages: &Messages) -> anyhow::Result<f64> {
         let before = accepted(self.anchor.counters());
         let started = processor_time()?;
+        let mut taken = started;
         let mut packets = messages.iter();
         let (mut ahead, mut handled) = (Vec::with_capacity(LOOKED_AHEAD), 0);
         loop {
@@ -188,8 +209,11 @@ impl Engine {
                 self.reader.quiescent();
                 self.forwarding.settle()?;
             }
+            let now = processor_time()?;
+            self.longest = self.longest.max(now - taken);
+            taken = now;
         }
-        let seconds = (processor_time()? - started).as_secs_f64();
+        let seconds = (taken - started).as_secs_f64();
         let answered = accepted(self.anchor.counters()) - before;
         let sent = messages.ends.len() as u64;
         ensure!(
@@ -203,6 +227,10 @@ impl Engine {
     fn handle(&mut self, packet: &[u8]) -> anyhow::Result<()> {
         self.now = self.now.plus_ns(BETWEEN_NS);
         self.anchor.handle_packet(self.now, packet);
+        self.follow()
+    }
+
+    fn follow(&mut self) -> anyhow::Result<()> {
         while let Some(action) = self.anchor.poll_action() {
             if let AnchorAction::Event(event) = &action {
                 while let Err(error) = self.forwarding.follow(event, self.now.mono_ns) {
@@ -214,6 +242,37 @@ impl Engine {
         }
         Ok(())
     }
+
+    /// Lets the lifetimes pass of all bindings.
+    fn expire(&mut self) -> anyhow::Result<Expiry> {
+        let lifetime = LIFETIME.duration().unwrap_or_default();
+        self.now = self.now.plus_ns(u64::try_from(lifetime.as_nanos())?);
+        let started = processor_time()?;
+        let (mut ended, mut longest) = (started, Duration::ZERO);
+        let is_due = |anchor: &Anchor, now: Now| {
+            let due = anchor.poll_timeout();
+            due.is_some_and(|due| due <= now.mono_ns)
+        };
+        while is_due(&self.anchor, self.now) {
+            self.anchor.handle_timeout(self.now);
+            self.follow()?;
+            self.reader.quiescent();
+            self.forwarding.settle()?;
+            let now = processor_time()?;
+            longest = longest.max(now - ended);
+            ended = now;
+        }
+        let left = self.anchor.bindings(self.now).next();
+        ensure!(left.is_none(), "a binding is left: {left:?}");
+        Ok(Expiry {
+            seconds: (ended - started).as_secs_f64(),
+            longest_us: micros(longest),
+        })
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
 }
 
 /// That the calling thread has had.
@@ -235,13 +294,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn registrations_handoffs_and_refreshes_are_all_accepted() {
+    fn registrations_handoffs_and_refreshes_are_all_accepted_and_end() {
         let plan = Plan {
             bindings: 300,
             windows: 2,
             updates: 700,
         };
         let measured = measure(plan, false).expect("each update is accepted");
-        assert!(measured.updates_per_second.min > 0.0);
+        assert!(measured.updates_per_second.min > 0.0 && measured.expiry.seconds > 0.0);
     }
 }

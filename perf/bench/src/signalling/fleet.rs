@@ -20,7 +20,7 @@ use super::appliance::ANCHOR;
 /// RFC 4285's own.
 pub const ALGORITHM: Algorithm = Algorithm::HmacSha1_96;
 /// Ten minutes: no binding ends while it is measured.
-const LIFETIME: Lifetime = Lifetime(150);
+pub const LIFETIME: Lifetime = Lifetime(150);
 /// Mobile nodes of one access link, a /64.
 const ON_A_LINK: u32 = 256;
 /// The identifiers of home addresses begin here: those near 0 are anycast addresses.

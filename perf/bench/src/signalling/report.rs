@@ -25,6 +25,10 @@ impl Report {
             "engine, {} bindings: {rate} updates a second",
             part.bindings
         );
+        println!(
+            "  the longest 16 registrations took {:.0} µs; all bindings ended in {:.2} s, in which signalling waited {:.0} µs at most",
+            part.longest_registration_us, part.expiry.seconds, part.expiry.longest_us
+        );
         if let Some(memory) = part.memory {
             println!(
                 "  {:.0} octets of memory a binding, beside {:.0} a mobile node",
@@ -97,6 +101,10 @@ impl Report {
             let name = |what| format!("engine.{}.{what}", part.bindings);
             let rate = part.updates_per_second.median;
             figures.put(name("updates_per_second"), Some(rate));
+            let longest = part.longest_registration_us;
+            figures.put(name("longest_registration_us"), Some(longest));
+            let longest = part.expiry.longest_us;
+            figures.put(name("longest_expiry_us"), Some(longest));
             if let Some(memory) = part.memory {
                 figures.put(name("octets_per_binding"), Some(memory.per_binding));
                 figures.put(name("octets_per_mobile_node"), Some(memory.per_mobile_node));

@@ -24,7 +24,7 @@ impl Anchor {
     /// home-agents anycast address of a home prefix, Mobile Prefix Solicitation to the anchor; and from a home link, which
     /// `link` names, Router and Neighbor Advertisements and Neighbor Solicitations.
     pub fn handle_icmpv6(&mut self, now: Now, link: Option<LinkId>, packet: &[u8]) {
-        self.handle_timeout(now);
+        self.catch_up(now);
         if let Err(reason) = self.receive_icmpv6(now, link, packet) {
             self.counters.count_dropped(reason);
         }
