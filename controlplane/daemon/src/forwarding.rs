@@ -22,8 +22,8 @@ use std::mem;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use dhp_proto::anchor::{BindingChange, BindingEvent, PoolKind, SteeredCareOf};
-use dhp_segment::{Carried, Geometry, Segment, SegmentError, Tunnel, Writer};
+use dhp_proto::anchor::{BindingChange, BindingEvent, SteeredCareOf};
+use dhp_segment::{Carried, Geometry, Segment, SegmentError, Writer};
 use ipnet::Ipv6Net;
 
 use crate::mirror::{LongestPrefix, NextHopFacts, NextHopKey, PlannedAction, PlannedRoute};
@@ -276,9 +276,9 @@ impl Forwarding {
                         .binding(*home_address)
                         .and_then(|template| template.previous());
                     // The handoff is complete when the test is over: until now the tested one was as good as the new.
-                    let passed = current.and_then(|bound| bound.test.as_ref());
-                    let passed = passed.filter(|_| test.is_none());
-                    let left = passed.and_then(|passed| passed.told().tested);
+                    let test_before = current.and_then(|bound| bound.test.as_deref());
+                    let test_before = test_before.filter(|_| test.is_none());
+                    let left = test_before.and_then(TestPath::instead);
                     let previous = match previous.or(left.filter(|left| left != care_of)) {
                         Some(address) => {
                             Some((address, now_ns.saturating_add(PREVIOUS_CARE_OF_NS)))
@@ -325,27 +325,6 @@ impl Forwarding {
             }
         }
         Ok(())
-    }
-
-    /// The tunnel of a binding to its default care-of address.
-    fn default_tunnel(
-        &self,
-        kind: PoolKind,
-        path: TunnelPath,
-        next_hop: u32,
-        previous: Option<(Ipv6Addr, u64)>,
-        test: Option<&TestPath>,
-    ) -> Tunnel {
-        Tunnel {
-            anchor: self.anchor,
-            care_of: path.care_of,
-            next_hop,
-            mtu: path.mtu,
-            previous,
-            metered: self.is_metered(kind),
-            rate_cap: self.limits.rate_cap,
-            test: test.map(TestPath::in_segment),
-        }
     }
 
     /// A router on the path of a binding's tunnel takes no packets longer than `path_mtu` octets. `care_of` is where it was
@@ -474,20 +453,7 @@ impl Forwarding {
         let test = bound.test.as_ref();
         let test = test.map(|test| Box::new(self.test_path(home_address, test.told())));
         if (path, next_hop, &test) != (bound.path, bound.next_hop, &bound.test) {
-            match (&test, self.writer.binding(home_address)) {
-                (Some(test), Some(template)) => {
-                    let tunnel = Tunnel {
-                        next_hop,
-                        mtu: path.mtu,
-                        test: Some(test.in_segment()),
-                        ..template.tunnel()
-                    };
-                    self.writer.publish_binding(home_address, &tunnel)?;
-                }
-                _ => {
-                    self.writer.retarget(home_address, next_hop, path.mtu)?;
-                }
-            }
+            self.retarget_default(home_address, next_hop, path.mtu, test.as_deref())?;
             self.bound.change(home_address, |bound| {
                 (bound.path, bound.next_hop, bound.test) = (path, next_hop, test);
             });

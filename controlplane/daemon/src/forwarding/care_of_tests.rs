@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use dhp_proto::anchor::{PoolKind, UnderTest};
-use dhp_segment::{CareOfTest, TestedCareOf};
+use dhp_segment::{CareOfTest, SegmentError, TestedCareOf, Tunnel};
 
 use super::{Forwarding, TunnelPath};
 
@@ -17,10 +17,15 @@ pub struct TestPath {
 }
 
 impl TestPath {
+    /// The care-of address that gets what exceeds the credit.
+    pub(super) fn instead(&self) -> Option<Ipv6Addr> {
+        self.tested.map(|path| path.care_of)
+    }
+
     /// As the anchor has told of it.
     pub(super) fn told(&self) -> UnderTest {
         UnderTest {
-            tested: self.tested.map(|path| path.care_of),
+            tested: self.instead(),
         }
     }
 
@@ -43,8 +48,46 @@ impl Forwarding {
         self.are_dhoas_metered = are_metered;
     }
 
-    pub(super) fn is_metered(&self, kind: PoolKind) -> bool {
-        self.are_dhoas_metered && kind == PoolKind::Dhoa
+    /// The tunnel of a binding to its default care-of address.
+    pub(super) fn default_tunnel(
+        &self,
+        kind: PoolKind,
+        path: TunnelPath,
+        next_hop: u32,
+        previous: Option<(Ipv6Addr, u64)>,
+        test: Option<&TestPath>,
+    ) -> Tunnel {
+        Tunnel {
+            anchor: self.anchor,
+            care_of: path.care_of,
+            next_hop,
+            mtu: path.mtu,
+            previous,
+            metered: self.are_dhoas_metered && kind == PoolKind::Dhoa,
+            rate_cap: self.limits.rate_cap,
+            test: test.map(TestPath::in_segment),
+        }
+    }
+
+    /// The tunnel of a binding to its default care-of address goes another way, or what exceeds its credit does.
+    pub(super) fn retarget_default(
+        &mut self,
+        home_address: Ipv6Addr,
+        next_hop: u32,
+        mtu: u16,
+        test: Option<&TestPath>,
+    ) -> Result<(), SegmentError> {
+        let (Some(test), Some(template)) = (test, self.writer.binding(home_address)) else {
+            self.writer.retarget(home_address, next_hop, mtu)?;
+            return Ok(());
+        };
+        let tunnel = Tunnel {
+            next_hop,
+            mtu,
+            test: Some(test.in_segment()),
+            ..template.tunnel()
+        };
+        self.writer.publish_binding(home_address, &tunnel)
     }
 
     /// A test by the way that leads to the tested care-of address now.
