@@ -55,7 +55,8 @@ impl<P: Port> Path<P> {
         if is_partial(chain) {
             return None;
         }
-        // What was in a tunnel has been found to come from the care-of address of its source.
+        // What was in a tunnel has been found to come from the care-of address of its source, and nothing else that a port receives
+        // has a home address for its source.
         if matches!(origin, Origin::Opened(_)) && self.reader.lookup_home(source).is_some() {
             return Some((PuntClass::Bound, *source));
         }

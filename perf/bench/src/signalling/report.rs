@@ -143,7 +143,7 @@ impl Report {
 
 fn say_storm(name: &str, part: &storm::Measured) {
     println!(
-        "{name}, {:.0} first requests a second for {:.0} s, of which with all else {:.0} a second reached the control plane; {} updates of mobile nodes dropped, {} packets lost before the worker:",
+        "{name}, {:.0} first requests a second for {:.0} s, of which with all else {:.0} a second reached the control plane; {} packets that named a bound home address dropped, {} lost before the worker:",
         part.requests_per_second,
         part.seconds,
         part.punted_per_second,

@@ -1,7 +1,8 @@
 //! First requests from everywhere: what a storm is made of
 //!
 //! Half of them are DHP Queries, which are answered; half are DHoA Requests under the SPIs of registered mobile nodes, the
-//! authentication data of which has to be computed before it is found to be wrong.
+//! authentication data of which has to be computed before it is found to be wrong. And a few claim to be handoffs: of mobile nodes
+//! whose home addresses somebody has come to know.
 
 use std::net::Ipv6Addr;
 use std::time::Instant;
@@ -20,6 +21,8 @@ use super::fleet::{ALGORITHM, spi};
 const PREPARED: u32 = 1 << 17;
 /// Of these at once.
 const BURST: u64 = 32;
+/// One of so many names a home address.
+const CLAIMING: u32 = 64;
 
 /// Strangers who send at a steady rate.
 pub struct Strangers {
@@ -30,10 +33,29 @@ pub struct Strangers {
 }
 
 impl Strangers {
-    /// They claim to be some of so many mobile nodes.
-    pub fn new(mobile_nodes: u32, lifetime: Lifetime, per_second: u32) -> Self {
+    /// They claim to be some of so many mobile nodes, and know these home addresses.
+    pub fn new(
+        mobile_nodes: u32,
+        lifetime: Lifetime,
+        per_second: u32,
+        home_addresses: &[Ipv6Addr],
+    ) -> Self {
+        let prepared = 0..per_second.min(PREPARED);
+        let mut random = Random::new([9; 32]);
+        let request = |number: u32| {
+            let source = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
+            // 2400::/8, where nobody of the crew is.
+            let source = Ipv6Addr::from_bits(source >> 8 | 0x24 << 120);
+            let mut known = home_addresses.iter().cycle();
+            let named = known.nth((number / CLAIMING) as usize % home_addresses.len().max(1));
+            let claimed = named.filter(|_| number.is_multiple_of(CLAIMING));
+            match claimed {
+                Some(dhoa) => update(source, *dhoa, lifetime),
+                None => first_request(source, number, mobile_nodes, lifetime),
+            }
+        };
         Self {
-            requests: requests(mobile_nodes, lifetime, per_second.min(PREPARED)),
+            requests: prepared.map(request).collect(),
             per_second,
             next: 0,
             sent: 0,
@@ -61,44 +83,53 @@ impl Strangers {
     }
 }
 
-/// First requests from anywhere.
-fn requests(mobile_nodes: u32, lifetime: Lifetime, count: u32) -> Vec<Vec<u8>> {
-    let mut random = Random::new([9; 32]);
-    let wrong_key = Key::new(vec![0; ALGORITHM.key_len()]);
-    let request = |number: u32| {
-        let source = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
-        // 2400::/8, where nobody of the crew is.
-        let source = Ipv6Addr::from_bits(source >> 8 | 0x24 << 120);
-        let is_query = number.is_multiple_of(2);
-        let header = DmipHeader {
-            kind: if is_query {
-                DmipType::DhpQuery
-            } else {
-                DmipType::DhoaRequest
-            },
-            sequence: (number & 0xffff) as u16,
-            lifetime: if is_query { Lifetime::ZERO } else { lifetime },
-            flags: 0,
-            status: Status(0),
-        };
-        let wanted = correspondent(0);
-        let mut builder =
-            Builder::dmip(&CodePoints::default(), header).option(&MobilityOption::Correspondent {
-                prefix_len: wanted.prefix_len(),
-                address: wanted.network(),
-            });
-        if !is_query {
-            builder = builder.auth(spi(number % mobile_nodes), ALGORITHM.mac_len(), |octets| {
-                auth::mac(ALGORITHM, &wrong_key, &source, &ANCHOR, octets)
-            });
-        }
-        compose(
-            &source,
-            &ANCHOR,
-            None,
-            None,
-            &builder.finish(&source, &ANCHOR),
-        )
+/// A DHP Query or a DHoA Request.
+fn first_request(source: Ipv6Addr, number: u32, mobile_nodes: u32, lifetime: Lifetime) -> Vec<u8> {
+    let wanted = correspondent(0);
+    let correspondent = MobilityOption::Correspondent {
+        prefix_len: wanted.prefix_len(),
+        address: wanted.network(),
     };
-    (0..count).map(request).collect()
+    if number.is_multiple_of(2) {
+        let query = message(DmipType::DhpQuery, number, Lifetime::ZERO);
+        return packet(source, query.option(&correspondent));
+    }
+    let request = message(DmipType::DhoaRequest, number, lifetime).option(&correspondent);
+    packet(source, forge(request, source, number % mobile_nodes))
+}
+
+/// A DHP Binding Update.
+fn update(source: Ipv6Addr, dhoa: Ipv6Addr, lifetime: Lifetime) -> Vec<u8> {
+    let dhoa = MobilityOption::Dhoa {
+        status: Status(0),
+        fid: 0,
+        address: dhoa,
+        lifetime,
+    };
+    let update = message(DmipType::BindingUpdate, 1, lifetime).option(&dhoa);
+    packet(source, forge(update, source, 0))
+}
+
+fn message(kind: DmipType, sequence: u32, lifetime: Lifetime) -> Builder {
+    let header = DmipHeader {
+        kind,
+        sequence: (sequence & 0xffff) as u16,
+        lifetime,
+        flags: 0,
+        status: Status(0),
+    };
+    Builder::dmip(&CodePoints::default(), header)
+}
+
+/// Signs for a mobile node with a key that is not its.
+fn forge(message: Builder, source: Ipv6Addr, mobile_node: u32) -> Builder {
+    let wrong_key = Key::new(vec![0; ALGORITHM.key_len()]);
+    message.auth(spi(mobile_node), ALGORITHM.mac_len(), |octets| {
+        auth::mac(ALGORITHM, &wrong_key, &source, &ANCHOR, octets)
+    })
+}
+
+fn packet(source: Ipv6Addr, message: Builder) -> Vec<u8> {
+    let mh = message.finish(&source, &ANCHOR);
+    compose(&source, &ANCHOR, None, None, &mh)
 }

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::scene::Scene;
 use super::site::Cores;
 use super::storm;
-use super::strangers::Strangers;
 
 /// How much, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -42,12 +41,10 @@ pub struct Measured {
 /// Without the right to make network namespaces, or when the mobile nodes cannot register.
 pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
     let crew = (plan.mobile_nodes, 1, plan.lifetime);
-    let strangers = |rate| Strangers::new(plan.mobile_nodes, plan.lifetime, rate);
-    let (mut nobody, mut many) = (strangers(0), strangers(plan.rate));
     let mut scene = Scene::over_veth(crew, cores, plan.patience)?;
     let registered_per_second = f64::from(plan.mobile_nodes) / scene.registration.as_secs_f64();
-    let calm = storm::endure(&mut scene, &mut nobody, plan.duration)?;
-    let storm = storm::endure(&mut scene, &mut many, plan.duration)?;
+    let calm = storm::endure(&mut scene, plan.lifetime, 0, plan.duration)?;
+    let storm = storm::endure(&mut scene, plan.lifetime, plan.rate, plan.duration)?;
     scene.site.stop()?;
     Ok(Measured {
         registered_per_second,
