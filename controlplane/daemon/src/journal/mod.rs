@@ -52,7 +52,7 @@ pub use binding::Refresh;
 pub use error::JournalError;
 pub use header::{Header, HeaderFault};
 use progress::Progress;
-pub use record::{CLOSED_LEN, Record};
+pub use record::Record;
 pub use state::{Reading, State};
 use writer::{Entry, Writer};
 

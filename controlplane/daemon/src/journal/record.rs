@@ -42,8 +42,6 @@ const IS_GUARDED: u8 = 0x02;
 const HEAD_LEN: usize = 6;
 /// Octets behind it.
 const CHECKSUM_LEN: usize = 4;
-/// The octets of a closing record.
-pub const CLOSED_LEN: usize = HEAD_LEN + CHECKSUM_LEN;
 /// More than any binding takes, with 32 flow bindings of 400 octets: what claims to be longer is damaged.
 const MOST_OCTETS: usize = 1 << 16;
 
