@@ -42,8 +42,6 @@ const IS_GUARDED: u8 = 0x02;
 const HEAD_LEN: usize = 6;
 /// Octets behind it.
 const CHECKSUM_LEN: usize = 4;
-/// The octets of a closing record.
-pub const CLOSED_LEN: usize = HEAD_LEN + CHECKSUM_LEN;
 /// More than any binding takes, with 32 flow bindings of 400 octets: what claims to be longer is damaged.
 const MOST_OCTETS: usize = 1 << 16;
 
@@ -141,19 +139,6 @@ impl Record {
                 is_guarded: flags & IS_GUARDED != 0,
             },
         })
-    }
-
-    /// The record of a binding, where the one before is known: a short one if that says all.
-    #[must_use]
-    pub fn of_change(before: Option<&Kept>, now: &Kept) -> Self {
-        let refresh = match (before, now) {
-            (Some(Kept::Bound(before)), Kept::Bound(now)) => Refresh::between(before, now),
-            _ => None,
-        };
-        match refresh {
-            Some(refresh) => Self::Refreshed(refresh),
-            None => Self::Address(now.clone()),
-        }
     }
 }
 
@@ -328,14 +313,13 @@ mod tests {
             kept: KeptTime(9),
             ..binding()
         };
-        let before = Kept::Bound(binding());
         let addresses = [
-            Record::Address(before.clone()),
+            Record::Address(Kept::Bound(binding())),
             Record::Address(Kept::Bound(KeptBinding {
                 kind: PoolKind::Home,
                 ..full()
             })),
-            Record::of_change(Some(&before), &Kept::Bound(moved)),
+            Record::Refreshed(Refresh::between(&binding(), &moved).unwrap()),
             Record::Address(Kept::Quarantined(quarantine)),
             Record::Address(Kept::Free { home_address }),
             Record::Closed,
@@ -374,8 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handoff_is_a_short_record_and_another_owner_a_long_one() {
-        let before = Kept::Bound(binding());
+    fn a_handoff_is_a_short_record_and_another_owner_none() {
         let moved = KeptBinding {
             care_of: address("2001:db8:b::9"),
             changed_by: Some(KeptOrder {
@@ -384,18 +367,17 @@ mod tests {
             }),
             ..binding()
         };
-        let record = Record::of_change(Some(&before), &Kept::Bound(moved));
-        assert!(matches!(record, Record::Refreshed(_)));
-        assert_eq!(encoded(&record).len(), 64);
+        let refresh = Refresh::between(&binding(), &moved).unwrap();
+        assert_eq!(encoded(&Record::Refreshed(refresh)).len(), 64);
+        let mut before = binding();
+        refresh.apply(&mut before);
+        assert_eq!(before, moved);
         let other = KeptBinding {
             mn: Arc::new(MnId::nai("mn2@example.net")),
             ..binding()
         };
-        let record = Record::of_change(Some(&before), &Kept::Bound(other));
-        assert!(matches!(record, Record::Address(_)));
-        for before in [None, Some(&Kept::Bound(full()))] {
-            let record = Record::of_change(before, &Kept::Bound(binding()));
-            assert!(matches!(record, Record::Address(_)), "{before:?}");
+        for (before, now) in [(binding(), other), (full(), binding()), (binding(), full())] {
+            assert_eq!(Refresh::between(&before, &now), None);
         }
     }
 }

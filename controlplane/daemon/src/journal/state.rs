@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use dhp_proto::anchor::{Kept, UsedNumber};
+use foldhash::fast::RandomState;
 
+use super::binding::Refresh;
 use super::header::{Header, HeaderFault};
 use super::record::Record;
 use super::version_1;
@@ -25,9 +27,9 @@ pub struct State {
     /// What holds for all of it.
     pub header: Header,
     /// With whether it is guarded.
-    numbers: HashMap<Key, (UsedNumber, bool)>,
+    numbers: HashMap<Key, (UsedNumber, bool), RandomState>,
     /// None that is free.
-    addresses: HashMap<Ipv6Addr, Kept>,
+    addresses: HashMap<Ipv6Addr, Kept, RandomState>,
 }
 
 /// What could be read of a file.
@@ -47,8 +49,8 @@ impl State {
     pub fn new(header: Header) -> Self {
         Self {
             header,
-            numbers: HashMap::new(),
-            addresses: HashMap::new(),
+            numbers: HashMap::default(),
+            addresses: HashMap::default(),
         }
     }
 
@@ -120,11 +122,17 @@ impl State {
         }
     }
 
-    /// Takes what is to be kept of an address now, and gives the record that says it.
+    /// Takes what is to be kept of an address now, and gives the record that says it: a short one if that is enough.
     pub fn change(&mut self, now: Kept) -> Record {
-        let record = Record::of_change(self.addresses.get(&now.home_address()), &now);
-        self.take(Record::Address(now));
-        record
+        if let Kept::Bound(binding) = &now
+            && let Some(Kept::Bound(before)) = self.addresses.get_mut(&binding.home_address)
+            && let Some(refresh) = Refresh::between(before, binding)
+        {
+            refresh.apply(before);
+            return Record::Refreshed(refresh);
+        }
+        self.take(Record::Address(now.clone()));
+        Record::Address(now)
     }
 
     /// Takes a number that was used, and gives the record that says so.

@@ -35,6 +35,8 @@ pub struct Writer {
     file: OwnFile,
     state: State,
     records: usize,
+    /// Of the batch in hand.
+    octets: Vec<u8>,
     /// Entries that were taken.
     taken: u64,
     progress: Arc<Progress>,
@@ -51,6 +53,7 @@ impl Writer {
             file,
             records: state.records(),
             state,
+            octets: Vec::new(),
             taken: 0,
             progress,
             broken_until: None,
@@ -89,21 +92,21 @@ impl Writer {
     }
 
     fn keep(&mut self, batch: impl Iterator<Item = Entry>) {
-        let mut octets = Vec::new();
+        self.octets.clear();
         let mut records = 0;
         for entry in batch {
             let record = match entry {
                 Entry::Number(number) => self.state.use_up(number),
                 Entry::Address(kept) => self.state.change(kept),
             };
-            record.encode(&mut octets);
+            record.encode(&mut self.octets);
             records += 1;
             self.taken += 1;
         }
         let is_kept = match self.broken_until {
             Some(at) if Instant::now() < at => return,
             Some(_) => self.rewrite(),
-            None => self.append(&octets, records),
+            None => self.append(records),
         };
         let was_broken = self.broken_until.is_some();
         match is_kept {
@@ -127,11 +130,11 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, octets: &[u8], records: usize) -> io::Result<()> {
+    fn append(&mut self, records: usize) -> io::Result<()> {
         if self.records + records > 2 * self.state.records() + SPARE_RECORDS {
             return self.rewrite();
         }
-        self.file.write_all(octets)?;
+        self.file.write_all(&self.octets)?;
         self.records += records;
         self.file.sync_data()
     }

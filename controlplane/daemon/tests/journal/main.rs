@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use dhp_proto::anchor::{Kept, KeptBinding, KeptQuarantine, KeptTime, PoolKind, UsedNumber};
 use dhp_proto::security_association::MnId;
-use dhpd::journal::{CLOSED_LEN, Header, Journal, JournalError, Restored, State};
+use dhpd::journal::{Header, Journal, JournalError, Record, Restored, State};
 
 fn home(last: u16) -> UsedNumber {
     UsedNumber::Home {
@@ -80,7 +80,10 @@ fn addresses(restored: Restored) -> Vec<Kept> {
 /// As a process leaves the file that is killed.
 fn without_the_end(path: &Path) {
     let mut octets = std::fs::read(path).unwrap();
-    octets.truncate(octets.len() - CLOSED_LEN);
+    let mut closed = Vec::new();
+    Record::Closed.encode(&mut closed);
+    assert!(octets.ends_with(&closed));
+    octets.truncate(octets.len() - closed.len());
     std::fs::write(path, octets).unwrap();
 }
 

@@ -8,7 +8,7 @@ use dhp_proto::anchor::{IdentifierSecret, Kept};
 use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
-use dhpd::journal::{CLOSED_LEN, Header, Journal, State};
+use dhpd::journal::{Header, Journal, Record, State};
 
 use crate::rig::*;
 
@@ -81,7 +81,10 @@ fn tunnelled_to(rig: &mut Rig, home_address: Ipv6Addr) -> Option<Ipv6Addr> {
 /// As a process leaves the file that is killed.
 fn without_the_end(path: &Path) {
     let mut file = std::fs::read(path).expect("the journal");
-    file.truncate(file.len() - CLOSED_LEN);
+    let mut closed = Vec::new();
+    Record::Closed.encode(&mut closed);
+    assert!(file.ends_with(&closed));
+    file.truncate(file.len() - closed.len());
     std::fs::write(path, file).expect("written");
 }
 

@@ -117,19 +117,6 @@ pub enum BindingChange {
     },
 }
 
-impl BindingChange {
-    /// The home address that it is about.
-    #[must_use]
-    pub const fn home_address(&self) -> Ipv6Addr {
-        match self {
-            Self::Bound { home_address, .. }
-            | Self::Steered { home_address, .. }
-            | Self::CareOfMoved { home_address, .. }
-            | Self::Released { home_address, .. } => *home_address,
-        }
-    }
-}
-
 /// Why a binding has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReleaseReason {
