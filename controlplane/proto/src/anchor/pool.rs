@@ -4,9 +4,9 @@ use core::net::Ipv6Addr;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use hashbrown::HashMap;
 use ipnet::Ipv6Net;
 
+use super::binding_cache::AddressMap;
 use super::config::{PoolConfig, PoolKind};
 use super::home_link::LinkId;
 use super::interface_identifier::{Applicant, IdentifierSecret};
@@ -126,7 +126,7 @@ pub(crate) struct Quarantine {
 #[derive(Debug)]
 pub(crate) struct Pools {
     pools: Vec<Pool>,
-    pub(crate) quarantine: HashMap<Ipv6Addr, Quarantine>,
+    pub(crate) quarantine: AddressMap<Quarantine>,
 }
 
 impl Pools {
@@ -145,7 +145,7 @@ impl Pools {
         });
         Self {
             pools: pools.collect(),
-            quarantine: HashMap::new(),
+            quarantine: AddressMap::default(),
         }
     }
 
