@@ -225,7 +225,7 @@ impl Signalling {
         self.traces.expire(&mut self.control, now.mono_ns);
         self.anchor.handle_timeout(now);
         self.collect(0, None);
-        self.carry_out();
+        self.carry_out(now.mono_ns);
         let mut packets = 0;
         let mut more = false;
         for worker in 0..self.control.workers() {
@@ -293,7 +293,7 @@ impl Signalling {
             }
         }
         self.collect(worker, Some(meta.timestamp_ns));
-        self.carry_out();
+        self.carry_out(now.mono_ns);
     }
 
     /// Take what the anchor wants done.
@@ -309,21 +309,18 @@ impl Signalling {
     }
 
     /// Do it, in order, as far as the segment takes it: a packet that leaves finds every event before it in force.
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, now_ns: u64) {
         while let Some(mut next) = self.outgoing.pop_front() {
             let done = match &next.action {
-                AnchorAction::Event(event) => {
-                    let now_ns = (self.clock)().mono_ns;
-                    match self.forwarding.follow(event, now_ns) {
-                        Ok(()) => true,
-                        Err(ForwardingError::Busy) => false,
-                        Err(ForwardingError::Segment(error)) => {
-                            self.counters.unplaced += 1;
-                            tracing::error!(%error, ?event.change, "a binding is not in the forwarding tables");
-                            true
-                        }
+                AnchorAction::Event(event) => match self.forwarding.follow(event, now_ns) {
+                    Ok(()) => true,
+                    Err(ForwardingError::Busy) => false,
+                    Err(ForwardingError::Segment(error)) => {
+                        self.counters.unplaced += 1;
+                        tracing::error!(%error, ?event.change, "a binding is not in the forwarding tables");
+                        true
                     }
-                }
+                },
                 AnchorAction::Peer { address, change } => {
                     tell_of_peer(*address, *change);
                     true

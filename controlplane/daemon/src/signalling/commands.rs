@@ -32,7 +32,7 @@ impl Signalling {
         let now = self.now();
         let ended = self.anchor.reconfigure(now, config)?;
         self.collect(0, None);
-        self.carry_out();
+        self.carry_out(now.mono_ns);
         Ok(ended)
     }
 
@@ -71,7 +71,7 @@ impl Signalling {
         let now = self.now();
         self.anchor.handle_command(now, command);
         self.collect(0, None);
-        self.carry_out();
+        self.carry_out(now.mono_ns);
         bound
     }
 }

@@ -63,7 +63,7 @@ impl Signalling {
             self.anchor.handle_packet(now, packet);
         }
         self.collect(0, None);
-        self.carry_out();
+        self.carry_out(now.mono_ns);
     }
 
     /// Whether a packet to this address is for a mobile node that is away, and came here because of that.

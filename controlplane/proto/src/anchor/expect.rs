@@ -12,13 +12,19 @@ use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
 
 use super::Anchor;
+use super::binding_cache::Binding;
+use super::mobile_nodes::Association;
 
-/// What a packet will be looked up by.
+/// What a packet will be looked up by, and where that was found.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected {
     spi: u32,
     /// The first address that it is about.
     pub home_address: Ipv6Addr,
+    /// Whether it is a Binding Update of RFC 6275: its number is that of the home address.
+    is_classic: bool,
+    association: Option<usize>,
+    binding: Option<usize>,
 }
 
 impl Expected {
@@ -26,22 +32,26 @@ impl Expected {
     fn of(packet: &[u8], code_points: &CodePoints) -> Option<Self> {
         let packet = MobilityPacket::parse(packet).ok()?;
         let header = MobilityHeader::parse(packet.mh).ok()?;
-        let (options, home_address) = match header.message(code_points).ok()? {
+        let (options, home_address, is_classic) = match header.message(code_points).ok()? {
             Message::BindingUpdate(update) => {
-                (update.options, packet.home_address.unwrap_or(packet.source))
+                let home_address = packet.home_address.unwrap_or(packet.source);
+                (update.options, home_address, true)
             }
             Message::Dmip(dmip) => {
                 let dhoa = dmip.options.iter().find_map(|option| match option {
                     Ok(MobilityOption::Dhoa { address, .. }) => Some(address),
                     _ => None,
                 });
-                (dmip.options, dhoa?)
+                (dmip.options, dhoa?, false)
             }
             _ => return None,
         };
         Some(Self {
             spi: options.auth()?.spi,
             home_address,
+            is_classic,
+            association: None,
+            binding: None,
         })
     }
 }
@@ -57,31 +67,58 @@ impl Anchor {
         expected.clear();
         let code_points = &self.config.code_points;
         expected.extend(packets.filter_map(|packet| Expected::of(packet, code_points)));
-        let mut seen = 0_usize;
-        for Expected { spi, .. } in &*expected {
-            seen ^= self.nodes.place_of_association(*spi).unwrap_or_default();
+        for one in &mut *expected {
+            one.association = self.nodes.place_of_association(one.spi);
         }
-        for Expected { home_address, .. } in &*expected {
-            seen ^= self
-                .cache
-                .bindings
-                .get_index_of(home_address)
-                .unwrap_or_default();
+        for one in &mut *expected {
+            one.binding = self.cache.bindings.get_index_of(&one.home_address);
         }
-        for Expected { home_address, .. } in &*expected {
-            seen ^= usize::from(self.nodes.owner(home_address).is_some());
-            let sequence = self.cache.home_sequences.get(home_address);
-            seen ^= sequence.map_or(0, |sequence| usize::from(sequence.last));
+        // Nobody needs what is read; that it may not be left out is all that `black_box` is for.
+        for one in expected.iter().filter(|one| one.is_classic) {
+            black_box(self.nodes.owner(&one.home_address));
+            black_box(self.cache.home_sequences.get(&one.home_address));
         }
-        for Expected { spi, .. } in &*expected {
-            let association = self.nodes.association(*spi);
-            seen ^= association.map_or(0, |association| association.look_at());
+        // The shorter a loop, the more of its reads wait at the same time.
+        let associations = || {
+            let places = expected.iter().filter_map(|one| one.association);
+            places.filter_map(|place| self.nodes.association_at(place))
+        };
+        for association in associations() {
+            let Association {
+                window,
+                newest_timestamp,
+                owner,
+                ..
+            } = association;
+            black_box((window.highest(), newest_timestamp, owner));
         }
-        for Expected { home_address, .. } in &*expected {
-            let binding = self.cache.bindings.get(home_address);
-            seen ^= binding.map_or(0, |binding| binding.flows.len() ^ binding.pool);
+        for association in associations() {
+            black_box((association.security.spi(), association.security.algorithm()));
+            black_box(self.nodes.look_at_answers(association));
+            black_box(self.nodes.node(association.owner).map(|node| &node.id));
         }
-        // Nobody needs the sum; that it may not be left out is all that it is for.
-        black_box(seen);
+        for association in associations() {
+            let id = association.security.mn_id();
+            black_box(id.identifier.first());
+        }
+        for place in expected.iter().filter_map(|one| one.binding) {
+            let binding = self.cache.bindings.get_index(place);
+            black_box(binding.map(|(_, binding)| look_at(binding)));
+        }
     }
+}
+
+/// Reads what lies in different cache lines of a binding, and gives a number that tells nothing.
+fn look_at(binding: &Binding) -> usize {
+    let [first, ..] = binding.care_of.octets();
+    let is_there = [
+        binding.timer.is_some(),
+        binding.refresh_timer.is_some(),
+        binding.order.is_some(),
+        binding.expires_ns.is_some(),
+        binding.steering.is_some(),
+        binding.link_local,
+    ];
+    let seen = is_there.iter().filter(|is_there| **is_there).count();
+    seen ^ binding.flows.len() ^ binding.pool ^ usize::from(first)
 }

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
-use super::answers::StoredAnswers;
+use super::answers::{Answers, RequestMac, StoredAnswers};
 use super::binding_cache::{AddressMap, Order};
 use super::sequence::SequenceWindow;
 use crate::security_association::{MnId, SecurityAssociation};
@@ -52,26 +52,14 @@ impl Association {
         }
     }
 
-    /// Reads what a message will need of it, and gives a number that tells nothing.
-    pub(crate) fn look_at(&self) -> usize {
-        let id = self.security.mn_id();
-        let first = id.identifier.first().copied().unwrap_or_default();
-        usize::from(first) ^ self.security.algorithm().mac_len() ^ self.answers.look_at()
-    }
-
     /// The same, with perhaps another key or other permissions. The numbers go on: those used are no less used.
-    fn with_security(self, security: SecurityAssociation) -> Self {
-        let answers = if self.security.has_key_of(&security) {
-            self.answers
-        } else {
+    fn with_security(mut self, security: SecurityAssociation, answers: &mut Answers) -> Self {
+        if !self.security.has_key_of(&security) {
             // They are authenticated by a key that is no longer good.
-            StoredAnswers::default()
-        };
-        Self {
-            security: Arc::new(security),
-            answers,
-            ..self
+            answers.forget_all(&mut self.answers);
         }
+        self.security = Arc::new(security);
+        self
     }
 }
 
@@ -88,6 +76,7 @@ struct Owned {
 pub(crate) struct MobileNodes {
     nodes: Vec<MobileNode>,
     associations: IndexMap<u32, Association, RandomState>,
+    answers: Answers,
     /// Home addresses that belong to a mobile node by configuration.
     owned: AddressMap<Owned>,
 }
@@ -123,14 +112,62 @@ impl MobileNodes {
                     }),
                 );
             }
-            let before = known.swap_remove(&security.spi());
-            let association = match before.filter(|before| before.owner == owner) {
-                Some(before) => before.with_security(security),
-                None => Association::new(security, owner),
+            let association = match known.swap_remove(&security.spi()) {
+                Some(before) if before.owner == owner => {
+                    before.with_security(security, &mut self.answers)
+                }
+                anothers => {
+                    if let Some(mut gone) = anothers {
+                        self.answers.forget_all(&mut gone.answers);
+                    }
+                    Association::new(security, owner)
+                }
             };
             self.associations
                 .insert(association.security.spi(), association);
         }
+        for gone in known.values_mut() {
+            self.answers.forget_all(&mut gone.answers);
+        }
+    }
+
+    /// Takes space for an answer of each association.
+    pub(crate) fn reserve(&mut self) {
+        self.answers.reserve(self.associations.len());
+    }
+
+    /// The answer that an association has had for this request; see [`Answers::find`].
+    pub(crate) fn stored_answer(
+        &self,
+        association: &Association,
+        request: &RequestMac,
+        now_ns: u64,
+    ) -> Option<Option<&[u8]>> {
+        self.answers.find(&association.answers, request, now_ns)
+    }
+
+    /// Keeps an answer of an association. Whether a timer has to be started that will have it forgotten.
+    pub(crate) fn keep_answer(
+        &mut self,
+        spi: u32,
+        request: RequestMac,
+        answer: Option<&[u8]>,
+        now_ns: u64,
+    ) -> bool {
+        let Some(association) = self.associations.get_mut(&spi) else {
+            return false;
+        };
+        let of = &mut association.answers;
+        self.answers.keep(of, request, answer, now_ns);
+        !core::mem::replace(&mut association.answers_timer, true)
+    }
+
+    /// Forgets the old answers of an association, and gives the moment at which the next one gets old.
+    pub(crate) fn forget_old_answers(&mut self, spi: u32, now_ns: u64) -> Option<u64> {
+        let association = self.associations.get_mut(&spi)?;
+        let next = self.answers.forget_old(&mut association.answers, now_ns);
+        association.answers_timer = next.is_some();
+        next
     }
 
     fn add_node(&mut self, id: Arc<MnId>) -> MnIndex {
@@ -157,6 +194,16 @@ impl MobileNodes {
 
     pub(crate) fn place_of_association(&self, spi: u32) -> Option<usize> {
         self.associations.get_index_of(&spi)
+    }
+
+    /// The association at a place; a place is good until the configuration changes.
+    pub(crate) fn association_at(&self, place: usize) -> Option<&Association> {
+        self.associations.get_index(place).map(|(_, at)| at)
+    }
+
+    /// Reads what the next request of an association will need of its answers, and gives a number that tells nothing.
+    pub(crate) fn look_at_answers(&self, association: &Association) -> u32 {
+        self.answers.look_at(&association.answers)
     }
 
     pub(crate) fn association_mut(&mut self, spi: u32) -> Option<&mut Association> {

@@ -196,6 +196,7 @@ impl Anchor {
         let most = self.config.limits.max_home_addresses;
         self.cache.bindings.reserve(most);
         self.cache.home_sequences.reserve(most);
+        self.nodes.reserve();
         // Each has the end of the binding, and that of an answer or an advertisement.
         self.timers.reserve(most.saturating_mul(2));
     }

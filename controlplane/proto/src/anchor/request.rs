@@ -98,7 +98,7 @@ impl Anchor {
             return self.send(answer(refused, options.mesg_id), received.unproved());
         }
         let request = RequestMac::new(received.source, auth.data);
-        if let Some(stored) = association.answers.find(&request, now.mono_ns) {
+        if let Some(stored) = self.nodes.stored_answer(association, &request, now.mono_ns) {
             let again = stored.map(|mh| self.again(&received.source, mh));
             self.counters.count_retransmission();
             return self.send_again(dmip.header.kind, again);
@@ -130,7 +130,7 @@ impl Anchor {
             self.dhp_binding_update(now, &proven, &options)
         };
         let stored = if outcome.answer {
-            Some(self.compose(&answer(outcome, options.mesg_id))?)
+            Some(self.compose(answer(outcome, options.mesg_id))?)
         } else {
             None
         };
@@ -208,11 +208,7 @@ impl Anchor {
     }
 
     fn keep_answer(&mut self, now: Now, spi: u32, request: RequestMac, answer: Option<&[u8]>) {
-        let Some(association) = self.nodes.association_mut(spi) else {
-            return;
-        };
-        association.answers.keep(request, answer, now.mono_ns);
-        if !core::mem::replace(&mut association.answers_timer, true) {
+        if self.nodes.keep_answer(spi, request, answer, now.mono_ns) {
             let at = now.deadline_ns(super::answers::KEPT_NS);
             self.timers.schedule(at, Timer::AnswersGetOld(spi));
         }
@@ -238,12 +234,13 @@ impl Anchor {
     }
 
     fn send(&mut self, answer: Answer<'_>, proof: Proof) -> Result<(), SignallingDrop> {
-        let (packet, status) = self.compose(&answer)?;
-        self.transmit(answer_to(answer.request.kind).1, status, packet, proof);
+        let kind = answer_to(answer.request.kind).1;
+        let (packet, status) = self.compose(answer)?;
+        self.transmit(kind, status, packet, proof);
         Ok(())
     }
 
-    fn compose(&self, answer: &Answer<'_>) -> Result<(Vec<u8>, u8), SignallingDrop> {
+    fn compose(&self, answer: Answer<'_>) -> Result<(Vec<u8>, u8), SignallingDrop> {
         let Answer {
             destination,
             request,
@@ -260,13 +257,10 @@ impl Anchor {
             status: Status(outcome.status),
         };
         // Section 4.1: "MESG-ID is in an answer exactly when it was in the request (RFC 4285 §6)".
-        let mut options = outcome.options.clone();
+        let mut options = outcome.options;
         options.extend(mesg_id.map(MobilityOption::MesgId));
-        let seal = Seal {
-            security,
-            care_of: *care_of,
-        };
-        let packet = self.dmip_answer(destination, header, &options, Some(seal))?;
+        let seal = Seal { security, care_of };
+        let packet = self.dmip_answer(&destination, header, &options, Some(seal))?;
         Ok((packet, outcome.status))
     }
 }

@@ -71,12 +71,7 @@ impl Anchor {
                 self.request_refresh(now, &home_address);
             }
             Timer::AnswersGetOld(spi) => {
-                let Some(association) = self.nodes.association_mut(spi) else {
-                    return;
-                };
-                let next = association.answers.forget_old(now.mono_ns);
-                association.answers_timer = next.is_some();
-                if let Some(at) = next {
+                if let Some(at) = self.nodes.forget_old_answers(spi, now.mono_ns) {
                     self.timers.schedule(at, Timer::AnswersGetOld(spi));
                 }
             }

@@ -59,9 +59,12 @@ impl Builder {
     /// Appends an option, padded to its alignment. DMIPv6 options take the number of the code points that
     /// [`Self::dmip`] was given, and the default one in other messages.
     pub fn option(mut self, option: &MobilityOption<'_>) -> Self {
-        match option.encode(self.dmip_option) {
-            Some(octets) => self.append(option.alignment(), &octets),
-            None => self.complete = false,
+        let before = self.bytes.len();
+        self.pad(option.alignment().padding(before));
+        let written = option.encode_behind(&mut self.bytes, self.dmip_option);
+        if self.sealed || written.is_none() || self.bytes.len() > MAX_LEN {
+            self.bytes.truncate(before);
+            self.complete = false;
         }
         self
     }
@@ -138,16 +141,6 @@ impl Builder {
             *field = sum.to_be_bytes();
         }
         self.bytes
-    }
-
-    fn append(&mut self, alignment: Alignment, option: &[u8]) {
-        let padding = alignment.padding(self.bytes.len());
-        if self.sealed || self.bytes.len() + padding + option.len() > MAX_LEN {
-            self.complete = false;
-            return;
-        }
-        self.pad(padding);
-        self.bytes.extend(option);
     }
 
     /// Pad1 for one octet, PadN for 2 to 257 (RFC 6275 §6.2.2, §6.2.3).

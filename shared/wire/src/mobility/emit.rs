@@ -65,11 +65,18 @@ impl MobilityOption<'_> {
     /// the reader would call malformed.
     pub(super) fn encode(&self, dmip_option: u8) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(48);
-        out.extend([self.kind(dmip_option), 0]);
-        self.data(&mut out)?;
-        let len = u8::try_from(out.len().checked_sub(2)?).ok()?;
-        *out.get_mut(1)? = len;
+        self.encode_behind(&mut out, dmip_option)?;
         Some(out)
+    }
+
+    /// The same behind what is there, of which a part may have been written where there is nothing to write.
+    pub(super) fn encode_behind(&self, out: &mut Vec<u8>, dmip_option: u8) -> Option<()> {
+        out.extend([self.kind(dmip_option), 0]);
+        let data = out.len();
+        self.data(out)?;
+        let len = u8::try_from(out.len().checked_sub(data)?).ok()?;
+        *out.get_mut(data.checked_sub(1)?)? = len;
+        Some(())
     }
 
     const fn kind(&self, dmip_option: u8) -> u8 {
