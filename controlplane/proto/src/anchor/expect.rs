@@ -77,6 +77,7 @@ impl Anchor {
         for one in expected.iter().filter(|one| one.is_classic) {
             black_box(self.nodes.owner(&one.home_address));
             black_box(self.cache.home_sequences.get(&one.home_address));
+            black_box(self.deliveries.look_at(&one.home_address));
         }
         // The shorter a loop, the more of its reads wait at the same time.
         let associations = || {

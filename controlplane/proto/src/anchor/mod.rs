@@ -196,6 +196,10 @@ impl Anchor {
         let most = self.config.limits.max_home_addresses;
         self.cache.bindings.reserve(most);
         self.cache.home_sequences.reserve(most);
+        self.pools.quarantine.reserve(most);
+        if self.config.prefix_advertisements.delivery == PrefixDelivery::On {
+            self.deliveries.reserve(most);
+        }
         self.nodes.reserve();
         // Each has the end of the binding, and that of an answer or an advertisement.
         self.timers.reserve(most.saturating_mul(2));

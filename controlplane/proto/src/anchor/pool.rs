@@ -3,9 +3,9 @@
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
-use hashbrown::HashMap;
 use ipnet::Ipv6Net;
 
+use super::binding_cache::AddressMap;
 use super::config::{PoolConfig, PoolKind};
 use super::home_link::LinkId;
 use super::mobile_nodes::MnIndex;
@@ -92,7 +92,7 @@ pub(crate) struct Quarantine {
 #[derive(Debug)]
 pub(crate) struct Pools {
     pools: Vec<Pool>,
-    pub(crate) quarantine: HashMap<Ipv6Addr, Quarantine>,
+    pub(crate) quarantine: AddressMap<Quarantine>,
 }
 
 impl Pools {
@@ -110,7 +110,7 @@ impl Pools {
         });
         Self {
             pools: pools.collect(),
-            quarantine: HashMap::new(),
+            quarantine: AddressMap::default(),
         }
     }
 

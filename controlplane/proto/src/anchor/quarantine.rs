@@ -51,7 +51,7 @@ impl Anchor {
     }
 
     pub(crate) fn leave_quarantine(&mut self, home_address: &Ipv6Addr) {
-        let Some(entry) = self.pools.quarantine.remove(home_address) else {
+        let Some(entry) = self.pools.quarantine.swap_remove(home_address) else {
             return;
         };
         self.timers.cancel(entry.timer);

@@ -3,10 +3,10 @@
 use core::net::Ipv6Addr;
 
 use dhp_wire::codepoints::constants::{PREFIX_ADV_RETRIES, PREFIX_ADV_TIMEOUT};
-use hashbrown::HashMap;
 use ipnet::Ipv6Net;
 
 use super::super::Anchor;
+use super::super::binding_cache::AddressMap;
 use super::super::config::{PoolKind, PrefixDelivery};
 use super::super::home_link::LinkId;
 use super::super::timers::Timer;
@@ -52,7 +52,22 @@ impl Delivery {
 /// The same of all, by home address.
 #[derive(Debug, Default)]
 pub(crate) struct PrefixDeliveries {
-    pub(super) by_home: HashMap<Ipv6Addr, Delivery>,
+    pub(super) by_home: AddressMap<Delivery>,
+}
+
+impl PrefixDeliveries {
+    /// Takes space for so many mobile nodes.
+    pub(crate) fn reserve(&mut self, mobile_nodes: usize) {
+        self.by_home.reserve(mobile_nodes);
+    }
+
+    /// Reads what a Binding Update for a home address will need, and gives a number that tells nothing.
+    pub(crate) fn look_at(&self, home_address: &Ipv6Addr) -> u64 {
+        let delivery = self.by_home.get(home_address);
+        delivery
+            .and_then(|delivery| delivery.last_ns)
+            .unwrap_or_default()
+    }
 }
 
 impl Anchor {
@@ -197,7 +212,7 @@ impl Anchor {
 
     /// "If a home registration expires, cancel any scheduled advertisements to the mobile node."
     pub(crate) fn forget_delivery(&mut self, home_address: &Ipv6Addr) {
-        let Some(delivery) = self.deliveries.by_home.remove(home_address) else {
+        let Some(delivery) = self.deliveries.by_home.swap_remove(home_address) else {
             return;
         };
         let owed = delivery.owed.map(|(_, timer)| timer);
