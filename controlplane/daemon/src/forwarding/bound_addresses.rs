@@ -148,6 +148,8 @@ impl BoundAddresses {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn home(number: u16) -> Ipv6Addr {
@@ -222,6 +224,44 @@ mod tests {
             .collect();
         assert_eq!(listed, [home(4)]);
         assert_eq!(all.by_care_of.len(), 2);
+    }
+
+    /// Against a search through all of them, after each of some thousand handoffs within and between networks, and ends.
+    #[test]
+    fn a_prefix_finds_what_a_search_of_all_finds() {
+        let mut all = BoundAddresses::with_space_for(10);
+        let mut model: BTreeMap<Ipv6Addr, Ipv6Addr> = BTreeMap::new();
+        // Numbers of no pattern, the same in each run.
+        let mut state = 1_u32;
+        let mut draw = |below: u16| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as u16 % below
+        };
+        for _ in 0..3_000 {
+            let address = home(draw(50));
+            let mut bound = at(draw(4), 1);
+            let mut segments = bound.path.care_of.segments();
+            segments[2] = draw(3);
+            bound.path.care_of = segments.into();
+            if draw(4) == 0 {
+                all.remove(address);
+                model.remove(&address);
+            } else {
+                model.insert(address, bound.path.care_of);
+                all.set(address, bound);
+            }
+            let prefix = Ipv6Net::new(
+                segments.into(),
+                [0, 44, 47, 48, 62, 63, 64][draw(7) as usize],
+            );
+            let prefix = prefix.expect("a prefix").trunc();
+            let there = model
+                .iter()
+                .filter(|(_, care_of)| prefix.contains(*care_of));
+            let there: Vec<_> = there.map(|(address, _)| *address).collect();
+            assert_eq!(going_to(&all, &prefix.to_string()), there, "{prefix}");
+            assert_eq!(all.by_care_of.len(), model.len());
+        }
     }
 
     /// What a handoff of the first choice brings, an event of one address, leaves the others where they are.
