@@ -121,7 +121,7 @@ prefix-advertisements = "solicited"
 max-prefix-interval = "1h"
 min-prefix-interval = "1m"
 [limits]
-home-addresses = 100
+home-addresses = 4_000_000
 [rates]
 binding = 800
 signalling-per-source = 7
@@ -153,7 +153,7 @@ format = "json"
         min_interval: Duration::from_secs(60),
     };
     assert_eq!(config.signalling.prefix_advertisements, prefixes);
-    assert_eq!(config.limits.home_addresses, 100);
+    assert_eq!(config.limits.home_addresses, 4_000_000);
     assert_eq!(config.rates.binding, Some(100_000), "octets per second");
     assert_eq!(config.rates.punts.per_source, 7);
     assert_eq!(config.api.metrics, None);
