@@ -251,7 +251,7 @@ impl<'c> World<'c> {
     /// A message comes to the worker, which hands it to the control plane.
     fn arrive(&mut self, packet: &[u8]) -> Result<(), Difference> {
         let read = Read::packet(packet).expect("what is sent here is sound");
-        self.appliance.from_core(packet);
+        self.appliance.send_on_core(packet);
         self.waiting.push(read);
         let punted = self.appliance.signalling.punts_waiting(0) as usize;
         ensure(punted == self.waiting.len(), || {
@@ -263,7 +263,7 @@ impl<'c> World<'c> {
     fn catch_up(&mut self) -> Result<(), Difference> {
         self.due_ns = self.appliance.turn();
         self.model.pass(self.clock.now());
-        let mut answers: Vec<_> = self.appliance.to_core();
+        let mut answers: Vec<_> = self.appliance.take_from_core();
         answers.reverse();
         for read in std::mem::take(&mut self.waiting) {
             let observed = answers.last().map(|packet| {
