@@ -21,6 +21,7 @@ mod reference;
 mod signer;
 mod site;
 mod step;
+mod strategies;
 mod world;
 
 use std::cell::RefCell;
@@ -56,7 +57,7 @@ fn the_anchor_does_what_the_reference_does() {
         None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
     };
     let coverage = RefCell::new(Coverage::default());
-    let outcome = runner.run(&step::steps(STEPS_OF_A_RUN), |steps| {
+    let outcome = runner.run(&strategies::steps(STEPS_OF_A_RUN), |steps| {
         let mut coverage = coverage.borrow_mut();
         let run = World::new(&mut coverage).run(&steps);
         run.map_err(|difference| TestCaseError::fail(difference.to_string()))
