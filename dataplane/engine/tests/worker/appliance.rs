@@ -267,7 +267,8 @@ impl Appliance {
         self.sent()
     }
 
-    /// The counters that are not 0, but for octets and rounds.
+    /// The counters that are not 0, but for octets and rounds, and for one that counts strangers too, as the secret of the segment
+    /// will have it.
     pub fn counted(&self) -> BTreeMap<&'static str, u64> {
         let counters = self.counters();
         let unimportant = [
@@ -275,6 +276,7 @@ impl Appliance {
             Counter::TxBytes,
             Counter::Polls,
             Counter::IdlePolls,
+            Counter::PuntedKnown,
         ];
         let counted = Counter::ALL
             .iter()
