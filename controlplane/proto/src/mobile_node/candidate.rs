@@ -17,7 +17,7 @@ const COST_STEP_NS: u64 = 2_000_000;
 
 /// At most so many candidates are kept for one prefix, and so many prefixes.
 const MAX_CANDIDATES: usize = 16;
-const MAX_PREFIXES: usize = 256;
+const MAX_PREFIXES: usize = 512;
 
 /// A DHP that serves a correspondent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +107,21 @@ impl CandidateCache {
                 entry.candidate.round_trip_ns = Some(round_trip_ns);
             }
         }
+    }
+
+    /// Forgets all round trips: they were measured from another place.
+    pub(super) fn forget_round_trips(&mut self) {
+        for entry in self.prefixes.values_mut().flatten() {
+            entry.candidate.round_trip_ns = None;
+        }
+    }
+
+    /// What a candidate of a prefix covers.
+    pub(super) fn coverage(&self, correspondent: &Ipv6Net, dhp: &Ipv6Addr) -> Option<Ipv6Net> {
+        let mut entries = self.prefixes.get(correspondent)?.iter();
+        entries
+            .find(|entry| entry.candidate.dhp == *dhp)
+            .map(|entry| entry.candidate.coverage)
     }
 
     fn round_trip(&self, dhp: &Ipv6Addr) -> Option<u64> {

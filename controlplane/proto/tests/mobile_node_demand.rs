@@ -1,0 +1,173 @@
+//! Flows on demand, and DHPs that fall silent: what the engine does by itself for a node that talks to whom it likes.
+
+mod mobile_node_support;
+
+use core::net::Ipv6Addr;
+
+use dhp_proto::mobile_node::{
+    FallbackReason, FlowProgress, MnCommand, MnEvent, Need, Requirements, Session, UnboundReason,
+};
+use dhp_proto::time::NANOS_PER_SECOND;
+use dhp_wire::codepoints::DmipType;
+use mobile_node_support::*;
+
+const SECOND: u64 = NANOS_PER_SECOND;
+
+fn host(network: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0xc, network, 0, 0, 0, 0x80)
+}
+
+fn demand(correspondent: Ipv6Addr) -> MnCommand {
+    MnCommand::Demand {
+        correspondent,
+        need: Session::SessionLasting.into(),
+    }
+}
+
+/// A node that has found a DHP for `host(1)` on demand.
+fn with_demanded() -> Node {
+    let mut node = Node::new(false);
+    node.command(MnCommand::SetCareOf(COA));
+    let (queries, _) = node.command(demand(host(1)));
+    let reply = queries[0].answer(DHP, 0, 75, &[dhp_information(DHP, 100)]);
+    let (requests, _) = node.receive(&reply);
+    let (_, events) = node.receive(&requests[0].answer(DHP, 0, 150, &[dhoa(0, 150)]));
+    let MnEvent::AnchorReady { serves, .. } = &events[0] else {
+        panic!("an anchor, not {events:?}")
+    };
+    assert_eq!(serves.to_string(), "2001:db8:c::/48", "the DHP's coverage");
+    node
+}
+
+#[test]
+fn the_first_packet_to_a_correspondent_asks_for_its_dhp_and_its_neighbours_need_not() {
+    let mut node = with_demanded();
+    let (sent, events) = node.command(demand(host(1)));
+    assert!(sent.is_empty() && events.is_empty(), "{sent:?} {events:?}");
+    let (sent, _) = node.command(demand(host(2)));
+    assert!(sent.is_empty(), "the same DHP covers it: {sent:?}");
+    let elsewhere = Ipv6Addr::new(0x2001, 0xdb8, 0xcc, 0, 0, 0, 0, 1);
+    let (sent, _) = node.command(demand(elsewhere));
+    assert_eq!(sent[0].kind, Some(DmipType::DhpQuery));
+}
+
+#[test]
+fn other_needs_are_another_flow() {
+    let mut node = with_demanded();
+    let need = Need {
+        session: Session::SessionLasting,
+        requirements: Requirements {
+            max_latency_ms: 20,
+            ..Requirements::default()
+        },
+    };
+    let correspondent = host(1);
+    let (sent, _) = node.command(MnCommand::Demand {
+        correspondent,
+        need,
+    });
+    assert_eq!(sent[0].kind, Some(DmipType::DhoaRequest), "{sent:?}");
+    let fixed = Session::Fixed.into();
+    let (sent, _) = node.command(MnCommand::Demand {
+        correspondent: host(3),
+        need: fixed,
+    });
+    assert!(sent.is_empty(), "the home address needs no DHP");
+}
+
+#[test]
+fn an_idle_flow_ends_unless_a_program_has_its_address() {
+    let mut node = with_demanded();
+    node.pass(200 * SECOND);
+    node.command(MnCommand::InUse(DHOA));
+    let (sent, _) = node.pass(200 * SECOND);
+    assert!(sent.is_empty(), "a program has the address: {sent:?}");
+    node.command(demand(host(2)));
+    let (sent, events) = node.pass(290 * SECOND);
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, MnEvent::Ended { .. })),
+        "{events:?}"
+    );
+    for update in sent {
+        node.receive(&update.answer(DHP, 0, 150, &[dhoa(0, 150)]));
+    }
+    let (sent, events) = node.pass(20 * SECOND);
+    let reason = UnboundReason::Released;
+    assert!(
+        matches!(&events[..], [MnEvent::Unbound { reason: given, .. }, MnEvent::Ended { .. }]
+            if *given == reason),
+        "{events:?}"
+    );
+    assert_eq!((sent[0].lifetime, &sent[0].dhoas[..]), (0, &[DHOA][..]));
+    assert!(node.engine.status().flows.is_empty());
+}
+
+#[test]
+fn no_dhp_is_remembered_for_a_while() {
+    let mut node = Node::new(false);
+    node.command(MnCommand::SetCareOf(COA));
+    let (queries, _) = node.command(demand(host(1)));
+    let (_, events) = node.receive(&queries[0].answer(DHP, 0, 75, &[]));
+    let none = FallbackReason::NoCandidate;
+    assert!(matches!(events[..], [MnEvent::Fallback { reason, .. }] if reason == none));
+    let (sent, _) = node.pass(100 * SECOND);
+    assert!(sent.is_empty(), "nobody asks");
+    let (sent, _) = node.command(demand(host(1)));
+    assert!(sent.is_empty(), "the answer is known");
+    let (sent, events) = node.pass(50 * SECOND);
+    assert!(sent.is_empty(), "it looks again only when it is asked for");
+    assert!(matches!(events[..], [MnEvent::Ended { .. }]), "{events:?}");
+    let (sent, _) = node.command(demand(host(1)));
+    assert_eq!(sent[0].kind, Some(DmipType::DhpQuery));
+}
+
+#[test]
+fn a_node_that_talks_to_the_whole_world_keeps_so_many_flows() {
+    let mut node = Node::new(false);
+    for network in 0..1000 {
+        node.command(demand(host(network)));
+    }
+    let status = node.engine.status();
+    assert_eq!(status.flows.len(), 256);
+    assert_eq!(status.counters.demands_refused, 1000 - 256);
+}
+
+/// Queries are asked from time to time; the third that gets no answer says that the DHP is gone.
+#[test]
+fn a_dhp_that_no_longer_answers_is_left_and_reported() {
+    let mut config = config(false);
+    config.check_interval_ns = Some(60 * SECOND);
+    let mut node = Node::with_config(config);
+    node.command(MnCommand::SetCareOf(COA));
+    let (queries, _) = node.use_cn(Session::SessionLasting);
+    let candidates = [dhp_information(DHP, 200), dhp_information(DHP2, 100)];
+    let (probes, _) = node.receive(&queries[0].answer(DHP, 0, 75, &candidates));
+    assert_eq!(probes.len(), 1, "DHP2 is not measured yet");
+    let (requests, _) = node.pass(SECOND);
+    let answer = requests[0].answer(DHP, 0, 150, &[dhoa(0, 150)]);
+    node.receive(&answer);
+
+    let (checks, events) = node.pass(60 * SECOND);
+    assert_eq!(checks[0].kind, Some(DmipType::DhpQuery));
+    assert_eq!(checks[0].destination, DHP);
+    assert!(events.is_empty(), "{events:?}");
+    node.pass(20 * MS);
+    node.receive(&checks[0].answer(DHP, 0, 75, &candidates));
+    let measured = node.engine.status().anchors[0].round_trip_ns;
+    assert_eq!(measured, Some(20 * MS), "again");
+
+    let (_, events) = node.pass(70 * SECOND);
+    assert!(
+        matches!(&events[..], [MnEvent::AnchorSilent { anchor: DHP, home_addresses }, ..]
+            if home_addresses[..] == [DHOA]),
+        "{events:?}"
+    );
+    assert_eq!(node.progress(), FlowProgress::Requesting(DHP2));
+    let bound = &node.engine.status().anchors[0].bindings[0];
+    assert_eq!(
+        bound.home_address, DHOA,
+        "what runs over it keeps its address"
+    );
+}
