@@ -1,6 +1,7 @@
 //! The mobile node's engine against answers made by hand.
 
-mod mobile_node_support;
+mod demand;
+mod support;
 
 use core::net::Ipv6Addr;
 
@@ -11,8 +12,8 @@ use dhp_proto::time::NANOS_PER_SECOND;
 use dhp_wire::codepoints::{CodePoints, DmipType, Status, status};
 use dhp_wire::mobility::{BuFlags, Builder, DmipHeader, Lifetime, MobilityOption};
 use dhp_wire::packet;
-use mobile_node_support::*;
 use proptest::prelude::*;
+use support::*;
 
 #[test]
 fn a_flow_gets_its_dhoa_from_the_dhp_near_the_correspondent() {
