@@ -24,6 +24,7 @@ mod liveness;
 mod mesg_id;
 mod need;
 mod pace;
+pub mod policy;
 mod prefix;
 mod receive;
 mod registration;
