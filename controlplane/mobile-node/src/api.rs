@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::event::EventLog;
+use crate::explanation::{Connection, Explanation};
 use crate::status::Status;
 
 /// The longest question.
@@ -29,6 +30,8 @@ pub enum Question {
         /// The past ones, too.
         replay: bool,
     },
+    /// What becomes of a connection, and why?
+    Explain(Connection),
     /// Prefer an access interface; `None`: the order of the configuration.
     Move {
         /// Its name.
@@ -42,6 +45,8 @@ pub enum Question {
 pub enum Answer {
     /// The present state.
     Status(Box<Status>),
+    /// What becomes of a connection.
+    Explained(Box<Explanation>),
     /// It is done.
     Done,
     /// It cannot be done.

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use crate::api::{Answer, Question};
+use crate::explanation::Connection;
 use crate::status::Status;
 
 /// `dhp-mn status`.
@@ -16,7 +17,20 @@ pub fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
         Answer::Status(status) if json => println!("{}", serde_json::to_string_pretty(&status)?),
         Answer::Status(status) => print(&status),
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done => bail!("the agent gave no status"),
+        Answer::Done | Answer::Explained(_) => bail!("the agent gave no status"),
+    }
+    Ok(())
+}
+
+/// `dhp-mn explain`.
+pub fn explain(socket: &Path, connection: Connection, json: bool) -> anyhow::Result<()> {
+    match ask(socket, &Question::Explain(connection))? {
+        Answer::Explained(explanation) if json => {
+            println!("{}", serde_json::to_string_pretty(&explanation)?);
+        }
+        Answer::Explained(explanation) => print!("{explanation}"),
+        Answer::Refused(reason) => bail!(reason),
+        Answer::Done | Answer::Status(_) => bail!("the agent gave no explanation"),
     }
     Ok(())
 }
@@ -25,7 +39,7 @@ pub fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
 pub fn prefer(socket: &Path, to: Option<String>) -> anyhow::Result<()> {
     match ask(socket, &Question::Move { to })? {
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done | Answer::Status(_) => Ok(()),
+        Answer::Done | Answer::Status(_) | Answer::Explained(_) => Ok(()),
     }
 }
 
@@ -85,8 +99,10 @@ fn print(status: &Status) {
             .rtt_ns
             .map_or_else(String::new, |ns| format!(", RTT {:.1} ms", ns as f64 / 1e6));
         println!(
-            "anchor           {} ({}{round_trip})",
-            anchor.address, anchor.kind
+            "anchor           {} ({}{round_trip}{})",
+            anchor.address,
+            anchor.kind,
+            if anchor.silent { ", silent" } else { "" }
         );
         for binding in &anchor.bindings {
             let left = binding
@@ -102,8 +118,23 @@ fn print(status: &Status) {
     for flow in &status.flows {
         let source = or_none(flow.source);
         println!(
-            "flow             {} {} ({}), source {source}",
-            flow.prefix, flow.session, flow.state
+            "flow             {}{} {} ({}), source {source}",
+            flow.prefix,
+            match flow.about.as_str() {
+                "" => String::new(),
+                about => format!(" ({about})"),
+            },
+            flow.session,
+            flow.state
+        );
+    }
+    for one in &status.correspondents {
+        println!(
+            "correspondents   {} {} ({}), source {}",
+            one.serves,
+            one.session,
+            one.state,
+            or_none(one.source)
         );
     }
     for (name, value) in status.counters.iter().filter(|(_, value)| **value > 0) {

@@ -12,7 +12,9 @@ mod client;
 mod clock;
 mod config;
 mod data_path;
+mod dns;
 mod event;
+mod explanation;
 mod icmp_socket;
 mod neighbor_discovery;
 mod netlink;
@@ -23,6 +25,7 @@ mod sysctl;
 mod tunnel;
 
 use std::io::IsTerminal;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,6 +33,7 @@ use clap::{Args, Parser, Subcommand};
 use dhp_config::LoadError;
 
 use config::{Config, DEFAULT_SOCKET, LogFormat};
+use explanation::Connection;
 
 /// The mobile node's agent of the Distributed Home-Proxy.
 #[derive(Debug, Parser)]
@@ -55,6 +59,25 @@ enum Command {
     },
     /// Show care-of address, anchors, bindings, flows and counters of the running agent.
     Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        agent: Running,
+    },
+    /// Say what becomes of a connection to a destination: by which rule, from which address, through which anchor, and why.
+    Explain {
+        /// An IPv6 address.
+        destination: Ipv6Addr,
+        /// tcp, udp, udp-lite, sctp, icmpv6 or a number.
+        #[arg(long, value_parser = explanation::protocol)]
+        protocol: Option<u8>,
+        /// The port there.
+        #[arg(long)]
+        port: Option<u16>,
+        /// The DSCP of its packets, 0 to 63.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(0..=63))]
+        dscp: Option<u8>,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -110,6 +133,22 @@ fn execute(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Status { json, agent } => client::status(&agent.socket, json),
+        Command::Explain {
+            destination,
+            protocol,
+            port,
+            dscp,
+            json,
+            agent,
+        } => {
+            let connection = Connection {
+                destination,
+                protocol,
+                port,
+                dscp,
+            };
+            client::explain(&agent.socket, connection, json)
+        }
         Command::Events { replay, agent } => client::events(&agent.socket, replay),
         Command::Move { to, agent } => client::prefer(&agent.socket, to),
     }

@@ -6,10 +6,13 @@ use std::rc::Rc;
 use anyhow::Context;
 use dhp_port_afpacket::{Interface, KernelGuard, PacketSocket, Profile, RawIpv6Sender};
 use dhp_proto::mobile_node::MobileNode;
+use dhp_proto::mobile_node::policy::{NamedAddresses, Rule};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
+use super::choosing::lasting;
 use super::kernel_state::{MIN_MTU, TUNNEL_HEADER};
 use super::solicitation::Solicitations;
 use super::{Agent, Inputs};
@@ -18,6 +21,7 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_path::DataPath;
+use crate::dns::Stub;
 use crate::event::EventLog;
 use crate::icmp_socket::IcmpSocket;
 use crate::netlink::Netlink;
@@ -26,6 +30,10 @@ use crate::sysctl::Sysctls;
 
 /// Mobility Headers that wait for the engine; more are lost, and sent again by whoever wants an answer.
 const SIGNALLING: usize = 256;
+/// Conversations that wait to be judged; of more, the next packets tell.
+const SIGHTINGS: usize = 256;
+/// Resolved names that wait for the agent.
+const NAMES: usize = 16;
 
 /// Runs the agent until SIGTERM or SIGINT. Needs a `LocalSet`.
 ///
@@ -64,7 +72,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         for interface in &interfaces {
             senders.insert(interface.index, RawIpv6Sender::open(Some(&interface.name))?);
         }
-        let data = Rc::new(DataPath::new(tun, senders));
+        let (sightings_in, sightings) = mpsc::channel(SIGHTINGS);
+        let is_on_demand = |rule: &Rule| !rule.prepare && lasting(rule).is_some();
+        let watched = config.policy.rules.iter().any(is_on_demand);
+        let data = DataPath::new(tun, senders, watched.then_some(sightings_in));
+        let data = Rc::new(data);
         let (signalling_in, signalling) = mpsc::channel(SIGNALLING);
         let uplink = tokio::task::spawn_local(Rc::clone(&data).run_uplink());
         let mut tasks = vec![uplink];
@@ -72,6 +84,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             let socket = PacketSocket::open(&interface.name)?;
             let downlink = Rc::clone(&data).run_downlink(socket, signalling_in.clone());
             tasks.push(tokio::task::spawn_local(downlink));
+        }
+        let (names_in, names) = mpsc::channel(NAMES);
+        if let Some(dns) = &config.dns {
+            let stub = Stub::open(dns, names_in)
+                .await
+                .with_context(|| format!("{}: listen for DNS questions", dns.listen))?;
+            tasks.push(tokio::task::spawn_local(stub.run()));
         }
         let clock = Clock::new();
         let mut seed = [0; 32];
@@ -92,6 +111,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             installed: Plan::default(),
             bindings: BTreeMap::new(),
             ready: BTreeMap::new(),
+            names: NamedAddresses::default(),
+            preparing: Vec::new(),
+            next_look: Instant::now(),
             sources: Vec::new(),
             path_mtus: BTreeMap::new(),
         };
@@ -99,6 +121,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             notifications,
             signalling,
             requests,
+            sightings,
+            names,
         };
         let worked = tokio::select! {
             worked = agent.work(inputs, stop) => worked,

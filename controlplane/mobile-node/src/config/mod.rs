@@ -1,35 +1,29 @@
 //! The configuration file: read, checked, every error with its place.
 
+mod dns;
+mod flows;
 mod read;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use dhp_config::{ConfigError, LoadError, Problem, Source};
-use dhp_proto::mobile_node::{MobileNodeConfig, Session};
-use ipnet::Ipv6Net;
+use dhp_proto::mobile_node::MobileNodeConfig;
+use dhp_proto::mobile_node::policy::Policy;
 use tracing::level_filters::LevelFilter;
 
 /// Where the agent listens unless the file says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/dhp-mn/dhp-mn.sock";
 
-/// What flows to a prefix get as source address. RFC 8653 §3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Treatment {
-    /// An anchored address.
-    Anchored(Session),
-    /// The care-of address: no mobility.
-    NonPersistent,
-}
-
-/// Policy for the correspondents of a prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FlowPolicy {
-    /// The correspondents.
-    pub prefix: Ipv6Net,
-    /// What they get.
-    pub treatment: Treatment,
+/// The stub resolver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsConfig {
+    /// Where programs ask; a loopback address.
+    pub listen: SocketAddr,
+    /// Who knows the answers; the next one is asked when one does not answer.
+    pub upstream: Vec<SocketAddr>,
 }
 
 /// How log lines look.
@@ -44,6 +38,8 @@ pub enum LogFormat {
 /// A configuration that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// The file that it was read from.
+    pub file: PathBuf,
     /// For the engine.
     pub engine: MobileNodeConfig,
     /// Access interfaces, preferred first.
@@ -54,8 +50,12 @@ pub struct Config {
     pub optimistic_dad: bool,
     /// The longest packet that the paths to all anchors take, in octets.
     pub path_mtu: u16,
-    /// Policy, the first match wins.
-    pub flows: Vec<FlowPolicy>,
+    /// Which flows get which mobility.
+    pub policy: Policy,
+    /// For each rule of the policy, the line of the file where it begins.
+    pub policy_lines: Vec<usize>,
+    /// The stub resolver, if there is one.
+    pub dns: Option<DnsConfig>,
     /// The API socket.
     pub socket: PathBuf,
     /// What is logged.
@@ -75,13 +75,18 @@ impl Config {
             cause,
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, directory)
-            .map_err(|problems| ConfigError::new(Source::new(path, &text), problems).into())
+        match Self::parse(&text, directory) {
+            Ok(config) => Ok(Self {
+                file: path.to_owned(),
+                ..config
+            }),
+            Err(problems) => Err(ConfigError::new(Source::new(path, &text), problems).into()),
+        }
     }
 
     /// Checks the text of a file.
     fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Problem>> {
-        match dhp_config::read(text, |root| read::read(root, directory))? {
+        match dhp_config::read(text, |root| read::read(root, text, directory))? {
             (Some(config), problems) if problems.is_empty() => Ok(config),
             (_, problems) => Err(problems),
         }

@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub use action::{
     AddressKind, FallbackReason, MnAction, MnCommand, MnEvent, Session, UnboundReason,
 };
-pub use candidate::Candidate;
+pub use candidate::{Advantage, Candidate};
 pub use config::{ConfigError, HomeConfig, KeyMaterial, MobileNodeConfig};
 pub use counters::Counters;
 pub use need::{FlowKey, Need, Requirements};

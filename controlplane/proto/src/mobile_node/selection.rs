@@ -7,7 +7,7 @@ use ipnet::Ipv6Net;
 
 use super::MobileNode;
 use super::action::MnEvent;
-use super::candidate::Candidate;
+use super::candidate::{Advantage, Candidate};
 use super::exchange::{Asked, Exchange, Purpose};
 use super::flow::Stage;
 use super::need::FlowKey;
@@ -68,15 +68,21 @@ impl MobileNode {
             .exchanges
             .iter()
             .any(|exchange| exchange.is_query_for(&key));
-        let answered = !self.ranked(&key).is_empty();
+        let best = self.ranked(&key).first().copied();
         let Some(flow) = self.flows.get_mut(&key) else {
             return;
         };
         if let Stage::Querying { until_ns } = &mut flow.stage {
             if !open {
                 *until_ns = Some(now.mono_ns);
-            } else if answered && until_ns.is_none() {
-                *until_ns = Some(now.deadline_ns(GATHER_NS));
+            } else if let (Some(best), None) = (best, &until_ns) {
+                // Who demands it waits for it, and a DHP that has answered itself is on the path.
+                let on_path = best.round_trip_ns.is_some();
+                let gather_ns = match flow.demanded_ns {
+                    Some(_) if on_path => 0,
+                    _ => GATHER_NS,
+                };
+                *until_ns = Some(now.deadline_ns(gather_ns));
             }
         }
     }
@@ -99,6 +105,12 @@ impl MobileNode {
             .into_iter()
             .filter(|candidate| !self.is_silent(&candidate.dhp))
             .collect()
+    }
+
+    /// By what a candidate goes before another that comes after it.
+    #[must_use]
+    pub fn advantage(&self, better: &Candidate, after: &Candidate) -> Advantage {
+        better.advantage(after, |dhp| self.has_dhoa(dhp))
     }
 
     fn has_dhoa(&self, dhp: &Ipv6Addr) -> bool {
