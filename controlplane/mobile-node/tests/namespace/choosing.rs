@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use dhp_wire::checksum;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::agent::{Agent, PATIENCE, address};
 use super::internet::{DHP, HOME_ADDRESS, Internet, packet};
@@ -103,6 +104,9 @@ fn ports_and_protocols_decide_before_the_socket_has_an_address() {
         ports = ["22"]
         session = "fixed"
         [[flow]]
+        dscp = 46
+        session = "fixed"
+        [[flow]]
         prefix = "2001:db8:c:1::/64"
         session = "session-lasting"
         "#;
@@ -111,10 +115,11 @@ fn ports_and_protocols_decide_before_the_socket_has_an_address() {
     let ready = agent.wait_for_field("anchor_ready", "kind", "dhoa");
     let dhoa = address(&ready, "home_address");
     agent.wait_for_field("flow_source", "source", &dhoa.to_string());
-    let source = |port| {
+    let source = |port, dscp: i32| {
         let to = SocketAddrV6::new(CN, port, 0, 0);
         inside(&network.node(), move || {
             let socket = UdpSocket::bind("[::]:0").expect("a socket");
+            setsockopt(&socket, sockopt::Ipv6TClass, &(dscp << 2)).expect("a class");
             socket.connect(to).expect("a route");
             match socket.local_addr().expect("an address") {
                 SocketAddr::V6(local) => *local.ip(),
@@ -122,9 +127,10 @@ fn ports_and_protocols_decide_before_the_socket_has_an_address() {
             }
         })
     };
-    assert!(is_care_of(source(53)) && is_care_of(source(5500)));
-    assert_eq!(source(22), HOME_ADDRESS);
-    assert_eq!(source(7), dhoa);
+    assert!(is_care_of(source(53, 0)) && is_care_of(source(5500, 46)));
+    assert_eq!(source(22, 0), HOME_ADDRESS);
+    assert_eq!(source(7, 46), HOME_ADDRESS);
+    assert_eq!(source(7, 0), dhoa);
 }
 
 /// RFC 6275: who connects to the home address stays there, whatever the policy gives to flows that begin here.

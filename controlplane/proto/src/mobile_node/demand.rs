@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use ipnet::Ipv6Net;
 
 use super::MobileNode;
-use super::action::{MnEvent, Session};
+use super::action::{AddressKind, MnEvent, Session};
 use super::flow::{Flow, Stage};
 use super::need::{FlowKey, Need};
 use super::receive::count;
@@ -51,6 +51,44 @@ impl MobileNode {
         flow.demanded_ns = Some(now.mono_ns);
         self.flows.insert(key, flow);
         self.start_flow(now, key);
+    }
+
+    /// Gives a flow on demand the address that this node already has at its DHP, which saves a round trip: what a request would
+    /// bring is "the MN's existing DHoA at that DHP" (profile 1, section 2, step 5). False if there is none, or if the flow asks for
+    /// more than an address.
+    pub(super) fn share_address(&mut self, key: FlowKey, dhp: Ipv6Addr) -> bool {
+        let Some(anchor) = self.anchors.get(&dhp) else {
+            return false;
+        };
+        let bound = anchor
+            .dhoas
+            .iter()
+            .find(|dhoa| dhoa.grant.confirmed.is_some() && dhoa.grant.confirmed == self.care_of);
+        let serves = self.served_by(&key, &dhp);
+        let (Some(address), Some(flow)) =
+            (bound.map(|dhoa| dhoa.address), self.flows.get_mut(&key))
+        else {
+            return false;
+        };
+        if flow.demanded_ns.is_none() || key.need != Session::SessionLasting.into() {
+            return false;
+        }
+        flow.begin_again();
+        flow.serves = serves;
+        flow.wish = Some((dhp, address));
+        flow.stage = Stage::Ready {
+            anchor: dhp,
+            address,
+        };
+        self.exchanges.retain(|exchange| !exchange.is_for(&key));
+        self.event(MnEvent::AnchorReady {
+            flow: key,
+            serves,
+            anchor: dhp,
+            home_address: address,
+            kind: AddressKind::Dhoa,
+        });
+        true
     }
 
     /// Programs have this home address: it is kept.

@@ -148,7 +148,9 @@ impl MobileNode {
             flow: key,
             candidates,
         });
-        self.request(now, key, best.dhp);
+        if !self.share_address(key, best.dhp) {
+            self.request(now, key, best.dhp);
+        }
     }
 
     fn probe(&mut self, now: Now, key: FlowKey, rivals: &[Ipv6Addr]) {

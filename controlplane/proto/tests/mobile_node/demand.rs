@@ -8,6 +8,7 @@ use dhp_proto::mobile_node::{
 };
 use dhp_proto::time::NANOS_PER_SECOND;
 use dhp_wire::codepoints::DmipType;
+use dhp_wire::mobility::MobilityOption;
 
 const SECOND: u64 = NANOS_PER_SECOND;
 
@@ -49,6 +50,28 @@ fn the_first_packet_to_a_correspondent_asks_for_its_dhp_and_its_neighbours_need_
     let elsewhere = Ipv6Addr::new(0x2001, 0xdb8, 0xcc, 0, 0, 0, 0, 1);
     let (sent, _) = node.command(demand(elsewhere));
     assert_eq!(sent[0].kind, Some(DmipType::DhpQuery));
+}
+
+#[test]
+fn the_second_site_of_a_dhp_costs_one_round_trip_and_no_request() {
+    let mut node = with_demanded();
+    let elsewhere = Ipv6Addr::new(0x2001, 0xdb8, 0xcc, 0, 0, 0, 0, 1);
+    let (queries, _) = node.command(demand(elsewhere));
+    let covers_both = MobilityOption::DhpInformation {
+        preference: 100,
+        load: 0,
+        prefix_len: 32,
+        address: DHP,
+        prefix: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0),
+        path_rtt_us: 0,
+    };
+    let (sent, events) = node.receive(&queries[0].answer(DHP, 0, 75, &[covers_both]));
+    assert!(sent.is_empty(), "it has an address there: {sent:?}");
+    assert!(
+        matches!(&events[..], [MnEvent::CandidateList { .. }, MnEvent::AnchorReady { home_address: DHOA, serves, .. }]
+            if serves.to_string() == "2001:db8:cc::/48"),
+        "{events:?}"
+    );
 }
 
 #[test]
