@@ -300,6 +300,22 @@ mod tests {
     }
 
     #[test]
+    fn packets_of_the_care_of_address_leave_as_they_are() {
+        let mut tunnels = Tunnels::default();
+        let packet = packet(COA, CN, 0, &[1, 2, 3, 4]);
+        let mut buffer = with_room(&packet);
+        assert_eq!(
+            tunnels.encapsulate(&mut buffer),
+            Uplink::Drop(Refusal::NotForTunnel)
+        );
+        tunnels.set_care_of(Some(CARE_OF));
+        assert_eq!(
+            tunnels.encapsulate(&mut buffer),
+            Uplink::Plain(CARE_OF, &packet)
+        );
+    }
+
+    #[test]
     fn a_packet_goes_to_the_anchor_of_its_source() {
         let inner = packet(HOA, CN, 0xb8 | 2, &[1, 2, 3, 4, 5]);
         let mut buffer = with_room(&inner);

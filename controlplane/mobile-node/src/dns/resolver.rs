@@ -147,3 +147,76 @@ async fn write(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
     let framed = [&length.to_be_bytes()[..], message].concat();
     stream.write_all(&framed).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    const QUESTION: &[u8] =
+        b"\x07\x09\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x00\x00\x1c\x00\x01";
+
+    /// An answer with one address.
+    fn answer() -> Vec<u8> {
+        let mut answer = QUESTION.to_vec();
+        answer[2] |= 0x80;
+        answer[7] = 1;
+        answer.extend([0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16]);
+        answer.extend(Ipv6Addr::LOCALHOST.octets());
+        answer
+    }
+
+    #[tokio::test]
+    async fn the_next_resolver_is_asked_and_the_answer_waits_for_the_agent() {
+        let gone = UdpSocket::bind("[::1]:0").await.expect("a socket");
+        let nobody = gone.local_addr().expect("its address");
+        drop(gone);
+        let upstream = UdpSocket::bind("[::1]:0").await.expect("a socket");
+        let somebody = upstream.local_addr().expect("its address");
+        let (agent, mut names) = mpsc::channel::<Resolved>(1);
+        let resolver = Resolver::new(vec![nobody, somebody], agent);
+        let answering = async {
+            let mut question = [0; 512];
+            let (length, from) = upstream.recv_from(&mut question).await.expect("a question");
+            assert_eq!(&question[..length], QUESTION, "as it is");
+            // Somebody guesses the port, and not the identifier.
+            let mut forged = answer();
+            forged[0] ^= 1;
+            upstream.send_to(&forged, from).await.expect("sent");
+            upstream.send_to(&answer(), from).await.expect("sent");
+            let resolved = names.recv().await.expect("a name");
+            assert_eq!(resolved.name, "www.example");
+            assert_eq!(resolved.addresses[0].0, Ipv6Addr::LOCALHOST);
+            resolved.prepared.send(()).expect("it waits");
+        };
+        let (given, ()) = tokio::join!(resolver.resolve(QUESTION, Transport::Udp), answering);
+        assert_eq!(given, Some(answer()));
+    }
+
+    #[tokio::test]
+    async fn connections_carry_questions_too_and_an_agent_that_is_gone_holds_nothing_up() {
+        let upstream = TcpListener::bind("[::1]:0").await.expect("a socket");
+        let address = upstream.local_addr().expect("its address");
+        let (agent, names) = mpsc::channel(1);
+        drop(names);
+        let resolver = Resolver::new(vec![address], agent);
+        let answering = async {
+            let (mut stream, _) = upstream.accept().await.expect("a connection");
+            let question = read(&mut stream).await.expect("a message");
+            assert_eq!(question.as_deref(), Some(QUESTION));
+            write(&mut stream, &answer()).await.expect("sent");
+        };
+        let (given, ()) = tokio::join!(resolver.resolve(QUESTION, Transport::Tcp), answering);
+        assert_eq!(given, Some(answer()));
+    }
+
+    #[tokio::test]
+    async fn nobody_upstream_is_a_failure_and_what_is_no_question_gets_no_answer() {
+        let (agent, _names) = mpsc::channel(1);
+        let resolver = Resolver::new(Vec::new(), agent);
+        let failed = resolver.resolve(QUESTION, Transport::Udp).await;
+        assert_eq!(failed.map(|failed| failed[3] & 0x0f), Some(2), "SERVFAIL");
+        assert_eq!(resolver.resolve(&answer(), Transport::Udp).await, None);
+        assert_eq!(resolver.resolve(b"", Transport::Udp).await, None);
+    }
+}

@@ -1,7 +1,6 @@
 //! Flows that exist because somebody talks to their correspondents, and end when nobody does any more.
 
 use core::net::Ipv6Addr;
-use std::collections::BTreeSet;
 
 use ipnet::Ipv6Net;
 
@@ -160,19 +159,16 @@ impl MobileNode {
 
     /// Addresses that programs may still have although no new flow gets them: anchor, address, when they end.
     fn unused_addresses(&self) -> impl Iterator<Item = (Ipv6Addr, Ipv6Addr, u64)> {
-        let used: BTreeSet<(Ipv6Addr, Ipv6Addr)> = self
-            .flows
-            .values()
-            .filter_map(|flow| match flow.stage {
-                Stage::Ready { anchor, address } => Some((anchor, address)),
-                // It may get the address again.
-                _ => flow.wish,
-            })
-            .collect();
+        // What a flow has had it may get again.
+        let is_used = |peer: &Ipv6Addr, address: &Ipv6Addr| {
+            self.flows
+                .values()
+                .any(|flow| flow.uses(peer, address) || flow.wish == Some((*peer, *address)))
+        };
         self.anchors
             .iter()
             .flat_map(|(peer, anchor)| anchor.dhoas.iter().map(move |dhoa| (*peer, dhoa)))
-            .filter(move |(peer, dhoa)| !used.contains(&(*peer, dhoa.address)))
+            .filter(move |(peer, dhoa)| !is_used(peer, &dhoa.address))
             .map(|(peer, dhoa)| {
                 let idle_ns = dhoa.in_use_ns.saturating_add(self.config.idle_ns);
                 (peer, dhoa.address, idle_ns)

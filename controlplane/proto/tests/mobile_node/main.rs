@@ -450,13 +450,18 @@ proptest! {
                     None => continue,
                 },
                 Input::Command(which) => {
-                    let session = if which % 8 == 6 { Session::Fixed } else { Session::SessionLasting };
-                    node.command(match which % 8 {
+                    let session = if which % 11 == 6 { Session::Fixed } else { Session::SessionLasting };
+                    node.command(match which % 11 {
                         0 | 1 => MnCommand::SetCareOf(COA),
                         2 => MnCommand::SetCareOf(COA2),
                         3 => MnCommand::LoseCareOf,
                         4..=6 => MnCommand::Use(flow(session)),
-                        _ => MnCommand::Release(flow(session)),
+                        7 => MnCommand::Release(flow(session)),
+                        8 => MnCommand::InUse(DHOA),
+                        _ => MnCommand::Demand {
+                            correspondent: CN.parse::<ipnet::Ipv6Net>().expect("a prefix").network(),
+                            need: session.into(),
+                        },
                     })
                 }
                 Input::Pass(nanos) => node.pass(nanos),
