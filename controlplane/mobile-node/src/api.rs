@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::event::EventLog;
+use crate::exec::SessionType;
 use crate::explanation::{Connection, Explanation};
 use crate::status::Status;
 
@@ -32,6 +33,11 @@ pub enum Question {
     },
     /// What becomes of a connection, and why?
     Explain(Connection),
+    /// For a while, programs mark their sockets with this session type.
+    Exec {
+        /// The session type.
+        session: SessionType,
+    },
     /// Prefer an access interface; `None`: the order of the configuration.
     Move {
         /// Its name.

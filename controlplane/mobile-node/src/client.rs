@@ -69,7 +69,11 @@ fn send(socket: &Path, question: &Question) -> anyhow::Result<BufReader<UnixStre
     Ok(BufReader::new(stream))
 }
 
-fn ask(socket: &Path, question: &Question) -> anyhow::Result<Answer> {
+/// What the agent answers.
+///
+/// # Errors
+/// No agent listens there.
+pub fn ask(socket: &Path, question: &Question) -> anyhow::Result<Answer> {
     let mut line = String::new();
     send(socket, question)?.read_line(&mut line)?;
     serde_json::from_str(&line).context("the agent's answer is not understood")

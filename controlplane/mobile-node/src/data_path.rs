@@ -113,18 +113,21 @@ pub struct DataPath {
     tunnels: RefCell<Tunnels>,
     held: RefCell<HashMap<Ipv6Addr, VecDeque<Held>>>,
     conversations: RefCell<Conversations>,
-    /// Where conversations that begin here are told; `None`: nobody wants to know.
-    sightings: Option<mpsc::Sender<Sighting>>,
+    /// Where conversations that begin here are told.
+    sightings: mpsc::Sender<Sighting>,
+    /// Whether anybody wants to know.
+    watched: Cell<bool>,
     /// What it counts.
     pub counters: Counters,
 }
 
 impl DataPath {
-    /// A data path without tunnels. `senders` by interface index; conversations that begin here are told to `sightings`.
+    /// A data path without tunnels. `senders` by interface index; conversations that begin here are told to `sightings`, when that
+    /// is [asked for](Self::watch).
     pub fn new(
         tun: AsyncDevice,
         senders: HashMap<u32, RawIpv6Sender>,
-        sightings: Option<mpsc::Sender<Sighting>>,
+        sightings: mpsc::Sender<Sighting>,
     ) -> Self {
         Self {
             tun,
@@ -133,6 +136,7 @@ impl DataPath {
             held: RefCell::default(),
             conversations: RefCell::default(),
             sightings,
+            watched: Cell::new(false),
             counters: Counters::default(),
         }
     }
@@ -278,15 +282,20 @@ impl DataPath {
         }
     }
 
+    /// Whether conversations are told from now on.
+    pub fn watch(&self, watched: bool) {
+        self.watched.set(watched);
+    }
+
     /// Every conversation counts as new again: those that go on are told once more.
     pub fn look_again(&self) {
         self.conversations.borrow_mut().turn();
     }
 
     fn note_sent(&self, packet: &[u8]) {
-        let Some(sightings) = &self.sightings else {
+        if !self.watched.get() {
             return;
-        };
+        }
         let Ok(view) = Ipv6View::new(packet) else {
             return;
         };
@@ -298,14 +307,14 @@ impl DataPath {
             let dscp = view.traffic_class() >> 2;
             let sighting = Sighting { conversation, dscp };
             // Full: its next packet tells it.
-            if sightings.try_send(sighting).is_err() {
+            if self.sightings.try_send(sighting).is_err() {
                 conversations.forget(&conversation);
             }
         }
     }
 
     fn note_received(&self, packet: &[u8]) {
-        if self.sightings.is_some()
+        if self.watched.get()
             && let Ok(view) = Ipv6View::new(packet)
             && let Some(conversation) = Conversation::of_received(&view)
         {

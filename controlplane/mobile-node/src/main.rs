@@ -14,6 +14,7 @@ mod config;
 mod data_path;
 mod dns;
 mod event;
+mod exec;
 mod explanation;
 mod icmp_socket;
 mod neighbor_discovery;
@@ -24,6 +25,7 @@ mod status;
 mod sysctl;
 mod tunnel;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,7 @@ use clap::{Args, Parser, Subcommand};
 use dhp_config::LoadError;
 
 use config::{Config, DEFAULT_SOCKET, LogFormat};
+use exec::SessionType;
 use explanation::Connection;
 
 /// The mobile node's agent of the Distributed Home-Proxy.
@@ -84,6 +87,17 @@ enum Command {
         #[command(flatten)]
         agent: Running,
     },
+    /// Run one command whose connections get a session type of their own, whatever the policy says.
+    Exec {
+        /// What they get.
+        #[arg(long)]
+        session: SessionType,
+        #[command(flatten)]
+        agent: Running,
+        /// The command and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
     /// Print what happens in the running agent, one JSON object a line.
     Events {
         /// Begin with what has happened already.
@@ -111,7 +125,7 @@ struct Running {
 
 fn main() -> ExitCode {
     match execute(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             match error.downcast_ref::<LoadError>() {
                 Some(LoadError::Invalid(error)) => {
@@ -124,8 +138,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> anyhow::Result<()> {
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Exec {
+            session,
+            agent,
+            command,
+        } => return exec::exec(&agent.socket, session, &command),
         Command::Run { config } => run(&config),
         Command::Check { config } => {
             Config::load(&config)?;
@@ -152,6 +171,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Events { replay, agent } => client::events(&agent.socket, replay),
         Command::Move { to, agent } => client::prefer(&agent.socket, to),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 fn run(path: &Path) -> anyhow::Result<()> {

@@ -31,8 +31,10 @@ const PRIORITY_HOME_FLOWS: u32 = 7800;
 const PRIORITY_HOME: u32 = 7900;
 const PRIORITY_MAIN: u32 = 7901;
 const PRIORITY_FLOWS: u32 = 8000;
-/// Rules of the policy: as many as there are numbers between these.
-pub const MAX_POLICY_RULES: usize = 100;
+/// Flows: as many as there are numbers between these.
+const MAX_FLOWS: usize = 100;
+/// Rules of the policy: the others are for sockets that are marked by their session types.
+pub const MAX_POLICY_RULES: usize = MAX_FLOWS - 4;
 /// Better than the 1024 of routes from Router Advertisements.
 const METRIC: u32 = 512;
 /// The main table.
@@ -47,12 +49,16 @@ pub struct Selectors {
     pub ports: Option<(u16, u16)>,
     /// 6 bits.
     pub dscp: Option<u8>,
+    /// The mark of the socket.
+    pub mark: Option<u32>,
 }
 
 impl Selectors {
     /// One for each range of ports, or one.
-    fn all(selector: &Selector) -> Vec<Self> {
+    fn all(flow: &FlowWays<'_>) -> Vec<Self> {
+        let selector = flow.selector;
         let with = |ports| Self {
+            mark: flow.mark,
             protocol: selector.protocol,
             ports,
             dscp: selector.dscp,
@@ -81,6 +87,8 @@ pub enum Way {
 pub struct FlowWays<'a> {
     /// What it is about, beside destinations.
     pub selector: &'a Selector,
+    /// The mark of the sockets that it is about, instead of all.
+    pub mark: Option<u32>,
     /// The way to each prefix; the longest that contains a destination holds.
     pub ways: Vec<(Ipv6Net, Way)>,
 }
@@ -140,7 +148,7 @@ pub struct Needs<'a> {
     pub home_addresses: BTreeSet<Ipv6Addr>,
     /// Anchors and locators.
     pub anchors: BTreeSet<Ipv6Addr>,
-    /// The policy, in order.
+    /// Marked sockets and then the policy, in order.
     pub flows: &'a [FlowWays<'a>],
 }
 
@@ -196,7 +204,7 @@ impl Plan {
         for anchor in &needs.anchors {
             plan.rule(PRIORITY_MAIN, None, Some((*anchor).into()), TABLE_MAIN);
         }
-        for (number, flow) in (0..).zip(needs.flows.iter().take(MAX_POLICY_RULES)) {
+        for (number, flow) in (0..).zip(needs.flows.iter().take(MAX_FLOWS)) {
             plan.flow(number, flow, needs);
         }
         plan
@@ -219,7 +227,7 @@ impl Plan {
                     });
                 }
                 Way::Direct => {
-                    for selectors in Selectors::all(flow.selector) {
+                    for selectors in Selectors::all(flow) {
                         self.rules.insert(Rule {
                             priority: PRIORITY_FLOWS + number,
                             from: None,
@@ -234,7 +242,7 @@ impl Plan {
         if !tunnels {
             return;
         }
-        for selectors in Selectors::all(flow.selector) {
+        for selectors in Selectors::all(flow) {
             let rule = Rule {
                 priority: PRIORITY_FLOWS + number,
                 from: None,
@@ -329,10 +337,12 @@ mod tests {
         let flows = [
             FlowWays {
                 selector: &secure,
+                mark: None,
                 ways: vec![(net("2001:db8:c::/48"), Way::Tunnel(hoa))],
             },
             FlowWays {
                 selector: &any,
+                mark: None,
                 ways: vec![(net("2001:db8:c:3::/64"), Way::Direct)],
             },
         ];

@@ -10,8 +10,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Agent;
+use crate::api::Answer;
 use crate::data_path::Sighting;
 use crate::dns::Resolved;
+use crate::exec::{LEASE, SessionType};
 
 /// How often it is looked which conversations go on and which addresses programs have, at the longest.
 const LOOK: Duration = Duration::from_secs(60);
@@ -69,13 +71,44 @@ impl Agent {
                 .to_port(conversation.protocol, conversation.remote_port)
         };
         let judged = self.config.policy.judge(&contact, &self.names);
-        let need = judged
-            .filter(|(_, rule)| !rule.prepare)
-            .and_then(|(_, rule)| lasting(rule));
+        let need = match judged.map(|(_, rule)| (rule, lasting(rule))) {
+            Some((rule, Some(need))) => (!rule.prepare).then_some(need),
+            // The packet does not tell the mark of its socket. But who else comes here with such a source?
+            _ => self.leased_need(&conversation.local),
+        };
         if let Some(need) = need {
             self.demand(conversation.remote, need);
             self.follow_engine().await;
         }
+    }
+
+    /// What sockets that are marked need of DHPs, while their sources are those of flows without.
+    fn leased_need(&self, source: &Ipv6Addr) -> Option<Need> {
+        let home = self.config.engine.home.map(|home| home.address);
+        let care_of = self.access.current().map(|care_of| care_of.address);
+        let without_dhp = home == Some(*source) || care_of == Some(*source);
+        let mut leased = self.leases.keys().filter(|_| without_dhp);
+        leased.find_map(|session| lasting(&session.rule()))
+    }
+
+    /// Programs mark their sockets with a session type for a while.
+    pub(super) async fn lease(&mut self, session: SessionType) -> Answer {
+        if session == SessionType::Fixed && self.config.engine.home.is_none() {
+            return Answer::Refused("a fixed session needs a home agent".to_owned());
+        }
+        let until = Instant::now() + LEASE;
+        if self.leases.insert(session, until).is_none() {
+            self.watch();
+            self.apply_plan().await;
+        }
+        Answer::Done
+    }
+
+    /// Has conversations told where something depends on them.
+    pub(super) fn watch(&self) {
+        let is_on_demand = |rule: &Rule| !rule.prepare && lasting(rule).is_some();
+        let on_demand = self.config.policy.rules.iter().any(is_on_demand);
+        self.data.watch(on_demand || !self.leases.is_empty());
     }
 
     fn demand(&mut self, correspondent: Ipv6Addr, need: Need) {
@@ -173,7 +206,10 @@ impl Agent {
                     .handle_command(self.clock.now(), MnCommand::InUse(address));
             }
         }
-        if self.names.expire(self.clock.now().mono_ns) {
+        let before = self.leases.len();
+        self.leases.retain(|_, until| *until > Instant::now());
+        self.watch();
+        if self.names.expire(self.clock.now().mono_ns) || self.leases.len() < before {
             self.apply_plan().await;
         }
         self.follow_engine().await;

@@ -92,13 +92,23 @@ impl Agent {
 
     /// Makes the kernel's state follow from the agent's.
     pub(super) async fn apply_plan(&mut self) {
-        let rules = self.config.policy.rules.iter().enumerate();
-        let flows: Vec<FlowWays<'_>> = rules
-            .map(|(position, rule)| FlowWays {
-                selector: &rule.selector,
-                ways: self.ways(position, rule),
-            })
+        let marked: Vec<(u32, Rule)> = self
+            .leases
+            .keys()
+            .map(|session| (session.mark(), session.rule()))
             .collect();
+        let marked = marked.iter().map(|(mark, rule)| FlowWays {
+            selector: &rule.selector,
+            mark: Some(*mark),
+            ways: self.ways(usize::MAX, rule),
+        });
+        let rules = self.config.policy.rules.iter().enumerate();
+        let policy = rules.map(|(position, rule)| FlowWays {
+            selector: &rule.selector,
+            mark: None,
+            ways: self.ways(position, rule),
+        });
+        let flows: Vec<FlowWays<'_>> = marked.chain(policy).collect();
         let needs = Needs {
             tunnel: self.tunnel_index,
             home_addresses: self.home_addresses(),
@@ -106,8 +116,9 @@ impl Agent {
             flows: &flows,
         };
         let plan = Plan::new(&self.access, &needs);
+        let policy = flows.iter().filter(|flow| flow.mark.is_none());
         let sources: Vec<(usize, Ipv6Net, Option<Ipv6Addr>)> = (1..)
-            .zip(&flows)
+            .zip(policy)
             .flat_map(|(rule, flow)| {
                 flow.ways.iter().map(move |(prefix, way)| match way {
                     Way::Tunnel(source) => (rule, *prefix, Some(*source)),

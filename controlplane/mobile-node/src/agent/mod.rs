@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::data_path::{DataPath, Sighting};
 use crate::dns::Resolved;
 use crate::event::{Event, EventLog};
+use crate::exec::SessionType;
 use crate::icmp_socket::IcmpSocket;
 use crate::neighbor_discovery::Received;
 use crate::netlink::{self, Netlink, Notification, Notifications};
@@ -75,6 +76,8 @@ struct Agent {
     names: NamedAddresses,
     /// Resolved names that wait for their anchors.
     preparing: Vec<Preparing>,
+    /// Session types of marked sockets, each until when it is kept.
+    leases: BTreeMap<SessionType, Instant>,
     /// When to look next what is still in use.
     next_look: Instant,
     /// Sources of the flows by rule, as they were reported last.
@@ -188,6 +191,7 @@ impl Agent {
         let answer = match request.question {
             Question::Status => Answer::Status(Box::new(self.status())),
             Question::Explain(contact) => Answer::Explained(Box::new(self.explain(contact))),
+            Question::Exec { session } => self.lease(session).await,
             Question::Move { to } => self.prefer(to).await,
             Question::Events { .. } => Answer::Refused("events are no single answer".to_owned()),
         };

@@ -6,13 +6,12 @@ use std::rc::Rc;
 use anyhow::Context;
 use dhp_port_afpacket::{Interface, KernelGuard, PacketSocket, Profile, RawIpv6Sender};
 use dhp_proto::mobile_node::MobileNode;
-use dhp_proto::mobile_node::policy::{NamedAddresses, Rule};
+use dhp_proto::mobile_node::policy::NamedAddresses;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
-use super::choosing::lasting;
 use super::kernel_state::{MIN_MTU, TUNNEL_HEADER};
 use super::solicitation::Solicitations;
 use super::{Agent, Inputs};
@@ -73,10 +72,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             senders.insert(interface.index, RawIpv6Sender::open(Some(&interface.name))?);
         }
         let (sightings_in, sightings) = mpsc::channel(SIGHTINGS);
-        let is_on_demand = |rule: &Rule| !rule.prepare && lasting(rule).is_some();
-        let watched = config.policy.rules.iter().any(is_on_demand);
-        let data = DataPath::new(tun, senders, watched.then_some(sightings_in));
-        let data = Rc::new(data);
+        let data = Rc::new(DataPath::new(tun, senders, sightings_in));
         let (signalling_in, signalling) = mpsc::channel(SIGNALLING);
         let uplink = tokio::task::spawn_local(Rc::clone(&data).run_uplink());
         let mut tasks = vec![uplink];
@@ -113,6 +109,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             ready: BTreeMap::new(),
             names: NamedAddresses::default(),
             preparing: Vec::new(),
+            leases: BTreeMap::new(),
             next_look: Instant::now(),
             sources: Vec::new(),
             path_mtus: BTreeMap::new(),

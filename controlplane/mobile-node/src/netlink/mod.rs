@@ -241,6 +241,7 @@ impl Netlink {
             protocol,
             ports,
             dscp,
+            mark,
         } = rule.selectors;
         let message = add.message_mut();
         message
@@ -251,6 +252,7 @@ impl Netlink {
                 RuleAttribute::DestinationPortRange(RulePortRange { start, end })
             }),
         );
+        message.attributes.extend(mark.map(RuleAttribute::FwMark));
         if let Some(dscp) = dscp {
             // RFC 2474: the upper six bits of the traffic class.
             message.header.tos = dscp << 2;

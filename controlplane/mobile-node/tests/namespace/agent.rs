@@ -119,6 +119,11 @@ impl Agent {
         self.ask(&["status", "--json"])
     }
 
+    /// The agent's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("dhp-mn.sock")
+    }
+
     /// What a command of `dhp-mn` answers.
     pub fn ask(&self, arguments: &[&str]) -> serde_json::Value {
         let output = Command::new(env!("CARGO_BIN_EXE_dhp-mn"))

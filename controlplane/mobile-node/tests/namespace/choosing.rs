@@ -1,6 +1,8 @@
 //! The agent chooses: per flow, on demand, by port and by name, and says why.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dhp_wire::checksum;
@@ -288,4 +290,91 @@ fn resolve_and_connect(name: &str) -> (Ipv6Addr, Duration) {
         SocketAddr::V6(local) => (*local.ip(), took),
         SocketAddr::V4(_) => panic!("an IPv6 socket"),
     }
+}
+
+/// The program is a shell: it connects a socket, and the kernel's table tells from where.
+#[test]
+fn one_command_can_have_a_session_type_of_its_own() {
+    let Some(network) = network(7) else { return };
+    let Some(groups) = control_groups() else {
+        eprintln!("skipped: no cgroup2 file system is mounted");
+        return;
+    };
+    let _internet = Internet::start(&network.rest(), PREFIX_A);
+    let flows = r#"
+        [[flow]]
+        prefix = "2001:db8:c:1::/64"
+        session = "session-lasting"
+        "#;
+    let agent = Agent::start_with(&network.node(), directory(), &format!("{HOME}{flows}"));
+    let dhoa = loop {
+        let source = agent.wait_for("flow_source")["source"].clone();
+        if let Some(dhoa) = source
+            .as_str()
+            .filter(|source| source.starts_with("2001:db8:d:1:"))
+        {
+            break dhoa.parse::<Ipv6Addr>().expect("an address");
+        }
+    };
+    let source = |session: &str| {
+        let script = format!("exec 3<>/dev/udp/{CN}/7; cat /proc/net/udp6");
+        let socket = agent.socket();
+        let arguments = ["exec", "--session", session, "--socket"].map(str::to_owned);
+        let (id, output) = inside(&network.node(), move || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_dhp-mn"));
+            command.args(arguments).arg(socket);
+            command.args(["--", "bash", "-c", &script]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            let child = command.spawn().expect("it starts");
+            (child.id(), child.wait_with_output().expect("it ends"))
+        });
+        let group = groups.join(format!("dhp-mn-exec-{id}"));
+        assert!(!group.exists(), "its control group is gone");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        local_address(&String::from_utf8_lossy(&output.stdout))
+    };
+    assert_eq!(source("fixed"), HOME_ADDRESS);
+    assert!(is_care_of(source("non-persistent")));
+    assert_eq!(
+        source("session-lasting"),
+        dhoa,
+        "it is ready for the policy's flow"
+    );
+}
+
+/// Where control groups of version 2 are mounted.
+fn control_groups() -> Option<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").expect("the mounts");
+    let mut columns = mounts.lines().map(|line| line.split(' '));
+    columns.find_map(|mut columns| {
+        let place = columns.nth(1)?;
+        (columns.next() == Some("cgroup2")).then(|| place.into())
+    })
+}
+
+/// The local address of the socket that is connected to the correspondent, in a table of the kernel's: four words each in the
+/// host's order.
+fn local_address(table: &str) -> Ipv6Addr {
+    let words = |hexadecimal: &str| {
+        let mut octets = [0; 16];
+        for (word, digits) in octets
+            .chunks_exact_mut(4)
+            .zip(hexadecimal.as_bytes().chunks_exact(8))
+        {
+            let digits = std::str::from_utf8(digits).expect("digits");
+            let value = u32::from_str_radix(digits, 16).expect("a number");
+            word.copy_from_slice(&value.to_ne_bytes());
+        }
+        Ipv6Addr::from(octets)
+    };
+    let mut sockets = table.lines().skip(1).map(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let mut address = || columns.next().and_then(|column| column.split(':').next());
+        (address().map(words), address().map(words))
+    });
+    let socket = sockets.find(|(_, remote)| *remote == Some(CN));
+    socket
+        .and_then(|(local, _)| local)
+        .expect("a connected socket")
 }
