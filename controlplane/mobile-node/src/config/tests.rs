@@ -213,3 +213,19 @@ fn a_reload_may_change_the_key_alone() {
         assert_eq!(before.fixed_differences(&after), [named]);
     }
 }
+
+/// All anchors need the same.
+#[test]
+fn code_points_are_as_configured() {
+    let text = GOOD.replace(
+        "[api]",
+        "[signalling]\nmh-type = 220\noption-type = 230\n[api]",
+    );
+    let config = parse(&text).expect("a good configuration");
+    let code_points = config.engine.code_points;
+    assert_eq!((code_points.mh_type, code_points.option), (220, 230));
+    assert!(!code_points.is_experimental());
+    let (_, found, problem) = self::problem(&text.replace("220", "5"));
+    assert_eq!(found, "5");
+    assert!(problem.expected.contains("MH type above 7"), "{problem:?}");
+}
