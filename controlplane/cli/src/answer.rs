@@ -6,6 +6,8 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
+use crate::mobile_node::{Flows, MobileNodes};
+
 /// One line from the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,6 +26,10 @@ pub enum Reply {
     Status(Status),
     /// To `bindings`.
     Bindings(Bindings),
+    /// To `mobile-nodes`.
+    MobileNodes(MobileNodes),
+    /// To `flows`.
+    Flows(Flows),
     /// To `ports`.
     Ports(Vec<Port>),
     /// To `pools`.

@@ -103,7 +103,7 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use dhpctl::{Binding, Bindings, CareOf};
     use std::os::unix::net::UnixListener;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     /// A daemon that gives these answers, one for each line, and then hangs up.
-    fn daemon(
+    pub fn daemon(
         answers: Vec<String>,
     ) -> (
         tempfile::TempDir,

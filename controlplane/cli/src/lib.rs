@@ -12,12 +12,16 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod mobile_node;
 mod request;
 
 pub use answer::{
     Answer, Binding, Bindings, BoundFlow, CareOf, ConfigChange, Counters, Heading, Health,
     HealthState, Neighbour, NumberedCareOf, Pool, Port, Reloaded, Reply, Route, Routes, Status,
     TracedPacket, WorkerCounters, WorkerStatus,
+};
+pub use mobile_node::{
+    Association, Flow, FlowMode, FlowTable, FlowTarget, Flows, MobileNode, MobileNodes, Window,
 };
 pub use request::{LARGEST_PAGE, Request};
 

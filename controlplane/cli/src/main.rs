@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod listing;
 mod show;
 mod table;
 
@@ -20,7 +21,9 @@ use dhpctl::{DEFAULT_SOCKET, LARGEST_PAGE, Reply, Request};
     version,
     after_help = "Examples:
   dhpctl show status                     how it is
-  dhpctl show bindings                   which mobile nodes are where
+  dhpctl show bindings                   which home addresses are where
+  dhpctl show mobile-nodes               whom it knows, by which keys, and when it last heard of them
+  dhpctl show flows --node mn1@example.net   what of its traffic goes where
   dhpctl show counters --json | jq .     everything counted, as data
   dhpctl trace --drops                   which packets are dropped, and why
   dhpctl reload                          after the configuration was edited
@@ -42,7 +45,7 @@ struct Arguments {
 enum Command {
     /// Show one aspect of the daemon
     Show {
-        #[arg(value_enum)]
+        #[command(subcommand)]
         what: What,
     },
     /// Watch what becomes of packets, one line each, until Ctrl-C. Slows down the workers while it runs, and loses some
@@ -90,12 +93,42 @@ enum Command {
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Subcommand)]
 enum What {
     /// Health, bindings in total, workers
     Status,
     /// Home addresses and where they are
     Bindings,
+    /// Mobile nodes: keys and their use, home addresses, DHoAs, care-of addresses
+    #[command(after_help = "Examples:
+  dhpctl show mobile-nodes                          all, in the order of the configuration
+  dhpctl show mobile-nodes --node mn1@example.net   one: which key (SPI) has it used last?
+  dhpctl show mobile-nodes --json | jq '.[] | select(.last_heard_seconds == null) | .id'
+
+REFUSED counts messages with one of its SPIs that its key did not authenticate. SEQUENCE is that of the SPI used last;
+\"lost\": numbers of the time before the start are not known, so that the next message needs a timestamp.")]
+    MobileNodes {
+        /// Only the mobile node with this identifier
+        #[arg(long, value_name = "NAI")]
+        node: Option<String>,
+    },
+    /// Flows of bound home addresses: which packets go where, and by which of the workers' tables
+    #[command(after_help = "Examples:
+  dhpctl show flows                                  all, in the order of their home addresses
+  dhpctl show flows --node mn1@example.net           those of one mobile node
+  dhpctl show flows --home-address 2001:db8:d:1::7   those of one address
+
+FLOW 0 is what belongs to no other. Packets are told in the words of RFC 6088; \"-\": the mobile node has told the mode
+alone. TABLE: \"exact\" is one lookup, \"range\" a list that is tried in its order, \"-\" no rule: such packets go where the
+address's others go.")]
+    Flows {
+        /// Only those of the mobile node with this identifier
+        #[arg(long, value_name = "NAI")]
+        node: Option<String>,
+        /// Only those of this home address
+        #[arg(long, value_name = "ADDRESS")]
+        home_address: Option<Ipv6Addr>,
+    },
     /// Links, and what their drivers count (all of it with --json)
     Ports,
     /// Address pools
@@ -123,6 +156,17 @@ fn request(command: &Command) -> Request {
             What::Bindings => Request::Bindings {
                 after: None,
                 after_correspondent: None,
+                limit: LARGEST_PAGE,
+            },
+            What::MobileNodes { node } => Request::MobileNodes {
+                node: node.clone(),
+                from: 0,
+                limit: LARGEST_PAGE,
+            },
+            What::Flows { node, home_address } => Request::Flows {
+                node: node.clone(),
+                home_address: *home_address,
+                after: None,
                 limit: LARGEST_PAGE,
             },
             What::Ports => Request::Ports,
@@ -203,7 +247,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Command::Trace { count, .. } = &arguments.command {
         return trace(&mut client, arguments, *count);
     }
-    let reply = client.ask_all(&request(&arguments.command))?;
+    let request = request(&arguments.command);
+    if matches!(request, Request::MobileNodes { .. } | Request::Flows { .. }) {
+        let output = &mut std::io::stdout().lock();
+        return listing::print(&mut client, request, arguments.json, output);
+    }
+    let reply = client.ask_all(&request)?;
     let text = if arguments.json {
         // Without the word that says which kind of answer it is: who asked knows.
         let document = serde_json::to_value(&reply)?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const LARGEST_PAGE: usize = 512;
 
 /// One line from a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// How the daemon is.
@@ -23,6 +23,33 @@ pub enum Request {
         #[serde(default)]
         after_correspondent: Option<Ipv6Addr>,
         /// How many at most, up to [`LARGEST_PAGE`].
+        #[serde(default = "largest_page")]
+        limit: usize,
+    },
+    /// The mobile nodes of the configuration, and what is known of them.
+    MobileNodes {
+        /// Only the one with this Network Access Identifier.
+        #[serde(default)]
+        node: Option<String>,
+        /// Where to go on: `next` of the page before.
+        #[serde(default)]
+        from: u32,
+        /// How many at most, up to [`LARGEST_PAGE`].
+        #[serde(default = "largest_page")]
+        limit: usize,
+    },
+    /// The flows of bound home addresses.
+    Flows {
+        /// Only those of the mobile node with this Network Access Identifier.
+        #[serde(default)]
+        node: Option<String>,
+        /// Only those of this home address.
+        #[serde(default)]
+        home_address: Option<Ipv6Addr>,
+        /// Where to go on: `next` of the page before.
+        #[serde(default)]
+        after: Option<Ipv6Addr>,
+        /// About how many: those of one home address are not torn apart. Up to [`LARGEST_PAGE`].
         #[serde(default = "largest_page")]
         limit: usize,
     },

@@ -1,5 +1,8 @@
 //! Answers as people read them
 
+pub mod flows;
+pub mod mobile_nodes;
+
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
@@ -15,6 +18,12 @@ pub fn text(reply: &Reply) -> String {
     match reply {
         Reply::Status(status) => self::status(status),
         Reply::Bindings(page) => bindings(page),
+        Reply::MobileNodes(page) => listed(
+            mobile_nodes::table(),
+            &page.mobile_nodes,
+            mobile_nodes::cells,
+        ),
+        Reply::Flows(page) => listed(flows::table(), &page.flows, flows::cells),
         Reply::Ports(rows) => ports(rows),
         Reply::Pools(rows) => pools(rows),
         Reply::Counters(all) => counters(all),
@@ -25,6 +34,14 @@ pub fn text(reply: &Reply) -> String {
         Reply::Reloaded(reloaded) => self::reloaded(reloaded),
         Reply::Done(sentence) => format!("{sentence}\n"),
     }
+}
+
+/// A table with a row for each.
+fn listed<T>(mut table: Table, rows: &[T], cells: impl Fn(&T) -> Vec<String>) -> String {
+    for row in rows {
+        table.row(cells(row));
+    }
+    table.to_string()
 }
 
 /// One line about a packet.

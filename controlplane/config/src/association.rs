@@ -1,16 +1,18 @@
 //! A security association: who, which, and the key
 
+use std::convert::Infallible;
+use std::ops::Range;
 use std::path::Path;
 
 use dhp_proto::auth::{Algorithm, Key};
 
-use crate::key::{from_file, from_hex};
+use crate::key::from_hex;
+use crate::key_file::from_file;
 use crate::problem::Problem;
 use crate::section::{Located, Section};
 
 const KEY: &str = "the key in hexadecimal digits, 16 to 64 octets";
-const KEY_FILE: &str =
-    "a file with the key in hexadecimal digits, mode 0600, owned by root or by this user";
+const KEY_FILE: &str = "a file with the key in hexadecimal digits, mode 0600, which belongs to root or this user, as its directory does";
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::HmacSha256_128, Algorithm::HmacSha1_96];
 
 /// Where the key of a security association comes from.
@@ -33,6 +35,8 @@ pub struct Association {
     pub algorithm: Option<Algorithm>,
     /// The key.
     pub key: Option<KeySource>,
+    /// Where it stands, if not in a file of its own.
+    pub inline_key: Option<Range<usize>>,
 }
 
 impl Section<'_> {
@@ -73,6 +77,30 @@ impl Section<'_> {
             spi,
             algorithm,
             key: self.key_source(directory, algorithm),
+            inline_key: ["home-key", "key"]
+                .into_iter()
+                .find_map(|name| self.place_of(name)),
+        }
+    }
+
+    /// The key in a file of its own.
+    fn key_file(&self, name: &'static str, directory: &Path) -> Option<Located<Key>> {
+        let file = self.text(name, KEY_FILE, |text| {
+            Ok::<_, Infallible>(directory.join(text))
+        })?;
+        match from_file(&file.value) {
+            Ok(value) => Some(Located {
+                value,
+                span: file.span,
+            }),
+            Err(error) => {
+                let problem = Problem::new(file.span, format!("`{name}`: {error}"), KEY_FILE);
+                self.problem(Problem {
+                    help: error.remedy(),
+                    ..problem
+                });
+                None
+            }
         }
     }
 
@@ -97,11 +125,10 @@ impl Section<'_> {
                 return None;
             }
         }
-        let file = |text: &str| from_file(&directory.join(text));
         let home = self.secret("home-key", KEY, from_hex);
         let exact = self.secret("key", KEY, from_hex);
-        let home_file = self.text("home-key-file", KEY_FILE, file);
-        let exact_file = self.text("key-file", KEY_FILE, file);
+        let home_file = self.key_file("home-key-file", directory);
+        let exact_file = self.key_file("key-file", directory);
         if let Some(home) = home.or(home_file) {
             return Some(KeySource::Home(home.value));
         }

@@ -1,8 +1,4 @@
-//! Keys: as hex in the file, or in a file of their own that only its owner may read
-
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+//! Keys in hexadecimal digits
 
 use dhp_proto::auth::Key;
 
@@ -32,30 +28,6 @@ pub enum KeyError {
     TooLong {
         /// How many there are.
         octets: usize,
-    },
-    /// The key file cannot be read.
-    #[error("{path}: {cause}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
-    },
-    /// Others may read or change the key file.
-    #[error("{path} has mode {mode:04o}: others than its owner may use it")]
-    OpenMode {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The key file is another user's.
-    #[error("{path} belongs to user {owner}")]
-    ForeignOwner {
-        /// The file.
-        path: PathBuf,
-        /// Its owner.
-        owner: u32,
     },
 }
 
@@ -97,45 +69,9 @@ pub fn from_hex(text: &str) -> Result<Key, KeyError> {
     }
 }
 
-/// Read a key, in hex, from a file that belongs to this user or root and that nobody else may read or write.
-///
-/// # Errors
-/// [`KeyError`] with the file's name.
-pub fn from_file(path: &Path) -> Result<Key, KeyError> {
-    let unreadable = |cause| KeyError::Unreadable {
-        path: path.to_owned(),
-        cause,
-    };
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
-    // Of the opened file, not of the name, which might be another file by then.
-    let metadata = file.metadata().map_err(unreadable)?;
-    let mode = metadata.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(KeyError::OpenMode {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    let owner = metadata.uid();
-    if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
-        return Err(KeyError::ForeignOwner {
-            path: path.to_owned(),
-            owner,
-        });
-    }
-    let mut text = String::new();
-    file.by_ref()
-        .take(4096)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
-    from_hex(&text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn hex_is_decoded_and_measured() {
@@ -157,28 +93,6 @@ mod tests {
         assert!(matches!(
             from_hex(&"00".repeat(65)),
             Err(KeyError::TooLong { octets: 65 })
-        ));
-    }
-
-    #[test]
-    fn a_key_file_is_private_or_refused() {
-        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-        writeln!(file, "{}", "0f".repeat(32)).expect("written");
-        let set_mode = |mode| {
-            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode))
-                .expect("mode set");
-        };
-        set_mode(0o640);
-        assert!(matches!(
-            from_file(file.path()),
-            Err(KeyError::OpenMode { mode: 0o640, .. })
-        ));
-        set_mode(0o600);
-        assert_eq!(from_file(file.path()).expect("a key").octets(), [0x0f; 32]);
-        let missing = file.path().with_extension("gone");
-        assert!(matches!(
-            from_file(&missing),
-            Err(KeyError::Unreadable { .. })
         ));
     }
 }

@@ -74,6 +74,11 @@ impl<'a> Section<'a> {
         self.get(key).is_some()
     }
 
+    /// Where the value of a key stands, if the file has it.
+    pub(crate) fn place_of(&self, key: &'static str) -> Option<Range<usize>> {
+        self.get(key).map(Spanned::span)
+    }
+
     /// The table `[key]`; an empty one where the file has none.
     pub fn section(&self, key: &'static str) -> Section<'a> {
         let mut section = Section {

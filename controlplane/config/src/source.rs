@@ -73,6 +73,11 @@ impl Source {
         }
     }
 
+    /// The problem as one that stands in nobody's way.
+    pub fn render_warning(&self, problem: &Problem, styled: bool) -> String {
+        self.render(problem, Level::WARNING, styled)
+    }
+
     /// The problem as a compiler shows it: the line of the file, the place marked, what was expected.
     pub fn render(&self, problem: &Problem, level: Level<'static>, styled: bool) -> String {
         let path = self.path.to_string_lossy();

@@ -26,7 +26,7 @@ use crate::pool_routes::PoolRoutes;
 use crate::ports::PortMonitor;
 use crate::socket::ControlSocket;
 use crate::workers::{WorkerEnded, Workers};
-use crate::{home_links, http, mirror, workers};
+use crate::{home_links, http, logging, mirror, workers};
 
 /// Run until SIGTERM or SIGINT (SIGHUP has the configuration read again), or until something fails that cannot be mended while running. Everything that was made is
 /// taken away again: interface, routes, guard, socket.
@@ -41,6 +41,7 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     let facts = HostFacts::gather().context("cannot list the interfaces of this host")?;
     loaded.check_host(&facts)?;
     let config = &loaded.config;
+    logging::warn_of(loaded);
     warn_of_what_stands(config);
 
     let metrics = Metrics::new(config.workers.count)?;

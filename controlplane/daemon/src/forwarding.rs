@@ -34,7 +34,7 @@ pub use optimized::OptimizedAddress;
 use optimized::OptimizedRoutes;
 use path_mtu::PathMtus;
 use routes::Step;
-pub use steering::FurtherCareOf;
+pub use steering::{FurtherCareOf, is_exact};
 
 /// How long packets from the care-of address before a handoff are still taken (DMIPv6 profile 1, section 5).
 const PREVIOUS_CARE_OF_NS: u64 = 2_000_000_000;

@@ -1,5 +1,7 @@
 //! Answers the questions of `dhpctl` and of monitoring
 
+mod listing;
+
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Instant;
@@ -105,6 +107,19 @@ impl Inspector {
                 .bindings(after, after_correspondent, limit)
                 .await
                 .map(Reply::Bindings),
+            Request::MobileNodes { node, from, limit } => self
+                .mobile_nodes(node, from, limit)
+                .await
+                .map(Reply::MobileNodes),
+            Request::Flows {
+                node,
+                home_address,
+                after,
+                limit,
+            } => self
+                .flows(node, home_address, after, limit)
+                .await
+                .map(Reply::Flows),
             Request::Ports => Ok(Reply::Ports(ports(&self.ports.look().await))),
             Request::Pools => self
                 .snapshot()

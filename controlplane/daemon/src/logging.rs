@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{LoadedConfig, Log, LogFormat};
 
 type SetFilter = Box<dyn Fn(EnvFilter) + Send + Sync>;
 
@@ -21,6 +21,19 @@ fn filter(log: &Log) -> EnvFilter {
 pub fn set_level(log: &Log) {
     if let Some(set_filter) = SET_FILTER.get() {
         set_filter(filter(log));
+    }
+}
+
+/// Tell what an operator should know of a configuration that is right.
+pub fn warn_of(loaded: &LoadedConfig) {
+    for warning in loaded.warnings() {
+        tracing::warn!(
+            file = %warning.file.display(),
+            line = warning.line,
+            remedy = warning.help,
+            "{}",
+            warning.message
+        );
     }
 }
 

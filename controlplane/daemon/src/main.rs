@@ -118,6 +118,10 @@ fn check(path: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    eprint!(
+        "{}",
+        loaded.render_warnings(std::io::stderr().is_terminal())
+    );
     println!("{}: right\n{}", path.display(), describe(&loaded.config));
     if let Err(error) = HostFacts::gather()
         .map_err(anyhow::Error::from)
@@ -180,7 +184,8 @@ fn check_json(path: &Path) -> ExitCode {
                 .err()
                 .map(|error| error.reports())
                 .unwrap_or_default();
-            let document = json!({"ok": true, "config": loaded.config.summary(), "problems": [], "host_problems": host});
+            let warnings: Vec<_> = loaded.warnings().collect();
+            let document = json!({"ok": true, "config": loaded.config.summary(), "problems": [], "warnings": warnings, "host_problems": host});
             (document, ExitCode::SUCCESS)
         }
         Err(LoadError::Invalid(error)) => (

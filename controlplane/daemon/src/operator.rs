@@ -169,6 +169,7 @@ impl Operator {
         let draining = self.draining.lock().await;
         let loaded = LoadedConfig::from_file(&self.path)?;
         loaded.check_host(&HostFacts::gather().map_err(ReloadError::Facts)?)?;
+        logging::warn_of(&loaded);
         let (old, new) = (self.config(), loaded.config);
         let fixed = old.fixed_differences(&new);
         if !fixed.is_empty() {

@@ -74,7 +74,7 @@ impl Snapshot {
                 .into_iter()
                 .map(table)
                 .collect(),
-            associations: anchor.security_associations().count(),
+            associations: anchor.security_association_count(),
             draining: anchor.is_draining(),
             network_error: signalling.network_error().map(str::to_owned),
         }

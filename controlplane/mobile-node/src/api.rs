@@ -38,6 +38,8 @@ pub enum Question {
         /// The session type.
         session: SessionType,
     },
+    /// Read the configuration again, for another key.
+    Reload,
     /// Prefer an access interface; `None`: the order of the configuration.
     Move {
         /// Its name.
@@ -55,6 +57,11 @@ pub enum Answer {
     Explained(Box<Explanation>),
     /// It is done.
     Done,
+    /// The configuration was read again.
+    Reloaded {
+        /// The security association that is used now; `None`: the same as before.
+        spi: Option<u32>,
+    },
     /// It cannot be done.
     Refused(String),
 }

@@ -17,7 +17,9 @@ pub fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
         Answer::Status(status) if json => println!("{}", serde_json::to_string_pretty(&status)?),
         Answer::Status(status) => print(&status),
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done | Answer::Explained(_) => bail!("the agent gave no status"),
+        Answer::Done | Answer::Explained(_) | Answer::Reloaded { .. } => {
+            bail!("the agent gave no status")
+        }
     }
     Ok(())
 }
@@ -30,7 +32,9 @@ pub fn explain(socket: &Path, connection: Connection, json: bool) -> anyhow::Res
         }
         Answer::Explained(explanation) => print!("{explanation}"),
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done | Answer::Status(_) => bail!("the agent gave no explanation"),
+        Answer::Done | Answer::Status(_) | Answer::Reloaded { .. } => {
+            bail!("the agent gave no explanation")
+        }
     }
     Ok(())
 }
@@ -39,8 +43,21 @@ pub fn explain(socket: &Path, connection: Connection, json: bool) -> anyhow::Res
 pub fn prefer(socket: &Path, to: Option<String>) -> anyhow::Result<()> {
     match ask(socket, &Question::Move { to })? {
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done | Answer::Status(_) | Answer::Explained(_) => Ok(()),
+        Answer::Done | Answer::Status(_) | Answer::Explained(_) | Answer::Reloaded { .. } => Ok(()),
     }
+}
+
+/// `dhp-mn reload`.
+pub fn reload(socket: &Path) -> anyhow::Result<()> {
+    match ask(socket, &Question::Reload)? {
+        Answer::Refused(reason) => bail!(reason),
+        Answer::Reloaded { spi: Some(spi) } => println!("the key with SPI {spi} is in use"),
+        Answer::Reloaded { spi: None } => println!("the key is the same as before"),
+        Answer::Done | Answer::Status(_) | Answer::Explained(_) => {
+            bail!("the agent's answer is not understood")
+        }
+    }
+    Ok(())
 }
 
 /// `dhp-mn events`.
@@ -84,6 +101,7 @@ fn print(status: &Status) {
         address.map_or_else(|| "none".to_owned(), |address| address.to_string())
     };
     println!("care-of address  {}", or_none(status.care_of));
+    println!("key              SPI {} ({})", status.spi, status.algorithm);
     for interface in &status.interfaces {
         let state = if interface.up { "up" } else { "down" };
         let used = if interface.in_use { ", in use" } else { "" };

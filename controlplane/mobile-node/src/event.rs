@@ -40,6 +40,11 @@ pub struct CandidateRecord {
 pub enum Event {
     /// The agent works.
     Started,
+    /// Another security association is in use.
+    KeyChanged {
+        /// Its SPI.
+        spi: u32,
+    },
     /// The carrier of an access interface is gone.
     LinkDown {
         /// Its name.

@@ -34,7 +34,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use dhp_config::LoadError;
 
-use config::{Config, DEFAULT_SOCKET, LogFormat};
+use config::{Config, DEFAULT_SOCKET, Loaded, LogFormat, described};
 use exec::SessionType;
 use explanation::Connection;
 
@@ -106,6 +106,12 @@ enum Command {
         #[command(flatten)]
         agent: Running,
     },
+    /// Read the configuration again, as SIGHUP does: another spi, algorithm or key takes effect at once, and no binding is lost
+    /// by it. Anything else needs a restart.
+    Reload {
+        #[command(flatten)]
+        agent: Running,
+    },
     /// Prefer an access interface over the order of the configuration: its address is bound before the other is left.
     Move {
         /// The interface; without it, the order of the configuration holds again.
@@ -147,7 +153,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         } => return exec::exec(&agent.socket, session, &command),
         Command::Run { config } => run(&config),
         Command::Check { config } => {
-            Config::load(&config)?;
+            if let Some(warning) = Config::load(&config)?.warning {
+                println!("{}", described(&warning));
+            }
             println!("{}: good", config.display());
             Ok(())
         }
@@ -169,19 +177,23 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             client::explain(&agent.socket, connection, json)
         }
         Command::Events { replay, agent } => client::events(&agent.socket, replay),
+        Command::Reload { agent } => client::reload(&agent.socket),
         Command::Move { to, agent } => client::prefer(&agent.socket, to),
     }
     .map(|()| ExitCode::SUCCESS)
 }
 
 fn run(path: &Path) -> anyhow::Result<()> {
-    let config = Config::load(path)?;
+    let Loaded { config, warning } = Config::load(path)?;
     let log = tracing_subscriber::fmt()
         .with_max_level(config.log_level)
         .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
+    }
+    if let Some(warning) = warning {
+        tracing::warn!("{}", described(&warning));
     }
     if config.engine.code_points.is_experimental() {
         // RFC 5096 §1: "An implementation MUST NOT be released or deployed with the experimental messages."
@@ -190,5 +202,5 @@ fn run(path: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(tokio::task::LocalSet::new().run_until(agent::run(config)))
+    runtime.block_on(tokio::task::LocalSet::new().run_until(agent::run(path, config)))
 }

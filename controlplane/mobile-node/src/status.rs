@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub struct Status {
     /// The care-of address.
     pub care_of: Option<Ipv6Addr>,
+    /// The security association in use.
+    pub spi: u32,
+    /// Its algorithm.
+    pub algorithm: String,
     /// The access interfaces.
     pub interfaces: Vec<InterfaceStatus>,
     /// Home agent and DHPs.

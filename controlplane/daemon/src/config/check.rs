@@ -1,7 +1,6 @@
 //! How the parts of a configuration fit together
 
-use dhp_config::{Located, Problem, closest};
-use std::collections::HashMap;
+use dhp_config::{InlineKeys, Located, Problem, closest};
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
@@ -9,7 +8,7 @@ use ipnet::Ipv6Net;
 
 use super::{
     Anchor, Api, Config, DirectoryEntry, Dpdk, Driver, Limits, Log, MobileNode, Places, Pool,
-    PoolKind, Port, Rates, Signalling, Workers,
+    PoolKind, Port, Rates, Signalling, Workers, mobile_nodes,
 };
 
 /// What could be read of the file; what is wrong in itself has been reported and is missing here.
@@ -39,8 +38,11 @@ pub(super) struct Draft {
 /// A `[[mobile-node]]` and where what must be unique in it stands.
 pub(super) struct MobileNodeDraft {
     pub(super) node: MobileNode,
+    pub(super) span: Range<usize>,
     pub(super) spi_span: Range<usize>,
     pub(super) home_address_span: Option<Range<usize>>,
+    /// Where its key stands, if not in a file of its own.
+    pub(super) inline_key: Option<Range<usize>>,
 }
 
 impl Draft {
@@ -49,6 +51,10 @@ impl Draft {
         let (address, anchor) = self.anchor?;
         let nodes = self.mobile_nodes.iter();
         let home_addresses = nodes.map(|draft| draft.home_address_span.clone());
+        let mut inline_keys = InlineKeys::default();
+        for draft in &self.mobile_nodes {
+            inline_keys.note(draft.inline_key.as_ref());
+        }
         let places = Places {
             anchor_address: address.span,
             ports: self.ports.iter().map(|port| port.span.clone()).collect(),
@@ -56,6 +62,7 @@ impl Draft {
             cores: self.places_cores,
             links: self.places_links,
             home_addresses: home_addresses.collect(),
+            inline_keys,
         };
         let config = Config {
             anchor,
@@ -99,7 +106,7 @@ pub(super) fn problems(draft: &Draft) -> Vec<Problem> {
     pools(draft, &mut found);
     correspondents(draft, &mut found);
     home_links(draft, &mut found);
-    mobile_nodes(draft, &mut found);
+    mobile_nodes::check(&draft.mobile_nodes, &draft.pools, &mut found);
     if draft.signalling.value.code_points.collides() {
         let code_points = draft.signalling.value.code_points;
         found.push(Problem::new(
@@ -397,57 +404,6 @@ fn home_links(draft: &Draft, found: &mut Vec<Problem>) {
                 .related(port.span.clone(), "the port"),
             ),
             Some(_) => {}
-        }
-    }
-}
-
-fn mobile_nodes(draft: &Draft, found: &mut Vec<Problem>) {
-    let mut spis: HashMap<u32, &MobileNodeDraft> = HashMap::new();
-    let mut homes: HashMap<Ipv6Addr, Range<usize>> = HashMap::new();
-    for draft_node in &draft.mobile_nodes {
-        let node = &draft_node.node;
-        if let Some(earlier) = spis.get(&node.spi) {
-            found.push(
-                Problem::new(
-                    draft_node.spi_span.clone(),
-                    format!("the SPI {} is given twice", node.spi),
-                    "an SPI of its own for each security association",
-                )
-                .related(
-                    earlier.spi_span.clone(),
-                    format!("also that of {}", earlier.node.id),
-                ),
-            );
-        } else {
-            spis.insert(node.spi, draft_node);
-        }
-        let (Some(address), Some(span)) = (node.home_address, &draft_node.home_address_span) else {
-            continue;
-        };
-        let home_pool = |pool: &&Located<Pool>| {
-            pool.value.kind == PoolKind::Home && pool.value.prefix.contains(&address)
-        };
-        if !draft.pools.iter().any(|pool| home_pool(&pool)) {
-            found.push(
-                Problem::new(
-                    span.clone(),
-                    format!("the home address {address} lies in no pool of kind \"home\""),
-                    "an address of a home pool",
-                )
-                .help("add a [[pool]] with `kind = \"home\"` that contains it, or take the home address away: it is for home agents only"),
-            );
-        }
-        if let Some(earlier) = homes.get(&address) {
-            found.push(
-                Problem::new(
-                    span.clone(),
-                    format!("the home address {address} is given twice"),
-                    "a home address of its own for each mobile node",
-                )
-                .related(earlier.clone(), "first given here"),
-            );
-        } else {
-            homes.insert(address, span.clone());
         }
     }
 }

@@ -16,6 +16,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dhp_config::InlineKeys;
 use dhp_engine::{ErrorRates, PuntRates};
 use dhp_proto::anchor::PrefixAdvertisements;
 use dhp_proto::auth::Algorithm;
@@ -366,6 +367,7 @@ struct Places {
     links: Vec<Range<usize>>,
     /// Of each mobile node.
     home_addresses: Vec<Option<Range<usize>>>,
+    inline_keys: InlineKeys,
 }
 
 /// A configuration and the file that it was read from.
@@ -375,6 +377,7 @@ pub struct LoadedConfig {
     pub config: Config,
     source: Source,
     places: Places,
+    warnings: Vec<Problem>,
 }
 
 impl Config {
@@ -420,11 +423,16 @@ impl LoadedConfig {
     /// # Errors
     /// All problems of the file at once.
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| LoadError::Unreadable {
+        let unreadable = |cause| LoadError::Unreadable {
             path: path.to_owned(),
             cause,
-        })?;
-        Ok(Self::from_text(path, &text)?)
+        };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        let mut loaded = Self::from_text(path, &text)?;
+        let exposed = loaded.places.inline_keys.exposed(&metadata);
+        loaded.warnings.extend(exposed);
+        Ok(loaded)
     }
 
     /// Check the text of a configuration; `path` is the name under which problems are shown, and key files are looked
@@ -439,9 +447,23 @@ impl LoadedConfig {
                 config,
                 source,
                 places,
+                warnings: Vec::new(),
             }),
             Err(problems) => Err(ConfigError::new(source, problems)),
         }
+    }
+
+    /// What stands in nobody's way, and an operator should know.
+    pub fn warnings(&self) -> impl Iterator<Item = ProblemReport> {
+        let warnings = self.warnings.iter();
+        warnings.map(|warning| self.source.report(warning))
+    }
+
+    /// The same for a terminal: with colour, where it has any.
+    pub fn render_warnings(&self, styled: bool) -> String {
+        let warnings = self.warnings.iter();
+        let rendered = warnings.map(|warning| self.source.render_warning(warning, styled) + "\n\n");
+        rendered.collect()
     }
 
     /// The file.

@@ -154,6 +154,11 @@ fn flow_rule(rule: &SteeringRule) -> FlowRule {
     }
 }
 
+/// Whether a rule is for exactly one flow to a home address: the workers have a table of these.
+pub fn is_exact(selector: &TrafficSelector, home_address: Ipv6Addr) -> bool {
+    flow_selector(selector).exact(home_address).is_some()
+}
+
 fn flow_selector(selector: &TrafficSelector) -> FlowSelector {
     FlowSelector {
         source: selector.source.map(range),

@@ -7,17 +7,16 @@
 //!     the way to its home
 //! ```
 
-mod daemon;
 mod mobile_node;
-#[path = "../linux/namespaces.rs"]
-mod namespaces;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::net::Ipv6Addr;
-use std::time::{Duration, Instant};
 
-use daemon::Daemon;
 use mobile_node::MobileNode;
-use namespaces::{Namespace, ip};
+use support::daemon::Daemon;
+use support::namespaces::Namespace;
+use support::{is_root, until_so};
 
 const ANCHOR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 const HOST: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 1, 0, 0, 0, 0x80);
@@ -39,30 +38,11 @@ impl Network {
             host: Namespace::new("cn-host"),
         };
         let (care_of, host) = (CARE_OF.to_string(), HOST.to_string());
-        let links = [
-            ("core0", &network.visited, "2001:db8:a::1", &care_of),
-            ("cn0", &network.host, "2001:db8:c:1::1", &host),
-        ];
-        for (port, end, gateway, address) in links {
-            ip(&[
-                "link",
-                "add",
-                port,
-                "netns",
-                network.router.name(),
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "eth0",
-                "netns",
-                end.name(),
-            ]);
-            network.router.ip(&["link", "set", port, "up"]);
-            network.router.add_address(gateway, port);
-            end.ip(&["link", "set", "eth0", "up"]);
-            end.add_address(address, "eth0");
-            end.ip(&["route", "add", "default", "via", gateway]);
+        for (port, gateway, end, address) in [
+            ("core0", "2001:db8:a::1", &network.visited, &care_of),
+            ("cn0", "2001:db8:c:1::1", &network.host, &host),
+        ] {
+            network.router.connect(port, gateway, end, address);
         }
         network.router.sysctl("net.ipv6.conf.all.forwarding=1");
         let anchor = ANCHOR.to_string();
@@ -78,23 +58,19 @@ impl Network {
     }
 }
 
-/// Look again and again until it is so: what kernels do takes its time.
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: waited in vain");
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_correspondent_for_itself_and_for_a_host() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("not root: network namespaces cannot be made, nothing was tested");
+    if !is_root() {
         return;
     }
     let network = Network::new();
-    let daemon = Daemon::start(&network.router);
+    // The role is one of the defaults.
+    let sections = format!(
+        "[anchor]\naddress = \"{ANCHOR}\"\n\
+         [[port]]\ninterface = \"core0\"\n[[port]]\ninterface = \"cn0\"\n\
+         [[correspondent]]\nprefix = \"2001:db8:c:1::/64\"\n"
+    );
+    let daemon = Daemon::start(&network.router, &sections);
     let mobile_node = MobileNode::new(&network.visited);
 
     // Before there is a binding nobody knows where it is: RFC 6275 §9.3.1.
@@ -111,7 +87,7 @@ fn a_correspondent_for_itself_and_for_a_host() {
             answer.contains(&listed)
         });
         if correspondent == ANCHOR {
-            until("the kernel's packets are handed over", || {
+            until_so("the kernel's packets are handed over", || {
                 network.way_home().contains("dev dhp0 ")
             });
         }
@@ -122,7 +98,7 @@ fn a_correspondent_for_itself_and_for_a_host() {
     for correspondent in [HOST, ANCHOR] {
         assert_eq!(mobile_node.deregister(correspondent, 2), 0);
     }
-    until("the kernel's packets are its own", || {
+    until_so("the kernel's packets are its own", || {
         network.way_home().contains("dev core0 ")
     });
     daemon.ask_until(r#"{"command":"bindings"}"#, |answer| {

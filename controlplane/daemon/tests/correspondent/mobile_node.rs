@@ -1,10 +1,7 @@
 //! The mobile node's side of route optimization, on the packets of an interface whose kernel knows nothing of it
 
 use std::net::Ipv6Addr;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
 
-use dhp_port_afpacket::{KernelGuard, PacketSocket, Profile, RawIpv6Sender};
 use dhp_proto::auth::Key;
 use dhp_proto::return_routability::{KeygenToken, authenticator, management_key};
 use dhp_wire::checksum::upper_layer_checksum;
@@ -13,17 +10,11 @@ use dhp_wire::extension;
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View};
 use dhp_wire::mobility::{BuFlags, Builder, Lifetime, Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::{MobilityPacket, compose};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::namespaces::Namespace;
+use crate::support::echo::{ECHO_REPLY, ECHO_REQUEST};
+use crate::support::namespaces::Namespace;
+use crate::support::station::Station;
 use crate::{CARE_OF, HOME};
-
-/// Longer than anything takes here: the first packet may wait for neighbour discovery.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// After that, a question is repeated, as a mobile node does.
-const AGAIN: Duration = Duration::from_secs(1);
-const ECHO_REQUEST: u8 = 128;
-const ECHO_REPLY: u8 = 129;
 
 /// What proves to a correspondent who and where the mobile node is.
 pub struct Proof {
@@ -32,18 +23,14 @@ pub struct Proof {
 }
 
 pub struct MobileNode {
-    socket: PacketSocket,
-    sender: RawIpv6Sender,
-    _guard: KernelGuard,
+    station: Station,
 }
 
 impl MobileNode {
     pub fn new(namespace: &Namespace) -> Self {
-        namespace.within(|| Self {
-            socket: PacketSocket::open("eth0").expect("root may listen"),
-            sender: RawIpv6Sender::open(Some("eth0")).expect("root may send"),
-            _guard: KernelGuard::new(Profile::MobileNode, &["eth0"]).expect("root may guard"),
-        })
+        Self {
+            station: Station::new(namespace),
+        }
     }
 
     /// The return routability procedure (RFC 6275 §5.2.5).
@@ -51,15 +38,16 @@ impl MobileNode {
         let ask = |source: Ipv6Addr, builder: Builder| {
             let mh = builder.finish(&source, &correspondent);
             let packet = compose(&source, &correspondent, None, None, &mh);
-            self.ask(&packet, |packet| match message(packet, correspondent)? {
-                Message::HomeTest {
-                    nonce_index, token, ..
-                } if source == HOME => Some((nonce_index, KeygenToken::from_octets(token))),
-                Message::CareOfTest {
-                    nonce_index, token, ..
-                } if source == CARE_OF => Some((nonce_index, KeygenToken::from_octets(token))),
-                _ => None,
-            })
+            self.station
+                .ask(&packet, |packet| match message(packet, correspondent)? {
+                    Message::HomeTest {
+                        nonce_index, token, ..
+                    } if source == HOME => Some((nonce_index, KeygenToken::from_octets(token))),
+                    Message::CareOfTest {
+                        nonce_index, token, ..
+                    } if source == CARE_OF => Some((nonce_index, KeygenToken::from_octets(token))),
+                    _ => None,
+                })
         };
         Proof {
             home: ask(HOME, Builder::home_test_init([1; 8])),
@@ -107,17 +95,18 @@ impl MobileNode {
             .binding_authorization(|mh| authenticator(key, &address, &correspondent, mh))
             .finish(&HOME, &correspondent);
         let packet = compose(&CARE_OF, &correspondent, Some(&HOME), None, &mh);
-        self.ask(&packet, |packet| match message(packet, correspondent)? {
-            Message::BindingAcknowledgement(answer) if answer.sequence == sequence => {
-                Some(answer.status.0)
-            }
-            _ => None,
-        })
+        self.station
+            .ask(&packet, |packet| match message(packet, correspondent)? {
+                Message::BindingAcknowledgement(answer) if answer.sequence == sequence => {
+                    Some(answer.status.0)
+                }
+                _ => None,
+            })
     }
 
     /// Status and home address of the Binding Error that an echo from the care-of address is answered with.
     pub fn binding_error(&self, correspondent: Ipv6Addr) -> (u8, Ipv6Addr) {
-        self.ask(&echo_request(correspondent), |packet| {
+        self.station.ask(&echo_request(correspondent), |packet| {
             match message(packet, correspondent)? {
                 Message::BindingError {
                     status,
@@ -131,7 +120,7 @@ impl MobileNode {
 
     /// An echo from the care-of address, of which the answer comes there with a type 2 routing header.
     pub fn echo(&self, correspondent: Ipv6Addr) {
-        self.ask(&echo_request(correspondent), |packet| {
+        self.station.ask(&echo_request(correspondent), |packet| {
             let view = Ipv6View::new(packet).ok()?;
             let chain = extension::walk(view.packet()).ok()?;
             let routing = chain.routing?;
@@ -142,42 +131,6 @@ impl MobileNode {
             let sum = upper_layer_checksum(&correspondent, &HOME, next_header::ICMPV6, upper);
             (is_reply && sum == 0).then_some(())
         });
-    }
-
-    /// Sends a packet, now and again, until something comes of which `read` makes an answer.
-    fn ask<T>(&self, packet: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            self.sender.send(packet).expect("sent");
-            if let Some(answer) = self.receive(Instant::now() + AGAIN, &read) {
-                return answer;
-            }
-        }
-        panic!("no answer came");
-    }
-
-    fn receive<T>(&self, deadline: Instant, read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-        let mut buffer = [0; 2048];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            match self.socket.recv(&mut buffer) {
-                Ok(octets) => {
-                    let found = buffer.get(..octets).and_then(&read);
-                    if found.is_some() {
-                        return found;
-                    }
-                }
-                Err(error) => {
-                    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}");
-                    let timeout = PollTimeout::try_from(left).expect("short");
-                    let mut watched = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-                    poll(&mut watched, timeout).expect("polled");
-                }
-            }
-        }
     }
 }
 

@@ -10,15 +10,11 @@
 mod cases;
 mod daemon;
 mod differences;
-#[expect(
-    dead_code,
-    reason = "the other test of the daemon on Linux uses all of it"
-)]
-#[path = "../linux/namespaces.rs"]
-mod namespaces;
 mod outcome;
 mod packets;
 mod router;
+#[path = "../support/mod.rs"]
+mod support;
 
 use cases::{Case, mutations, table};
 use differences::{DIFFERENCES, Difference};
@@ -37,8 +33,7 @@ fn shown(outcome: &Outcome) -> String {
 
 #[test]
 fn the_workers_forward_as_the_kernel_does() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("not root: network namespaces cannot be made, nothing was tested");
+    if !support::is_root() {
         return;
     }
     let cases: Vec<Case> = table().into_iter().chain(mutations(MUTATIONS)).collect();

@@ -1,16 +1,18 @@
 //! A router between two links: the kernel, or `dhpd` on the kernel's interfaces
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dhp_engine::{Batch, FramePool, PacketBuf, Port};
 use dhp_port_afpacket::AfPacketPort;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cases::Case;
-use crate::daemon::Daemon;
-use crate::namespaces::{Namespace, ip};
+use crate::daemon;
 use crate::outcome::{Outcome, comparable, is_chatter};
 use crate::packets::{ANCHOR, LEFT, RIGHT, RIGHT_MTU, udp, with_hops};
+use crate::support::PATIENCE;
+use crate::support::daemon::Daemon;
+use crate::support::namespaces::Namespace;
 
 /// What the router may send from.
 pub const ROUTERS_OWN: [&str; 3] = [ANCHOR, "2001:db8:a0::1", "2001:db8:c0::1"];
@@ -20,8 +22,6 @@ const GATEWAYS: [&str; 2] = ["fe80::a2", "fe80::c2"];
 /// Whom the router need not look for: the gateways, and a host of the link.
 const NEIGHBOURS: [&[&str]; 2] = [&[GATEWAYS[0], "fe80::7"], &[GATEWAYS[1]]];
 const PORTS: [&str; 2] = ["core0", "cn0"];
-/// Only a failure takes as long.
-pub const PATIENCE: Duration = Duration::from_secs(20);
 const SENTINEL: &[u8] = b"sentinel of the differential test";
 
 /// Where a packet goes in or comes out.
@@ -87,7 +87,7 @@ impl Router {
         ] {
             router.ip(&[&["route", "add"], route].concat());
         }
-        let daemon = (by == By::Workers).then(|| Daemon::start(&router));
+        let daemon = (by == By::Workers).then(|| daemon::start(&router));
         let [left, right] = hosts.each_ref().map(|host| {
             host.within(|| {
                 let pool = FramePool::new(256, 2048);
@@ -195,20 +195,7 @@ impl Router {
 /// A link between a port of the router and `eth0` of a host, which speaks no IPv6 of its own.
 fn connect(router: &Namespace, host: &Namespace, side: usize) {
     let port = PORTS[side];
-    ip(&[
-        "link",
-        "add",
-        port,
-        "netns",
-        router.name(),
-        "type",
-        "veth",
-        "peer",
-        "name",
-        "eth0",
-        "netns",
-        host.name(),
-    ]);
+    router.link(port, host);
     host.sysctl("net.ipv6.conf.eth0.disable_ipv6=1");
     let mac = |octets: [u8; 6]| octets.map(|octet| format!("{octet:02x}")).join(":");
     let mtu = [1500, RIGHT_MTU][side].to_string();

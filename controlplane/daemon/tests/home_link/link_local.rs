@@ -9,9 +9,9 @@ use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{setsockopt, sockopt};
 
-use crate::daemon::Daemon;
-use crate::mobile_node::{Identity, Station};
-use crate::{CARE_OF, GRANTED, HOME, Network, neighbour, until};
+use crate::mobile_node::{Identity, MobileNode};
+use crate::support::{is_root, until};
+use crate::{CARE_OF, GRANTED, HOME, Network, daemon, neighbour};
 
 /// With the interface identifier of [`HOME`].
 const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x100);
@@ -36,13 +36,12 @@ fn sent_to_link_local(network: &Network) -> Errno {
 
 #[test]
 fn the_link_local_address_is_defended_where_the_l_bit_says_so() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("not root: network namespaces cannot be made, nothing was tested");
+    if !is_root() {
         return;
     }
     let network = Network::new("link-local");
-    let _daemon = Daemon::start(&network.router);
-    let away = Station::new(&network.visited);
+    let _daemon = daemon::start(&network.router);
+    let away = MobileNode::new(&network.visited);
     let identity = Identity::new(256, HOME);
     let with_l = |sequence| identity.update_with(BuFlags::LINK_LOCAL, sequence, CARE_OF, GRANTED);
 

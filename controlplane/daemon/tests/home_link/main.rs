@@ -8,21 +8,18 @@
 mod daemon;
 mod link_local;
 mod mobile_node;
-#[path = "../linux/namespaces.rs"]
-mod namespaces;
-#[path = "../linux/ping.rs"]
-mod ping;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::net::Ipv6Addr;
-use std::time::{Duration, Instant};
 
 use dhp_wire::codepoints::status;
 use dhp_wire::mobility::Lifetime;
 
-use daemon::Daemon;
-use mobile_node::{Identity, Station};
-use namespaces::{Namespace, ip};
-use ping::Pinger;
+use mobile_node::{Identity, MobileNode};
+use support::namespaces::Namespace;
+use support::ping::Pinger;
+use support::{is_root, until, until_so};
 
 const ANCHOR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 const CARE_OF: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 7);
@@ -50,36 +47,14 @@ impl Network {
             router: namespace("router"),
             home: namespace("home"),
         };
-        let links = [
-            ("core0", &network.visited, "2001:db8:a::1", "2001:db8:a::7"),
-            (
-                "home0",
-                &network.home,
-                "2001:db8:1:1::1",
-                "2001:db8:1:1::50",
-            ),
-        ];
-        for (port, host, gateway, address) in links {
-            ip(&[
-                "link",
-                "add",
-                port,
-                "netns",
-                network.router.name(),
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "eth0",
-                "netns",
-                host.name(),
-            ]);
-            network.router.ip(&["link", "set", port, "up"]);
-            network.router.add_address(gateway, port);
-            host.ip(&["link", "set", "eth0", "up"]);
-            host.add_address(address, "eth0");
-            host.ip(&["route", "add", "default", "via", gateway]);
-        }
+        let router = &network.router;
+        router.connect("core0", "2001:db8:a::1", &network.visited, "2001:db8:a::7");
+        router.connect(
+            "home0",
+            "2001:db8:1:1::1",
+            &network.home,
+            "2001:db8:1:1::50",
+        );
         network.router.sysctl("net.ipv6.conf.all.forwarding=1");
         let anchor = ANCHOR.to_string();
         network.router.ip(&["address", "add", &anchor, "dev", "lo"]);
@@ -117,22 +92,10 @@ impl Network {
 
     /// Wait until the router's kernel sends packets to the address by this interface.
     fn routed_by(&self, address: Ipv6Addr, interface: &str) {
-        until("the kernel's route", || {
+        until_so("the kernel's route", || {
             let way = self.router.ip(&["route", "get", &address.to_string()]);
-            way.contains(&format!("dev {interface} ")).then_some(())
+            way.contains(&format!("dev {interface} "))
         });
-    }
-}
-
-/// Look again and again until there is an answer: what kernels do takes its time.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}: waited in vain");
-        std::thread::yield_now();
     }
 }
 
@@ -143,7 +106,7 @@ fn neighbour(network: &Network, address: Ipv6Addr) -> String {
 }
 
 /// The echo requests that `pinger` sends are answered by the mobile node, through its tunnel.
-fn pinged_through_the_tunnel(pinger: &Pinger, mobile_node: &Station) {
+fn pinged_through_the_tunnel(pinger: &Pinger, mobile_node: &MobileNode) {
     std::thread::scope(|scope| {
         // One more than is counted, see there.
         let answers = scope.spawn(|| mobile_node.answer_echoes(HOME, 6));
@@ -154,14 +117,13 @@ fn pinged_through_the_tunnel(pinger: &Pinger, mobile_node: &Station) {
 
 #[test]
 fn a_home_agent_on_a_real_link() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("not root: network namespaces cannot be made, nothing was tested");
+    if !is_root() {
         return;
     }
     let network = Network::new("away");
-    let daemon = Daemon::start(&network.router);
-    let away = Station::new(&network.visited);
-    let at_home = Station::new(&network.home);
+    let daemon = daemon::start(&network.router);
+    let away = MobileNode::new(&network.visited);
+    let at_home = MobileNode::new(&network.home);
     let host = Pinger::new(&network.home);
     let identity = Identity::new(256, HOME);
 
@@ -178,8 +140,8 @@ fn a_home_agent_on_a_real_link() {
     let (granted, lifetime) = away.register(&identity.update(1, CARE_OF, GRANTED));
     assert_eq!((granted, lifetime), (0, GRANTED));
     let router = network.router_mac();
-    until("the gratuitous advertisement", || {
-        neighbour(&network, HOME).contains(&router).then_some(())
+    until_so("the gratuitous advertisement", || {
+        neighbour(&network, HOME).contains(&router)
     });
     daemon.ask_until(r#"{"command":"routes"}"#, |answer| {
         answer.contains(r#""prefix":"2001:db8:1:1::100/128","action":"pool""#)

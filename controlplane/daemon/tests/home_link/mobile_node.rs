@@ -1,27 +1,19 @@
 //! The mobile node's side: Binding Updates, and the other end of the tunnel
 
 use std::net::Ipv6Addr;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
 
-use dhp_port_afpacket::{KernelGuard, PacketSocket, Profile, RawIpv6Sender};
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
-use dhp_wire::checksum::upper_layer_checksum;
-use dhp_wire::codepoints::{CodePoints, next_header};
-use dhp_wire::ipv6::{HEADER_LEN, Ipv6View};
+use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::{BuFlags, Builder, Lifetime, Message, MobilityHeader};
 use dhp_wire::packet::{MobilityPacket, compose};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::ANCHOR;
-use crate::namespaces::Namespace;
+use crate::support::echo::tunnelled_echo_reply;
+use crate::support::namespaces::Namespace;
+use crate::support::station::Station;
 
 pub const HOME_KEY: [u8; 32] = [0x42; 32];
-/// Longer than duplicate address detection takes.
-const PATIENCE: Duration = Duration::from_secs(10);
-const ECHO_REQUEST: u8 = 128;
-const ECHO_REPLY: u8 = 129;
 
 /// Who a mobile node is.
 pub struct Identity {
@@ -64,26 +56,22 @@ impl Identity {
     }
 }
 
-/// An attachment: eth0 of a namespace, whose kernel knows nothing of mobility.
-pub struct Station {
-    socket: PacketSocket,
-    sender: RawIpv6Sender,
-    _guard: KernelGuard,
+/// A mobile node's attachment to a link.
+pub struct MobileNode {
+    station: Station,
 }
 
-impl Station {
+impl MobileNode {
     pub fn new(namespace: &Namespace) -> Self {
-        namespace.within(|| Self {
-            socket: PacketSocket::open("eth0").expect("root may listen"),
-            sender: RawIpv6Sender::open(Some("eth0")).expect("root may send"),
-            _guard: KernelGuard::new(Profile::MobileNode, &["eth0"]).expect("root may guard"),
-        })
+        Self {
+            station: Station::new(namespace),
+        }
     }
 
     /// Send a Binding Update; status and lifetime of its acknowledgement.
     pub fn register(&self, update: &[u8]) -> (u8, Lifetime) {
-        self.sender.send(update).expect("sent");
-        self.receive(|packet| {
+        self.station.send(update);
+        self.station.receive(|packet| {
             let parsed = MobilityPacket::parse(packet).ok()?;
             let header = MobilityHeader::parse(parsed.mh).ok()?;
             match header.message(&CodePoints::default()) {
@@ -98,63 +86,10 @@ impl Station {
     /// Answer so many echo requests that come to `home` by the tunnel, through the tunnel.
     pub fn answer_echoes(&self, home: Ipv6Addr, count: usize) {
         for _ in 0..count {
-            let answer = self.receive(|packet| {
-                let outer = Ipv6View::new(packet).ok()?;
-                let inner = (outer.next_header() == next_header::IPV6).then(|| outer.payload())?;
-                Some((outer.destination(), echo_reply(inner, home)?))
-            });
-            let (care_of, reply) = answer;
-            let mut tunnelled = vec![0x60, 0, 0, 0];
-            let length = u16::try_from(reply.len()).expect("short");
-            tunnelled.extend(length.to_be_bytes());
-            tunnelled.extend([next_header::IPV6, 64]);
-            tunnelled.extend(care_of.octets());
-            tunnelled.extend(ANCHOR.octets());
-            tunnelled.extend(reply);
-            self.sender.send(&tunnelled).expect("sent");
+            let answer = self
+                .station
+                .receive(|packet| tunnelled_echo_reply(packet, home));
+            self.station.send(&answer);
         }
     }
-
-    /// The first packet of which `read` makes something.
-    fn receive<T>(&self, read: impl Fn(&[u8]) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        let mut buffer = [0; 2048];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "nothing came");
-            match self.socket.recv(&mut buffer) {
-                Ok(octets) => {
-                    if let Some(found) = read(&buffer[..octets]) {
-                        return found;
-                    }
-                }
-                Err(error) => {
-                    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}");
-                    let timeout = PollTimeout::try_from(left).expect("short");
-                    let mut watched = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-                    poll(&mut watched, timeout).expect("polled");
-                }
-            }
-        }
-    }
-}
-
-/// The reply to an echo request to `home`.
-fn echo_reply(request: &[u8], home: Ipv6Addr) -> Option<Vec<u8>> {
-    let view = Ipv6View::new(request).ok()?;
-    let is_echo = view.next_header() == next_header::ICMPV6
-        && view.payload().first() == Some(&ECHO_REQUEST)
-        && view.destination() == home;
-    if !is_echo {
-        return None;
-    }
-    let (from, to) = (view.destination(), view.source());
-    let mut reply = view.packet().to_vec();
-    reply[8..24].copy_from_slice(&from.octets());
-    reply[24..40].copy_from_slice(&to.octets());
-    reply[HEADER_LEN] = ECHO_REPLY;
-    reply[HEADER_LEN + 2..HEADER_LEN + 4].fill(0);
-    let sum = upper_layer_checksum(&from, &to, next_header::ICMPV6, &reply[HEADER_LEN..]);
-    reply[HEADER_LEN + 2..HEADER_LEN + 4].copy_from_slice(&sum.to_be_bytes());
-    Some(reply)
 }

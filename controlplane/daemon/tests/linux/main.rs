@@ -1,21 +1,16 @@
 //! `dhpd run` as a router between two hosts, in network namespaces of its own
 
-mod namespaces;
-mod ping;
+#[path = "../support/mod.rs"]
+mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use namespaces::{Namespace, ip};
-use ping::Pinger;
+use support::daemon::Daemon;
+use support::namespaces::Namespace;
+use support::ping::Pinger;
+use support::{End, is_root};
 
 const ANCHOR: &str = "2001:db8:d::1";
 const ROUTER: &str = "2001:db8:a::1";
@@ -41,11 +36,7 @@ impl Network {
             server: Namespace::new("server"),
         };
         for (port, host) in [("core0", &network.client), ("cn0", &network.server)] {
-            let (router, host) = (network.router.name(), host.name());
-            ip(&[
-                "link", "add", port, "netns", router, "type", "veth", "peer", "name", "eth0",
-                "netns", host,
-            ]);
+            network.router.link(port, host);
             network.router.ip(&["link", "set", port, "up"]);
         }
         network.router.sysctl("net.ipv6.conf.all.forwarding=1");
@@ -67,108 +58,6 @@ impl Network {
         self.server.add_address(OTHER_SERVER, "eth0");
         let gateway = "2001:db8:c:1::1";
         self.server.ip(&["route", "add", "default", "via", gateway]);
-    }
-}
-
-/// A running daemon, killed if a test fails.
-struct Daemon {
-    process: Child,
-    socket: PathBuf,
-    config: PathBuf,
-    _directory: tempfile::TempDir,
-}
-
-impl Daemon {
-    fn start(namespace: &Namespace) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (config, socket) = (
-            directory.path().join("dhpd.toml"),
-            directory.path().join("dhpd.sock"),
-        );
-        let text = format!(
-            "[anchor]\naddress = \"{ANCHOR}\"\n[[port]]\ninterface = \"core0\"\n[[port]]\ninterface = \"cn0\"\n\
-             [[pool]]\nprefix = \"2001:db8:d:1::/64\"\nkind = \"dhoa\"\n[[coverage]]\nprefix = \"2001:db8:c::/48\"\n\
-             [api]\nsocket = \"{}\"\n",
-            socket.display()
-        );
-        std::fs::write(&config, text).expect("written");
-        let mut process = Command::new("ip")
-            .args([
-                "netns",
-                "exec",
-                namespace.name(),
-                env!("CARGO_BIN_EXE_dhpd"),
-                "run",
-                "--config",
-            ])
-            .arg(&config)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ip is there");
-        let mut log = BufReader::new(process.stderr.take().expect("piped")).lines();
-        let ready = log.by_ref().map_while(Result::ok).any(|line| {
-            eprintln!("dhpd: {line}");
-            line.contains("dhpd runs")
-        });
-        // The pipe must not fill up.
-        std::thread::spawn(move || {
-            log.map_while(Result::ok)
-                .for_each(|line| eprintln!("dhpd: {line}"))
-        });
-        assert!(ready, "dhpd has ended");
-        Self {
-            process,
-            socket,
-            config,
-            _directory: directory,
-        }
-    }
-
-    fn ask(&self, request: &str) -> String {
-        let mut stream = BufReader::new(UnixStream::connect(&self.socket).expect("the socket"));
-        writeln!(stream.get_mut(), "{request}").expect("written");
-        let mut answer = String::new();
-        stream.read_line(&mut answer).expect("an answer");
-        answer
-    }
-
-    /// Ask until the answer satisfies: what the kernel tells takes its milliseconds.
-    fn ask_until(&self, request: &str, satisfied: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let answer = self.ask(request);
-            if satisfied(&answer) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{request}: {answer}");
-            std::thread::yield_now();
-        }
-    }
-
-    /// Change the configuration file.
-    fn edit(&self, from: &str, to: &str) {
-        let text = std::fs::read_to_string(&self.config).expect("readable");
-        assert!(text.contains(from), "{text}");
-        std::fs::write(&self.config, text.replace(from, to)).expect("written");
-    }
-
-    fn hang_up(&self) {
-        let pid = i32::try_from(self.process.id()).expect("a process number");
-        kill(Pid::from_raw(pid), Signal::SIGHUP).expect("it runs");
-    }
-
-    fn terminate(mut self) -> std::process::ExitStatus {
-        let pid = i32::try_from(self.process.id()).expect("a process number");
-        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
-        self.process.wait().expect("it ends")
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // Only what a failed test has left.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -201,6 +90,7 @@ fn a_configuration_is_taken_over(network: &Network, daemon: &Daemon, pinger: &Pi
             }
             echoes
         });
+        let end = End(&done);
         for _ in 0..10 {
             daemon.edit(pool, "");
             let removed = daemon.ask(RELOAD);
@@ -209,7 +99,7 @@ fn a_configuration_is_taken_over(network: &Network, daemon: &Daemon, pinger: &Pi
             let added = daemon.ask(RELOAD);
             assert!(added.contains(r#""how":"added""#), "{added}");
         }
-        done.store(true, Ordering::Release);
+        drop(end);
         assert!(echoes.join().expect("every echo came back once") > 0);
     });
 
@@ -240,9 +130,7 @@ fn a_configuration_is_taken_over(network: &Network, daemon: &Daemon, pinger: &Pi
 fn a_link_that_is_down_is_told(network: &Network, daemon: &Daemon) {
     const PORTS: &str = r#"{"command":"ports"}"#;
     let page = |path: &'static str| network.router.within(|| page(path));
-    let all = daemon.ask(PORTS);
-    let all: serde_json::Value = serde_json::from_str(&all).expect("JSON");
-    let cn = all.pointer("/ok/ports/1").expect("two ports");
+    let cn = daemon.look_up("ports", "/ok/ports/1").expect("two ports");
     let text = |key: &str| cn.get(key).and_then(serde_json::Value::as_str);
     assert_eq!(
         (text("name"), text("driver"), text("link")),
@@ -330,12 +218,15 @@ fn page(path: &str) -> String {
 
 #[test]
 fn a_router_on_linux_interfaces() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("not root: network namespaces cannot be made, nothing was tested");
+    if !is_root() {
         return;
     }
     let network = Network::new();
-    let daemon = Daemon::start(&network.router);
+    let sections = format!(
+        "[anchor]\naddress = \"{ANCHOR}\"\n[[port]]\ninterface = \"core0\"\n[[port]]\ninterface = \"cn0\"\n\
+         [[pool]]\nprefix = \"2001:db8:d:1::/64\"\nkind = \"dhoa\"\n[[coverage]]\nprefix = \"2001:db8:c::/48\"\n"
+    );
+    let daemon = Daemon::start_with_metrics(&network.router, &sections);
     let pinger = Pinger::new(&network.client);
 
     // Neighbour discovery on both sides, then forwarding, each echo answered once: the kernel does not forward it too.
@@ -348,13 +239,9 @@ fn a_router_on_linux_interfaces() {
     network.router.ip(&["neighbour", "flush", "all"]);
     assert_eq!(pinger.replies(address(SERVER), 3), [1; 3]);
 
-    let counters = daemon.ask(r#"{"command":"counters"}"#);
-    let counters: serde_json::Value = serde_json::from_str(&counters).expect("JSON");
-    let forwarded = counters
-        .pointer("/ok/counters/workers/0/counters/forwarded")
-        .and_then(serde_json::Value::as_u64);
     // 26 echoes to servers, both ways. The kernel, which is guarded against it, has forwarded none of them.
-    assert!(forwarded.is_some_and(|count| count >= 52), "{forwarded:?}");
+    let forwarded = daemon.forwarded();
+    assert!(forwarded >= 52, "{forwarded}");
 
     // Routes are followed, from and to the kernel.
     let routes = r#"{"command":"routes"}"#;
@@ -392,7 +279,7 @@ fn a_router_on_linux_interfaces() {
         "{page}"
     );
 
-    let socket = daemon.socket.clone();
+    let socket = daemon.socket().to_owned();
     assert!(daemon.terminate().success());
     assert!(!socket.exists(), "the socket is removed");
     let links = network.router.ip(&["-br", "link", "show"]);

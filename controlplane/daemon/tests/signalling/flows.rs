@@ -18,7 +18,7 @@ use crate::rig::*;
 
 const THIRD_CARE_OF: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xb, 0, 0, 0, 0, 9);
 
-fn bid(bid: u16, care_of: Ipv6Addr) -> MobilityOption<'static> {
+pub fn bid(bid: u16, care_of: Ipv6Addr) -> MobilityOption<'static> {
     MobilityOption::BindingIdentifier {
         bid,
         status: Status(0),
@@ -29,7 +29,7 @@ fn bid(bid: u16, care_of: Ipv6Addr) -> MobilityOption<'static> {
 }
 
 /// Sub-options of a flow: UDP packets to this port of the mobile node, to these BIDs.
-fn to_port(port: u16, bids: &[u16]) -> Vec<u8> {
+pub fn to_port(port: u16, bids: &[u16]) -> Vec<u8> {
     let selector = TrafficSelector {
         destination_port: Some(SelectorRange::one(port)),
         next_header: Some(SelectorRange::one(17)),
@@ -38,7 +38,7 @@ fn to_port(port: u16, bids: &[u16]) -> Vec<u8> {
     sub_options(&selector, bids)
 }
 
-fn sub_options(selector: &TrafficSelector, bids: &[u16]) -> Vec<u8> {
+pub fn sub_options(selector: &TrafficSelector, bids: &[u16]) -> Vec<u8> {
     let mut octets = Vec::new();
     let bids: Vec<[u8; 2]> = bids.iter().map(|bid| bid.to_be_bytes()).collect();
     FlowSubOption::BindingReference(Bids::new(&bids).expect("some"))
@@ -54,7 +54,7 @@ fn sub_options(selector: &TrafficSelector, bids: &[u16]) -> Vec<u8> {
 }
 
 /// A flow; those of lower numbers go first.
-fn flow(fid: u16, sub_options: &[u8]) -> MobilityOption<'_> {
+pub fn flow(fid: u16, sub_options: &[u8]) -> MobilityOption<'_> {
     MobilityOption::FlowIdentification {
         fid,
         priority: fid * 10,
@@ -64,7 +64,7 @@ fn flow(fid: u16, sub_options: &[u8]) -> MobilityOption<'_> {
 }
 
 /// A Binding Update from [`CARE_OF`] with these options.
-fn update(sequence: u16, lifetime: u16, options: &[MobilityOption<'_>]) -> Vec<u8> {
+pub fn update(sequence: u16, lifetime: u16, options: &[MobilityOption<'_>]) -> Vec<u8> {
     let security = security();
     let mac = |mh: &[u8]| security.mac(&CARE_OF, &HOME, mh);
     let flags = BuFlags::ACKNOWLEDGE | BuFlags::HOME;
@@ -79,7 +79,7 @@ fn update(sequence: u16, lifetime: u16, options: &[MobilityOption<'_>]) -> Vec<u
 }
 
 /// Status, and the status of each flow, of the acknowledgement.
-fn ask(rig: &mut Rig, packet: &[u8]) -> (u8, Vec<(u16, u8)>) {
+pub fn ask(rig: &mut Rig, packet: &[u8]) -> (u8, Vec<(u16, u8)>) {
     rig.core.push(&frame(packet)).expect("room");
     rig.settle();
     let answer = rig.core.pop().expect("an acknowledgement");

@@ -9,6 +9,7 @@ mod correspondent;
 mod discovery;
 mod flows;
 mod home_link;
+mod listing;
 mod mutations;
 mod network;
 mod restart;

@@ -49,7 +49,7 @@ impl Agent {
 
     fn explain_rule(&self, position: usize, rule: &Rule) -> RuleExplanation {
         let line = self.config.policy_lines.get(position);
-        let file = self.config.file.display();
+        let file = self.path.display();
         let more = about(&rule.selector);
         let prefix = rule.selector.prefix;
         RuleExplanation {

@@ -4,6 +4,7 @@ mod choosing;
 mod engine_events;
 mod explain;
 mod kernel_state;
+mod reload;
 mod report;
 mod setup;
 mod solicitation;
@@ -11,12 +12,14 @@ mod solicitation;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::Ipv6Addr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use dhp_proto::mobile_node::policy::NamedAddresses;
 use dhp_proto::mobile_node::{FlowKey, MnCommand, MobileNode};
 use ipnet::Ipv6Net;
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -57,6 +60,8 @@ struct Ready {
 
 /// The agent.
 struct Agent {
+    /// The file that the configuration was read from.
+    path: PathBuf,
     config: Config,
     clock: Clock,
     engine: MobileNode,
@@ -93,6 +98,8 @@ struct Inputs {
     requests: mpsc::Receiver<Request>,
     sightings: mpsc::Receiver<Sighting>,
     names: mpsc::Receiver<Resolved>,
+    /// SIGHUP: the configuration is to be read again.
+    hangups: Signal,
 }
 
 impl Agent {
@@ -125,6 +132,11 @@ impl Agent {
                 Some(request) = inputs.requests.recv() => self.take_request(request).await,
                 Some(sighting) = inputs.sightings.recv() => self.take_sighting(sighting).await,
                 Some(resolved) = inputs.names.recv() => self.take_name(resolved).await,
+                Some(()) = inputs.hangups.recv() => {
+                    if let Err(error) = self.reload().await {
+                        tracing::error!("SIGHUP: the configuration was not taken over: {error}");
+                    }
+                }
                 () = tokio::time::sleep_until(deadline) => {
                     self.engine.handle_timeout(self.clock.now());
                     self.follow_engine().await;
@@ -193,6 +205,10 @@ impl Agent {
             Question::Explain(contact) => Answer::Explained(Box::new(self.explain(contact))),
             Question::Exec { session } => self.lease(session).await,
             Question::Move { to } => self.prefer(to).await,
+            Question::Reload => match self.reload().await {
+                Ok(spi) => Answer::Reloaded { spi },
+                Err(error) => Answer::Refused(error.to_string()),
+            },
             Question::Events { .. } => Answer::Refused("events are no single answer".to_owned()),
         };
         // The asker may have gone.

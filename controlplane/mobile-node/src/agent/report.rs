@@ -83,6 +83,8 @@ impl Agent {
             .map(|(name, value)| (name.to_owned(), value));
         Status {
             care_of: engine.care_of,
+            spi: self.config.engine.spi,
+            algorithm: self.config.engine.algorithm.name().to_owned(),
             interfaces: self.interface_status(),
             anchors: anchors.collect(),
             flows: flows.collect(),

@@ -1,6 +1,7 @@
 //! From a configuration to a working agent, and back.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::Context;
@@ -34,13 +35,14 @@ const SIGHTINGS: usize = 256;
 /// Resolved names that wait for the agent.
 const NAMES: usize = 16;
 
-/// Runs the agent until SIGTERM or SIGINT. Needs a `LocalSet`.
+/// Runs the agent until SIGTERM or SIGINT, by a configuration that was read from `path`. Needs a `LocalSet`.
 ///
 /// # Errors
 /// Something cannot be set up, or breaks; everything that was set up is taken back.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangups = signal(SignalKind::hangup())?;
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -95,6 +97,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let mut agent = Agent {
             access: Access::new(interfaces.iter().map(|one| (one.index, one.name.clone()))),
             hardware_addresses: hardware_addresses(&interfaces),
+            path: path.to_owned(),
             config,
             clock,
             engine,
@@ -120,6 +123,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             requests,
             sightings,
             names,
+            hangups,
         };
         let worked = tokio::select! {
             worked = agent.work(inputs, stop) => worked,

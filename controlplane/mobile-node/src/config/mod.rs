@@ -1,5 +1,6 @@
 //! The configuration file: read, checked, every error with its place.
 
+mod changes;
 mod dns;
 mod flows;
 mod read;
@@ -9,7 +10,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use dhp_config::{ConfigError, LoadError, Problem, Source};
+use dhp_config::{ConfigError, InlineKeys, LoadError, Problem, ProblemReport, Source};
 use dhp_proto::mobile_node::MobileNodeConfig;
 use dhp_proto::mobile_node::policy::Policy;
 use tracing::level_filters::LevelFilter;
@@ -38,8 +39,6 @@ pub enum LogFormat {
 /// A configuration that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The file that it was read from.
-    pub file: PathBuf,
     /// For the engine.
     pub engine: MobileNodeConfig,
     /// Access interfaces, preferred first.
@@ -64,30 +63,57 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// A configuration from a file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What stands in nobody's way, and who runs the agent should know.
+    pub warning: Option<ProblemReport>,
+}
+
+/// A warning in a line.
+pub fn described(warning: &ProblemReport) -> String {
+    let ProblemReport {
+        file,
+        line,
+        message,
+        help,
+        ..
+    } = warning;
+    let help = help.as_deref().unwrap_or_default();
+    format!("{}, line {line}: {message}; remedy: {help}", file.display())
+}
+
 impl Config {
     /// Reads and checks a file. Key files are looked for relative to its directory.
     ///
     /// # Errors
     /// It cannot be read, or all that is wrong with it.
-    pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| LoadError::Unreadable {
+    pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+        let unreadable = |cause| LoadError::Unreadable {
             path: path.to_owned(),
             cause,
-        })?;
+        };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
         let directory = path.parent().unwrap_or(Path::new(""));
+        let source = Source::new(path, &text);
         match Self::parse(&text, directory) {
-            Ok(config) => Ok(Self {
-                file: path.to_owned(),
-                ..config
+            Ok((config, keys)) => Ok(Loaded {
+                config,
+                warning: keys
+                    .exposed(&metadata)
+                    .map(|problem| source.report(&problem)),
             }),
-            Err(problems) => Err(ConfigError::new(Source::new(path, &text), problems).into()),
+            Err(problems) => Err(ConfigError::new(source, problems).into()),
         }
     }
 
     /// Checks the text of a file.
-    fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Problem>> {
+    fn parse(text: &str, directory: &Path) -> Result<(Self, InlineKeys), Vec<Problem>> {
         match dhp_config::read(text, |root| read::read(root, text, directory))? {
-            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (Some(read), problems) if problems.is_empty() => Ok(read),
             (_, problems) => Err(problems),
         }
     }

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dhp_config::{KeySource, Problem, Section};
+use dhp_config::{InlineKeys, KeySource, Problem, Section};
 use dhp_proto::auth::Algorithm;
 use dhp_proto::mobile_node::{HomeConfig, KeyMaterial, MobileNodeConfig};
 use dhp_proto::security_association::MnId;
@@ -21,7 +21,11 @@ const DEFAULT_LIFETIME: u16 = 150;
 const DEFAULT_CHECK_NS: u64 = 120_000_000_000;
 
 /// Everything is looked at before anything is given up, so that all problems are reported at once.
-pub(super) fn read(root: &Section<'_>, text: &str, directory: &Path) -> Option<Config> {
+pub(super) fn read(
+    root: &Section<'_>,
+    text: &str,
+    directory: &Path,
+) -> Option<(Config, InlineKeys)> {
     let node = mobile_node(root.section("mobile-node"), directory);
     let home = match root.has("home") {
         true => home(root.section("home")).map(Some),
@@ -39,8 +43,7 @@ pub(super) fn read(root: &Section<'_>, text: &str, directory: &Path) -> Option<C
     let socket = socket(root.section("api"));
     let (log_level, log_format) = log(root.section("log"));
     let node = node?;
-    Some(Config {
-        file: PathBuf::new(),
+    let config = Config {
         engine: MobileNodeConfig {
             mn_id: Some(MnId::nai(&node.id)),
             spi: node.spi,
@@ -63,7 +66,8 @@ pub(super) fn read(root: &Section<'_>, text: &str, directory: &Path) -> Option<C
         socket,
         log_level,
         log_format,
-    })
+    };
+    Some((config, node.inline_keys))
 }
 
 /// What `[mobile-node]` says.
@@ -77,6 +81,7 @@ struct Node {
     lifetime: u16,
     optimistic_dad: bool,
     path_mtu: u16,
+    inline_keys: InlineKeys,
 }
 
 fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
@@ -92,6 +97,8 @@ fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
     let optimistic_dad = section.boolean("optimistic-dad").unwrap_or(true);
     let path_mtu = section.integer("path-mtu", 1280..=65_535);
     section.finish();
+    let mut inline_keys = InlineKeys::default();
+    inline_keys.note(association.inline_key.as_ref());
     Some(Node {
         id: association.id?,
         spi: association.spi?.value,
@@ -107,6 +114,7 @@ fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
         path_mtu: path_mtu
             .and_then(|octets| u16::try_from(octets.value).ok())
             .unwrap_or(u16::MAX),
+        inline_keys,
     })
 }
 

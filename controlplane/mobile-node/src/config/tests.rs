@@ -3,7 +3,7 @@ use dhp_proto::mobile_node::policy::Treatment;
 use dhp_proto::mobile_node::{KeyMaterial, Session};
 
 fn parse(text: &str) -> Result<Config, Vec<Problem>> {
-    Config::parse(text, Path::new(""))
+    Config::parse(text, Path::new("")).map(|(config, _)| config)
 }
 
 const GOOD: &str = r#"
@@ -250,4 +250,70 @@ fn the_stub_resolver_listens_to_this_host_alone() {
     let (_, found, problem) = problem(&with("[2001:db8::1]:53"));
     assert_eq!(found, "\"[2001:db8::1]:53\"");
     assert!(problem.message.contains("no loopback address"));
+}
+
+#[test]
+fn a_key_that_everybody_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("dhp-mn.toml");
+    std::fs::write(&path, GOOD).expect("written");
+    let warning = |mode| {
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("mode set");
+        let loaded = Config::load(&path).expect("a good configuration");
+        loaded.warning.as_ref().map(described)
+    };
+    let said = warning(0o644).expect("a warning");
+    assert!(
+        said.contains("dhp-mn.toml, line 6: a key stands in this file, which every user may read: it has mode 0644; remedy: "),
+        "{said}"
+    );
+    assert_eq!(warning(0o600), None);
+}
+
+#[test]
+fn a_reload_may_change_the_key_alone() {
+    let before = parse(GOOD).expect("a good configuration");
+    let other_key = parse(
+        &GOOD
+            .replace("spi = 256", "spi = 512")
+            .replace("\"4041", "\"5051"),
+    );
+    let other_key = other_key.expect("a good configuration");
+    assert!(before.fixed_differences(&other_key).is_empty());
+    assert!(before.has_other_key(&other_key) && !before.has_other_key(&before));
+    for (from, to, named) in [
+        ("mn1@", "mn2@", "[mobile-node] id"),
+        (", \"wwan0\"", "", "[mobile-node] interfaces"),
+        ("dhpmn0", "dhpmn1", "[mobile-node] tun"),
+        ("1:1::100", "1:1::101", "[home]"),
+        ("non-persistent", "fixed", "[[flow]]"),
+        (
+            "[api]",
+            "[signalling]\nmh-type = 220\n[api]",
+            "[signalling]",
+        ),
+        ("[api]", "[dhp]\nidle = \"1m\"\n[api]", "[dhp] idle"),
+        ("dhp-mn.sock", "other.sock", "[api] socket"),
+        ("info", "warn", "[log] level"),
+    ] {
+        let after = parse(&GOOD.replace(from, to)).expect("a good configuration");
+        assert_eq!(before.fixed_differences(&after), [named]);
+    }
+}
+
+/// All anchors need the same.
+#[test]
+fn code_points_are_as_configured() {
+    let text = GOOD.replace(
+        "[api]",
+        "[signalling]\nmh-type = 220\noption-type = 230\n[api]",
+    );
+    let config = parse(&text).expect("a good configuration");
+    let code_points = config.engine.code_points;
+    assert_eq!((code_points.mh_type, code_points.option), (220, 230));
+    assert!(!code_points.is_experimental());
+    let (_, found, problem) = self::problem(&text.replace("220", "5"));
+    assert_eq!(found, "5");
+    assert!(problem.expected.contains("MH type above 7"), "{problem:?}");
 }

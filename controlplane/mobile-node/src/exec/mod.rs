@@ -107,7 +107,7 @@ pub fn exec(socket: &Path, session: SessionType, command: &[OsString]) -> anyhow
 fn lease(socket: &Path, session: SessionType) -> anyhow::Result<()> {
     match client::ask(socket, &Question::Exec { session })? {
         Answer::Refused(reason) => anyhow::bail!(reason),
-        Answer::Done | Answer::Status(_) | Answer::Explained(_) => Ok(()),
+        Answer::Done | Answer::Status(_) | Answer::Explained(_) | Answer::Reloaded { .. } => Ok(()),
     }
 }
 

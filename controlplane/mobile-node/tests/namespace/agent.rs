@@ -114,6 +114,34 @@ impl Agent {
         }
     }
 
+    /// Changes the configuration file.
+    pub fn edit(&self, from: &str, to: &str) {
+        let path = self.directory.path().join("dhp-mn.toml");
+        let text = std::fs::read_to_string(&path).expect("readable");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(path, text.replace(from, to)).expect("written");
+    }
+
+    /// `dhp-mn reload`: whether it was taken over, and what was said.
+    pub fn reload(&self) -> (bool, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_dhp-mn"))
+            .args(["reload", "--socket"])
+            .arg(self.directory.path().join("dhp-mn.sock"))
+            .output()
+            .expect("an answer");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
+    /// Has it read its configuration again by SIGHUP.
+    pub fn hang_up(&self) {
+        let id = Pid::from_raw(i32::try_from(self.child.id()).expect("an identifier"));
+        kill(id, Signal::SIGHUP).expect("a signal");
+    }
+
     /// `dhp-mn status --json`.
     pub fn status(&self) -> serde_json::Value {
         self.ask(&["status", "--json"])

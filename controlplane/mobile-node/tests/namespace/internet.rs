@@ -26,7 +26,8 @@ use super::network::inside;
 pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 /// Of the mobile node; the DHP is its home agent as well.
 pub const HOME_ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
-pub const HOME_KEY: [u8; 32] = [0x42; 32];
+/// The mobile node's security associations: SPI, and the octet that its home key repeats.
+pub const ASSOCIATIONS: [(u32, u8); 2] = [(256, 0x42), (512, 0x77)];
 
 /// What the thread and the test share.
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ pub struct Shared {
     pub prefix: Mutex<Option<Ipv6Addr>>,
     /// Home addresses with their care-of addresses.
     pub bindings: Mutex<BTreeMap<Ipv6Addr, Ipv6Addr>>,
+    /// The SPI that the DHP has heard last.
+    pub heard: Mutex<Option<u32>>,
     /// Packets from correspondents that are to reach a home address.
     pub inbound: Mutex<Vec<Vec<u8>>>,
     /// Sources of TCP packets that have come out of tunnels.
@@ -88,17 +91,20 @@ struct Machine {
 
 impl Machine {
     fn new(shared: Arc<Shared>) -> Self {
-        let association = SecurityAssociation::from_home_key(
-            256,
-            MnId::nai("mn1@example.net"),
-            &Key::new(HOME_KEY),
-            &DHP,
-            Algorithm::HmacSha256_128,
-            Permissions {
-                home_addresses: vec![HOME_ADDRESS],
-                ..Permissions::default()
-            },
-        );
+        let association = |(spi, octet)| {
+            SecurityAssociation::from_home_key(
+                spi,
+                MnId::nai("mn1@example.net"),
+                &Key::new([octet; 32]),
+                &DHP,
+                Algorithm::HmacSha256_128,
+                Permissions {
+                    home_addresses: vec![HOME_ADDRESS],
+                    ..Permissions::default()
+                },
+            )
+            .expect("a security association")
+        };
         let mut config = AnchorConfig::new(DHP);
         let pool = "2001:db8:d:1::/64".parse().expect("a prefix");
         let home = "2001:db8:1:1::/64".parse().expect("a prefix");
@@ -107,7 +113,7 @@ impl Machine {
             PoolConfig::new(home, PoolKind::Home),
         ];
         config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
-        config.security_associations = vec![association.expect("a security association")];
+        config.security_associations = ASSOCIATIONS.map(association).into();
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let icmp = socket(
             AddressFamily::Inet6,
@@ -222,6 +228,9 @@ impl Machine {
         let bound = self.anchor.bindings(now(self.start));
         let bound = bound.map(|binding| (binding.home_address, binding.care_of));
         *self.shared.bindings.lock().expect("the lock") = bound.collect();
+        let associations = self.anchor.security_associations();
+        let heard = associations.filter_map(|view| Some((view.heard_ns?, view.spi)));
+        *self.shared.heard.lock().expect("the lock") = heard.max().map(|(_, spi)| spi);
     }
 
     /// A Router Advertisement with the present prefix.

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use nix::sys::signal::Signal;
 
 use agent::{Agent, PATIENCE, address};
-use internet::Internet;
+use internet::{ASSOCIATIONS, Internet};
 use network::{Network, inside};
 
 const PREFIX_A: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0);
@@ -150,6 +150,54 @@ fn a_socket_survives_the_move_to_another_network() {
     );
     assert_eq!(kernel_state(&network), state);
     assert_eq!(network.read(&network.node(), parameter), before);
+}
+
+#[test]
+fn a_socket_survives_another_key() {
+    let Some(network) = network(3) else { return };
+    let internet = Internet::start(&network.rest(), PREFIX_A);
+    let heard = || *internet.shared.heard.lock().expect("the lock");
+    let agent = Agent::start(&network.node(), tempfile::tempdir().expect("a directory"));
+    let dhoa = address(&agent.wait_for("anchor_ready"), "home_address");
+    agent.wait_for("bound");
+    while agent.wait_for("flow_source")["source"] != dhoa.to_string() {}
+    let program = Program::start(&network.node());
+    assert_eq!(program.talk(), dhoa);
+    assert_eq!(heard(), Some(ASSOCIATIONS[0].0));
+
+    let (taken_over, said) = agent.reload();
+    assert!(taken_over && said.contains("the same as before"), "{said}");
+    agent.edit("level = \"warn\"", "level = \"info\"");
+    let (taken_over, said) = agent.reload();
+    assert!(
+        !taken_over && said.contains("only a restart can change [log] level"),
+        "{said}"
+    );
+    agent.edit("level = \"info\"", "level = \"warn\"");
+
+    let write = |(spi, octet): (u32, u8)| {
+        let key = format!("{octet:02x}").repeat(32);
+        format!("spi = {spi}\n            home-key = \"{key}\"")
+    };
+    let [old, new] = ASSOCIATIONS.map(write);
+    agent.edit(&old, &new);
+    let (taken_over, said) = agent.reload();
+    assert!(taken_over && said.contains("SPI 512"), "{said}");
+    assert_eq!(agent.wait_for("key_changed")["spi"], 512);
+    let bound = agent.wait_for("bound");
+    assert_eq!(bound["home_addresses"][0], dhoa.to_string());
+    assert_eq!(program.talk(), dhoa, "on the same socket");
+    assert_eq!(heard(), Some(ASSOCIATIONS[1].0));
+    assert_eq!(agent.status()["spi"], 512);
+
+    // And back, by the signal.
+    agent.edit(&new, &old);
+    agent.hang_up();
+    assert_eq!(agent.wait_for("key_changed")["spi"], 256);
+    agent.wait_for("bound");
+    assert_eq!(program.talk(), dhoa);
+    let (status, _directory) = agent.end(Signal::SIGTERM);
+    assert!(status.success());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Both send one message again and again until the mobile node has answered in its way, and take no refresh of the binding
 //! meanwhile.
 
+use core::cmp::Reverse;
 use core::net::Ipv6Addr;
 
 use dhp_wire::mobility::{
@@ -160,13 +161,16 @@ impl Anchor {
             .then(|| builder.finish(&self.config.address, home_address))
     }
 
-    /// The association that a mobile node is spoken to with: of several that with the lowest SPI.
+    /// The association that a mobile node is spoken to with: of several, as there are while its key is changed, the one that
+    /// it has used last, or else that with the lowest SPI.
     fn association_of(&self, owner: MnIndex) -> Option<&SecurityAssociation> {
-        let associations = self.nodes.associations();
+        let associations = self.nodes.associations_of(owner);
         associations
-            .filter(|association| association.owner == owner)
+            .max_by_key(|association| {
+                let spi = association.security.spi();
+                (association.heard_ns(), Reverse(spi))
+            })
             .map(|association| &*association.security)
-            .min_by_key(|security| security.spi())
     }
 
     fn ask_to_leave(&mut self, home_address: Ipv6Addr, departure: Departure) {

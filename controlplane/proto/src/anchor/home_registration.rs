@@ -53,6 +53,9 @@ impl Anchor {
         };
         // RFC 4285 §5.1.1: "If authentication fails, the Home Agent MUST send BA with Status Code MIPV6-AUTH-FAIL."
         if !sender.is_proven {
+            if let Some(security) = &update.security {
+                self.nodes.count_refused(security.spi());
+            }
             let refused = update.acknowledge(status::AUTHENTICATION_FAILED);
             return self.send_acknowledgement(&update, refused, received.unproved());
         }
@@ -93,6 +96,10 @@ impl Anchor {
         }
         if let Some(refused) = self.check_home_sequence(now, update) {
             return Ok(Some(refused));
+        }
+        let spi = update.security.as_ref().map(|security| security.spi());
+        if let Some(association) = spi.and_then(|spi| self.nodes.association_mut(spi)) {
+            association.heard(now.mono_ns);
         }
         // "If a binding already exists for the given home address and the home registration flag has a different
         // value than the Home Registration (H) bit in the Binding Update, then the receiving node MUST send back a

@@ -11,6 +11,7 @@ use super::care_of_addresses::CareOfAddress;
 use super::config::{AnchorConfig, PoolKind};
 use super::counters::AnchorCounters;
 use super::flow_bindings::FlowBinding;
+use super::mobile_nodes::Association;
 use crate::auth::Algorithm;
 use crate::security_association::{MnId, Permissions};
 use crate::time::Now;
@@ -74,8 +75,31 @@ pub struct AssociationView<'a> {
     pub permissions: &'a Permissions,
     /// The highest sequence number of DMIP messages, if one was accepted.
     pub sequence: Option<u16>,
+    /// How many numbers below that one may still arrive.
+    pub unused_numbers: u32,
+    /// Whether numbers of the time before may have been used, of which nothing is known: the first message needs a MESG-ID.
+    pub is_window_lost: bool,
+    /// When the last new message came that was authenticated by it, in nanoseconds of [`Now::mono_ns`].
+    pub heard_ns: Option<u64>,
+    /// Messages that named it and were not authenticated by it.
+    pub refused: u32,
     /// DHoAs that its owner has bound.
     pub dhoas: usize,
+}
+
+/// A mobile node that has a security association.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MobileNodeView<'a> {
+    /// Its number: it stays the same as long as the anchor lives.
+    pub number: u32,
+    /// Its identity.
+    pub id: &'a MnId,
+    /// Its associations, in the order of the configuration.
+    pub associations: Vec<AssociationView<'a>>,
+    /// The DHoAs that it has bound, oldest first.
+    pub dhoas: &'a [Ipv6Addr],
+    /// DHoAs that it may wish back.
+    pub quarantined: usize,
 }
 
 impl Anchor {
@@ -123,16 +147,56 @@ impl Anchor {
 
     /// The security associations, in no particular order.
     pub fn security_associations(&self) -> impl Iterator<Item = AssociationView<'_>> {
-        self.nodes.associations().filter_map(|association| {
-            let node = self.nodes.node(association.owner)?;
-            Some(AssociationView {
-                spi: association.security.spi(),
-                mn: association.security.mn_id(),
-                algorithm: association.security.algorithm(),
-                permissions: association.security.permissions(),
-                sequence: association.window.highest().map(|number| number.on_wire()),
-                dhoas: node.dhoas.len(),
+        let associations = self.nodes.associations();
+        associations.filter_map(|association| self.association_view(association))
+    }
+
+    /// How many security associations there are.
+    #[must_use]
+    pub fn security_association_count(&self) -> usize {
+        self.nodes.association_count()
+    }
+
+    /// The mobile nodes whose numbers are `first` or more, in the order of these, which is that of the configuration when they came
+    /// into it; all, or the one of these with the identity `wanted`. `None` stands for each that is another or no longer known, so
+    /// that who looks for few can count how many were looked at.
+    pub fn mobile_nodes_from<'a>(
+        &'a self,
+        first: u32,
+        wanted: Option<&'a MnId>,
+    ) -> impl Iterator<Item = Option<MobileNodeView<'a>>> {
+        self.nodes.nodes_from(first).map(move |(index, node)| {
+            if wanted.is_some_and(|wanted| *wanted != *node.id) {
+                return None;
+            }
+            let associations = self.nodes.associations_of(index);
+            let associations: Vec<_> = associations
+                .filter_map(|association| self.association_view(association))
+                .collect();
+            (!associations.is_empty()).then_some(MobileNodeView {
+                number: index.number(),
+                id: &node.id,
+                associations,
+                dhoas: &node.dhoas,
+                quarantined: node.quarantined.len(),
             })
+        })
+    }
+
+    fn association_view<'a>(&'a self, association: &'a Association) -> Option<AssociationView<'a>> {
+        let window = &association.window;
+        let sequence = window.highest().map(|number| number.on_wire());
+        Some(AssociationView {
+            spi: association.security.spi(),
+            mn: association.security.mn_id(),
+            algorithm: association.security.algorithm(),
+            permissions: association.security.permissions(),
+            sequence,
+            unused_numbers: window.unused(),
+            is_window_lost: sequence.is_none() && self.config.sequence_state_lost,
+            heard_ns: association.heard_ns(),
+            refused: association.refused(),
+            dhoas: self.nodes.node(association.owner)?.dhoas.len(),
         })
     }
 

@@ -1,11 +1,12 @@
 //! The mobile nodes that an anchor knows, and their security associations.
 
 use core::net::Ipv6Addr;
+use core::num::NonZeroU64;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use indexmap::IndexMap;
 
 use super::answers::StoredAnswers;
@@ -14,8 +15,15 @@ use super::sequence::SequenceWindow;
 use crate::security_association::{MnId, SecurityAssociation};
 
 /// Names a mobile node inside one anchor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MnIndex(u32);
+
+impl MnIndex {
+    /// Its number: it is the mobile node's for as long as the anchor lives.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
 
 /// A mobile node: the owner of security associations and of home addresses.
 #[derive(Debug)]
@@ -38,6 +46,10 @@ pub(crate) struct Association {
     pub(crate) answers_timer: bool,
     /// The MESG-ID of the message with the highest sequence number, if it had one.
     pub(crate) newest_timestamp: Option<u64>,
+    /// When the last new message came that was authenticated by it, in nanoseconds of [`crate::time::Now::mono_ns`].
+    heard_ns: Option<NonZeroU64>,
+    /// Messages that named it and were not authenticated by it.
+    refused: u32,
 }
 
 impl Association {
@@ -49,7 +61,24 @@ impl Association {
             answers: StoredAnswers::default(),
             answers_timer: false,
             newest_timestamp: None,
+            heard_ns: None,
+            refused: 0,
         }
+    }
+
+    /// A new message came that is authenticated by it.
+    pub(crate) fn heard(&mut self, mono_ns: u64) {
+        self.heard_ns = NonZeroU64::new(mono_ns);
+    }
+
+    /// When [`Self::heard`] was said last, in nanoseconds of [`crate::time::Now::mono_ns`].
+    pub(crate) fn heard_ns(&self) -> Option<u64> {
+        self.heard_ns.map(NonZeroU64::get)
+    }
+
+    /// Messages that named it and were not authenticated by it.
+    pub(crate) fn refused(&self) -> u32 {
+        self.refused
     }
 
     /// Reads what a message will need of it, and gives a number that tells nothing.
@@ -88,6 +117,8 @@ struct Owned {
 pub(crate) struct MobileNodes {
     nodes: Vec<MobileNode>,
     associations: IndexMap<u32, Association, RandomState>,
+    /// The places of the associations in order of their owners, so that those of one stand together.
+    by_owner: Vec<(MnIndex, u32)>,
     /// Home addresses that belong to a mobile node by configuration.
     owned: AddressMap<Owned>,
 }
@@ -95,19 +126,22 @@ pub(crate) struct MobileNodes {
 impl MobileNodes {
     pub(crate) fn new(associations: Vec<SecurityAssociation>) -> Self {
         let mut nodes = Self::default();
-        nodes.replace(associations);
+        // None was there before, so that none has ended.
+        let _ = nodes.replace(associations);
         nodes
     }
 
     /// Takes these associations for all that were known. A mobile node keeps its index for good, an association that
-    /// stays with its owner keeps the numbers it has used, and a home address what has released it.
-    pub(crate) fn replace(&mut self, associations: Vec<SecurityAssociation>) {
+    /// stays with its owner keeps the numbers it has used, and a home address what has released it. Gives the SPIs of the
+    /// associations that have ended: one that comes with the same SPI later has other numbers.
+    pub(crate) fn replace(&mut self, associations: Vec<SecurityAssociation>) -> HashSet<u32> {
         let mut by_id: HashMap<Arc<MnId>, MnIndex> = (0..)
             .zip(&self.nodes)
             .map(|(index, node)| (Arc::clone(&node.id), MnIndex(index)))
             .collect();
         let mut known = core::mem::take(&mut self.associations);
         let known_owned = core::mem::take(&mut self.owned);
+        let mut ended = HashSet::new();
         for security in associations {
             let owner = *by_id
                 .entry(Arc::clone(security.shared_mn_id()))
@@ -124,13 +158,27 @@ impl MobileNodes {
                 );
             }
             let before = known.swap_remove(&security.spi());
-            let association = match before.filter(|before| before.owner == owner) {
-                Some(before) => before.with_security(security),
+            let association = match before {
+                Some(before) if before.owner == owner => before.with_security(security),
+                Some(of_another) => {
+                    ended.insert(of_another.security.spi());
+                    Association::new(security, owner)
+                }
                 None => Association::new(security, owner),
             };
             self.associations
                 .insert(association.security.spi(), association);
         }
+        ended.extend(known.into_keys());
+        for owned in self.owned.values_mut() {
+            let released_by = owned.released_by;
+            owned.released_by = released_by.filter(|order| !ended.contains(&order.spi));
+        }
+        let owners = self.associations.values();
+        let owners = owners.map(|association| association.owner);
+        self.by_owner = owners.zip(0..).collect();
+        self.by_owner.sort_unstable();
+        ended
     }
 
     fn add_node(&mut self, id: Arc<MnId>) -> MnIndex {
@@ -165,6 +213,37 @@ impl MobileNodes {
 
     pub(crate) fn associations(&self) -> impl Iterator<Item = &Association> {
         self.associations.values()
+    }
+
+    /// How many there are.
+    pub(crate) fn association_count(&self) -> usize {
+        self.associations.len()
+    }
+
+    /// The associations of a mobile node, in the order of the configuration; none, if it is no longer known.
+    pub(crate) fn associations_of(&self, owner: MnIndex) -> impl Iterator<Item = &Association> {
+        let first = self.by_owner.partition_point(|(of, _)| *of < owner);
+        let behind = self.by_owner.get(first..).unwrap_or_default().iter();
+        let own = behind.take_while(move |(of, _)| *of == owner);
+        own.filter_map(|(_, place)| {
+            let (_, association) = self.associations.get_index(usize::try_from(*place).ok()?)?;
+            Some(association)
+        })
+    }
+
+    /// Every mobile node that was ever known, from a number on.
+    pub(crate) fn nodes_from(&self, first: u32) -> impl Iterator<Item = (MnIndex, &MobileNode)> {
+        let nodes = self.nodes.get(first as usize..).unwrap_or_default();
+        // In this order a number behind the last mobile node is not counted up.
+        let nodes = nodes.iter().zip(first..);
+        nodes.map(|(node, number)| (MnIndex(number), node))
+    }
+
+    /// Counts a message that named an association and was not authenticated by it.
+    pub(crate) fn count_refused(&mut self, spi: u32) {
+        if let Some(association) = self.associations.get_mut(&spi) {
+            association.refused = association.refused.saturating_add(1);
+        }
     }
 
     /// Who owns a home address by configuration, if anyone.

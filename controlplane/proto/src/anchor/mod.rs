@@ -79,7 +79,7 @@ pub use expect::Expected;
 pub use flow_bindings::{FlowBinding, FlowSelector};
 pub use heartbeat::{HeartbeatConfig, PeerChange};
 pub use home_link::{LinkAction, LinkId, NeighborMessage};
-pub use inspect::{AssociationView, BindingView, PoolView};
+pub use inspect::{AssociationView, BindingView, MobileNodeView, PoolView};
 pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;
 pub use steering::{SteeredCareOf, SteeringRule};

@@ -64,8 +64,9 @@ impl Anchor {
         self.check_pools_in_use(now, &config.pools)?;
 
         let changed_prefixes = self.replace_pools(now, &config.pools);
-        self.nodes
-            .replace(core::mem::take(&mut config.security_associations));
+        let associations = core::mem::take(&mut config.security_associations);
+        let ended_associations = self.nodes.replace(associations);
+        self.forget_orders(&ended_associations);
         self.coverage = Directory::of_own_coverage(&config);
         self.directory = Directory::of_others(&config);
         let errors_per_second = config.limits.errors_per_second;
@@ -148,6 +149,17 @@ impl Anchor {
         let pools = self.pools.iter();
         let changed = pools.filter(|pool| known.get(&pool.prefix) != Some(&pool.lifetimes));
         changed.map(|pool| pool.prefix).collect()
+    }
+
+    /// The numbers of associations that have ended compare with none to come. An SPI that comes back with another key begins
+    /// anew, below what the association before it had reached.
+    fn forget_orders(&mut self, ended: &HashSet<u32>) {
+        if ended.is_empty() {
+            return;
+        }
+        for binding in self.cache.bindings.values_mut() {
+            binding.order = binding.order.filter(|order| !ended.contains(&order.spi));
+        }
     }
 
     fn may_stay(&self, binding: &Binding) -> bool {

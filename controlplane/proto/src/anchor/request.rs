@@ -94,6 +94,7 @@ impl Anchor {
         let mh = received.header.bytes();
         let mh_through_spi = mh.get(..auth.mac_input_len).unwrap_or(mh);
         if !security.verify(&care_of, &self.config.address, mh_through_spi, auth.data) {
+            self.nodes.count_refused(auth.spi);
             let refused = Outcome::refused(status::AUTHENTICATION_FAILED);
             return self.send(answer(refused, options.mesg_id), received.unproved());
         }
@@ -192,6 +193,7 @@ impl Anchor {
             }
         }
         association.window.use_up(number);
+        association.heard(now.mono_ns);
         if is_ahead {
             association.newest_timestamp = mesg_id.or(association.newest_timestamp);
         }

@@ -64,6 +64,11 @@ impl SequenceWindow {
         self.used.map(|used| SequenceNumber(used.highest))
     }
 
+    /// How many numbers below the highest may still arrive.
+    pub(crate) fn unused(&self) -> u32 {
+        self.used.map_or(0, |used| used.bits.count_zeros())
+    }
+
     /// Places a number of a message; does not use it up.
     pub(crate) fn place(&self, sequence: u16) -> Result<SequenceNumber, OutOfWindow> {
         let Some(Used { highest, bits, .. }) = self.used else {

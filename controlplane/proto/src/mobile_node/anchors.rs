@@ -30,15 +30,22 @@ impl MobileNode {
     /// Binds the current care-of address at the anchor: one DHP Binding Update for all its addresses. What is being
     /// given back there is given back again.
     pub(super) fn move_anchor(&mut self, now: Now, address: Ipv6Addr) {
+        let care_of = self.care_of;
+        let moved = |grant: &Grant| grant.confirmed != care_of;
+        self.bind_anchor(now, address, moved);
+    }
+
+    /// The same, though the anchor has confirmed it before.
+    pub(super) fn confirm_anchor(&mut self, now: Now, address: Ipv6Addr) {
+        self.bind_anchor(now, address, |_| true);
+    }
+
+    fn bind_anchor(&mut self, now: Now, address: Ipv6Addr, is_to_bind: impl Fn(&Grant) -> bool) {
         let Some(anchor) = self.anchors.get_mut(&address) else {
             return;
         };
         let releasing = anchor.releasing.clone();
-        let moved = anchor
-            .dhoas
-            .iter()
-            .any(|dhoa| dhoa.grant.confirmed != self.care_of);
-        if moved {
+        if anchor.dhoas.iter().any(|dhoa| is_to_bind(&dhoa.grant)) {
             self.update_anchor(now, address);
         }
         if let (false, Some(care_of)) = (releasing.is_empty(), self.care_of) {

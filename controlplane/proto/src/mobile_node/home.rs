@@ -33,6 +33,14 @@ impl MobileNode {
         }
     }
 
+    /// Registers the current care-of address, confirmed or not.
+    pub(super) fn reregister_home(&mut self, now: Now) {
+        if let Some(home) = &mut self.home {
+            home.refused = None;
+        }
+        self.update_home(now);
+    }
+
     fn update_home(&mut self, now: Now) {
         let (Some(home), Some(care_of)) = (&mut self.home, self.care_of) else {
             return;

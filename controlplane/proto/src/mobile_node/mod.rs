@@ -20,6 +20,7 @@ mod exchange;
 mod flow;
 mod flows;
 mod home;
+mod key_change;
 mod liveness;
 mod mesg_id;
 mod need;
@@ -258,6 +259,10 @@ impl MobileNode {
         for anchor in anchors {
             self.move_anchor(now, anchor);
         }
+        self.start_unfinished_flows(now);
+    }
+
+    fn start_unfinished_flows(&mut self, now: Now) {
         let unfinished: Vec<FlowKey> = self
             .flows
             .iter()
@@ -267,6 +272,10 @@ impl MobileNode {
         for key in unfinished {
             self.start_flow(now, key);
         }
+    }
+
+    fn is_running(&self) -> bool {
+        self.phase == Phase::Running
     }
 
     fn lose_care_of(&mut self) {

@@ -8,6 +8,7 @@ mod dhoa_request;
 mod expect;
 mod harness;
 mod home_registration;
+mod key_change;
 mod lifetimes;
 mod message;
 mod operator;

@@ -41,6 +41,25 @@ impl Namespace {
         ip(&[&within, arguments].concat())
     }
 
+    /// A link between an interface of this one, which is a port of `dhpd`, and `eth0` of another.
+    pub fn link(&self, port: &str, host: &Namespace) {
+        let (own, others) = (self.name(), host.name());
+        ip(&[
+            "link", "add", port, "netns", own, "type", "veth", "peer", "name", "eth0", "netns",
+            others,
+        ]);
+    }
+
+    /// The same, up at both ends, with the router's address and the host's, whose packets go by the router.
+    pub fn connect(&self, port: &str, gateway: &str, host: &Namespace, address: &str) {
+        self.link(port, host);
+        self.ip(&["link", "set", port, "up"]);
+        self.add_address(gateway, port);
+        host.ip(&["link", "set", "eth0", "up"]);
+        host.add_address(address, "eth0");
+        host.ip(&["route", "add", "default", "via", gateway]);
+    }
+
     /// Without duplicate address detection, which would take its second.
     pub fn add_address(&self, address: &str, interface: &str) {
         self.ip(&[
