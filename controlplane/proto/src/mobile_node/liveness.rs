@@ -9,7 +9,7 @@ use super::flow::Stage;
 use super::need::FlowKey;
 use crate::time::{NANOS_PER_SECOND, Now};
 
-/// With this transmission of an update, 15 seconds after the first, a DHP that has not answered counts as silent.
+/// With this transmission of an update after a move, 15 seconds after the first, a DHP that has not answered counts as silent.
 pub(super) const SILENT_AFTER: u32 = 5;
 
 /// How long a silent DHP is not asked for new flows, unless it is heard from before.
@@ -49,6 +49,20 @@ impl MobileNode {
                     retry_ns: now.mono_ns,
                 };
             }
+        }
+    }
+
+    /// A DHP has not answered an update for long. Where it knows the care-of address already, packets flow all the same, and only a
+    /// measurement tells whether it is there: it may not know a new key yet.
+    pub(super) fn update_unanswered(&mut self, now: Now, dhp: Ipv6Addr) {
+        let has_moved = self.anchors.get(&dhp).is_some_and(|anchor| {
+            anchor
+                .dhoas
+                .iter()
+                .any(|dhoa| dhoa.grant.confirmed != self.care_of)
+        });
+        if has_moved {
+            self.fell_silent(now, dhp);
         }
     }
 

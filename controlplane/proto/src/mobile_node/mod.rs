@@ -351,7 +351,7 @@ impl MobileNode {
             self.given_up(now, exchange);
         }
         for dhp in silent {
-            self.fell_silent(now, dhp);
+            self.update_unanswered(now, dhp);
         }
         any
     }

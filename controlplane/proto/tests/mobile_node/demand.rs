@@ -149,6 +149,24 @@ fn a_node_that_talks_to_the_whole_world_keeps_so_many_flows() {
     assert_eq!(status.counters.demands_refused, 1000 - 256);
 }
 
+/// After a move nothing flows before the DHP has confirmed it; the tests of lost refreshes show that those are no silence.
+#[test]
+fn a_dhp_that_does_not_confirm_a_move_is_left_too() {
+    let mut node = with_demanded();
+    let (updates, _) = node.command(MnCommand::SetCareOf(COA2));
+    let (_, events) = node.pass(14 * SECOND);
+    assert!(events.is_empty(), "{events:?}");
+    let (_, events) = node.pass(2 * SECOND);
+    assert!(
+        matches!(events[..], [MnEvent::AnchorSilent { anchor: DHP, .. }]),
+        "{events:?}"
+    );
+    let for_ever = [dhoa(0, u16::MAX)];
+    let (_, events) = node.receive(&updates[0].answer(DHP, 0, u16::MAX, &for_ever));
+    assert!(matches!(events[0], MnEvent::Bound { .. }), "{events:?}");
+    assert!(!node.engine.status().anchors[0].silent);
+}
+
 /// Queries are asked from time to time; the third that gets no answer says that the DHP is gone.
 #[test]
 fn a_dhp_that_no_longer_answers_is_left_and_reported() {
