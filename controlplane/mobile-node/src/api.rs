@@ -11,6 +11,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::event::EventLog;
+use crate::exec::SessionType;
+use crate::explanation::{Connection, Explanation};
 use crate::status::Status;
 
 /// The longest question.
@@ -29,6 +31,13 @@ pub enum Question {
         /// The past ones, too.
         replay: bool,
     },
+    /// What becomes of a connection, and why?
+    Explain(Connection),
+    /// For a while, programs mark their sockets with this session type.
+    Exec {
+        /// The session type.
+        session: SessionType,
+    },
     /// Read the configuration again, for another key.
     Reload,
     /// Prefer an access interface; `None`: the order of the configuration.
@@ -44,6 +53,8 @@ pub enum Question {
 pub enum Answer {
     /// The present state.
     Status(Box<Status>),
+    /// What becomes of a connection.
+    Explained(Box<Explanation>),
     /// It is done.
     Done,
     /// The configuration was read again.

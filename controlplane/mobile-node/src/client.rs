@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use crate::api::{Answer, Question};
+use crate::explanation::Connection;
 use crate::status::Status;
 
 /// `dhp-mn status`.
@@ -16,7 +17,24 @@ pub fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
         Answer::Status(status) if json => println!("{}", serde_json::to_string_pretty(&status)?),
         Answer::Status(status) => print(&status),
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done | Answer::Reloaded { .. } => bail!("the agent gave no status"),
+        Answer::Done | Answer::Explained(_) | Answer::Reloaded { .. } => {
+            bail!("the agent gave no status")
+        }
+    }
+    Ok(())
+}
+
+/// `dhp-mn explain`.
+pub fn explain(socket: &Path, connection: Connection, json: bool) -> anyhow::Result<()> {
+    match ask(socket, &Question::Explain(connection))? {
+        Answer::Explained(explanation) if json => {
+            println!("{}", serde_json::to_string_pretty(&explanation)?);
+        }
+        Answer::Explained(explanation) => print!("{explanation}"),
+        Answer::Refused(reason) => bail!(reason),
+        Answer::Done | Answer::Status(_) | Answer::Reloaded { .. } => {
+            bail!("the agent gave no explanation")
+        }
     }
     Ok(())
 }
@@ -25,7 +43,7 @@ pub fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
 pub fn prefer(socket: &Path, to: Option<String>) -> anyhow::Result<()> {
     match ask(socket, &Question::Move { to })? {
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done | Answer::Status(_) | Answer::Reloaded { .. } => Ok(()),
+        Answer::Done | Answer::Status(_) | Answer::Explained(_) | Answer::Reloaded { .. } => Ok(()),
     }
 }
 
@@ -35,7 +53,9 @@ pub fn reload(socket: &Path) -> anyhow::Result<()> {
         Answer::Refused(reason) => bail!(reason),
         Answer::Reloaded { spi: Some(spi) } => println!("the key with SPI {spi} is in use"),
         Answer::Reloaded { spi: None } => println!("the key is the same as before"),
-        Answer::Done | Answer::Status(_) => bail!("the agent's answer is not understood"),
+        Answer::Done | Answer::Status(_) | Answer::Explained(_) => {
+            bail!("the agent's answer is not understood")
+        }
     }
     Ok(())
 }
@@ -66,7 +86,11 @@ fn send(socket: &Path, question: &Question) -> anyhow::Result<BufReader<UnixStre
     Ok(BufReader::new(stream))
 }
 
-fn ask(socket: &Path, question: &Question) -> anyhow::Result<Answer> {
+/// What the agent answers.
+///
+/// # Errors
+/// No agent listens there.
+pub fn ask(socket: &Path, question: &Question) -> anyhow::Result<Answer> {
     let mut line = String::new();
     send(socket, question)?.read_line(&mut line)?;
     serde_json::from_str(&line).context("the agent's answer is not understood")
@@ -97,8 +121,10 @@ fn print(status: &Status) {
             .rtt_ns
             .map_or_else(String::new, |ns| format!(", RTT {:.1} ms", ns as f64 / 1e6));
         println!(
-            "anchor           {} ({}{round_trip})",
-            anchor.address, anchor.kind
+            "anchor           {} ({}{round_trip}{})",
+            anchor.address,
+            anchor.kind,
+            if anchor.silent { ", silent" } else { "" }
         );
         for binding in &anchor.bindings {
             let left = binding
@@ -114,8 +140,23 @@ fn print(status: &Status) {
     for flow in &status.flows {
         let source = or_none(flow.source);
         println!(
-            "flow             {} {} ({}), source {source}",
-            flow.prefix, flow.session, flow.state
+            "flow             {}{} {} ({}), source {source}",
+            flow.prefix,
+            match flow.about.as_str() {
+                "" => String::new(),
+                about => format!(" ({about})"),
+            },
+            flow.session,
+            flow.state
+        );
+    }
+    for one in &status.correspondents {
+        println!(
+            "correspondents   {} {} ({}), source {}",
+            one.serves,
+            one.session,
+            one.state,
+            or_none(one.source)
         );
     }
     for (name, value) in status.counters.iter().filter(|(_, value)| **value > 0) {

@@ -8,11 +8,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use dhp_port_afpacket::{PacketSocket, RawIpv6Sender};
+use dhp_proto::mobile_node::policy::{Conversation, Conversations};
 use dhp_wire::icmpv6::{self, IcmpError};
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, MIN_MTU};
 use tokio::sync::mpsc;
 use tun_rs::AsyncDevice;
 
+use crate::access::CareOf;
 use crate::readiness::watch;
 use crate::tunnel::{Arrival, Refusal, Tunnel, Tunnels, Uplink};
 
@@ -25,11 +27,22 @@ const HELD: usize = 256;
 /// What has waited longer is no longer wanted: its sender has sent it again.
 const HELD_FOR: Duration = Duration::from_millis(500);
 
+/// A conversation that began at this node goes through the tunnel interface.
+#[derive(Debug, Clone, Copy)]
+pub struct Sighting {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// DSCP of its packets.
+    pub dscp: u8,
+}
+
 /// What the data path counts.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Packets sent through tunnels.
     pub encapsulated: Cell<u64>,
+    /// Packets sent from the care-of address while there is no anchor for them.
+    pub plain: Cell<u64>,
     /// Packets taken out of tunnels.
     pub decapsulated: Cell<u64>,
     /// Packets of anchors themselves, with a type 2 routing header.
@@ -61,6 +74,7 @@ impl Counters {
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         [
             ("encapsulated", &self.encapsulated),
+            ("plain", &self.plain),
             ("decapsulated", &self.decapsulated),
             ("routed", &self.routed),
             ("held", &self.held),
@@ -98,18 +112,31 @@ pub struct DataPath {
     senders: HashMap<u32, RawIpv6Sender>,
     tunnels: RefCell<Tunnels>,
     held: RefCell<HashMap<Ipv6Addr, VecDeque<Held>>>,
+    conversations: RefCell<Conversations>,
+    /// Where conversations that begin here are told.
+    sightings: mpsc::Sender<Sighting>,
+    /// Whether anybody wants to know.
+    watched: Cell<bool>,
     /// What it counts.
     pub counters: Counters,
 }
 
 impl DataPath {
-    /// A data path without tunnels. `senders` by interface index.
-    pub fn new(tun: AsyncDevice, senders: HashMap<u32, RawIpv6Sender>) -> Self {
+    /// A data path without tunnels. `senders` by interface index; conversations that begin here are told to `sightings`, when that
+    /// is [asked for](Self::watch).
+    pub fn new(
+        tun: AsyncDevice,
+        senders: HashMap<u32, RawIpv6Sender>,
+        sightings: mpsc::Sender<Sighting>,
+    ) -> Self {
         Self {
             tun,
             senders,
             tunnels: RefCell::default(),
             held: RefCell::default(),
+            conversations: RefCell::default(),
+            sightings,
+            watched: Cell::new(false),
             counters: Counters::default(),
         }
     }
@@ -128,11 +155,12 @@ impl DataPath {
     }
 
     /// Replaces all tunnels; what was held for an anchor that can be reached now is sent.
-    pub fn set_tunnels(&self, tunnels: Vec<(Ipv6Addr, Tunnel)>) {
+    pub fn set_tunnels(&self, tunnels: Vec<(Ipv6Addr, Tunnel)>, care_of: Option<CareOf>) {
         let mut reachable = Vec::new();
         {
             let mut table = self.tunnels.borrow_mut();
             *table = Tunnels::default();
+            table.set_care_of(care_of);
             for (home, tunnel) in tunnels {
                 if tunnel.care_of.is_some() {
                     reachable.push(tunnel.anchor);
@@ -224,25 +252,73 @@ impl DataPath {
             Arrival::Routed => (tunnels.take_off_routing(packet), &self.counters.routed),
         };
         match opened {
-            Ok(inner) => match self.tun.try_send(inner) {
-                Ok(_) => count(counter),
-                Err(_) => count(&self.counters.send_failed),
-            },
+            Ok(inner) => {
+                self.note_received(inner);
+                match self.tun.try_send(inner) {
+                    Ok(_) => count(counter),
+                    Err(_) => count(&self.counters.send_failed),
+                }
+            }
             Err(refusal) => self.counters.refused(refusal),
         }
     }
 
     /// Sends the packet that stands behind the first 40 octets of `buffer` through its tunnel.
     fn send_up(&self, buffer: &mut [u8]) {
+        self.note_sent(buffer.get(HEADER_LEN..).unwrap_or_default());
         let tunnels = self.tunnels.borrow();
         match tunnels.encapsulate(buffer) {
             Uplink::Send(care_of, packet) => {
                 self.send(care_of.index, packet);
                 count(&self.counters.encapsulated);
             }
+            Uplink::Plain(care_of, packet) => {
+                self.send(care_of.index, packet);
+                count(&self.counters.plain);
+            }
             Uplink::Hold(anchor) => self.hold(anchor, buffer),
             Uplink::TooBig { mtu } => self.tell_too_big(&tunnels, mtu, buffer),
             Uplink::Drop(refusal) => self.counters.refused(refusal),
+        }
+    }
+
+    /// Whether conversations are told from now on.
+    pub fn watch(&self, watched: bool) {
+        self.watched.set(watched);
+    }
+
+    /// Every conversation counts as new again: those that go on are told once more.
+    pub fn look_again(&self) {
+        self.conversations.borrow_mut().turn();
+    }
+
+    fn note_sent(&self, packet: &[u8]) {
+        if !self.watched.get() {
+            return;
+        }
+        let Ok(view) = Ipv6View::new(packet) else {
+            return;
+        };
+        let Some(conversation) = Conversation::of_sent(&view) else {
+            return;
+        };
+        let mut conversations = self.conversations.borrow_mut();
+        if conversations.sent(conversation) {
+            let dscp = view.traffic_class() >> 2;
+            let sighting = Sighting { conversation, dscp };
+            // Full: its next packet tells it.
+            if self.sightings.try_send(sighting).is_err() {
+                conversations.forget(&conversation);
+            }
+        }
+    }
+
+    fn note_received(&self, packet: &[u8]) {
+        if self.watched.get()
+            && let Ok(view) = Ipv6View::new(packet)
+            && let Some(conversation) = Conversation::of_received(&view)
+        {
+            self.conversations.borrow_mut().received(conversation);
         }
     }
 

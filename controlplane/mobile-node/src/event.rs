@@ -98,6 +98,8 @@ pub enum Event {
     AnchorReady {
         /// The correspondents.
         correspondent: Ipv6Net,
+        /// The correspondents that the anchor serves: these, and where it was found on demand, those around them.
+        serves: Ipv6Net,
         /// The anchor.
         anchor: Ipv6Addr,
         /// The address.
@@ -143,8 +145,22 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A DHP does not answer: sessions over it may hang, new ones go elsewhere.
+    AnchorSilent {
+        /// The DHP.
+        anchor: Ipv6Addr,
+        /// Its addresses.
+        home_addresses: Vec<Ipv6Addr>,
+    },
+    /// Nobody talks to the correspondents any more: their flow has ended.
+    FlowEnded {
+        /// The correspondents.
+        correspondent: Ipv6Net,
+    },
     /// New flows to the prefix have another source address from now on.
     FlowSource {
+        /// The rule of the policy, from 1.
+        rule: usize,
         /// The correspondents.
         prefix: Ipv6Net,
         /// The source; `null` is the care-of address.

@@ -12,7 +12,10 @@ mod client;
 mod clock;
 mod config;
 mod data_path;
+mod dns;
 mod event;
+mod exec;
+mod explanation;
 mod icmp_socket;
 mod neighbor_discovery;
 mod netlink;
@@ -22,7 +25,9 @@ mod status;
 mod sysctl;
 mod tunnel;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,6 +35,8 @@ use clap::{Args, Parser, Subcommand};
 use dhp_config::LoadError;
 
 use config::{Config, DEFAULT_SOCKET, Loaded, LogFormat, described};
+use exec::SessionType;
+use explanation::Connection;
 
 /// The mobile node's agent of the Distributed Home-Proxy.
 #[derive(Debug, Parser)]
@@ -60,6 +67,36 @@ enum Command {
         json: bool,
         #[command(flatten)]
         agent: Running,
+    },
+    /// Say what becomes of a connection to a destination: by which rule, from which address, through which anchor, and why.
+    Explain {
+        /// An IPv6 address.
+        destination: Ipv6Addr,
+        /// tcp, udp, udp-lite, sctp, icmpv6 or a number.
+        #[arg(long, value_parser = explanation::protocol)]
+        protocol: Option<u8>,
+        /// The port there.
+        #[arg(long)]
+        port: Option<u16>,
+        /// The DSCP of its packets, 0 to 63.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(0..=63))]
+        dscp: Option<u8>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        agent: Running,
+    },
+    /// Run one command whose connections get a session type of their own, whatever the policy says.
+    Exec {
+        /// What they get.
+        #[arg(long)]
+        session: SessionType,
+        #[command(flatten)]
+        agent: Running,
+        /// The command and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
     },
     /// Print what happens in the running agent, one JSON object a line.
     Events {
@@ -94,7 +131,7 @@ struct Running {
 
 fn main() -> ExitCode {
     match execute(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             match error.downcast_ref::<LoadError>() {
                 Some(LoadError::Invalid(error)) => {
@@ -107,8 +144,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> anyhow::Result<()> {
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Exec {
+            session,
+            agent,
+            command,
+        } => return exec::exec(&agent.socket, session, &command),
         Command::Run { config } => run(&config),
         Command::Check { config } => {
             if let Some(warning) = Config::load(&config)?.warning {
@@ -118,10 +160,27 @@ fn execute(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Status { json, agent } => client::status(&agent.socket, json),
+        Command::Explain {
+            destination,
+            protocol,
+            port,
+            dscp,
+            json,
+            agent,
+        } => {
+            let connection = Connection {
+                destination,
+                protocol,
+                port,
+                dscp,
+            };
+            client::explain(&agent.socket, connection, json)
+        }
         Command::Events { replay, agent } => client::events(&agent.socket, replay),
         Command::Reload { agent } => client::reload(&agent.socket),
         Command::Move { to, agent } => client::prefer(&agent.socket, to),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 fn run(path: &Path) -> anyhow::Result<()> {

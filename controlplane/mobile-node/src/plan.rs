@@ -5,33 +5,93 @@
 //! 1. from an address of an access interface: that interface's table, so that packets leave where their source belongs;
 //! 2. from a home address: by the flows' routes if there is one, else into the tunnel interface, whatever the destination.
 //!    A path MTU belongs to the route that it was found on, and whoever has not bound its socket finds the flows' ones;
-//! 3. to an anchor or locator: the main table, so that signalling and tunnel packets never enter the tunnel;
-//! 4. the flows: each prefix into the tunnel interface with its preferred source, or out of it (throw) where the policy
-//!    says or nothing is ready.
+//! 3. to an anchor, a locator or a neighbour on the link: the main table, so that signalling and tunnel packets never enter the
+//!    tunnel;
+//! 4. the policy, a rule of the kernel's or several for each of its rules, in its order. Each has a table of its own, with the
+//!    routes into the tunnel interface and their preferred sources; what gets the care-of address is sent to the main table.
+//!    The kernel looks at protocol, port and traffic class when a socket is connected, and so chooses its source.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
+use dhp_proto::mobile_node::policy::Selector;
 use ipnet::Ipv6Net;
 
 use crate::access::{Access, CareOf};
 
 /// Marks routes and rules as ours, to be found again after a crash. Not assigned in `rt_protos`.
 pub const PROTOCOL: u8 = 77;
-/// Routing tables: home addresses, flows, and one per access interface from there on.
+/// Routing tables: home addresses, one per access interface, and one per rule of the policy.
 const TABLE_HOME: u32 = 7701;
-const TABLE_FLOWS: u32 = 7702;
 const TABLE_ACCESS: u32 = 7710;
-/// Rule priorities.
+const TABLE_FLOWS: u32 = 7800;
+/// Rule priorities; flows have one for each rule of the policy from there on.
 const PRIORITY_ACCESS: u32 = 7710;
-const PRIORITY_HOME_FLOWS: u32 = 7719;
-const PRIORITY_HOME: u32 = 7720;
-const PRIORITY_ANCHORS: u32 = 7730;
-const PRIORITY_FLOWS: u32 = 7740;
+const PRIORITY_HOME_FLOWS: u32 = 7800;
+const PRIORITY_HOME: u32 = 7900;
+const PRIORITY_MAIN: u32 = 7901;
+const PRIORITY_FLOWS: u32 = 8000;
+/// Flows: as many as there are numbers between these.
+const MAX_FLOWS: usize = 100;
+/// Rules of the policy: the others are for sockets that are marked by their session types.
+pub const MAX_POLICY_RULES: usize = MAX_FLOWS - 4;
 /// Better than the 1024 of routes from Router Advertisements.
 const METRIC: u32 = 512;
 /// The main table.
 pub const TABLE_MAIN: u32 = 254;
+
+/// What a rule of the kernel's can look at beside addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Selectors {
+    /// IP protocol number.
+    pub protocol: Option<u8>,
+    /// Destination ports, the first and the last.
+    pub ports: Option<(u16, u16)>,
+    /// 6 bits.
+    pub dscp: Option<u8>,
+    /// The mark of the socket.
+    pub mark: Option<u32>,
+}
+
+impl Selectors {
+    /// One for each range of ports, or one.
+    fn all(flow: &FlowWays<'_>) -> Vec<Self> {
+        let selector = flow.selector;
+        let with = |ports| Self {
+            mark: flow.mark,
+            protocol: selector.protocol,
+            ports,
+            dscp: selector.dscp,
+        };
+        if selector.ports.is_empty() {
+            return vec![with(None)];
+        }
+        let ranges = selector.ports.iter();
+        ranges
+            .map(|range| with(Some((*range.start(), *range.end()))))
+            .collect()
+    }
+}
+
+/// The way that flows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Into the tunnel interface, with this source.
+    Tunnel(Ipv6Addr),
+    /// From the care-of address, as if there were no mobility.
+    Direct,
+}
+
+/// A rule of the policy with the ways that its flows go now.
+#[derive(Debug, Clone)]
+pub struct FlowWays<'a> {
+    /// What it is about, beside destinations.
+    pub selector: &'a Selector,
+    /// The mark of the sockets that it is about, instead of all.
+    pub mark: Option<u32>,
+    /// The way to each prefix; the longest that contains a destination holds.
+    pub ways: Vec<(Ipv6Net, Way)>,
+}
 
 /// A rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,8 +100,10 @@ pub struct Rule {
     pub priority: u32,
     /// Source address.
     pub from: Option<Ipv6Addr>,
-    /// Destination address.
-    pub to: Option<Ipv6Addr>,
+    /// Destinations.
+    pub to: Option<Ipv6Net>,
+    /// What else of the packet, or of the socket that is being connected.
+    pub selectors: Selectors,
     /// The table that it leads to.
     pub table: u32,
 }
@@ -53,8 +115,8 @@ pub struct Route {
     pub table: u32,
     /// Destination.
     pub prefix: Ipv6Net,
-    /// Interface, by index; `None`: go on with the next rule.
-    pub interface: Option<u32>,
+    /// Interface, by index.
+    pub interface: u32,
     /// Router.
     pub gateway: Option<Ipv6Addr>,
     /// Preferred source address.
@@ -86,8 +148,8 @@ pub struct Needs<'a> {
     pub home_addresses: BTreeSet<Ipv6Addr>,
     /// Anchors and locators.
     pub anchors: BTreeSet<Ipv6Addr>,
-    /// Prefixes with the source that their flows get now; `None`: the care-of address.
-    pub flows: &'a [(Ipv6Net, Option<Ipv6Addr>)],
+    /// Marked sockets and then the policy, in order.
+    pub flows: &'a [FlowWays<'a>],
 }
 
 impl Plan {
@@ -104,13 +166,16 @@ impl Plan {
             for (address, prefix_len) in interface.confirmed() {
                 plan.rule(PRIORITY_ACCESS, Some(address), None, number);
                 let on_link = Ipv6Net::new(address, prefix_len).map(|prefix| prefix.trunc());
-                plan.routes.extend(on_link.into_iter().map(|prefix| Route {
-                    table: number,
-                    prefix,
-                    interface: Some(interface.index),
-                    gateway: None,
-                    source: None,
-                }));
+                if let Ok(prefix) = on_link {
+                    plan.rule(PRIORITY_MAIN, None, Some(prefix), TABLE_MAIN);
+                    plan.routes.insert(Route {
+                        table: number,
+                        prefix,
+                        interface: interface.index,
+                        gateway: None,
+                        source: None,
+                    });
+                }
                 plan.routes
                     .insert(default_route(number, interface.index, router, None));
             }
@@ -125,42 +190,82 @@ impl Plan {
                 .insert(default_route(TABLE_MAIN, index, router, Some(address)));
         }
         for home in &needs.home_addresses {
-            if !needs.flows.is_empty() {
-                plan.rule(PRIORITY_HOME_FLOWS, Some(*home), None, TABLE_FLOWS);
-            }
             plan.rule(PRIORITY_HOME, Some(*home), None, TABLE_HOME);
         }
         if !needs.home_addresses.is_empty() {
             plan.routes.insert(Route {
                 table: TABLE_HOME,
                 prefix: Ipv6Net::default(),
-                interface: Some(needs.tunnel),
+                interface: needs.tunnel,
                 gateway: None,
                 source: None,
             });
         }
         for anchor in &needs.anchors {
-            plan.rule(PRIORITY_ANCHORS, None, Some(*anchor), TABLE_MAIN);
+            plan.rule(PRIORITY_MAIN, None, Some((*anchor).into()), TABLE_MAIN);
         }
-        if !needs.flows.is_empty() {
-            plan.rule(PRIORITY_FLOWS, None, None, TABLE_FLOWS);
+        for (number, flow) in (0..).zip(needs.flows.iter().take(MAX_FLOWS)) {
+            plan.flow(number, flow, needs);
         }
-        plan.routes
-            .extend(needs.flows.iter().map(|(prefix, source)| Route {
-                table: TABLE_FLOWS,
-                prefix: *prefix,
-                interface: source.map(|_| needs.tunnel),
-                gateway: None,
-                source: *source,
-            }));
         plan
     }
 
-    fn rule(&mut self, priority: u32, from: Option<Ipv6Addr>, to: Option<Ipv6Addr>, table: u32) {
+    /// A rule of the policy.
+    fn flow(&mut self, number: u32, flow: &FlowWays<'_>, needs: &Needs<'_>) {
+        let table = TABLE_FLOWS + number;
+        let mut tunnels = false;
+        for (prefix, way) in &flow.ways {
+            match way {
+                Way::Tunnel(source) => {
+                    tunnels = true;
+                    self.routes.insert(Route {
+                        table,
+                        prefix: *prefix,
+                        interface: needs.tunnel,
+                        gateway: None,
+                        source: Some(*source),
+                    });
+                }
+                Way::Direct => {
+                    for selectors in Selectors::all(flow) {
+                        self.rules.insert(Rule {
+                            priority: PRIORITY_FLOWS + number,
+                            from: None,
+                            to: Some(*prefix),
+                            selectors,
+                            table: TABLE_MAIN,
+                        });
+                    }
+                }
+            }
+        }
+        if !tunnels {
+            return;
+        }
+        for selectors in Selectors::all(flow) {
+            let rule = Rule {
+                priority: PRIORITY_FLOWS + number,
+                from: None,
+                to: None,
+                selectors,
+                table,
+            };
+            self.rules.insert(rule);
+            self.rules
+                .extend(needs.home_addresses.iter().map(|home| Rule {
+                    priority: PRIORITY_HOME_FLOWS + number,
+                    from: Some(*home),
+                    ..rule
+                }));
+        }
+    }
+
+    fn rule(&mut self, priority: u32, from: Option<Ipv6Addr>, to: Option<Ipv6Net>, table: u32) {
         self.rules.insert(Rule {
             priority,
             from,
             to,
+            selectors: Selectors::default(),
             table,
         });
     }
@@ -170,7 +275,7 @@ fn default_route(table: u32, index: u32, router: Ipv6Addr, source: Option<Ipv6Ad
     Route {
         table,
         prefix: Ipv6Net::default(),
-        interface: Some(index),
+        interface: index,
         gateway: Some(router),
         source,
     }
@@ -216,12 +321,30 @@ mod tests {
         access
     }
 
+    fn net(text: &str) -> Ipv6Net {
+        text.parse().expect("a prefix")
+    }
+
     #[test]
     fn packets_leave_where_their_source_belongs_and_flows_get_theirs() {
         let (hoa, dhp) = (ip("2001:db8:1:1::100"), ip("2001:db8:d::1"));
+        let secure = Selector {
+            protocol: Some(6),
+            ports: vec![443..=443, 8000..=8999],
+            ..Selector::default()
+        };
+        let any = Selector::default();
         let flows = [
-            ("2001:db8:c:1::/64".parse().expect("a prefix"), Some(hoa)),
-            ("2001:db8:c:3::/64".parse().expect("a prefix"), None),
+            FlowWays {
+                selector: &secure,
+                mark: None,
+                ways: vec![(net("2001:db8:c::/48"), Way::Tunnel(hoa))],
+            },
+            FlowWays {
+                selector: &any,
+                mark: None,
+                ways: vec![(net("2001:db8:c:3::/64"), Way::Direct)],
+            },
         ];
         let needs = Needs {
             tunnel: 9,
@@ -233,25 +356,26 @@ mod tests {
         let rules: Vec<_> = plan
             .rules
             .iter()
-            .map(|rule| (rule.from, rule.to, rule.table))
+            .map(|rule| (rule.from, rule.to, rule.selectors.ports, rule.table))
             .collect();
+        let (low, high) = (Some((443, 443)), Some((8000, 8999)));
         assert_eq!(
             rules,
             [
-                (Some(ip("2001:db8:a::100")), None, TABLE_ACCESS),
-                (Some(hoa), None, TABLE_FLOWS),
-                (Some(hoa), None, TABLE_HOME),
-                (None, Some(dhp), TABLE_MAIN),
-                (None, None, TABLE_FLOWS),
+                (Some(ip("2001:db8:a::100")), None, None, TABLE_ACCESS),
+                (Some(hoa), None, low, TABLE_FLOWS),
+                (Some(hoa), None, high, TABLE_FLOWS),
+                (Some(hoa), None, None, TABLE_HOME),
+                (None, Some(net("2001:db8:a::/64")), None, TABLE_MAIN),
+                (None, Some(dhp.into()), None, TABLE_MAIN),
+                (None, None, low, TABLE_FLOWS),
+                (None, None, high, TABLE_FLOWS),
+                (None, Some(net("2001:db8:c:3::/64")), None, TABLE_MAIN),
             ]
         );
-        let flow = |number: usize| {
-            let prefix = flows[number].0;
-            let route = plan.routes.iter().find(|route| route.prefix == prefix);
-            route.map(|route| (route.interface, route.source))
-        };
-        assert_eq!(flow(0), Some((Some(9), Some(hoa))));
-        assert_eq!(flow(1), Some((None, None)), "out of the tunnel again");
+        let flow = plan.routes.iter().find(|route| route.table == TABLE_FLOWS);
+        let flow = flow.map(|route| (route.interface, route.prefix, route.source));
+        assert_eq!(flow, Some((9, net("2001:db8:c::/48"), Some(hoa))));
         let main = plan.routes.iter().find(|route| route.table == TABLE_MAIN);
         assert_eq!(
             main.and_then(|route| route.source),

@@ -21,6 +21,8 @@ pub struct Status {
     pub anchors: Vec<AnchorStatus>,
     /// The policy and what has become of it.
     pub flows: Vec<FlowStatus>,
+    /// Correspondents that somebody talks to, with the anchors found on demand.
+    pub correspondents: Vec<CorrespondentStatus>,
     /// DHPs that queries have named.
     pub candidates: Vec<CandidateStatus>,
     /// Counters of signalling and data path; `signalling_…` are the engine's.
@@ -55,6 +57,8 @@ pub struct AnchorStatus {
     pub rtt_ns: Option<u64>,
     /// Whether a message waits for its answer.
     pub pending: bool,
+    /// Whether it has stopped to answer.
+    pub silent: bool,
     /// Its bindings.
     pub bindings: Vec<BindingStatus>,
 }
@@ -75,11 +79,30 @@ pub struct BindingStatus {
 pub struct FlowStatus {
     /// The correspondents.
     pub prefix: Ipv6Net,
+    /// What else it is about, in words; empty: nothing.
+    pub about: String,
     /// What they get, as configured.
     pub session: String,
     /// How far the engine has got: `waiting`, `querying`, `requesting`, `ready`, `fallback`, or `-`.
     pub state: String,
     /// The source address of new flows; `null` is the care-of address.
+    pub source: Option<Ipv6Addr>,
+}
+
+/// Correspondents that somebody talks to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CorrespondentStatus {
+    /// The correspondents.
+    pub correspondent: Ipv6Net,
+    /// Those that the anchor serves.
+    pub serves: Ipv6Net,
+    /// What they get, as configured.
+    pub session: String,
+    /// How far the engine has got, as in [`FlowStatus`].
+    pub state: String,
+    /// The anchor.
+    pub anchor: Option<Ipv6Addr>,
+    /// The source address of new flows to them.
     pub source: Option<Ipv6Addr>,
 }
 
@@ -98,4 +121,6 @@ pub struct CandidateStatus {
     pub load: u8,
     /// From here to the DHP and back.
     pub rtt_ns: Option<u64>,
+    /// From the DHP to the correspondent and back, as it says.
+    pub path_rtt_ns: Option<u64>,
 }

@@ -46,6 +46,8 @@ pub enum Refusal {
 pub enum Uplink<'a> {
     /// Send from this interface.
     Send(CareOf, &'a [u8]),
+    /// Send as it is, without a tunnel.
+    Plain(CareOf, &'a [u8]),
     /// The anchor does not know where we are now: keep it for a moment.
     Hold(Ipv6Addr),
     /// Longer than the tunnel takes; tell the sender.
@@ -61,12 +63,19 @@ pub enum Uplink<'a> {
 #[derive(Debug, Default)]
 pub struct Tunnels {
     by_home: HashMap<Ipv6Addr, Tunnel>,
+    /// The care-of address: source of flows that wait for an anchor where there is no home agent.
+    care_of: Option<CareOf>,
 }
 
 impl Tunnels {
     /// The tunnel of a home address.
     pub fn get(&self, home: &Ipv6Addr) -> Option<&Tunnel> {
         self.by_home.get(home)
+    }
+
+    /// Sets the care-of address.
+    pub fn set_care_of(&mut self, care_of: Option<CareOf>) {
+        self.care_of = care_of;
     }
 
     /// Sets the tunnel of a home address.
@@ -85,6 +94,16 @@ impl Tunnels {
         };
         let destination = view.destination();
         let routable = !destination.is_multicast() && !destination.is_unicast_link_local();
+        let plain = self
+            .care_of
+            .filter(|care_of| care_of.address == view.source());
+        if let (Some(care_of), true) = (plain, routable) {
+            let end = HEADER_LEN.saturating_add(view.total_len());
+            return match buffer.get(HEADER_LEN..end) {
+                Some(packet) => Uplink::Plain(care_of, packet),
+                None => Uplink::Drop(Refusal::Malformed),
+            };
+        }
         let Some(tunnel) = self.by_home.get(&view.source()).filter(|_| routable) else {
             return Uplink::Drop(Refusal::NotForTunnel);
         };
@@ -278,6 +297,22 @@ mod tests {
         };
         tunnels.insert(HOA, tunnel);
         tunnels
+    }
+
+    #[test]
+    fn packets_of_the_care_of_address_leave_as_they_are() {
+        let mut tunnels = Tunnels::default();
+        let packet = packet(COA, CN, 0, &[1, 2, 3, 4]);
+        let mut buffer = with_room(&packet);
+        assert_eq!(
+            tunnels.encapsulate(&mut buffer),
+            Uplink::Drop(Refusal::NotForTunnel)
+        );
+        tunnels.set_care_of(Some(CARE_OF));
+        assert_eq!(
+            tunnels.encapsulate(&mut buffer),
+            Uplink::Plain(CARE_OF, &packet)
+        );
     }
 
     #[test]

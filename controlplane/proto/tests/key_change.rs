@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, BindingChange, PoolConfig, PoolKind};
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::mobile_node::{
-    ConfigError, HomeConfig, KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode,
+    ConfigError, FlowKey, HomeConfig, KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode,
     MobileNodeConfig, Session,
 };
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
@@ -73,6 +73,8 @@ impl World {
             locators: Vec::new(),
             code_points: CodePoints::default(),
             lifetime: 150,
+            check_interval_ns: None,
+            idle_ns: MobileNodeConfig::DEFAULT_IDLE_NS,
         };
         let mut world = Self {
             now,
@@ -82,10 +84,12 @@ impl World {
             changes: Vec::new(),
         };
         world.command(MnCommand::SetCareOf(CARE_OF));
-        world.command(MnCommand::Use {
-            correspondent: "2001:db8:c:1::/64".parse().expect("a prefix"),
-            session: Session::SessionLasting,
-        });
+        world.command(MnCommand::Use(FlowKey::new(
+            "2001:db8:c:1::/64"
+                .parse::<ipnet::Ipv6Net>()
+                .expect("a prefix"),
+            Session::SessionLasting,
+        )));
         assert_eq!(world.bound().len(), 2);
         world
     }

@@ -10,7 +10,7 @@ use dhp_proto::anchor::{
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::mobile_node::{
-    FlowProgress, HomeConfig, KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode,
+    FlowKey, FlowProgress, HomeConfig, KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode,
     MobileNodeConfig, Session,
 };
 use dhp_proto::random::Random;
@@ -120,6 +120,8 @@ impl World {
             locators: vec![HA],
             code_points: CodePoints::default(),
             lifetime: 150,
+            check_interval_ns: None,
+            idle_ns: MobileNodeConfig::DEFAULT_IDLE_NS,
         };
         Self {
             now,
@@ -289,10 +291,7 @@ impl World {
             ("2001:db8:c:1::/64", Session::SessionLasting),
             ("2001:db8:c:2::/64", Session::Fixed),
         ] {
-            self.command(MnCommand::Use {
-                correspondent: net(prefix),
-                session,
-            });
+            self.command(MnCommand::Use(FlowKey::new(net(prefix), session)));
         }
     }
 }

@@ -127,6 +127,10 @@ session = "fixed"
 prefix = "{non_persistent}"
 session = "non-persistent"
 
+# Nothing beside the handoffs is to be measured.
+[dhp]
+check-interval = "1h"
+
 [api]
 socket = "{socket}"
 "#,

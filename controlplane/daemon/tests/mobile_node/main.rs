@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::mobile_node::{
-    HomeConfig, KeyMaterial, MnCommand, MnEvent, MobileNodeConfig, Session,
+    FlowKey, HomeConfig, KeyMaterial, MnCommand, MnEvent, MobileNodeConfig, Session,
 };
 use dhp_proto::security_association::MnId;
 use dhp_wire::codepoints::{CodePoints, DmipType, Status, binding_error_status};
@@ -106,6 +106,8 @@ fn node_config(code_points: CodePoints) -> MobileNodeConfig {
         locators: Vec::new(),
         code_points,
         lifetime: 150,
+        check_interval_ns: None,
+        idle_ns: MobileNodeConfig::DEFAULT_IDLE_NS,
     }
 }
 
@@ -118,14 +120,8 @@ fn attached(network: &Network, code_points: CodePoints) -> (Node, Ipv6Addr) {
     node.wait_for_bound(HOME, CARE_OF);
     node.wish(|engine, now| {
         let correspondent = "2001:db8:c:1::/64".parse().expect("a prefix");
-        let session = Session::SessionLasting;
-        engine.handle_command(
-            now,
-            MnCommand::Use {
-                correspondent,
-                session,
-            },
-        );
+        let flow = FlowKey::new(correspondent, Session::SessionLasting);
+        engine.handle_command(now, MnCommand::Use(flow));
     });
     let dhoa = node.wait_for(|event| match event {
         MnEvent::AnchorReady { home_address, .. } if *home_address != HOME => Some(*home_address),

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use dhp_proto::mobile_node::{
-    HomeConfig, KeyMaterial, MnAction, MnCommand, MobileNode, MobileNodeConfig, Session,
+    FlowKey, HomeConfig, KeyMaterial, MnAction, MnCommand, MobileNode, MobileNodeConfig, Session,
 };
 use dhp_proto::time::Now;
 use dhp_wire::codepoints::CodePoints;
@@ -39,6 +39,8 @@ impl Agents {
                 locators: vec![ANCHOR],
                 code_points: CodePoints::default(),
                 lifetime: 20,
+                check_interval_ns: None,
+                idle_ns: MobileNodeConfig::DEFAULT_IDLE_NS,
             };
             Agent {
                 engine: MobileNode::new(config, now, [number; 32]).expect("a configuration"),
@@ -61,13 +63,8 @@ impl Agents {
                 agent.place = None;
                 MnCommand::LoseCareOf
             }
-            Command::Use(flow) => MnCommand::Use {
-                correspondent: correspondent(flow),
-                session: Session::SessionLasting,
-            },
-            Command::Stop(flow) => MnCommand::Release {
-                correspondent: correspondent(flow),
-            },
+            Command::Use(flow) => MnCommand::Use(key(flow)),
+            Command::Stop(flow) => MnCommand::Release(key(flow)),
         };
         agent.engine.handle_command(now, command);
     }
@@ -129,8 +126,9 @@ impl Agents {
 }
 
 /// One host in the covered prefix, or for the last flow outside of it.
-fn correspondent(flow: u16) -> Ipv6Net {
+fn key(flow: u16) -> FlowKey {
     let of = if flow == 2 { 0xe } else { 0xc };
     let address = Ipv6Addr::new(0x2001, 0xdb8, of, 1 + flow, 0, 0, 0, 0x80);
-    Ipv6Net::new(address, 128).expect("a host")
+    let host = Ipv6Net::new(address, 128).expect("a host");
+    FlowKey::new(host, Session::SessionLasting)
 }

@@ -2,11 +2,13 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_proto::mobile_node::{AddressKind, FallbackReason, MnAction, MnEvent, UnboundReason};
+use dhp_proto::mobile_node::{
+    AddressKind, FallbackReason, MnAction, MnEvent, Session, UnboundReason,
+};
 use dhp_wire::codepoints::Status;
 use dhp_wire::ipv6::Ipv6View;
 
-use super::{Agent, Binding};
+use super::{Agent, Binding, Ready};
 use crate::event::{CandidateRecord, Event};
 
 impl Agent {
@@ -23,6 +25,7 @@ impl Agent {
             self.apply_plan().await;
             self.set_tunnels();
         }
+        self.tell_prepared();
     }
 
     fn transmit(&self, packet: &[u8]) {
@@ -37,11 +40,8 @@ impl Agent {
         let mut changed = false;
         let event = match event {
             MnEvent::Stopped => return false,
-            MnEvent::CandidateList {
-                correspondent,
-                candidates,
-            } => Event::Candidates {
-                correspondent,
+            MnEvent::CandidateList { flow, candidates } => Event::Candidates {
+                correspondent: flow.correspondent,
                 candidates: candidates
                     .iter()
                     .map(|candidate| CandidateRecord {
@@ -52,16 +52,23 @@ impl Agent {
                     .collect(),
             },
             MnEvent::AnchorReady {
-                correspondent,
+                flow,
+                serves,
                 anchor,
                 home_address,
                 kind,
             } => {
-                self.ready.insert(correspondent, (anchor, home_address));
+                let ready = Ready {
+                    serves,
+                    anchor,
+                    home_address,
+                };
+                self.ready.insert(flow, ready);
                 changed = true;
                 let kind = kind_name(kind);
                 Event::AnchorReady {
-                    correspondent,
+                    correspondent: flow.correspondent,
+                    serves,
                     anchor,
                     home_address,
                     kind,
@@ -111,14 +118,32 @@ impl Agent {
                     reason,
                 }
             }
-            MnEvent::Fallback {
-                correspondent,
-                reason,
-            } => {
+            MnEvent::Fallback { flow, reason } => {
+                changed = self.ready.remove(&flow).is_some();
                 let reason = fallback_reason(reason);
                 Event::Fallback {
-                    correspondent,
+                    correspondent: flow.correspondent,
                     reason,
+                }
+            }
+            MnEvent::AnchorSilent {
+                anchor,
+                home_addresses,
+            } => {
+                // What runs over it keeps its address; nothing new gets it.
+                self.ready.retain(|flow, ready| {
+                    ready.anchor != anchor || flow.need.session == Session::Fixed
+                });
+                changed = true;
+                Event::AnchorSilent {
+                    anchor,
+                    home_addresses,
+                }
+            }
+            MnEvent::Ended { flow } => {
+                changed = self.ready.remove(&flow).is_some();
+                Event::FlowEnded {
+                    correspondent: flow.correspondent,
                 }
             }
         };
@@ -130,7 +155,7 @@ impl Agent {
         self.bindings
             .retain(|home, _| !home_addresses.contains(home));
         self.ready
-            .retain(|_, (_, home)| !home_addresses.contains(home));
+            .retain(|_, ready| !home_addresses.contains(&ready.home_address));
     }
 }
 
@@ -149,7 +174,7 @@ fn unbound_reason(reason: UnboundReason) -> String {
     }
 }
 
-fn fallback_reason(reason: FallbackReason) -> String {
+pub(super) fn fallback_reason(reason: FallbackReason) -> String {
     match reason {
         FallbackReason::NoCandidate => "no DHP near the correspondent is known".to_owned(),
         FallbackReason::Refused(status) => format!("refused: {}", Status(status)),

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
-use dhp_proto::mobile_node::Session;
+use dhp_proto::mobile_node::policy::{Rule, Treatment};
+use dhp_proto::mobile_node::{FlowKey, Need, Session};
+use ipnet::Ipv6Net;
 
-use super::Agent;
+use super::choosing::lasting;
+use super::{Agent, Ready};
 use crate::access::CareOf;
-use crate::config::{FlowPolicy, Treatment};
 use crate::event::Event;
-use crate::plan::{Needs, Plan};
+use crate::plan::{FlowWays, Needs, Plan, Way};
 use crate::tunnel::Tunnel;
 
 /// Room that a tunnel header takes, in octets (RFC 2473 §7).
@@ -22,50 +24,115 @@ impl Agent {
     pub(super) fn anchors(&self) -> BTreeSet<Ipv6Addr> {
         let home = self.config.engine.home.map(|home| home.agent);
         let locators = self.config.engine.locators.iter().copied();
-        let dhps = self.ready.values().map(|(anchor, _)| *anchor);
-        home.into_iter().chain(locators).chain(dhps).collect()
+        let dhps = self.ready.values().map(|ready| ready.anchor);
+        let bound = self.bindings.values().map(|binding| binding.anchor);
+        let anchors = home.into_iter().chain(locators);
+        anchors.chain(dhps).chain(bound).collect()
     }
 
     fn home_addresses(&self) -> BTreeSet<Ipv6Addr> {
         let home = self.config.engine.home.map(|home| home.address);
-        let dhoas = self.ready.values().map(|(_, address)| *address);
-        home.into_iter().chain(dhoas).collect()
+        let dhoas = self.ready.values().map(|ready| ready.home_address);
+        // A program may have an address that new flows no longer get.
+        let bound = self.bindings.keys().copied();
+        home.into_iter().chain(dhoas).chain(bound).collect()
     }
 
-    /// The source that new flows to a prefix get: until its DHoA is ready, the home address if that is bound.
-    pub(super) fn source(&self, policy: &FlowPolicy) -> Option<Ipv6Addr> {
+    /// The flow whose anchor serves all of a prefix, if there is one.
+    pub(super) fn anchored(&self, need: &Need, prefix: &Ipv6Net) -> Option<(&FlowKey, &Ready)> {
+        self.ready
+            .iter()
+            .filter(|(key, ready)| key.need == *need && ready.serves.contains(prefix))
+            .max_by_key(|(_, ready)| ready.serves.prefix_len())
+    }
+
+    /// The way of flows for which there is no DHP, or not yet.
+    pub(super) fn way_without_dhp(&self, rule: &Rule) -> Way {
         let home = self.config.engine.home.map(|home| home.address);
-        match policy.treatment {
+        let bound = home.filter(|home| self.bindings.contains_key(home));
+        let care_of = self.access.current().map(|care_of| care_of.address);
+        let source = match rule.treatment {
             Treatment::NonPersistent => None,
-            Treatment::Anchored(Session::Fixed) => home,
-            Treatment::Anchored(Session::SessionLasting | Session::GracefulReplacement) => {
-                let ready = self.ready.get(&policy.prefix).map(|(_, address)| *address);
-                ready.or_else(|| home.filter(|home| self.bindings.contains_key(home)))
+            Treatment::Anchored(need) if need.session == Session::Fixed => home,
+            // Through the tunnel interface, since there it is seen who is talked to.
+            Treatment::Anchored(_) if !rule.prepare => bound.or(care_of),
+            Treatment::Anchored(_) => bound,
+        };
+        source.map_or(Way::Direct, Way::Tunnel)
+    }
+
+    /// The ways of a rule's flows.
+    fn ways(&self, position: usize, rule: &Rule) -> Vec<(Ipv6Net, Way)> {
+        let correspondents: Vec<Ipv6Net> = match &rule.selector.name {
+            Some(_) => self.names.of_rule(position).map(Ipv6Net::from).collect(),
+            None => vec![rule.selector.prefix],
+        };
+        let mut ways = Vec::new();
+        for prefix in correspondents {
+            let anchored = lasting(rule).and_then(|need| self.anchored(&need, &prefix));
+            let way = match anchored {
+                Some((_, ready)) => Way::Tunnel(ready.home_address),
+                None => self.way_without_dhp(rule),
+            };
+            ways.push((prefix, way));
+            if let Some(need) = lasting(rule) {
+                let within = self.ready.iter().filter(|(key, ready)| {
+                    key.need == need && ready.serves != prefix && prefix.contains(&ready.serves)
+                });
+                let mut within: Vec<(Ipv6Net, Way)> = within
+                    .map(|(_, ready)| (ready.serves, Way::Tunnel(ready.home_address)))
+                    .collect();
+                // Two searches may have ended at different DHPs: the first one's holds.
+                within.dedup_by_key(|(serves, _)| *serves);
+                ways.extend(within);
             }
         }
+        ways
     }
 
     /// Makes the kernel's state follow from the agent's.
     pub(super) async fn apply_plan(&mut self) {
-        let sources: Vec<_> = self
-            .config
-            .flows
-            .iter()
-            .map(|policy| (policy.prefix, self.source(policy)))
+        let marked: Vec<(u32, Rule)> = self
+            .leases
+            .keys()
+            .map(|session| (session.mark(), session.rule()))
             .collect();
+        let marked = marked.iter().map(|(mark, rule)| FlowWays {
+            selector: &rule.selector,
+            mark: Some(*mark),
+            ways: self.ways(usize::MAX, rule),
+        });
+        let rules = self.config.policy.rules.iter().enumerate();
+        let policy = rules.map(|(position, rule)| FlowWays {
+            selector: &rule.selector,
+            mark: None,
+            ways: self.ways(position, rule),
+        });
+        let flows: Vec<FlowWays<'_>> = marked.chain(policy).collect();
         let needs = Needs {
             tunnel: self.tunnel_index,
             home_addresses: self.home_addresses(),
             anchors: self.anchors(),
-            flows: &sources,
+            flows: &flows,
         };
         let plan = Plan::new(&self.access, &needs);
+        let policy = flows.iter().filter(|flow| flow.mark.is_none());
+        let sources: Vec<(usize, Ipv6Net, Option<Ipv6Addr>)> = (1..)
+            .zip(policy)
+            .flat_map(|(rule, flow)| {
+                flow.ways.iter().map(move |(prefix, way)| match way {
+                    Way::Tunnel(source) => (rule, *prefix, Some(*source)),
+                    Way::Direct => (rule, *prefix, None),
+                })
+            })
+            .collect();
         self.netlink
             .apply(self.tunnel_index, &mut self.installed, &plan)
             .await;
-        for (prefix, source) in &sources {
-            if !self.sources.contains(&(*prefix, *source)) {
+        for (rule, prefix, source) in &sources {
+            if !self.sources.contains(&(*rule, *prefix, *source)) {
                 self.events.write(Event::FlowSource {
+                    rule: *rule,
                     prefix: *prefix,
                     source: *source,
                 });
@@ -76,13 +143,16 @@ impl Agent {
 
     /// Tunnels as the anchors have confirmed them, from interfaces that can be used.
     pub(super) fn set_tunnels(&self) {
-        let anchored = self.ready.values().map(|(anchor, home)| (*home, *anchor));
+        let bound = self.bindings.iter();
+        let bound = bound.map(|(home, binding)| (*home, binding.anchor));
+        let ready = self.ready.values();
+        let ready = ready.map(|ready| (ready.home_address, ready.anchor));
         let home = self
             .config
             .engine
             .home
             .map(|home| (home.address, home.agent));
-        let anchored: BTreeMap<Ipv6Addr, Ipv6Addr> = anchored.chain(home).collect();
+        let anchored: BTreeMap<Ipv6Addr, Ipv6Addr> = bound.chain(ready).chain(home).collect();
         let tunnels = anchored.into_iter().map(|(home, anchor)| {
             let binding = self
                 .bindings
@@ -99,7 +169,8 @@ impl Agent {
                 },
             )
         });
-        self.data.set_tunnels(tunnels.collect());
+        self.data
+            .set_tunnels(tunnels.collect(), self.access.current());
     }
 
     fn tunnel_mtu(&self, care_of: Option<CareOf>, anchor: &Ipv6Addr) -> u16 {

@@ -1,6 +1,8 @@
 //! The agent: movement detection, engine, kernel state and data path together.
 
+mod choosing;
 mod engine_events;
+mod explain;
 mod kernel_state;
 mod reload;
 mod report;
@@ -14,7 +16,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use dhp_proto::mobile_node::{MnCommand, MobileNode};
+use dhp_proto::mobile_node::policy::NamedAddresses;
+use dhp_proto::mobile_node::{FlowKey, MnCommand, MobileNode};
 use ipnet::Ipv6Net;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
@@ -25,13 +28,16 @@ pub use setup::run;
 use crate::access::{Access, CareOf, Observation, Order};
 use crate::api::{Answer, Question, Request};
 use crate::clock::Clock;
-use crate::config::{Config, Treatment};
-use crate::data_path::DataPath;
+use crate::config::Config;
+use crate::data_path::{DataPath, Sighting};
+use crate::dns::Resolved;
 use crate::event::{Event, EventLog};
+use crate::exec::SessionType;
 use crate::icmp_socket::IcmpSocket;
 use crate::neighbor_discovery::Received;
 use crate::netlink::{self, Netlink, Notification, Notifications};
 use crate::plan::Plan;
+use choosing::Preparing;
 use solicitation::Solicitations;
 
 /// How long anchors may take to confirm that everything ends.
@@ -41,6 +47,15 @@ const FAREWELL: Duration = Duration::from_secs(1);
 struct Binding {
     anchor: Ipv6Addr,
     care_of: Ipv6Addr,
+}
+
+/// What the engine has found for a flow.
+#[derive(Debug, Clone, Copy)]
+struct Ready {
+    /// The correspondents that it is for.
+    serves: Ipv6Net,
+    anchor: Ipv6Addr,
+    home_address: Ipv6Addr,
 }
 
 /// The agent.
@@ -60,10 +75,18 @@ struct Agent {
     tunnel_index: u32,
     installed: Plan,
     bindings: BTreeMap<Ipv6Addr, Binding>,
-    /// Flows with the anchor and address that the engine has given them.
-    ready: BTreeMap<Ipv6Net, (Ipv6Addr, Ipv6Addr)>,
-    /// Sources of the flows, as they were reported last.
-    sources: Vec<(Ipv6Net, Option<Ipv6Addr>)>,
+    /// Flows that new sessions can use.
+    ready: BTreeMap<FlowKey, Ready>,
+    /// Addresses of the names that the policy is about.
+    names: NamedAddresses,
+    /// Resolved names that wait for their anchors.
+    preparing: Vec<Preparing>,
+    /// Session types of marked sockets, each until when it is kept.
+    leases: BTreeMap<SessionType, Instant>,
+    /// When to look next what is still in use.
+    next_look: Instant,
+    /// Sources of the flows by rule, as they were reported last.
+    sources: Vec<(usize, Ipv6Net, Option<Ipv6Addr>)>,
     /// Path MTUs that Packet Too Big messages have told, by anchor.
     path_mtus: BTreeMap<Ipv6Addr, u32>,
 }
@@ -73,6 +96,8 @@ struct Inputs {
     notifications: Notifications,
     signalling: mpsc::Receiver<Vec<u8>>,
     requests: mpsc::Receiver<Request>,
+    sightings: mpsc::Receiver<Sighting>,
+    names: mpsc::Receiver<Resolved>,
     /// SIGHUP: the configuration is to be read again.
     hangups: Signal,
 }
@@ -105,6 +130,8 @@ impl Agent {
                     self.follow_engine().await;
                 }
                 Some(request) = inputs.requests.recv() => self.take_request(request).await,
+                Some(sighting) = inputs.sightings.recv() => self.take_sighting(sighting).await,
+                Some(resolved) = inputs.names.recv() => self.take_name(resolved).await,
                 Some(()) = inputs.hangups.recv() => {
                     if let Err(error) = self.reload().await {
                         tracing::error!("SIGHUP: the configuration was not taken over: {error}");
@@ -113,6 +140,7 @@ impl Agent {
                 () = tokio::time::sleep_until(deadline) => {
                     self.engine.handle_timeout(self.clock.now());
                     self.follow_engine().await;
+                    self.look_around().await;
                     self.solicit_due();
                 }
             }
@@ -129,20 +157,12 @@ impl Agent {
             .chain(self.solicitations.next_due())
             .min()
             .unwrap_or(far)
+            .min(self.next_look)
     }
 
     async fn start(&mut self) -> anyhow::Result<()> {
         self.events.write(Event::Started);
-        for policy in self.config.flows.clone() {
-            if let Treatment::Anchored(session) = policy.treatment {
-                let correspondent = policy.prefix;
-                let command = MnCommand::Use {
-                    correspondent,
-                    session,
-                };
-                self.engine.handle_command(self.clock.now(), command);
-            }
-        }
+        self.use_prepared();
         self.take_notification(Notification::Overrun).await?;
         self.apply_plan().await;
         Ok(())
@@ -182,6 +202,8 @@ impl Agent {
     async fn take_request(&mut self, request: Request) {
         let answer = match request.question {
             Question::Status => Answer::Status(Box::new(self.status())),
+            Question::Explain(contact) => Answer::Explained(Box::new(self.explain(contact))),
+            Question::Exec { session } => self.lease(session).await,
             Question::Move { to } => self.prefer(to).await,
             Question::Reload => match self.reload().await {
                 Ok(spi) => Answer::Reloaded { spi },

@@ -1,12 +1,19 @@
 //! The agent's state for `dhp-mn status`.
 
-use dhp_proto::mobile_node::{FlowProgress, Session};
+use std::net::Ipv6Addr;
+
+use dhp_proto::mobile_node::policy::{Rule, Selector, Treatment};
+use dhp_proto::mobile_node::{Candidate, FlowKey, FlowProgress, Session};
+use dhp_wire::codepoints::next_header;
+use ipnet::Ipv6Net;
 
 use super::Agent;
+use super::choosing::lasting;
 use super::engine_events::kind_name;
-use crate::config::{FlowPolicy, Treatment};
+use crate::plan::Way;
 use crate::status::{
-    AnchorStatus, BindingStatus, CandidateStatus, FlowStatus, InterfaceStatus, Status,
+    AnchorStatus, BindingStatus, CandidateStatus, CorrespondentStatus, FlowStatus, InterfaceStatus,
+    Status,
 };
 
 impl Agent {
@@ -20,6 +27,7 @@ impl Agent {
             kind: kind_name(anchor.kind).to_owned(),
             rtt_ns: anchor.round_trip_ns,
             pending: anchor.pending,
+            silent: anchor.silent,
             bindings: anchor
                 .bindings
                 .iter()
@@ -30,32 +38,39 @@ impl Agent {
                 })
                 .collect(),
         });
-        let flows = self.config.flows.iter().map(|policy| {
-            let progress = engine
-                .flows
-                .iter()
-                .find(|flow| flow.correspondent == policy.prefix);
+        let flows = self.config.policy.rules.iter().map(|rule| {
+            let progress = engine.flows.iter().find(|flow| {
+                let Treatment::Anchored(need) = rule.treatment else {
+                    return false;
+                };
+                flow.key == FlowKey::new(rule.selector.prefix, need)
+            });
             FlowStatus {
-                prefix: policy.prefix,
-                session: session_name(policy).to_owned(),
+                prefix: rule.selector.prefix,
+                about: about(&rule.selector),
+                session: session_name(rule.treatment).to_owned(),
                 state: progress
                     .map_or("-", |flow| progress_name(flow.progress))
                     .to_owned(),
-                source: self.source(policy),
+                source: self.source(rule, &rule.selector.prefix),
             }
+        });
+        let on_demand = engine.flows.iter().filter(|flow| flow.on_demand);
+        let correspondents = on_demand.map(|flow| CorrespondentStatus {
+            correspondent: flow.key.correspondent,
+            serves: flow.serves,
+            session: session_name(Treatment::Anchored(flow.key.need)).to_owned(),
+            state: progress_name(flow.progress).to_owned(),
+            anchor: self.ready.get(&flow.key).map(|ready| ready.anchor),
+            source: self.ready.get(&flow.key).map(|ready| ready.home_address),
         });
         let candidates = engine
             .candidates
             .iter()
             .flat_map(|(correspondent, candidates)| {
-                candidates.iter().map(|candidate| CandidateStatus {
-                    correspondent: *correspondent,
-                    dhp: candidate.dhp,
-                    coverage: candidate.coverage,
-                    preference: candidate.preference,
-                    load: candidate.load,
-                    rtt_ns: candidate.round_trip_ns,
-                })
+                candidates
+                    .iter()
+                    .map(|candidate| candidate_status(*correspondent, candidate))
             });
         let signalling = engine
             .counters
@@ -73,6 +88,7 @@ impl Agent {
             interfaces: self.interface_status(),
             anchors: anchors.collect(),
             flows: flows.collect(),
+            correspondents: correspondents.collect(),
             candidates: candidates.collect(),
             counters: signalling.chain(data).collect(),
         }
@@ -96,16 +112,67 @@ impl Agent {
     }
 }
 
-fn session_name(policy: &FlowPolicy) -> &'static str {
-    match policy.treatment {
-        Treatment::Anchored(Session::SessionLasting) => "session-lasting",
-        Treatment::Anchored(Session::GracefulReplacement) => "graceful-replacement",
-        Treatment::Anchored(Session::Fixed) => "fixed",
+impl Agent {
+    /// The source of a rule's flows to a prefix.
+    pub(super) fn source(&self, rule: &Rule, prefix: &Ipv6Net) -> Option<Ipv6Addr> {
+        let anchored = lasting(rule).and_then(|need| self.anchored(&need, prefix));
+        match (anchored, self.way_without_dhp(rule)) {
+            (Some((_, ready)), _) => Some(ready.home_address),
+            (None, Way::Tunnel(source)) => Some(source),
+            (None, Way::Direct) => None,
+        }
+    }
+}
+
+/// A candidate as others see it.
+pub(super) fn candidate_status(correspondent: Ipv6Net, candidate: &Candidate) -> CandidateStatus {
+    CandidateStatus {
+        correspondent,
+        dhp: candidate.dhp,
+        coverage: candidate.coverage,
+        preference: candidate.preference,
+        load: candidate.load,
+        rtt_ns: candidate.round_trip_ns,
+        path_rtt_ns: candidate.path_round_trip_ns,
+    }
+}
+
+/// What a rule is about beside its prefix, in words; empty: nothing.
+pub(super) fn about(selector: &Selector) -> String {
+    let protocol = selector.protocol.map(|number| match number {
+        next_header::TCP => "tcp".to_owned(),
+        next_header::UDP => "udp".to_owned(),
+        next_header::UDP_LITE => "udp-lite".to_owned(),
+        next_header::SCTP => "sctp".to_owned(),
+        next_header::ICMPV6 => "icmpv6".to_owned(),
+        other => format!("protocol {other}"),
+    });
+    let ports = selector
+        .ports
+        .iter()
+        .map(|range| match (range.start(), range.end()) {
+            (first, last) if first == last => format!("port {first}"),
+            (first, last) => format!("ports {first}-{last}"),
+        });
+    let dscp = selector.dscp.map(|dscp| format!("DSCP {dscp}"));
+    let name = selector.name.as_ref();
+    let name = name.map(|name| format!("name {}", name.as_str()));
+    let parts = protocol.into_iter().chain(ports).chain(dscp).chain(name);
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn session_name(treatment: Treatment) -> &'static str {
+    match treatment {
+        Treatment::Anchored(need) => match need.session {
+            Session::SessionLasting => "session-lasting",
+            Session::GracefulReplacement => "graceful-replacement",
+            Session::Fixed => "fixed",
+        },
         Treatment::NonPersistent => "non-persistent",
     }
 }
 
-fn progress_name(progress: FlowProgress) -> &'static str {
+pub(super) fn progress_name(progress: FlowProgress) -> &'static str {
     match progress {
         FlowProgress::Waiting => "waiting",
         FlowProgress::Querying => "querying",

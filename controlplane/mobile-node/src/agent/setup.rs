@@ -7,8 +7,10 @@ use std::rc::Rc;
 use anyhow::Context;
 use dhp_port_afpacket::{Interface, KernelGuard, PacketSocket, Profile, RawIpv6Sender};
 use dhp_proto::mobile_node::MobileNode;
+use dhp_proto::mobile_node::policy::NamedAddresses;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
 use super::kernel_state::{MIN_MTU, TUNNEL_HEADER};
@@ -19,6 +21,7 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_path::DataPath;
+use crate::dns::Stub;
 use crate::event::EventLog;
 use crate::icmp_socket::IcmpSocket;
 use crate::netlink::Netlink;
@@ -27,6 +30,10 @@ use crate::sysctl::Sysctls;
 
 /// Mobility Headers that wait for the engine; more are lost, and sent again by whoever wants an answer.
 const SIGNALLING: usize = 256;
+/// Conversations that wait to be judged; of more, the next packets tell.
+const SIGHTINGS: usize = 256;
+/// Resolved names that wait for the agent.
+const NAMES: usize = 16;
 
 /// Runs the agent until SIGTERM or SIGINT, by a configuration that was read from `path`. Needs a `LocalSet`.
 ///
@@ -66,7 +73,8 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         for interface in &interfaces {
             senders.insert(interface.index, RawIpv6Sender::open(Some(&interface.name))?);
         }
-        let data = Rc::new(DataPath::new(tun, senders));
+        let (sightings_in, sightings) = mpsc::channel(SIGHTINGS);
+        let data = Rc::new(DataPath::new(tun, senders, sightings_in));
         let (signalling_in, signalling) = mpsc::channel(SIGNALLING);
         let uplink = tokio::task::spawn_local(Rc::clone(&data).run_uplink());
         let mut tasks = vec![uplink];
@@ -74,6 +82,13 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             let socket = PacketSocket::open(&interface.name)?;
             let downlink = Rc::clone(&data).run_downlink(socket, signalling_in.clone());
             tasks.push(tokio::task::spawn_local(downlink));
+        }
+        let (names_in, names) = mpsc::channel(NAMES);
+        if let Some(dns) = &config.dns {
+            let stub = Stub::open(dns, names_in)
+                .await
+                .with_context(|| format!("{}: listen for DNS questions", dns.listen))?;
+            tasks.push(tokio::task::spawn_local(stub.run()));
         }
         let clock = Clock::new();
         let mut seed = [0; 32];
@@ -95,6 +110,10 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             installed: Plan::default(),
             bindings: BTreeMap::new(),
             ready: BTreeMap::new(),
+            names: NamedAddresses::default(),
+            preparing: Vec::new(),
+            leases: BTreeMap::new(),
+            next_look: Instant::now(),
             sources: Vec::new(),
             path_mtus: BTreeMap::new(),
         };
@@ -102,6 +121,8 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             notifications,
             signalling,
             requests,
+            sightings,
+            names,
             hangups,
         };
         let worked = tokio::select! {

@@ -1,36 +1,30 @@
 //! The configuration file: read, checked, every error with its place.
 
 mod changes;
+mod dns;
+mod flows;
 mod read;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use dhp_config::{ConfigError, InlineKeys, LoadError, Problem, ProblemReport, Source};
-use dhp_proto::mobile_node::{MobileNodeConfig, Session};
-use ipnet::Ipv6Net;
+use dhp_proto::mobile_node::MobileNodeConfig;
+use dhp_proto::mobile_node::policy::Policy;
 use tracing::level_filters::LevelFilter;
 
 /// Where the agent listens unless the file says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/dhp-mn/dhp-mn.sock";
 
-/// What flows to a prefix get as source address. RFC 8653 §3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Treatment {
-    /// An anchored address.
-    Anchored(Session),
-    /// The care-of address: no mobility.
-    NonPersistent,
-}
-
-/// Policy for the correspondents of a prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FlowPolicy {
-    /// The correspondents.
-    pub prefix: Ipv6Net,
-    /// What they get.
-    pub treatment: Treatment,
+/// The stub resolver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsConfig {
+    /// Where programs ask; a loopback address.
+    pub listen: SocketAddr,
+    /// Who knows the answers; the next one is asked when one does not answer.
+    pub upstream: Vec<SocketAddr>,
 }
 
 /// How log lines look.
@@ -55,8 +49,12 @@ pub struct Config {
     pub optimistic_dad: bool,
     /// The longest packet that the paths to all anchors take, in octets.
     pub path_mtu: u16,
-    /// Policy, the first match wins.
-    pub flows: Vec<FlowPolicy>,
+    /// Which flows get which mobility.
+    pub policy: Policy,
+    /// For each rule of the policy, the line of the file where it begins.
+    pub policy_lines: Vec<usize>,
+    /// The stub resolver, if there is one.
+    pub dns: Option<DnsConfig>,
     /// The API socket.
     pub socket: PathBuf,
     /// What is logged.
@@ -114,7 +112,7 @@ impl Config {
 
     /// Checks the text of a file.
     fn parse(text: &str, directory: &Path) -> Result<(Self, InlineKeys), Vec<Problem>> {
-        match dhp_config::read(text, |root| read::read(root, directory))? {
+        match dhp_config::read(text, |root| read::read(root, text, directory))? {
             (Some(read), problems) if problems.is_empty() => Ok(read),
             (_, problems) => Err(problems),
         }

@@ -2,21 +2,30 @@
 
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dhp_config::{InlineKeys, KeySource, Problem, Section};
 use dhp_proto::auth::Algorithm;
-use dhp_proto::mobile_node::{HomeConfig, KeyMaterial, MobileNodeConfig, Session};
+use dhp_proto::mobile_node::{HomeConfig, KeyMaterial, MobileNodeConfig};
 use dhp_proto::security_association::MnId;
 use dhp_wire::codepoints::CodePoints;
 use tracing::level_filters::LevelFilter;
 
-use super::{Config, DEFAULT_SOCKET, FlowPolicy, LogFormat, Treatment};
+use super::dns::dns;
+use super::flows::flows;
+use super::{Config, DEFAULT_SOCKET, LogFormat};
 
 /// 10 minutes, in units of 4 seconds.
 const DEFAULT_LIFETIME: u16 = 150;
+/// 2 minutes.
+const DEFAULT_CHECK_NS: u64 = 120_000_000_000;
 
 /// Everything is looked at before anything is given up, so that all problems are reported at once.
-pub(super) fn read(root: &Section<'_>, directory: &Path) -> Option<(Config, InlineKeys)> {
+pub(super) fn read(
+    root: &Section<'_>,
+    text: &str,
+    directory: &Path,
+) -> Option<(Config, InlineKeys)> {
     let node = mobile_node(root.section("mobile-node"), directory);
     let home = match root.has("home") {
         true => home(root.section("home")).map(Some),
@@ -27,7 +36,9 @@ pub(super) fn read(root: &Section<'_>, directory: &Path) -> Option<(Config, Inli
         .into_iter()
         .filter_map(locator)
         .collect();
-    let flows = flows(root.sections("flow"), root.has("home"));
+    let (policy, policy_lines) = flows(root.sections("flow"), root.has("home"), text);
+    let (check_interval_ns, idle_ns) = upkeep(root.section("dhp"));
+    let dns = root.has("dns").then(|| dns(root.section("dns")));
     let code_points = code_points(root.section("signalling"));
     let socket = socket(root.section("api"));
     let (log_level, log_format) = log(root.section("log"));
@@ -42,12 +53,16 @@ pub(super) fn read(root: &Section<'_>, directory: &Path) -> Option<(Config, Inli
             locators,
             code_points,
             lifetime: node.lifetime,
+            check_interval_ns,
+            idle_ns,
         },
         interfaces: node.interfaces,
         tun: node.tun,
         optimistic_dad: node.optimistic_dad,
         path_mtu: node.path_mtu,
-        flows,
+        policy,
+        policy_lines,
+        dns: dns.flatten(),
         socket,
         log_level,
         log_format,
@@ -145,54 +160,17 @@ fn locator(section: Section<'_>) -> Option<Ipv6Addr> {
     address.map(|address| address.value)
 }
 
-fn flows(sections: Vec<Section<'_>>, has_home: bool) -> Vec<FlowPolicy> {
-    let sessions = [
-        (
-            "session-lasting",
-            Treatment::Anchored(Session::SessionLasting),
-        ),
-        (
-            "graceful-replacement",
-            Treatment::Anchored(Session::GracefulReplacement),
-        ),
-        ("fixed", Treatment::Anchored(Session::Fixed)),
-        ("non-persistent", Treatment::NonPersistent),
-    ];
-    let mut policies: Vec<FlowPolicy> = Vec::new();
-    for section in sections {
-        let prefix = section.require("prefix", section.prefix("prefix"), "\"2001:db8:c:1::/64\"");
-        let session = section.require(
-            "session",
-            section.word("session", &sessions),
-            "\"session-lasting\"",
-        );
-        if let Some((prefix, session)) = prefix.zip(session) {
-            if session.value == Treatment::Anchored(Session::Fixed) && !has_home {
-                section.problem(Problem::new(
-                    session.span,
-                    "a fixed session needs a home agent",
-                    "a [home] section in this file",
-                ));
-            }
-            let mut before = policies.iter();
-            if let Some(wider) = before.find(|policy| policy.prefix.contains(&prefix.value)) {
-                section.problem(Problem::new(
-                    prefix.span,
-                    format!(
-                        "{} never matches: {} stands before it",
-                        prefix.value, wider.prefix
-                    ),
-                    "the narrower prefix first",
-                ));
-            }
-            policies.push(FlowPolicy {
-                prefix: prefix.value,
-                treatment: session.value,
-            });
-        }
-        section.finish();
-    }
-    policies
+/// How DHPs in use are looked after, and how long idle ones are kept: nanoseconds both.
+fn upkeep(section: Section<'_>) -> (Option<u64>, u64) {
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let least = Duration::from_secs(10);
+    let interval = section.duration_from("check-interval", least);
+    let idle = section.duration_from("idle", least);
+    section.finish();
+    (
+        Some(interval.map_or(DEFAULT_CHECK_NS, |time| nanos(time.value))),
+        idle.map_or(MobileNodeConfig::DEFAULT_IDLE_NS, |time| nanos(time.value)),
+    )
 }
 
 fn code_points(section: Section<'_>) -> CodePoints {

@@ -1,5 +1,6 @@
 use super::*;
-use dhp_proto::mobile_node::KeyMaterial;
+use dhp_proto::mobile_node::policy::Treatment;
+use dhp_proto::mobile_node::{KeyMaterial, Session};
 
 fn parse(text: &str) -> Result<Config, Vec<Problem>> {
     Config::parse(text, Path::new("")).map(|(config, _)| config)
@@ -47,8 +48,11 @@ fn problem(text: &str) -> (usize, String, Problem) {
 fn a_whole_file_is_understood() {
     let config = parse(GOOD).expect("a good configuration");
     assert_eq!(config.interfaces, ["wlan0", "wwan0"]);
-    assert_eq!(config.flows.len(), 3);
-    assert_eq!(config.flows[2].treatment, Treatment::NonPersistent);
+    assert_eq!(config.policy.rules.len(), 3);
+    let last = &config.policy.rules[2];
+    assert_eq!(last.treatment, Treatment::NonPersistent);
+    assert!(last.prepare);
+    assert_eq!(config.policy_lines, [14, 17, 20]);
     assert_eq!(config.engine.lifetime, 150);
     assert!(config.optimistic_dad);
     assert!(matches!(&config.engine.key, KeyMaterial::Home(key) if key.octets().len() == 32));
@@ -60,7 +64,7 @@ fn a_whole_file_is_understood() {
 fn the_example_is_understood() {
     let example = include_str!("../../../../deploy/dhp-mn.example.toml");
     let config = parse(example).expect("a good example");
-    assert_eq!(config.flows.len(), 3);
+    assert_eq!(config.policy.rules.len(), 7);
     let mut lines: Vec<&str> = example.lines().collect();
     for line in &mut lines {
         if let Some(shown) = line.strip_prefix('#')
@@ -78,6 +82,7 @@ fn the_example_is_understood() {
     assert_eq!(shown.engine.lifetime, config.engine.lifetime);
     assert_eq!(shown.engine.code_points, config.engine.code_points);
     assert_eq!(shown.optimistic_dad, config.optimistic_dad);
+    assert_eq!(shown.engine, config.engine);
 }
 
 #[test]
@@ -165,6 +170,88 @@ fn the_report_shows_the_line_of_the_file() {
     assert!(missing.to_string().contains("/nonexistent/dhp-mn.toml"));
 }
 
+/// The last `[[flow]]` of the good file with these lines instead.
+fn with_flow(lines: &str) -> String {
+    let old = "prefix = \"2001:db8:c:3::/64\"\nsession = \"non-persistent\"\n";
+    assert!(GOOD.contains(old));
+    GOOD.replace(old, lines)
+}
+
+#[test]
+fn a_flow_is_told_by_ports_protocol_name_and_what_it_needs() {
+    let config = parse(&with_flow(
+        "protocol = \"tcp\"\nports = [\"443\", \"8000-8999\"]\nduration = \"long\"\nmax-latency-ms = 30\n",
+    ))
+    .expect("a good flow");
+    let rule = &config.policy.rules[2];
+    assert_eq!(rule.selector.prefix.prefix_len(), 0, "wherever it goes");
+    assert_eq!(rule.selector.protocol, Some(6));
+    assert_eq!(rule.selector.ports, [443..=443, 8000..=8999]);
+    assert!(!rule.prepare, "one correspondent at a time");
+    let Treatment::Anchored(need) = rule.treatment else {
+        panic!("an anchored flow, not {rule:?}")
+    };
+    assert_eq!(need.session, Session::SessionLasting);
+    assert_eq!(need.requirements.max_latency_ms, 30);
+
+    let config = parse(&with_flow("name = \"example.net\"\nduration = \"short\"\n"));
+    let rule = config.expect("a good flow").policy.rules[2].clone();
+    assert_eq!(rule.treatment, Treatment::NonPersistent);
+    assert!(
+        rule.selector
+            .name
+            .is_some_and(|name| name.takes("www.example.net"))
+    );
+}
+
+#[test]
+fn wide_prefixes_are_looked_after_on_demand_unless_the_file_says_otherwise() {
+    let prepared = |lines: &str| {
+        let config = parse(&with_flow(lines)).expect("a good flow");
+        config.policy.rules[2].prepare
+    };
+    assert!(!prepared(
+        "prefix = \"2001:db8::/32\"\nsession = \"session-lasting\"\n"
+    ));
+    assert!(prepared(
+        "prefix = \"2001:db8:c::/48\"\nsession = \"session-lasting\"\n"
+    ));
+    assert!(!prepared(
+        "prefix = \"2001:db8:d::/64\"\nprepare = false\nsession = \"session-lasting\"\n"
+    ));
+}
+
+#[test]
+fn contradictions_in_a_flow_are_errors() {
+    for (lines, place) in [
+        (
+            "prefix = \"::/0\"\nduration = \"short\"\nsession = \"fixed\"\n",
+            "\"short\"",
+        ),
+        ("ports = [\"0\"]\nsession = \"fixed\"\n", "\"0\""),
+        ("ports = [\"9-8\"]\nsession = \"fixed\"\n", "\"9-8\""),
+        ("name = \"a..b\"\nsession = \"fixed\"\n", "\"a..b\""),
+        ("dscp = 64\nsession = \"fixed\"\n", "64"),
+    ] {
+        assert_eq!(problem(&with_flow(lines)).1, place, "{lines}");
+    }
+    let (_, _, problem) = problem(&with_flow("session = \"fixed\"\n"));
+    assert!(problem.message.contains("no `prefix`"), "{problem:?}");
+}
+
+#[test]
+fn the_stub_resolver_listens_to_this_host_alone() {
+    let with = |listen: &str| {
+        format!("{GOOD}\n[dns]\nlisten = \"{listen}\"\nupstream = [\"[2001:db8::53]:53\"]\n")
+    };
+    let config = parse(&with("[::1]:5353")).expect("a good resolver");
+    assert_eq!(config.dns.map(|dns| dns.upstream.len()), Some(1));
+    assert!(parse(&with("127.0.0.53:53")).is_ok());
+    let (_, found, problem) = problem(&with("[2001:db8::1]:53"));
+    assert_eq!(found, "\"[2001:db8::1]:53\"");
+    assert!(problem.message.contains("no loopback address"));
+}
+
 #[test]
 fn a_key_that_everybody_may_read_is_warned_of() {
     use std::os::unix::fs::PermissionsExt;
@@ -206,10 +293,27 @@ fn a_reload_may_change_the_key_alone() {
             "[signalling]\nmh-type = 220\n[api]",
             "[signalling]",
         ),
+        ("[api]", "[dhp]\nidle = \"1m\"\n[api]", "[dhp] idle"),
         ("dhp-mn.sock", "other.sock", "[api] socket"),
         ("info", "warn", "[log] level"),
     ] {
         let after = parse(&GOOD.replace(from, to)).expect("a good configuration");
         assert_eq!(before.fixed_differences(&after), [named]);
     }
+}
+
+/// All anchors need the same.
+#[test]
+fn code_points_are_as_configured() {
+    let text = GOOD.replace(
+        "[api]",
+        "[signalling]\nmh-type = 220\noption-type = 230\n[api]",
+    );
+    let config = parse(&text).expect("a good configuration");
+    let code_points = config.engine.code_points;
+    assert_eq!((code_points.mh_type, code_points.option), (220, 230));
+    assert!(!code_points.is_experimental());
+    let (_, found, problem) = self::problem(&text.replace("220", "5"));
+    assert_eq!(found, "5");
+    assert!(problem.expected.contains("MH type above 7"), "{problem:?}");
 }

@@ -8,16 +8,17 @@ use std::net::{IpAddr, Ipv6Addr};
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{Stream, StreamExt, TryStreamExt};
 use ipnet::Ipv6Net;
+use netlink_packet_route::IpProtocol;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags};
 use netlink_packet_route::route::{RouteMessage, RouteProtocol, RouteType};
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage, RulePortRange};
 use rtnetlink::packet_core::NetlinkMessage;
 use rtnetlink::sys::SocketAddr;
 use rtnetlink::{AddressMessageBuilder, Handle, MulticastGroup, RouteMessageBuilder};
 
 use crate::access::Observation;
-use crate::plan::{PROTOCOL, Plan, Route, Rule};
+use crate::plan::{PROTOCOL, Plan, Route, Rule, Selectors};
 
 pub use notification::Notification;
 use notification::{address_state, default_route, link_state, read};
@@ -234,7 +235,27 @@ impl Netlink {
             add = add.source_prefix(from, 128);
         }
         if let Some(to) = rule.to {
-            add = add.destination_prefix(to, 128);
+            add = add.destination_prefix(to.network(), to.prefix_len());
+        }
+        let Selectors {
+            protocol,
+            ports,
+            dscp,
+            mark,
+        } = rule.selectors;
+        let message = add.message_mut();
+        message
+            .attributes
+            .extend(protocol.map(|number| RuleAttribute::IpProtocol(IpProtocol::from(number))));
+        message.attributes.extend(
+            ports.map(|(start, end)| {
+                RuleAttribute::DestinationPortRange(RulePortRange { start, end })
+            }),
+        );
+        message.attributes.extend(mark.map(RuleAttribute::FwMark));
+        if let Some(dscp) = dscp {
+            // RFC 2474: the upper six bits of the traffic class.
+            message.header.tos = dscp << 2;
         }
         let protocol = RuleAttribute::Protocol(RouteProtocol::from(PROTOCOL));
         add.message_mut().attributes.push(protocol);
@@ -257,10 +278,7 @@ fn route_message(route: &Route) -> RouteMessage {
     if *prefix != Ipv6Net::default() {
         builder = builder.destination_prefix(prefix.network(), prefix.prefix_len());
     }
-    builder = match interface {
-        Some(index) => builder.output_interface(*index),
-        None => builder.kind(RouteType::Throw),
-    };
+    builder = builder.output_interface(*interface);
     if let Some(gateway) = gateway {
         builder = builder.gateway(*gateway);
     }

@@ -22,8 +22,21 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts it in the namespace, and waits until it answers.
+    /// Starts it in the namespace with a policy of two prefixes, and waits until it answers.
     pub fn start(namespace: &str, directory: tempfile::TempDir) -> Self {
+        let flows = r#"
+            [[flow]]
+            prefix = "2001:db8:c:1::/64"
+            session = "session-lasting"
+            [[flow]]
+            prefix = "2001:db8:c:3::/64"
+            session = "non-persistent"
+            "#;
+        Self::start_with(namespace, directory, flows)
+    }
+
+    /// The same with other sections.
+    pub fn start_with(namespace: &str, directory: tempfile::TempDir, sections: &str) -> Self {
         let socket = directory.path().join("dhp-mn.sock");
         let config = directory.path().join("dhp-mn.toml");
         let text = format!(
@@ -33,12 +46,7 @@ impl Agent {
             spi = 256
             home-key = "{key}"
             interfaces = ["wlan0"]
-            [[flow]]
-            prefix = "2001:db8:c:1::/64"
-            session = "session-lasting"
-            [[flow]]
-            prefix = "2001:db8:c:3::/64"
-            session = "non-persistent"
+            {sections}
             [api]
             socket = "{socket}"
             [log]
@@ -96,6 +104,16 @@ impl Agent {
         }
     }
 
+    /// Waits for an event of that name with that field.
+    pub fn wait_for_field(&self, name: &str, field: &str, value: &str) -> serde_json::Value {
+        loop {
+            let event = self.wait_for(name);
+            if event[field] == value {
+                return event;
+            }
+        }
+    }
+
     /// Changes the configuration file.
     pub fn edit(&self, from: &str, to: &str) {
         let path = self.directory.path().join("dhp-mn.toml");
@@ -126,8 +144,19 @@ impl Agent {
 
     /// `dhp-mn status --json`.
     pub fn status(&self) -> serde_json::Value {
+        self.ask(&["status", "--json"])
+    }
+
+    /// The agent's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("dhp-mn.sock")
+    }
+
+    /// What a command of `dhp-mn` answers.
+    pub fn ask(&self, arguments: &[&str]) -> serde_json::Value {
         let output = Command::new(env!("CARGO_BIN_EXE_dhp-mn"))
-            .args(["status", "--json", "--socket"])
+            .args(arguments)
+            .arg("--socket")
             .arg(self.directory.path().join("dhp-mn.sock"))
             .output()
             .expect("a status");

@@ -1,5 +1,6 @@
 //! Everything beyond the access link, in one thread: a router that advertises, a DHP, and a correspondent that echoes.
 
+use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -23,6 +24,8 @@ use nix::sys::socket::{
 use super::network::inside;
 
 pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
+/// Of the mobile node; the DHP is its home agent as well.
+pub const HOME_ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
 /// The mobile node's security associations: SPI, and the octet that its home key repeats.
 pub const ASSOCIATIONS: [(u32, u8); 2] = [(256, 0x42), (512, 0x77)];
 
@@ -31,10 +34,14 @@ pub const ASSOCIATIONS: [(u32, u8); 2] = [(256, 0x42), (512, 0x77)];
 pub struct Shared {
     /// The prefix that is advertised.
     pub prefix: Mutex<Option<Ipv6Addr>>,
-    /// Home address and care-of address of the binding.
-    pub binding: Mutex<Option<(Ipv6Addr, Ipv6Addr)>>,
+    /// Home addresses with their care-of addresses.
+    pub bindings: Mutex<BTreeMap<Ipv6Addr, Ipv6Addr>>,
     /// The SPI that the DHP has heard last.
     pub heard: Mutex<Option<u32>>,
+    /// Packets from correspondents that are to reach a home address.
+    pub inbound: Mutex<Vec<Vec<u8>>>,
+    /// Sources of TCP packets that have come out of tunnels.
+    pub answered: Mutex<Vec<Ipv6Addr>>,
     stop: AtomicBool,
 }
 
@@ -91,13 +98,20 @@ impl Machine {
                 &Key::new([octet; 32]),
                 &DHP,
                 Algorithm::HmacSha256_128,
-                Permissions::default(),
+                Permissions {
+                    home_addresses: vec![HOME_ADDRESS],
+                    ..Permissions::default()
+                },
             )
             .expect("a security association")
         };
         let mut config = AnchorConfig::new(DHP);
         let pool = "2001:db8:d:1::/64".parse().expect("a prefix");
-        config.pools = vec![PoolConfig::new(pool, PoolKind::Dhoa)];
+        let home = "2001:db8:1:1::/64".parse().expect("a prefix");
+        config.pools = vec![
+            PoolConfig::new(pool, PoolKind::Dhoa),
+            PoolConfig::new(home, PoolKind::Home),
+        ];
         config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
         config.security_associations = ASSOCIATIONS.map(association).into();
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -143,6 +157,9 @@ impl Machine {
                     self.advertise();
                 }
             }
+            for packet in std::mem::take(&mut *self.shared.inbound.lock().expect("the lock")) {
+                self.send_down(&packet);
+            }
             self.anchor.handle_timeout(now(self.start));
             self.act();
         }
@@ -153,29 +170,53 @@ impl Machine {
             return;
         };
         match view.next_header() {
-            135 => self.anchor.handle_packet(now(self.start), packet),
-            41 => self.echo(&view),
+            // A Binding Update has its Home Address option in front.
+            135 | 60 => self.anchor.handle_packet(now(self.start), packet),
+            41 => self.take_out(&view),
             _ => {}
         }
     }
 
-    /// The DHP takes the tunnel off, the correspondent sends the datagram back, the DHP puts the tunnel on.
-    fn echo(&self, outer: &Ipv6View<'_>) {
-        let binding = *self.shared.binding.lock().expect("the lock");
-        let (Ok(inner), Some((dhoa, care_of))) = (Ipv6View::new(outer.payload()), binding) else {
+    /// The DHP takes the tunnel off.
+    fn take_out(&self, outer: &Ipv6View<'_>) {
+        let Ok(inner) = Ipv6View::new(outer.payload()) else {
             return;
         };
-        if (inner.source(), outer.source(), outer.destination()) != (dhoa, care_of, DHP) {
+        let bindings = self.shared.bindings.lock().expect("the lock").clone();
+        let care_of = bindings.get(&inner.source());
+        if outer.destination() != DHP || care_of != Some(&outer.source()) {
             return;
         }
-        let mut datagram = inner.payload().to_vec();
+        match inner.next_header() {
+            17 => self.echo(&inner),
+            6 => {
+                let mut answered = self.shared.answered.lock().expect("the lock");
+                answered.push(inner.source());
+            }
+            _ => {}
+        }
+    }
+
+    /// The correspondent sends the datagram back.
+    fn echo(&self, sent: &Ipv6View<'_>) {
+        let mut datagram = sent.payload().to_vec();
         // Ports change places, too; the checksum stays what it was.
         if let Some([a, b, c, d]) = datagram.first_chunk_mut() {
             (*a, *b, *c, *d) = (*c, *d, *a, *b);
         }
-        let answer = packet(inner.next_header(), inner.destination(), dhoa, &datagram);
-        let tunnelled = packet(41, DHP, care_of, &answer);
-        let _ = self.sender.send(&tunnelled);
+        self.send_down(&packet(17, sent.destination(), sent.source(), &datagram));
+    }
+
+    /// What correspondents send reaches home addresses through the DHP's tunnel, and care-of addresses as it is.
+    fn send_down(&self, inner: &[u8]) {
+        let Ok(view) = Ipv6View::new(inner) else {
+            return;
+        };
+        let bindings = self.shared.bindings.lock().expect("the lock");
+        let _ = match bindings.get(&view.destination()) {
+            Some(care_of) => self.sender.send(&packet(41, DHP, *care_of, inner)),
+            None => self.sender.send(inner),
+        };
     }
 
     fn act(&mut self) {
@@ -184,9 +225,9 @@ impl Machine {
                 let _ = self.sender.send(&packet);
             }
         }
-        let bound = self.anchor.bindings(now(self.start)).next();
+        let bound = self.anchor.bindings(now(self.start));
         let bound = bound.map(|binding| (binding.home_address, binding.care_of));
-        *self.shared.binding.lock().expect("the lock") = bound;
+        *self.shared.bindings.lock().expect("the lock") = bound.collect();
         let associations = self.anchor.security_associations();
         let heard = associations.filter_map(|view| Some((view.heard_ns?, view.spi)));
         *self.shared.heard.lock().expect("the lock") = heard.max().map(|(_, spi)| spi);
@@ -224,7 +265,8 @@ fn now(start: Instant) -> Now {
     Now::from_clocks(mono_ns, since_epoch.expect("a clock that is set"))
 }
 
-fn packet(next_header: u8, source: Ipv6Addr, destination: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
+/// An IPv6 packet.
+pub fn packet(next_header: u8, source: Ipv6Addr, destination: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0; HEADER_LEN];
     Ipv6Header {
         traffic_class: 0,

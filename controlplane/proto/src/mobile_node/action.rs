@@ -5,9 +5,10 @@ use core::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 
 use super::candidate::Candidate;
+use super::need::{FlowKey, Need};
 
 /// What a flow needs, in the words of RFC 8653 §3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Session {
     /// The address must last as long as the session: a DHoA at a DHP near the correspondent.
     SessionLasting,
@@ -25,17 +26,19 @@ pub enum MnCommand {
     /// There is none: nothing can be sent until the next [`SetCareOf`](Self::SetCareOf).
     LoseCareOf,
     /// Packets to these correspondents shall have an anchored source address.
-    Use {
-        /// The correspondents.
-        correspondent: Ipv6Net,
+    Use(FlowKey),
+    /// The flow of an earlier [`Use`](Self::Use) no longer needs one.
+    Release(FlowKey),
+    /// Somebody talks to this correspondent, or is about to. A flow for it is begun where none serves it, and ends when this was
+    /// not said again for [`idle_ns`](super::MobileNodeConfig::idle_ns).
+    Demand {
+        /// The correspondent.
+        correspondent: Ipv6Addr,
         /// What the flow needs.
-        session: Session,
+        need: Need,
     },
-    /// They no longer need one.
-    Release {
-        /// The correspondents of an earlier [`Use`](Self::Use).
-        correspondent: Ipv6Net,
-    },
+    /// Programs have this home address: it is kept for [`idle_ns`](super::MobileNodeConfig::idle_ns) more.
+    InUse(Ipv6Addr),
     /// End all bindings and assignments; [`MnEvent::Stopped`] follows when the anchors have confirmed it or do not answer.
     Shutdown,
 }
@@ -87,15 +90,18 @@ pub enum FallbackReason {
 pub enum MnEvent {
     /// DHPs near the correspondents, best first.
     CandidateList {
-        /// The correspondents.
-        correspondent: Ipv6Net,
+        /// The flow.
+        flow: FlowKey,
         /// The DHPs.
         candidates: Vec<Candidate>,
     },
     /// Flows to the correspondents can use this home address.
     AnchorReady {
-        /// The correspondents.
-        correspondent: Ipv6Net,
+        /// The flow.
+        flow: FlowKey,
+        /// The correspondents that the anchor serves: those of the flow, and where it was found on demand, also those around
+        /// them.
+        serves: Ipv6Net,
         /// The anchor: tunnel packets of the home address to it.
         anchor: Ipv6Addr,
         /// The source address of the flows.
@@ -136,10 +142,22 @@ pub enum MnEvent {
     },
     /// Flows to the correspondents get no DHoA for now: use the home address, or else the care-of address.
     Fallback {
-        /// The correspondents.
-        correspondent: Ipv6Net,
+        /// The flow.
+        flow: FlowKey,
         /// Why.
         reason: FallbackReason,
+    },
+    /// A DHP does not answer: sessions over it may hang, new ones go elsewhere.
+    AnchorSilent {
+        /// The DHP.
+        anchor: Ipv6Addr,
+        /// Its addresses.
+        home_addresses: Vec<Ipv6Addr>,
+    },
+    /// A flow on demand has ended: nobody has asked for it for long.
+    Ended {
+        /// The flow.
+        flow: FlowKey,
     },
     /// All that [`MnCommand::Shutdown`] began is done.
     Stopped,

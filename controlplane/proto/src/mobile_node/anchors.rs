@@ -123,7 +123,7 @@ impl MobileNode {
                     .iter()
                     .any(|dhoa| dhoa.address == answer.address)
             {
-                anchor.grant(answer.address, grant);
+                anchor.grant(answer.address, grant, now.mono_ns);
                 bound.push(answer.address);
             }
         }

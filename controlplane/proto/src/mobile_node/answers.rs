@@ -5,12 +5,12 @@ use core::net::Ipv6Addr;
 use dhp_wire::codepoints::status;
 use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::DmipHeader;
-use ipnet::Ipv6Net;
 
 use super::MobileNode;
 use super::action::MnEvent;
 use super::contents::Contents;
 use super::exchange::Exchange;
+use super::need::FlowKey;
 use crate::time::Now;
 
 impl MobileNode {
@@ -18,7 +18,7 @@ impl MobileNode {
     pub(super) fn receive_response(
         &mut self,
         now: Now,
-        correspondent: Ipv6Net,
+        flow: FlowKey,
         exchange: &Exchange,
         answer: &DmipHeader,
         contents: Contents,
@@ -28,7 +28,7 @@ impl MobileNode {
         // Section 4.3, 196: "use another DHP (a DHP Information option may name one)".
         self.learn_candidates(
             now,
-            correspondent,
+            flow.correspondent,
             &peer,
             answer.lifetime.0,
             &contents.candidates,
@@ -38,7 +38,7 @@ impl MobileNode {
             .iter()
             .find(|dhoa| dhoa.status < 128 && is_unicast_routable(&dhoa.address));
         let (true, Some(assigned)) = (answer.status.is_accepted(), assigned) else {
-            return self.request_refused(now, correspondent, peer, answer.status.0);
+            return self.request_refused(now, flow, peer, answer.status.0);
         };
         let lifetime = match assigned.lifetime {
             0 => answer.lifetime.0,
@@ -50,7 +50,7 @@ impl MobileNode {
             grant.confirmed = None;
         }
         let address = assigned.address;
-        if !self.request_accepted(now, correspondent, peer, address, grant) {
+        if !self.request_accepted(now, flow, peer, address, grant) {
             return;
         }
         match contents.cookie {

@@ -17,7 +17,7 @@ const COST_STEP_NS: u64 = 2_000_000;
 
 /// At most so many candidates are kept for one prefix, and so many prefixes.
 const MAX_CANDIDATES: usize = 16;
-const MAX_PREFIXES: usize = 256;
+const MAX_PREFIXES: usize = 512;
 
 /// A DHP that serves a correspondent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,17 @@ impl Candidate {
     /// load penalty; then preference. An already used DHP that covers the CN wins ties, since it saves a binding."
     /// What was not measured comes after what was.
     fn rank(&self, used: bool) -> impl Ord + use<> {
+        (
+            Reverse(self.coverage.prefix_len()),
+            self.cost(),
+            !used,
+            Reverse(self.preference),
+            self.dhp,
+        )
+    }
+
+    /// In steps of [`COST_STEP_NS`].
+    fn cost(&self) -> u64 {
         let load_penalty = u64::from(self.load).saturating_mul(LOAD_PENALTY_NS);
         let cost = self.round_trip_ns.map(|round_trip| {
             round_trip
@@ -48,14 +59,38 @@ impl Candidate {
                 .saturating_add(load_penalty)
                 / COST_STEP_NS
         });
-        (
-            Reverse(self.coverage.prefix_len()),
-            cost.unwrap_or(u64::MAX),
-            !used,
-            Reverse(self.preference),
-            self.dhp,
-        )
+        cost.unwrap_or(u64::MAX)
     }
+
+    /// In what this one differs first from one that ranks after it.
+    pub(super) fn advantage(&self, after: &Self, used: impl Fn(&Ipv6Addr) -> bool) -> Advantage {
+        if self.coverage.prefix_len() != after.coverage.prefix_len() {
+            Advantage::Coverage
+        } else if self.cost() != after.cost() {
+            Advantage::Cost
+        } else if used(&self.dhp) != used(&after.dhp) {
+            Advantage::InUse
+        } else if self.preference != after.preference {
+            Advantage::Preference
+        } else {
+            Advantage::Address
+        }
+    }
+}
+
+/// By what one candidate goes before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Advantage {
+    /// A longer coverage prefix: it is nearer to the correspondent.
+    Coverage,
+    /// Shorter round trips, less load.
+    Cost,
+    /// It has given an address already.
+    InUse,
+    /// A higher preference.
+    Preference,
+    /// A lower address: something has to decide.
+    Address,
 }
 
 #[derive(Debug)]
@@ -119,6 +154,21 @@ impl CandidateCache {
                 entry.candidate.round_trip_ns = Some(round_trip_ns);
             }
         }
+    }
+
+    /// Forgets all round trips: they were measured from another place.
+    pub(super) fn forget_round_trips(&mut self) {
+        for entry in self.prefixes.values_mut().flatten() {
+            entry.candidate.round_trip_ns = None;
+        }
+    }
+
+    /// What a candidate of a prefix covers.
+    pub(super) fn coverage(&self, correspondent: &Ipv6Net, dhp: &Ipv6Addr) -> Option<Ipv6Net> {
+        let mut entries = self.prefixes.get(correspondent)?.iter();
+        entries
+            .find(|entry| entry.candidate.dhp == *dhp)
+            .map(|entry| entry.candidate.coverage)
     }
 
     fn round_trip(&self, dhp: &Ipv6Addr) -> Option<u64> {

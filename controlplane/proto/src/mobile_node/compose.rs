@@ -10,6 +10,7 @@ use ipnet::Ipv6Net;
 use super::MobileNode;
 use super::action::{MnAction, MnEvent, Session};
 use super::exchange::{Exchange, Purpose};
+use super::need::{FlowKey, Requirements};
 use super::pace::MessageKind;
 use crate::auth::{self, Key};
 use crate::time::Now;
@@ -19,7 +20,7 @@ impl Purpose {
     fn kind(&self) -> MessageKind {
         match self {
             Self::HomeRegister | Self::HomeDeregister => MessageKind::BindingUpdate,
-            Self::Query { .. } => MessageKind::Dmip(DmipType::DhpQuery),
+            Self::Query { .. } | Self::Check { .. } => MessageKind::Dmip(DmipType::DhpQuery),
             Self::Request { .. } => MessageKind::Dmip(DmipType::DhoaRequest),
             Self::Update { .. } | Self::Release { .. } => {
                 MessageKind::Dmip(DmipType::BindingUpdate)
@@ -31,7 +32,7 @@ impl Purpose {
     pub(super) fn answer(&self) -> Option<DmipType> {
         match self {
             Self::HomeRegister | Self::HomeDeregister => None,
-            Self::Query { .. } => Some(DmipType::DhpQueryReply),
+            Self::Query { .. } | Self::Check { .. } => Some(DmipType::DhpQueryReply),
             Self::Request { .. } => Some(DmipType::DhoaResponse),
             Self::Update { .. } | Self::Release { .. } => Some(DmipType::BindingConfirmation),
         }
@@ -61,7 +62,10 @@ impl MobileNode {
             Purpose::Update { addresses } => addresses.clone(),
             Purpose::HomeRegister => self.home.iter().map(|home| home.address).collect(),
             Purpose::Request { .. } => Vec::new(),
-            Purpose::Query { .. } | Purpose::Release { .. } | Purpose::HomeDeregister => return,
+            Purpose::Query { .. }
+            | Purpose::Check { .. }
+            | Purpose::Release { .. }
+            | Purpose::HomeDeregister => return,
         };
         self.event(MnEvent::UpdateSent {
             anchor: exchange.peer,
@@ -91,12 +95,13 @@ impl MobileNode {
     /// The packet of an exchange, with a Sequence # of its own. `None` if what it is about is gone.
     fn compose(&mut self, now: Now, exchange: &mut Exchange) -> Option<Vec<u8>> {
         match exchange.purpose.clone() {
-            Purpose::Query { correspondent, .. } => {
-                Some(self.compose_query(exchange, &correspondent))
+            Purpose::Query { flow, .. } => {
+                Some(self.compose_query(exchange, &flow.correspondent, flow.need.requirements))
             }
-            Purpose::Request { correspondent } => {
-                self.compose_request(now, exchange, &correspondent)
+            Purpose::Check { correspondent } => {
+                Some(self.compose_query(exchange, &correspondent, Requirements::default()))
             }
+            Purpose::Request { flow } => self.compose_request(now, exchange, &flow),
             Purpose::Update { addresses } => {
                 self.compose_update(now, exchange, &addresses, self.config.lifetime)
             }
@@ -106,12 +111,23 @@ impl MobileNode {
         }
     }
 
-    fn compose_query(&mut self, exchange: &mut Exchange, correspondent: &Ipv6Net) -> Vec<u8> {
+    fn compose_query(
+        &mut self,
+        exchange: &mut Exchange,
+        correspondent: &Ipv6Net,
+        requirements: Requirements,
+    ) -> Vec<u8> {
         self.query_sequence = self.query_sequence.wrapping_add(1);
         exchange.sequence = self.query_sequence;
         let mut builder = self
             .dmip(DmipType::DhpQuery, exchange.sequence, 0, 0)
             .option(&correspondent_option(correspondent));
+        if requirements != Requirements::default() {
+            builder = builder.option(&requirements_option(
+                SessionType::SessionLasting,
+                requirements,
+            ));
+        }
         if let Some(cookie) = &exchange.cookie {
             builder = builder.option(&MobilityOption::Cookie(cookie));
         }
@@ -123,26 +139,25 @@ impl MobileNode {
         &mut self,
         now: Now,
         exchange: &mut Exchange,
-        correspondent: &Ipv6Net,
+        flow: &FlowKey,
     ) -> Option<Vec<u8>> {
-        let flow = self.flows.get(correspondent)?;
-        let (session, wish) = (flow.session, flow.wish);
+        let wish = self.flows.get(flow)?.wish;
         exchange.sequence = self.anchors.get_mut(&exchange.peer)?.next_sequence();
         let lifetime = self.config.lifetime;
         let mut builder = self
             .identified(DmipType::DhoaRequest, exchange.sequence, lifetime, 0)
-            .option(&correspondent_option(correspondent));
+            .option(&correspondent_option(&flow.correspondent));
         if let Some((_, address)) = wish.filter(|(anchor, _)| *anchor == exchange.peer) {
             builder = builder.option(&dhoa_option(address, 0));
         }
-        if session == Session::GracefulReplacement {
-            builder = builder.option(&MobilityOption::FlowRequirements {
-                session: SessionType::GracefulReplacement,
-                dscp: 0,
-                min_bandwidth_kbps: 0,
-                max_latency_ms: 0,
-                max_loss_permille: 0,
-            });
+        let session = match flow.need.session {
+            Session::GracefulReplacement => SessionType::GracefulReplacement,
+            Session::SessionLasting | Session::Fixed => SessionType::SessionLasting,
+        };
+        let requirements = flow.need.requirements;
+        // A DHP takes what asks for nothing as session-lasting.
+        if session != SessionType::SessionLasting || requirements != Requirements::default() {
+            builder = builder.option(&requirements_option(session, requirements));
         }
         self.finish_dmip(now, exchange, builder)
     }
@@ -261,6 +276,19 @@ fn correspondent_option(correspondent: &Ipv6Net) -> MobilityOption<'static> {
     MobilityOption::Correspondent {
         prefix_len: correspondent.prefix_len(),
         address: correspondent.network(),
+    }
+}
+
+fn requirements_option(
+    session: SessionType,
+    requirements: Requirements,
+) -> MobilityOption<'static> {
+    MobilityOption::FlowRequirements {
+        session,
+        dscp: requirements.dscp,
+        min_bandwidth_kbps: requirements.min_bandwidth_kbps,
+        max_latency_ms: requirements.max_latency_ms,
+        max_loss_permille: requirements.max_loss_permille,
     }
 }
 

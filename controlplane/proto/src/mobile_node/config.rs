@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::auth::{Algorithm, Key, derive_dhp_key};
 use crate::security_association::{FIRST_UNRESERVED_SPI, MnId};
+use crate::time::NANOS_PER_SECOND;
 
 /// Where the key of an anchor comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,10 @@ pub struct MobileNodeConfig {
     pub code_points: CodePoints,
     /// Lifetime to ask for, in units of 4 seconds.
     pub lifetime: u16,
+    /// How often DHPs in use are measured; `None`: never.
+    pub check_interval_ns: Option<u64>,
+    /// How long a flow on demand, or an address that no flow uses any more, is kept while nothing is heard of it.
+    pub idle_ns: u64,
 }
 
 /// Why a configuration cannot be used.
@@ -71,6 +76,9 @@ pub enum ConfigError {
 }
 
 impl MobileNodeConfig {
+    /// [`idle_ns`](Self::idle_ns) where nobody says otherwise: 5 minutes.
+    pub const DEFAULT_IDLE_NS: u64 = 300 * NANOS_PER_SECOND;
+
     /// Checks what the types do not express.
     ///
     /// # Errors

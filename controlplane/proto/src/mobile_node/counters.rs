@@ -28,6 +28,8 @@ counters! {
     bytes_received,
     /// DHP Queries sent.
     queries_sent,
+    /// Correspondents that were one too many for flows on demand.
+    demands_refused,
     /// DHoA Requests sent.
     requests_sent,
     /// DHP Binding Updates sent.

@@ -4,6 +4,7 @@ use core::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
+use super::need::FlowKey;
 use crate::time::NANOS_PER_SECOND;
 
 /// INITIAL_BINDACK_TIMEOUT (RFC 6275 §12).
@@ -36,12 +37,11 @@ pub(super) enum Asked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// DHP Query.
-    Query {
-        correspondent: Ipv6Net,
-        asked: Asked,
-    },
+    Query { flow: FlowKey, asked: Asked },
+    /// DHP Query to a DHP in use: is it there, how far is it, how busy?
+    Check { correspondent: Ipv6Net },
     /// DHoA Request.
-    Request { correspondent: Ipv6Net },
+    Request { flow: FlowKey },
     /// DHP Binding Update that binds the addresses.
     Update { addresses: Vec<Ipv6Addr> },
     /// DHP Binding Update with lifetime 0; all addresses, if none is listed.
@@ -61,6 +61,7 @@ impl Purpose {
                 asked: Asked::Probe,
                 ..
             } => Some(1),
+            Self::Check { .. } => Some(3),
             Self::Query { .. }
             | Self::Request { .. }
             | Self::Release { .. }
@@ -106,6 +107,8 @@ pub(super) struct Exchange {
     pub(super) next_ns: u64,
     /// How often it was sent.
     pub(super) transmissions: u32,
+    /// How often since the peer was last heard.
+    pub(super) unanswered: u32,
     /// Whether a Binding Error said that the peer does not know the Mobility Header type.
     pub(super) not_supported: bool,
     interval_ns: u64,
@@ -126,6 +129,7 @@ impl Exchange {
             cookie: None,
             next_ns: now_ns,
             transmissions: 0,
+            unanswered: 0,
             not_supported: false,
             interval_ns: INITIAL_TIMEOUT_NS,
             restarts: 0,
@@ -155,6 +159,7 @@ impl Exchange {
     /// node receives a response or the timeout period reaches the value MAX_BINDACK_TIMEOUT".
     pub(super) fn transmitted(&mut self, now_ns: u64) {
         self.transmissions = self.transmissions.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1);
         self.next_ns = now_ns.saturating_add(self.interval_ns);
         self.interval_ns = self.interval_ns.saturating_mul(2).min(MAX_TIMEOUT_NS);
         if self.sent.len() >= REMEMBERED {
@@ -166,6 +171,7 @@ impl Exchange {
     /// Lets the exchange go on with other octets: at once, or, where that has happened too often, when its timer runs out.
     pub(super) fn restart(&mut self, now_ns: u64) {
         self.packet.clear();
+        self.unanswered = 0;
         if self.restarts < MAX_RESTARTS {
             self.restarts += 1;
             self.next_ns = now_ns;

@@ -2,7 +2,9 @@
 
 use core::net::Ipv6Addr;
 
-use super::action::Session;
+use ipnet::Ipv6Net;
+
+use super::action::FallbackReason;
 
 /// How far a flow has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +24,13 @@ pub(super) enum Stage {
 /// A correspondent prefix in use.
 #[derive(Debug)]
 pub(super) struct Flow {
-    pub(super) session: Session,
     pub(super) stage: Stage,
+    /// When it was last asked for, if it lives only as long as somebody does.
+    pub(super) demanded_ns: Option<u64>,
+    /// The correspondents that its anchor serves.
+    pub(super) serves: Ipv6Net,
+    /// Why it has no DHP, where the last search has found none.
+    pub(super) fallback: Option<FallbackReason>,
     /// Candidates that have refused or did not answer since the last success.
     pub(super) tried: Vec<Ipv6Addr>,
     /// The status of the last refusal.
@@ -37,10 +44,12 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(session: Session) -> Self {
+    pub(super) fn new(serves: Ipv6Net) -> Self {
         Self {
-            session,
             stage: Stage::Waiting,
+            demanded_ns: None,
+            serves,
+            fallback: None,
             tried: Vec::new(),
             refused: None,
             not_supported: false,
@@ -52,6 +61,7 @@ impl Flow {
     /// Forgets which candidates have failed.
     pub(super) fn begin_again(&mut self) {
         self.stage = Stage::Waiting;
+        self.fallback = None;
         self.tried.clear();
         self.refused = None;
         self.not_supported = false;

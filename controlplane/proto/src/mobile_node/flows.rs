@@ -2,25 +2,27 @@
 
 use core::net::Ipv6Addr;
 
-use dhp_wire::codepoints::status;
-use ipnet::Ipv6Net;
-
 use super::MobileNode;
 use super::action::{AddressKind, FallbackReason, MnEvent, Session, UnboundReason};
+use super::demand::NEGATIVE_NS;
 use super::exchange::{Exchange, Purpose};
 use super::flow::{Flow, Stage};
+use super::need::FlowKey;
 use super::registration::Grant;
 use super::status::{FlowProgress, FlowStatus};
 use crate::time::{NANOS_PER_SECOND, Now};
+use dhp_wire::codepoints::status;
 
 /// When a flow that fell back looks for a DHP again.
 const RETRY_NS: u64 = 30 * NANOS_PER_SECOND;
 
 impl Flow {
-    pub(super) fn status(&self, correspondent: Ipv6Net) -> FlowStatus {
+    pub(super) fn status(&self, key: FlowKey) -> FlowStatus {
         FlowStatus {
-            correspondent,
-            session: self.session,
+            key,
+            serves: self.serves,
+            on_demand: self.demanded_ns.is_some(),
+            fallback: self.fallback,
             progress: match self.stage {
                 Stage::Waiting => FlowProgress::Waiting,
                 Stage::Querying { .. } => FlowProgress::Querying,
@@ -37,19 +39,19 @@ impl Flow {
 
 impl MobileNode {
     /// Begins to find an address for a flow.
-    pub(super) fn start_flow(&mut self, now: Now, correspondent: Ipv6Net) {
-        self.exchanges
-            .retain(|exchange| !exchange.is_for(&correspondent));
+    pub(super) fn start_flow(&mut self, now: Now, key: FlowKey) {
+        self.exchanges.retain(|exchange| !exchange.is_for(&key));
         let home = self.bound_home();
-        let Some(flow) = self.flows.get_mut(&correspondent) else {
+        let Some(flow) = self.flows.get_mut(&key) else {
             return;
         };
         flow.begin_again();
-        if flow.session == Session::Fixed {
+        if key.need.session == Session::Fixed {
             if let Some((anchor, address)) = home {
                 flow.stage = Stage::Ready { anchor, address };
                 self.event(MnEvent::AnchorReady {
-                    correspondent,
+                    flow: key,
+                    serves: key.correspondent,
                     anchor,
                     home_address: address,
                     kind: AddressKind::Home,
@@ -58,24 +60,23 @@ impl MobileNode {
             return;
         }
         self.candidates.expire(now.mono_ns);
-        if self.ranked(&correspondent).is_empty() {
-            self.query(now, correspondent);
+        if self.ranked(&key).is_empty() {
+            self.query(now, key);
         } else {
-            self.select(now, correspondent);
+            self.select(now, key);
         }
     }
 
     /// Forgets a flow; its address goes back to the DHP when no other flow uses it.
-    pub(super) fn release_flow(&mut self, now: Now, correspondent: Ipv6Net) {
-        self.exchanges
-            .retain(|exchange| !exchange.is_for(&correspondent));
-        let Some(flow) = self.flows.remove(&correspondent) else {
+    pub(super) fn release_flow(&mut self, now: Now, key: FlowKey) {
+        self.exchanges.retain(|exchange| !exchange.is_for(&key));
+        let Some(flow) = self.flows.remove(&key) else {
             return;
         };
         let Stage::Ready { anchor, address } = flow.stage else {
             return;
         };
-        if flow.session != Session::Fixed
+        if key.need.session != Session::Fixed
             && !self
                 .flows
                 .values()
@@ -91,15 +92,16 @@ impl MobileNode {
             return;
         };
         let mut ready = Vec::new();
-        for (correspondent, flow) in &mut self.flows {
-            if flow.session == Session::Fixed && flow.stage == Stage::Waiting {
+        for (key, flow) in &mut self.flows {
+            if key.need.session == Session::Fixed && flow.stage == Stage::Waiting {
                 flow.stage = Stage::Ready { anchor, address };
-                ready.push(*correspondent);
+                ready.push(*key);
             }
         }
-        for correspondent in ready {
+        for key in ready {
             self.event(MnEvent::AnchorReady {
-                correspondent,
+                flow: key,
+                serves: key.correspondent,
                 anchor,
                 home_address: address,
                 kind: AddressKind::Home,
@@ -111,7 +113,7 @@ impl MobileNode {
     pub(super) fn request_accepted(
         &mut self,
         now: Now,
-        correspondent: Ipv6Net,
+        key: FlowKey,
         dhp: Ipv6Addr,
         address: Ipv6Addr,
         grant: Grant,
@@ -119,21 +121,24 @@ impl MobileNode {
         let Some(anchor) = self.anchors.get_mut(&dhp) else {
             return false;
         };
-        if !anchor.grant(address, grant) {
-            self.request_refused(now, correspondent, dhp, status::INSUFFICIENT_RESOURCES);
+        if !anchor.grant(address, grant, now.mono_ns) {
+            self.request_refused(now, key, dhp, status::INSUFFICIENT_RESOURCES);
             return false;
         }
-        let Some(flow) = self.flows.get_mut(&correspondent) else {
+        let serves = self.served_by(&key, &dhp);
+        let Some(flow) = self.flows.get_mut(&key) else {
             return false;
         };
         flow.begin_again();
+        flow.serves = serves;
         flow.stage = Stage::Ready {
             anchor: dhp,
             address,
         };
         flow.wish = Some((dhp, address));
         self.event(MnEvent::AnchorReady {
-            correspondent,
+            flow: key,
+            serves,
             anchor: dhp,
             home_address: address,
             kind: AddressKind::Dhoa,
@@ -142,32 +147,21 @@ impl MobileNode {
     }
 
     /// The candidate does not want the flow: on to the next one.
-    pub(super) fn request_refused(
-        &mut self,
-        now: Now,
-        correspondent: Ipv6Net,
-        dhp: Ipv6Addr,
-        status: u8,
-    ) {
-        if let Some(flow) = self.flows.get_mut(&correspondent) {
+    pub(super) fn request_refused(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr, status: u8) {
+        if let Some(flow) = self.flows.get_mut(&key) {
             flow.refused = Some(status);
             flow.tried.push(dhp);
         }
-        self.select(now, correspondent);
+        self.select(now, key);
     }
 
     /// The candidate did not answer: on to the next one. The flow's timer does it, so that a list of dead candidates
     /// does not become a recursion.
-    pub(super) fn request_unanswered(
-        &mut self,
-        correspondent: Ipv6Net,
-        dhp: Ipv6Addr,
-        not_supported: bool,
-    ) {
+    pub(super) fn request_unanswered(&mut self, key: FlowKey, dhp: Ipv6Addr, not_supported: bool) {
         // "It falls back to RFC 6275 when its retransmissions have also failed, and never for a DHP whose answers have
         // verified before" (profile 1, section 4): that one is only tried again later, like any that is silent.
         let verified = self.anchors.get(&dhp).is_some_and(|anchor| anchor.verified);
-        if let Some(flow) = self.flows.get_mut(&correspondent) {
+        if let Some(flow) = self.flows.get_mut(&key) {
             flow.not_supported |= not_supported && !verified;
             flow.tried.push(dhp);
             flow.stage = Stage::Querying { until_ns: Some(0) };
@@ -176,14 +170,14 @@ impl MobileNode {
 
     /// An address of a flow is gone: asks for it again, at the same DHP if it still is the best.
     pub(super) fn address_lost(&mut self, now: Now, dhp: Ipv6Addr, address: Ipv6Addr) {
-        let flows: Vec<Ipv6Net> = self
+        let flows: Vec<FlowKey> = self
             .flows
             .iter()
             .filter(|(_, flow)| flow.uses(&dhp, &address))
-            .map(|(correspondent, _)| *correspondent)
+            .map(|(key, _)| *key)
             .collect();
-        for correspondent in flows {
-            if let Some(flow) = self.flows.get_mut(&correspondent) {
+        for key in flows {
+            if let Some(flow) = self.flows.get_mut(&key) {
                 flow.begin_again();
                 // Without a care-of address it waits; it begins again when there is one.
                 if self.care_of.is_some() {
@@ -196,12 +190,11 @@ impl MobileNode {
     }
 
     /// No DHP takes the flow: it looks again later.
-    pub(super) fn fall_back(&mut self, now: Now, correspondent: Ipv6Net) {
-        self.exchanges
-            .retain(|exchange| !exchange.is_for(&correspondent));
-        self.candidates.forget(&correspondent);
+    pub(super) fn fall_back(&mut self, now: Now, key: FlowKey) {
+        self.exchanges.retain(|exchange| !exchange.is_for(&key));
+        self.candidates.forget(&key.correspondent);
         let spread = self.random.below(RETRY_NS / 8);
-        let Some(flow) = self.flows.get_mut(&correspondent) else {
+        let Some(flow) = self.flows.get_mut(&key) else {
             return;
         };
         let reason = match (flow.refused, flow.not_supported) {
@@ -211,30 +204,41 @@ impl MobileNode {
             (None, false) => FallbackReason::NoAnswer,
         };
         flow.begin_again();
-        flow.stage = Stage::Fallback {
-            retry_ns: now.deadline_ns(RETRY_NS.saturating_add(spread)),
+        let again_ns = match flow.demanded_ns {
+            Some(_) => NEGATIVE_NS,
+            None => RETRY_NS,
         };
-        self.event(MnEvent::Fallback {
-            correspondent,
-            reason,
-        });
+        flow.stage = Stage::Fallback {
+            retry_ns: now.deadline_ns(again_ns.saturating_add(spread)),
+        };
+        flow.fallback = Some(reason);
+        self.event(MnEvent::Fallback { flow: key, reason });
     }
 
     /// Does what the flows' timers ask for. True if anything was due.
     pub(super) fn drive_flows(&mut self, now: Now) -> bool {
-        let due: Vec<(Ipv6Net, Stage)> = self
+        let due: Vec<(FlowKey, Stage)> = self
             .flows
             .iter()
             .filter(|(_, flow)| flow.due_ns().is_some_and(|due| due <= now.mono_ns))
-            .map(|(correspondent, flow)| (*correspondent, flow.stage))
+            .map(|(key, flow)| (*key, flow.stage))
             .collect();
-        for (correspondent, stage) in &due {
+        for (key, stage) in &due {
             match stage {
-                Stage::Fallback { .. } => self.start_flow(now, *correspondent),
-                _ => self.select(now, *correspondent),
+                // On demand it looks again when it is next asked for.
+                Stage::Fallback { .. } if self.is_settled(key) => self.end_flow(now, *key),
+                Stage::Fallback { .. } => self.start_flow(now, *key),
+                _ => self.select(now, *key),
             }
         }
         !due.is_empty()
+    }
+
+    /// Whether a flow on demand is known to have no DHP.
+    fn is_settled(&self, key: &FlowKey) -> bool {
+        self.flows
+            .get(key)
+            .is_some_and(|flow| flow.demanded_ns.is_some() && flow.fallback.is_some())
     }
 
     /// Tells that addresses of an anchor are gone.
@@ -256,13 +260,12 @@ impl MobileNode {
 
 impl Exchange {
     /// Whether it belongs to the flow.
-    pub(super) fn is_for(&self, flow: &Ipv6Net) -> bool {
-        matches!(&self.purpose, Purpose::Query { correspondent, .. } | Purpose::Request { correspondent }
-            if correspondent == flow)
+    pub(super) fn is_for(&self, key: &FlowKey) -> bool {
+        matches!(&self.purpose, Purpose::Query { flow, .. } | Purpose::Request { flow } if flow == key)
     }
 
     /// Whether it is a query for the flow.
-    pub(super) fn is_query_for(&self, flow: &Ipv6Net) -> bool {
-        matches!(&self.purpose, Purpose::Query { correspondent, .. } if correspondent == flow)
+    pub(super) fn is_query_for(&self, key: &FlowKey) -> bool {
+        matches!(&self.purpose, Purpose::Query { flow, .. } if flow == key)
     }
 }

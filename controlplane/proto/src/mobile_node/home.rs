@@ -152,8 +152,8 @@ impl MobileNode {
 
     /// Fixed flows wait for the next registration.
     fn home_gone(&mut self) {
-        for flow in self.flows.values_mut() {
-            if flow.session == super::Session::Fixed {
+        for (key, flow) in &mut self.flows {
+            if key.need.session == super::Session::Fixed {
                 flow.begin_again();
             }
         }

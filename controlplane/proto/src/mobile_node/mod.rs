@@ -15,13 +15,17 @@ mod compose;
 mod config;
 mod contents;
 mod counters;
+mod demand;
 mod exchange;
 mod flow;
 mod flows;
 mod home;
 mod key_change;
+mod liveness;
 mod mesg_id;
+mod need;
 mod pace;
+pub mod policy;
 mod prefix;
 mod receive;
 mod registration;
@@ -31,14 +35,13 @@ mod status;
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, VecDeque};
 
-use ipnet::Ipv6Net;
-
 pub use action::{
     AddressKind, FallbackReason, MnAction, MnCommand, MnEvent, Session, UnboundReason,
 };
-pub use candidate::Candidate;
+pub use candidate::{Advantage, Candidate};
 pub use config::{ConfigError, HomeConfig, KeyMaterial, MobileNodeConfig};
 pub use counters::Counters;
+pub use need::{FlowKey, Need, Requirements};
 pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, Status};
 
 use crate::random::Random;
@@ -46,6 +49,7 @@ use crate::time::Now;
 use candidate::CandidateCache;
 use exchange::{Due, Exchange, Purpose};
 use flow::{Flow, Stage};
+use liveness::SILENT_AFTER;
 use pace::Pace;
 use registration::{Anchor, HomeRegistration};
 
@@ -71,7 +75,7 @@ pub struct MobileNode {
     query_sequence: u16,
     home: Option<HomeRegistration>,
     anchors: BTreeMap<Ipv6Addr, Anchor>,
-    flows: BTreeMap<Ipv6Net, Flow>,
+    flows: BTreeMap<FlowKey, Flow>,
     candidates: CandidateCache,
     exchanges: Vec<Exchange>,
     pace: Pace,
@@ -120,14 +124,16 @@ impl MobileNode {
             _ if self.phase != Phase::Running => {}
             MnCommand::SetCareOf(care_of) => self.set_care_of(now, care_of),
             MnCommand::LoseCareOf => self.lose_care_of(),
-            MnCommand::Use {
-                correspondent,
-                session,
-            } => {
-                self.flows.insert(correspondent.trunc(), Flow::new(session));
-                self.start_flow(now, correspondent.trunc());
+            MnCommand::Use(key) => {
+                self.flows.insert(key, Flow::new(key.correspondent));
+                self.start_flow(now, key);
             }
-            MnCommand::Release { correspondent } => self.release_flow(now, correspondent.trunc()),
+            MnCommand::Release(key) => self.release_flow(now, key),
+            MnCommand::Demand {
+                correspondent,
+                need,
+            } => self.demand(now, correspondent, need),
+            MnCommand::InUse(address) => self.keep_address(now, address),
             MnCommand::Shutdown => self.shut_down(now),
         }
         self.drive(now);
@@ -138,7 +144,9 @@ impl MobileNode {
     pub fn poll_timeout(&self) -> Option<u64> {
         let expiries = self.anchors.values().filter_map(Anchor::expires_ns);
         let home = self.home.as_ref().and_then(|home| home.grant);
-        let always = expiries.chain(home.and_then(|grant| grant.expires_ns));
+        let always = expiries
+            .chain(home.and_then(|grant| grant.expires_ns))
+            .chain(self.idle_deadlines());
         // Without a care-of address nothing can be sent; setting one drives everything that is overdue.
         let sending = self.care_of.is_some();
         let exchanges = self.exchanges.iter().map(|exchange| exchange.next_ns);
@@ -157,6 +165,7 @@ impl MobileNode {
                     .chain(flows)
                     .chain(refreshes)
                     .chain(home_refresh)
+                    .chain(self.check_deadlines())
                     .filter(|_| sending),
             )
             .min()
@@ -186,6 +195,7 @@ impl MobileNode {
             kind: AddressKind::Home,
             round_trip_ns: home.round_trip_ns,
             pending: self.is_registering(),
+            silent: false,
             bindings: home
                 .grant
                 .iter()
@@ -201,6 +211,7 @@ impl MobileNode {
             kind: AddressKind::Dhoa,
             round_trip_ns: anchor.round_trip_ns,
             pending: self.is_updating(address),
+            silent: self.is_silent(address),
             bindings: anchor
                 .dhoas
                 .iter()
@@ -217,7 +228,7 @@ impl MobileNode {
             flows: self
                 .flows
                 .iter()
-                .map(|(correspondent, flow)| flow.status(*correspondent))
+                .map(|(key, flow)| flow.status(*key))
                 .collect(),
             candidates: self.candidates.iter().collect(),
             counters: self.counters,
@@ -239,6 +250,7 @@ impl MobileNode {
             return;
         }
         self.care_of = Some(care_of);
+        self.candidates.forget_round_trips();
         self.counters.handoffs = self.counters.handoffs.saturating_add(1);
         // What waits for an answer at the old address waits in vain; each of these is begun again from the new one.
         self.exchanges.clear();
@@ -251,14 +263,14 @@ impl MobileNode {
     }
 
     fn start_unfinished_flows(&mut self, now: Now) {
-        let unfinished: Vec<Ipv6Net> = self
+        let unfinished: Vec<FlowKey> = self
             .flows
             .iter()
             .filter(|(_, flow)| !matches!(flow.stage, Stage::Ready { .. }))
-            .map(|(correspondent, _)| *correspondent)
+            .map(|(key, _)| *key)
             .collect();
-        for correspondent in unfinished {
-            self.start_flow(now, correspondent);
+        for key in unfinished {
+            self.start_flow(now, key);
         }
     }
 
@@ -289,10 +301,11 @@ impl MobileNode {
     /// Lets time pass: ends what is over, begins what is due, sends what is to be sent.
     fn drive(&mut self, now: Now) {
         for _ in 0..MAX_ROUNDS {
-            let mut busy = self.expire_home(now) | self.expire_dhoas(now);
+            self.end_silence(now);
+            let mut busy = self.expire_home(now) | self.expire_dhoas(now) | self.end_idle(now);
             if self.care_of.is_some() {
                 busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
-                busy |= self.drive_exchanges(now);
+                busy |= self.check_dhps(now) | self.drive_exchanges(now);
             }
             if !busy {
                 break;
@@ -308,6 +321,7 @@ impl MobileNode {
     /// Sends what is due. True if something was given up, which may make other things due.
     fn drive_exchanges(&mut self, now: Now) -> bool {
         let mut given_up = Vec::new();
+        let mut silent = Vec::new();
         let mut index = 0;
         while let Some(mut exchange) =
             (index < self.exchanges.len()).then(|| self.exchanges.swap_remove(index))
@@ -317,7 +331,13 @@ impl MobileNode {
                     given_up.push(exchange);
                     continue;
                 }
-                Due::Transmit => self.transmit(now, &mut exchange),
+                Due::Transmit => {
+                    self.transmit(now, &mut exchange);
+                    let is_update = matches!(exchange.purpose, Purpose::Update { .. });
+                    if is_update && exchange.unanswered == SILENT_AFTER {
+                        silent.push(exchange.peer);
+                    }
+                }
                 Due::Later => {}
             }
             // Back to its place, so that the order in which exchanges began is the order in which they are sent.
@@ -326,9 +346,12 @@ impl MobileNode {
             self.exchanges.swap(index, last);
             index += 1;
         }
-        let any = !given_up.is_empty();
+        let any = !given_up.is_empty() || !silent.is_empty();
         for exchange in given_up {
             self.given_up(now, exchange);
+        }
+        for dhp in silent {
+            self.update_unanswered(now, dhp);
         }
         any
     }
@@ -336,9 +359,10 @@ impl MobileNode {
     /// What follows when an exchange gets no answer.
     fn given_up(&mut self, now: Now, exchange: Exchange) {
         match exchange.purpose {
-            Purpose::Query { correspondent, .. } => self.query_over(now, correspondent),
-            Purpose::Request { correspondent } => {
-                self.request_unanswered(correspondent, exchange.peer, exchange.not_supported);
+            Purpose::Query { flow, .. } => self.query_over(now, flow),
+            Purpose::Check { .. } => self.fell_silent(now, exchange.peer),
+            Purpose::Request { flow } => {
+                self.request_unanswered(flow, exchange.peer, exchange.not_supported);
             }
             Purpose::Release { .. } => self.release_over(exchange.peer),
             Purpose::HomeDeregister | Purpose::Update { .. } | Purpose::HomeRegister => {}

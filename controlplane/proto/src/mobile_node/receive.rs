@@ -149,24 +149,27 @@ impl MobileNode {
         let sent_ns = exchange
             .first_sent_ns(answer.sequence)
             .unwrap_or(now.mono_ns);
-        if let Some(round_trip) = round_trip {
-            anchor.round_trip_ns = Some(round_trip);
-            self.candidates.measured(&exchange.peer, round_trip);
-        }
         let exchange = self.exchanges.remove(index);
+        if let Some(round_trip) = round_trip {
+            self.measured(now, &exchange.peer, round_trip);
+        }
+        self.heard_from(now, &exchange.peer);
         count(&mut self.counters.answers_accepted);
         if !answer.status.is_accepted() {
             count(&mut self.counters.refusals);
         }
         match exchange.purpose {
-            Purpose::Request { correspondent } => {
-                self.receive_response(now, correspondent, &exchange, answer, contents, sent_ns);
+            Purpose::Request { flow } => {
+                self.receive_response(now, flow, &exchange, answer, contents, sent_ns);
             }
             Purpose::Update { .. } => {
                 self.receive_confirmation(now, &exchange, answer, contents, sent_ns);
             }
             Purpose::Release { .. } => self.release_over(exchange.peer),
-            Purpose::Query { .. } | Purpose::HomeRegister | Purpose::HomeDeregister => {}
+            Purpose::Query { .. }
+            | Purpose::Check { .. }
+            | Purpose::HomeRegister
+            | Purpose::HomeDeregister => {}
         }
     }
 
@@ -191,16 +194,21 @@ impl MobileNode {
         contents: Contents,
     ) {
         let exchange = self.exchanges.remove(index);
-        let Purpose::Query { correspondent, .. } = exchange.purpose else {
-            return;
+        let correspondent = match exchange.purpose {
+            Purpose::Query { flow, .. } => flow.correspondent,
+            Purpose::Check { correspondent } => correspondent,
+            _ => return,
         };
         count(&mut self.counters.answers_accepted);
         let lifetime = answer.lifetime.0;
         self.learn_candidates(now, correspondent, &source, lifetime, &contents.candidates);
         if let Some(round_trip) = exchange.round_trip_ns(answer.sequence, now.mono_ns) {
-            self.candidates.measured(&source, round_trip);
+            self.measured(now, &source, round_trip);
         }
-        self.query_over(now, correspondent);
+        self.heard_from(now, &source);
+        if let Purpose::Query { flow, .. } = exchange.purpose {
+            self.query_over(now, flow);
+        }
     }
 
     /// Whether an authentication option is the anchor's.

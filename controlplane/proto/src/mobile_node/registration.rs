@@ -69,6 +69,8 @@ impl Grant {
 pub(super) struct Dhoa {
     pub(super) address: Ipv6Addr,
     pub(super) grant: Grant,
+    /// When it was assigned, or last known to be a program's.
+    pub(super) in_use_ns: u64,
 }
 
 /// A DHP that this node has asked for a DHoA.
@@ -85,6 +87,10 @@ pub(super) struct Anchor {
     /// Whether messages carry MESG-ID: until the first verified answer, and again when it is asked for.
     pub(super) mesg_id: bool,
     pub(super) round_trip_ns: Option<u64>,
+    /// When the way to it was last measured, or that was tried.
+    pub(super) checked_ns: u64,
+    /// Until when it gets no new flows, since it does not answer.
+    pub(super) silent_until_ns: Option<u64>,
     sequence: u16,
 }
 
@@ -99,6 +105,8 @@ impl Anchor {
             verified: false,
             mesg_id: true,
             round_trip_ns: None,
+            checked_ns: 0,
+            silent_until_ns: None,
             sequence: first_sequence,
         }
     }
@@ -120,13 +128,17 @@ impl Anchor {
     }
 
     /// Notes what was granted for an address, which may be new. False if there are too many.
-    pub(super) fn grant(&mut self, address: Ipv6Addr, grant: Grant) -> bool {
+    pub(super) fn grant(&mut self, address: Ipv6Addr, grant: Grant, now_ns: u64) -> bool {
         self.releasing.retain(|releasing| *releasing != address);
         let full = self.dhoas.len() >= MAX_DHOAS;
         match self.dhoas.iter_mut().find(|dhoa| dhoa.address == address) {
             Some(dhoa) => dhoa.grant = grant,
             None if full => return false,
-            None => self.dhoas.push(Dhoa { address, grant }),
+            None => self.dhoas.push(Dhoa {
+                address,
+                grant,
+                in_use_ns: now_ns,
+            }),
         }
         true
     }

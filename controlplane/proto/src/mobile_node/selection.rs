@@ -7,9 +7,10 @@ use ipnet::Ipv6Net;
 
 use super::MobileNode;
 use super::action::MnEvent;
-use super::candidate::Candidate;
+use super::candidate::{Advantage, Candidate};
 use super::exchange::{Asked, Exchange, Purpose};
 use super::flow::Stage;
+use super::need::FlowKey;
 use super::registration::Anchor;
 use crate::time::{NANOS_PER_SECOND, Now};
 
@@ -25,21 +26,18 @@ const MAX_ANCHORS: usize = 64;
 
 impl MobileNode {
     /// DHP Query to the anycast address of the correspondent's /64 and to every locator.
-    pub(super) fn query(&mut self, now: Now, correspondent: Ipv6Net) {
+    pub(super) fn query(&mut self, now: Now, key: FlowKey) {
         let Some(care_of) = self.care_of else { return };
-        if let Some(flow) = self.flows.get_mut(&correspondent) {
+        if let Some(flow) = self.flows.get_mut(&key) {
             flow.stage = Stage::Querying { until_ns: None };
         }
-        let anycast = home_agents_anycast(&correspondent.network());
+        let anycast = home_agents_anycast(&key.correspondent.network());
         let locators = self.config.locators.iter();
         let asked: Vec<_> = core::iter::once((anycast, Asked::Anycast))
             .chain(locators.map(|locator| (*locator, Asked::Locator)))
             .collect();
         for (peer, asked) in asked {
-            let purpose = Purpose::Query {
-                correspondent,
-                asked,
-            };
+            let purpose = Purpose::Query { flow: key, asked };
             self.exchanges
                 .push(Exchange::new(purpose, peer, care_of, now.mono_ns));
         }
@@ -67,33 +65,54 @@ impl MobileNode {
     }
 
     /// A query was answered or given up: looks at the answers soon, or at once if no query is open any more.
-    pub(super) fn query_over(&mut self, now: Now, correspondent: Ipv6Net) {
+    pub(super) fn query_over(&mut self, now: Now, key: FlowKey) {
         let open = self
             .exchanges
             .iter()
-            .any(|exchange| exchange.is_query_for(&correspondent));
-        let answered = !self.ranked(&correspondent).is_empty();
-        let Some(flow) = self.flows.get_mut(&correspondent) else {
+            .any(|exchange| exchange.is_query_for(&key));
+        let best = self.ranked(&key).first().copied();
+        let Some(flow) = self.flows.get_mut(&key) else {
             return;
         };
         if let Stage::Querying { until_ns } = &mut flow.stage {
             if !open {
                 *until_ns = Some(now.mono_ns);
-            } else if answered && until_ns.is_none() {
-                *until_ns = Some(now.deadline_ns(GATHER_NS));
+            } else if let (Some(best), None) = (best, &until_ns) {
+                // Who demands it waits for it, and a DHP that has answered itself is on the path.
+                let on_path = best.round_trip_ns.is_some();
+                let gather_ns = match flow.demanded_ns {
+                    Some(_) if on_path => 0,
+                    _ => GATHER_NS,
+                };
+                *until_ns = Some(now.deadline_ns(gather_ns));
             }
         }
     }
 
     /// The candidates of a flow that have not failed, best first.
-    pub(super) fn ranked(&self, correspondent: &Ipv6Net) -> Vec<Candidate> {
-        let flow = self.flows.get(correspondent);
+    pub(super) fn ranked(&self, key: &FlowKey) -> Vec<Candidate> {
+        let flow = self.flows.get(key);
         let tried = |dhp: &Ipv6Addr| flow.is_some_and(|flow| flow.tried.contains(dhp));
-        self.candidates
-            .ranked(correspondent, |dhp| self.has_dhoa(dhp))
+        self.candidates_for(&key.correspondent)
             .into_iter()
             .filter(|candidate| !tried(&candidate.dhp))
             .collect()
+    }
+
+    /// The known DHPs for a correspondent prefix that are not silent, in the order in which they would be asked.
+    #[must_use]
+    pub fn candidates_for(&self, correspondent: &Ipv6Net) -> Vec<Candidate> {
+        self.candidates
+            .ranked(correspondent, |dhp| self.has_dhoa(dhp))
+            .into_iter()
+            .filter(|candidate| !self.is_silent(&candidate.dhp))
+            .collect()
+    }
+
+    /// By what a candidate goes before another that comes after it.
+    #[must_use]
+    pub fn advantage(&self, better: &Candidate, after: &Candidate) -> Advantage {
+        better.advantage(after, |dhp| self.has_dhoa(dhp))
     }
 
     fn has_dhoa(&self, dhp: &Ipv6Addr) -> bool {
@@ -103,13 +122,13 @@ impl MobileNode {
     }
 
     /// Asks the best candidate for a DHoA; measures the way to equally good ones before, if it is not known.
-    pub(super) fn select(&mut self, now: Now, correspondent: Ipv6Net) {
-        let candidates = self.ranked(&correspondent);
+    pub(super) fn select(&mut self, now: Now, key: FlowKey) {
+        let candidates = self.ranked(&key);
         let Some(best) = candidates.first().copied() else {
-            self.fall_back(now, correspondent);
+            self.fall_back(now, key);
             return;
         };
-        let Some(flow) = self.flows.get_mut(&correspondent) else {
+        let Some(flow) = self.flows.get_mut(&key) else {
             return;
         };
         let rivals: Vec<Ipv6Addr> = candidates
@@ -124,21 +143,23 @@ impl MobileNode {
             flow.stage = Stage::Querying {
                 until_ns: Some(now.deadline_ns(PROBE_NS)),
             };
-            self.probe(now, correspondent, &rivals);
+            self.probe(now, key, &rivals);
             return;
         }
         self.event(MnEvent::CandidateList {
-            correspondent,
+            flow: key,
             candidates,
         });
-        self.request(now, correspondent, best.dhp);
+        if !self.share_address(key, best.dhp) {
+            self.request(now, key, best.dhp);
+        }
     }
 
-    fn probe(&mut self, now: Now, correspondent: Ipv6Net, rivals: &[Ipv6Addr]) {
+    fn probe(&mut self, now: Now, key: FlowKey, rivals: &[Ipv6Addr]) {
         let Some(care_of) = self.care_of else { return };
         for rival in rivals {
             let purpose = Purpose::Query {
-                correspondent,
+                flow: key,
                 asked: Asked::Probe,
             };
             self.exchanges
@@ -147,10 +168,9 @@ impl MobileNode {
     }
 
     /// DHoA Request.
-    pub(super) fn request(&mut self, now: Now, correspondent: Ipv6Net, dhp: Ipv6Addr) {
+    pub(super) fn request(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr) {
         let Some(care_of) = self.care_of else { return };
-        self.exchanges
-            .retain(|exchange| !exchange.is_for(&correspondent));
+        self.exchanges.retain(|exchange| !exchange.is_for(&key));
         if self.anchors.len() >= MAX_ANCHORS && !self.anchors.contains_key(&dhp) {
             self.anchors
                 .retain(|_, anchor| !anchor.dhoas.is_empty() || !anchor.releasing.is_empty());
@@ -160,10 +180,10 @@ impl MobileNode {
             let key = self.config.key_for(&dhp);
             self.anchors.insert(dhp, Anchor::new(key, sequence));
         }
-        if let Some(flow) = self.flows.get_mut(&correspondent) {
+        if let Some(flow) = self.flows.get_mut(&key) {
             flow.stage = Stage::Requesting { anchor: dhp };
         }
-        let purpose = Purpose::Request { correspondent };
+        let purpose = Purpose::Request { flow: key };
         self.exchanges
             .push(Exchange::new(purpose, dhp, care_of, now.mono_ns));
     }

@@ -4,9 +4,10 @@ use core::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use super::action::{AddressKind, Session};
+use super::action::{AddressKind, FallbackReason};
 use super::candidate::Candidate;
 use super::counters::Counters;
+use super::need::FlowKey;
 
 /// A binding at an anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct AnchorStatus {
     pub round_trip_ns: Option<u64>,
     /// Whether a message waits for its answer.
     pub pending: bool,
+    /// Whether it has stopped to answer.
+    pub silent: bool,
     /// Its bindings.
     pub bindings: Vec<BindingStatus>,
 }
@@ -57,10 +60,14 @@ pub enum FlowProgress {
 /// A correspondent prefix in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowStatus {
-    /// The correspondents.
-    pub correspondent: Ipv6Net,
-    /// What was asked for.
-    pub session: Session,
+    /// Its correspondents and what they need.
+    pub key: FlowKey,
+    /// The correspondents that its anchor serves.
+    pub serves: Ipv6Net,
+    /// Whether it ends when nobody asks for it.
+    pub on_demand: bool,
+    /// Why it has no DHP, where the last search has found none.
+    pub fallback: Option<FallbackReason>,
     /// How far it has got.
     pub progress: FlowProgress,
 }

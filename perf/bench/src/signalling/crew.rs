@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use dhp_engine::monotonic_ns;
 use dhp_proto::mobile_node::{
-    KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode, MobileNodeConfig, Session,
+    FlowKey, KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode, MobileNodeConfig, Session,
 };
 use dhp_proto::security_association::SecurityAssociation;
 use dhp_proto::timer_wheel::{TimerKey, TimerWheel};
@@ -82,6 +82,8 @@ impl Crew {
                 locators: Vec::new(),
                 code_points: CodePoints::default(),
                 lifetime: lifetime.0,
+                check_interval_ns: None,
+                idle_ns: MobileNodeConfig::DEFAULT_IDLE_NS,
             };
             let mut seed = [7; 32];
             seed.iter_mut()
@@ -158,10 +160,7 @@ impl Crew {
             let correspondent = correspondent(flow);
             self.command(
                 number,
-                MnCommand::Use {
-                    correspondent,
-                    session: Session::SessionLasting,
-                },
+                MnCommand::Use(FlowKey::new(correspondent, Session::SessionLasting)),
             );
         }
     }

@@ -1,6 +1,7 @@
 //! The mobile node's engine against answers made by hand.
 
-mod mobile_node_support;
+mod demand;
+mod support;
 
 use core::net::Ipv6Addr;
 
@@ -11,8 +12,8 @@ use dhp_proto::time::NANOS_PER_SECOND;
 use dhp_wire::codepoints::{CodePoints, DmipType, Status, status};
 use dhp_wire::mobility::{BuFlags, Builder, DmipHeader, Lifetime, MobilityOption};
 use dhp_wire::packet;
-use mobile_node_support::*;
 use proptest::prelude::*;
+use support::*;
 
 #[test]
 fn a_flow_gets_its_dhoa_from_the_dhp_near_the_correspondent() {
@@ -43,7 +44,8 @@ fn a_flow_gets_its_dhoa_from_the_dhp_near_the_correspondent() {
     node.pass(21 * MS);
     let (_, events) = node.receive(&request.answer(DHP, 0, 150, &[dhoa(0, 150)]));
     let ready = MnEvent::AnchorReady {
-        correspondent: CN.parse().expect("a prefix"),
+        flow: flow(Session::SessionLasting),
+        serves: CN.parse().expect("a prefix"),
         anchor: DHP,
         home_address: DHOA,
         kind: AddressKind::Dhoa,
@@ -266,7 +268,8 @@ fn a_binding_error_is_only_a_hint() {
 fn bindings_are_refreshed_before_they_end_and_lost_when_nobody_answers() {
     let mut node = Node::with_dhoa();
     let (updates, events) = node.pass(480 * NANOS_PER_SECOND);
-    assert!(events.is_empty());
+    let unbound = |event: &MnEvent| matches!(event, MnEvent::Unbound { .. });
+    assert!(!events.iter().any(unbound), "{events:?}");
     assert_eq!(updates[0].dhoas, [DHOA]);
     node.receive(&updates[0].answer(DHP, 0, 150, &[dhoa(0, 150)]));
     let (sent, events) = node.pass(700 * NANOS_PER_SECOND);
@@ -314,9 +317,7 @@ fn a_care_of_test_is_passed_by_echoing_the_cookie() {
 #[test]
 fn a_released_flow_gives_its_address_back_and_shutdown_everything() {
     let mut node = Node::with_dhoa();
-    let (releases, events) = node.command(MnCommand::Release {
-        correspondent: CN.parse().expect("a prefix"),
-    });
+    let (releases, events) = node.command(MnCommand::Release(flow(Session::SessionLasting)));
     assert_eq!(releases[0].lifetime, 0);
     assert_eq!(releases[0].dhoas, [DHOA]);
     let reason = UnboundReason::Released;
@@ -449,14 +450,18 @@ proptest! {
                     None => continue,
                 },
                 Input::Command(which) => {
-                    let correspondent = CN.parse().expect("a prefix");
-                    let session = if which % 8 == 6 { Session::Fixed } else { Session::SessionLasting };
-                    node.command(match which % 8 {
+                    let session = if which % 11 == 6 { Session::Fixed } else { Session::SessionLasting };
+                    node.command(match which % 11 {
                         0 | 1 => MnCommand::SetCareOf(COA),
                         2 => MnCommand::SetCareOf(COA2),
                         3 => MnCommand::LoseCareOf,
-                        4..=6 => MnCommand::Use { correspondent, session },
-                        _ => MnCommand::Release { correspondent },
+                        4..=6 => MnCommand::Use(flow(session)),
+                        7 => MnCommand::Release(flow(session)),
+                        8 => MnCommand::InUse(DHOA),
+                        _ => MnCommand::Demand {
+                            correspondent: CN.parse::<ipnet::Ipv6Net>().expect("a prefix").network(),
+                            need: session.into(),
+                        },
                     })
                 }
                 Input::Pass(nanos) => node.pass(nanos),

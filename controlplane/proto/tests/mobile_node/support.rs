@@ -4,7 +4,7 @@ use core::net::Ipv6Addr;
 
 use dhp_proto::auth::{self, Algorithm, Key, derive_dhp_key};
 use dhp_proto::mobile_node::{
-    FlowProgress, HomeConfig, KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode,
+    FlowKey, FlowProgress, HomeConfig, KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode,
     MobileNodeConfig, Session,
 };
 use dhp_proto::security_association::MnId;
@@ -25,6 +25,11 @@ pub const SPI: u32 = 256;
 pub const ALGORITHM: Algorithm = Algorithm::HmacSha256_128;
 pub const MS: u64 = 1_000_000;
 
+/// The flow of the test's correspondents.
+pub fn flow(session: Session) -> FlowKey {
+    FlowKey::new(CN.parse().expect("a prefix"), session)
+}
+
 pub fn home_key() -> Key {
     Key::new([0x42; 32])
 }
@@ -42,6 +47,8 @@ pub fn config(home: bool) -> MobileNodeConfig {
         locators: Vec::new(),
         code_points: CodePoints::default(),
         lifetime: 150,
+        check_interval_ns: None,
+        idle_ns: MobileNodeConfig::DEFAULT_IDLE_NS,
     }
 }
 
@@ -197,11 +204,15 @@ pub struct Node {
 
 impl Node {
     pub fn new(home: bool) -> Self {
+        Self::with_config(config(home))
+    }
+
+    pub fn with_config(config: MobileNodeConfig) -> Self {
         let now = Now {
             mono_ns: NANOS_PER_SECOND,
             ntp: 0xe5a1_b2c3 << 32,
         };
-        let engine = MobileNode::new(config(home), now, [7; 32]).expect("a valid configuration");
+        let engine = MobileNode::new(config, now, [7; 32]).expect("a valid configuration");
         Self { engine, now }
     }
 
@@ -211,10 +222,7 @@ impl Node {
     }
 
     pub fn use_cn(&mut self, session: Session) -> (Vec<Sent>, Vec<MnEvent>) {
-        self.command(MnCommand::Use {
-            correspondent: CN.parse().expect("a prefix"),
-            session,
-        })
+        self.command(MnCommand::Use(flow(session)))
     }
 
     pub fn receive(&mut self, packet: &[u8]) -> (Vec<Sent>, Vec<MnEvent>) {

@@ -1,0 +1,237 @@
+//! Flows get their anchors: when a conversation is seen to begin, and when a name is resolved.
+
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use dhp_proto::mobile_node::policy::{Contact, Rule, Treatment};
+use dhp_proto::mobile_node::{FlowKey, FlowProgress, MnCommand, Need, Session};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Agent;
+use crate::api::Answer;
+use crate::data_path::Sighting;
+use crate::dns::Resolved;
+use crate::exec::{LEASE, SessionType};
+
+/// How often it is looked which conversations go on and which addresses programs have, at the longest.
+const LOOK: Duration = Duration::from_secs(60);
+/// Names keep an address so long at least: programs do, whatever the resolver says.
+const NAME_AT_LEAST: Duration = Duration::from_secs(300);
+/// And so long at most.
+const NAME_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+/// Addresses of one answer that are prepared: programs try the first ones.
+const PREPARED_ADDRESSES: usize = 3;
+/// Answers that wait for anchors at once.
+const MAX_PREPARING: usize = 128;
+
+/// A resolved name that waits until its addresses have anchors.
+#[derive(Debug)]
+pub(super) struct Preparing {
+    wanted: BTreeSet<(Ipv6Addr, Need)>,
+    prepared: oneshot::Sender<()>,
+}
+
+/// What a rule wants of a DHP.
+pub(super) fn lasting(rule: &Rule) -> Option<Need> {
+    match rule.treatment {
+        Treatment::Anchored(need) if need.session != Session::Fixed => Some(need),
+        _ => None,
+    }
+}
+
+impl Agent {
+    /// What the policy wants at start, each flow once.
+    pub(super) fn use_prepared(&mut self) {
+        let rules = self.config.policy.rules.iter();
+        let flows: BTreeSet<FlowKey> = rules
+            .filter_map(|rule| match rule.treatment {
+                Treatment::Anchored(need)
+                    if rule.selector.name.is_none()
+                        && (rule.prepare || need.session == Session::Fixed) =>
+                {
+                    Some(FlowKey::new(rule.selector.prefix, need))
+                }
+                _ => None,
+            })
+            .collect();
+        for flow in flows {
+            self.engine
+                .handle_command(self.clock.now(), MnCommand::Use(flow));
+        }
+    }
+
+    /// A conversation begins, or goes on.
+    pub(super) async fn take_sighting(&mut self, sighting: Sighting) {
+        let conversation = sighting.conversation;
+        let contact = Contact {
+            dscp: Some(sighting.dscp),
+            ..Contact::new(conversation.remote)
+                .to_port(conversation.protocol, conversation.remote_port)
+        };
+        let judged = self.config.policy.judge(&contact, &self.names);
+        let need = match judged.map(|(_, rule)| (rule, lasting(rule))) {
+            Some((rule, Some(need))) => (!rule.prepare).then_some(need),
+            // The packet does not tell the mark of its socket. But who else comes here with such a source?
+            _ => self.leased_need(&conversation.local),
+        };
+        if let Some(need) = need {
+            self.demand(conversation.remote, need);
+            self.follow_engine().await;
+        }
+    }
+
+    /// What sockets that are marked need of DHPs, while their sources are those of flows without.
+    fn leased_need(&self, source: &Ipv6Addr) -> Option<Need> {
+        let home = self.config.engine.home.map(|home| home.address);
+        let care_of = self.access.current().map(|care_of| care_of.address);
+        let without_dhp = home == Some(*source) || care_of == Some(*source);
+        let mut leased = self.leases.keys().filter(|_| without_dhp);
+        leased.find_map(|session| lasting(&session.rule()))
+    }
+
+    /// Programs mark their sockets with a session type for a while.
+    pub(super) async fn lease(&mut self, session: SessionType) -> Answer {
+        if session == SessionType::Fixed && self.config.engine.home.is_none() {
+            return Answer::Refused("a fixed session needs a home agent".to_owned());
+        }
+        let until = Instant::now() + LEASE;
+        if self.leases.insert(session, until).is_none() {
+            self.watch();
+            self.apply_plan().await;
+        }
+        Answer::Done
+    }
+
+    /// Has conversations told where something depends on them.
+    pub(super) fn watch(&self) {
+        let is_on_demand = |rule: &Rule| !rule.prepare && lasting(rule).is_some();
+        let on_demand = self.config.policy.rules.iter().any(is_on_demand);
+        self.data.watch(on_demand || !self.leases.is_empty());
+    }
+
+    fn demand(&mut self, correspondent: Ipv6Addr, need: Need) {
+        let command = MnCommand::Demand {
+            correspondent,
+            need,
+        };
+        self.engine.handle_command(self.clock.now(), command);
+    }
+
+    /// A name has addresses: those that the policy gives to DHPs are prepared.
+    pub(super) async fn take_name(&mut self, resolved: Resolved) {
+        let now_ns = self.clock.now().mono_ns;
+        let mut wanted = BTreeSet::new();
+        for (address, ttl) in resolved.addresses.iter().take(PREPARED_ADDRESSES) {
+            let kept = (*ttl).clamp(NAME_AT_LEAST, NAME_AT_MOST);
+            let kept_ns = u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX);
+            let policy = &self.config.policy;
+            let expires_ns = now_ns.saturating_add(kept_ns);
+            policy.learn_name(&mut self.names, &resolved.name, *address, expires_ns);
+            for (_, rule) in policy.possible(address, &self.names) {
+                wanted.extend(lasting(rule).map(|need| (*address, need, rule.prepare)));
+            }
+        }
+        for (address, need, _) in wanted.iter().filter(|(_, _, prepared)| !prepared) {
+            self.demand(*address, *need);
+        }
+        if self.preparing.len() < MAX_PREPARING {
+            self.preparing.push(Preparing {
+                wanted: wanted
+                    .into_iter()
+                    .map(|(address, need, _)| (address, need))
+                    .collect(),
+                prepared: resolved.prepared,
+            });
+        }
+        self.apply_plan().await;
+        self.follow_engine().await;
+    }
+
+    /// Tells those who wait for anchors that nothing more will come of it, where that is so.
+    pub(super) fn tell_prepared(&mut self) {
+        self.preparing.retain(|one| !one.prepared.is_closed());
+        if self.preparing.is_empty() {
+            return;
+        }
+        let searching: Vec<_> = self
+            .engine
+            .status()
+            .flows
+            .into_iter()
+            .filter(|flow| {
+                matches!(
+                    flow.progress,
+                    FlowProgress::Querying | FlowProgress::Requesting(_)
+                )
+            })
+            .map(|flow| flow.key)
+            .collect();
+        let is_settled = |address: &Ipv6Addr, need: &Need| {
+            !searching
+                .iter()
+                .any(|key| key.need == *need && key.correspondent.contains(address))
+        };
+        let waiting = std::mem::take(&mut self.preparing);
+        for one in waiting {
+            if one
+                .wanted
+                .iter()
+                .all(|(address, need)| is_settled(address, need))
+            {
+                // The program that has asked may have gone.
+                let _ = one.prepared.send(());
+            } else {
+                self.preparing.push(one);
+            }
+        }
+    }
+
+    /// When it is to be looked again what goes on.
+    pub(super) fn look_interval(&self) -> Duration {
+        LOOK.min(Duration::from_nanos(self.config.engine.idle_ns / 3))
+    }
+
+    /// Looks which conversations go on and which home addresses programs have, so that what is in use is kept.
+    pub(super) async fn look_around(&mut self) {
+        if self.next_look > Instant::now() {
+            return;
+        }
+        self.next_look = Instant::now() + self.look_interval();
+        self.data.look_again();
+        for address in addresses_in_use() {
+            if self.bindings.contains_key(&address) {
+                self.engine
+                    .handle_command(self.clock.now(), MnCommand::InUse(address));
+            }
+        }
+        let before = self.leases.len();
+        self.leases.retain(|_, until| *until > Instant::now());
+        self.watch();
+        if self.names.expire(self.clock.now().mono_ns) || self.leases.len() < before {
+            self.apply_plan().await;
+        }
+        self.follow_engine().await;
+    }
+}
+
+/// Local addresses of this network namespace's sockets.
+fn addresses_in_use() -> BTreeSet<Ipv6Addr> {
+    let tcp = procfs::net::tcp6().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot see the TCP sockets");
+        Vec::new()
+    });
+    let udp = procfs::net::udp6().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot see the UDP sockets");
+        Vec::new()
+    });
+    let tcp = tcp.into_iter().map(|socket| socket.local_address);
+    let udp = udp.into_iter().map(|socket| socket.local_address);
+    tcp.chain(udp)
+        .filter_map(|address| match address.ip() {
+            std::net::IpAddr::V6(address) => Some(address),
+            std::net::IpAddr::V4(_) => None,
+        })
+        .collect()
+}
