@@ -74,7 +74,7 @@ impl Agent {
         self.sources = sources;
     }
 
-    /// Tunnels as the anchors have confirmed them, from interfaces that can be used.
+    /// Tunnels as the anchors have bound them, from interfaces that can be used.
     pub(super) fn set_tunnels(&self) {
         let anchored = self.ready.values().map(|(anchor, home)| (*home, *anchor));
         let home = self
