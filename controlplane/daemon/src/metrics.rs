@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use dhp_proto::anchor::{CounterSample, PoolKind};
+use dhp_proto::anchor::{CounterSample, DirectoryView, PoolKind};
 use dhp_segment::{Counter, DropReason};
 use ipnet::Ipv6Net;
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::ports::PortView;
@@ -25,6 +26,8 @@ pub struct Metrics {
     bindings: IntGaugeVec,
     pool_addresses: IntGaugeVec,
     announced: IntGaugeVec,
+    directory_loads: IntGaugeVec,
+    path_rtts: GaugeVec,
     tables: IntGaugeVec,
     table_capacities: IntGaugeVec,
     associations: IntGauge,
@@ -130,6 +133,18 @@ impl Metrics {
                 "1 while routing daemons are to announce the pool, 0 while it is withdrawn",
                 &["pool"],
             )?,
+            directory_loads: maker.gauges(
+                "dmip_directory_load",
+                "How much of this DHP is in use, as DHP Queries for the prefix are answered: 0 idle to 255 full",
+                &["prefix"],
+            )?,
+            path_rtts: maker.register(GaugeVec::new(
+                Opts::new(
+                    "dmip_path_rtt_seconds",
+                    "Round-trip time to a prefix that this DHP covers, while it is known",
+                ),
+                &["prefix"],
+            )?)?,
             tables: maker.gauges(
                 "dmip_table_entries",
                 "Entries of a forwarding table",
@@ -223,6 +238,7 @@ impl Metrics {
                 );
             }
         }
+        self.update_coverage(&snapshot.coverage);
         for table in &snapshot.tables {
             set(&self.tables.with_label_values(&[table.name]), table.entries);
             set(
@@ -242,6 +258,25 @@ impl Metrics {
         advance(&self.unplaced, snapshot.signalling.unplaced);
         for sample in &snapshot.engine {
             self.update_engine(sample);
+        }
+    }
+
+    fn update_coverage(&self, coverage: &[DirectoryView]) {
+        // A prefix that is not covered any more has no load, and what is not measured no time.
+        self.directory_loads.reset();
+        self.path_rtts.reset();
+        for DirectoryView { entry, .. } in coverage {
+            let prefix = entry.prefix.to_string();
+            let label = [prefix.as_str()];
+            self.directory_loads
+                .with_label_values(&label)
+                .set(entry.load.into());
+            if entry.path_rtt_us != 0 {
+                let rtt = Duration::from_micros(entry.path_rtt_us.into());
+                self.path_rtts
+                    .with_label_values(&label)
+                    .set(rtt.as_secs_f64());
+            }
         }
     }
 

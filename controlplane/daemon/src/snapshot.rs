@@ -1,6 +1,6 @@
 //! What the control plane tells about itself, taken between two of its turns
 
-use dhp_proto::anchor::{CounterSample, PoolKind, PoolView};
+use dhp_proto::anchor::{CounterSample, DirectoryView, PoolKind, PoolView};
 use dhp_segment::CounterSnapshot;
 
 use crate::signalling::{Signalling, SignallingCounters};
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub engine: Vec<CounterSample>,
     /// The pools.
     pub pools: Vec<PoolView>,
+    /// What this DHP covers.
+    pub coverage: Vec<DirectoryView>,
     /// Mobile nodes whose home is elsewhere, with the correspondents that they have told where they are.
     pub correspondents: u64,
     /// The rings' side of signalling.
@@ -52,7 +54,9 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Take it, of so many workers.
-    pub fn take(signalling: &Signalling, workers: u32) -> Self {
+    pub fn take(signalling: &mut Signalling, workers: u32) -> Self {
+        let now = signalling.now();
+        let signalling = &*signalling;
         let worker = |worker| WorkerSnapshot {
             counters: signalling.worker_counters(worker),
             punts_waiting: signalling.punts_waiting(worker),
@@ -67,6 +71,7 @@ impl Snapshot {
             workers: (0..workers).map(worker).collect(),
             engine: anchor.counters().samples(),
             pools: anchor.pools().collect(),
+            coverage: anchor.own_coverage(now).collect(),
             correspondents: u64::try_from(signalling.forwarding().optimized_len())
                 .unwrap_or(u64::MAX),
             signalling: signalling.counters(),

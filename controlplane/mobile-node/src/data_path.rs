@@ -47,7 +47,7 @@ pub struct Counters {
     pub decapsulated: Cell<u64>,
     /// Packets of anchors themselves, with a type 2 routing header.
     pub routed: Cell<u64>,
-    /// Packets that were kept until an anchor had confirmed the care-of address, and sent then.
+    /// Packets that were kept until an anchor had bound the care-of address, and sent then.
     pub held: Cell<u64>,
     /// Packets that waited too long, or were too many.
     pub held_dropped: Cell<u64>,

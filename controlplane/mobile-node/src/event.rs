@@ -118,6 +118,15 @@ pub enum Event {
         /// 1 for the first transmission.
         attempt: u32,
     },
+    /// An anchor tests the care-of address: packets flow, those that come there up to a credit.
+    UnderTest {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// The addresses.
+        home_addresses: Vec<Ipv6Addr>,
+        /// The care-of address.
+        care_of: Ipv6Addr,
+    },
     /// An anchor has confirmed the care-of address.
     Bound {
         /// The anchor.

@@ -22,7 +22,7 @@ const HOP_LIMIT: u8 = 64;
 pub struct Tunnel {
     /// The far end.
     pub anchor: Ipv6Addr,
-    /// The near end that the anchor has confirmed, while its interface can be used.
+    /// The near end that the anchor has bound, while its interface can be used.
     pub care_of: Option<CareOf>,
     /// The longest inner packet, in octets.
     pub mtu: u16,

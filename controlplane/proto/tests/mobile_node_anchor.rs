@@ -430,12 +430,17 @@ fn a_care_of_test_costs_a_mobile_node_one_round_trip_more() {
         world.settle(NANOS_PER_SECOND);
         world.assert_agreement();
         assert_eq!(world.node.counters().cookies_echoed, echoed + 1);
-        let mut events = world.events.iter();
-        let at = events.find_map(|(at, event)| match event {
-            MnEvent::Bound { anchor, .. } if *anchor == DHP => Some(*at),
-            _ => None,
-        });
-        let took = at.expect("it is bound") - start;
+        let since_start = |is_wanted: fn(&MnEvent) -> bool| {
+            let mut events = world.events.iter();
+            let wanted = events.find(|(_, event)| is_wanted(event));
+            wanted.expect("it is told of").0 - start
+        };
+        let flows = since_start(
+            |event| matches!(event, MnEvent::UnderTest { anchor, .. } if *anchor == DHP),
+        );
+        assert!(flows < 23 * MS, "{flows} ns in network {network}");
+        let took =
+            since_start(|event| matches!(event, MnEvent::Bound { anchor, .. } if *anchor == DHP));
         assert!(took < 2 * 23 * MS, "{took} ns in network {network}");
     }
     let tests = world.anchors[&DHP].0.counters().care_of_tests();

@@ -13,15 +13,21 @@ from scapy.layers.inet6 import (
 NO_NEXT_HEADER = 59
 AUTHENTICATION = 9
 MAC_LEN = 12
+DMIP, EXPERIMENTAL_OPTION = 11, 18
 HOME_AGENT_SWITCH = 12
 BINDING_REVOCATION = 16
-# Octets before the options of all messages here but the Home Agent Switch, whose addresses come before.
-FIXED_LEN = 12
+# Octets before the options of all messages here but the Home Agent Switch, whose addresses come before, and those of DMIPv6.
+FIXED_LEN, DMIP_LEN = 12, 16
 
 
 def packed(address):
     """The 16 octets of an address."""
     return socket.inet_pton(socket.AF_INET6, address)
+
+
+def unpacked(octets):
+    """The address of 16 octets."""
+    return socket.inet_ntop(socket.AF_INET6, octets)
 
 
 def mac(association, care_of, home, mh_through_spi):
@@ -33,7 +39,7 @@ def mac(association, care_of, home, mh_through_spi):
 
 def options(mh):
     """Offset and type of each option of a Mobility Header."""
-    at = 8 + 16 * mh[6] if mh[2] == HOME_AGENT_SWITCH else FIXED_LEN
+    at = {HOME_AGENT_SWITCH: 8 + 16 * mh[6], DMIP: DMIP_LEN}.get(mh[2], FIXED_LEN)
     while at < len(mh):
         yield at, mh[at]
         at += 1 if mh[at] == 0 else 2 + mh[at + 1]
@@ -89,14 +95,18 @@ def revocation_acknowledgement(to, care_of, home, association, *, sequence, stat
     return from_home(care_of, to, home) / generic(BINDING_REVOCATION, fixed, association, care_of, home)
 
 
+def padding(octets):
+    """Pad1 or PadN of so many octets (RFC 6275 §6.2.2, §6.2.3)."""
+    return b"\0" * octets if octets < 2 else bytes([1, octets - 2]) + b"\0" * (octets - 2)
+
+
 def generic(kind, fixed, association, care_of, home):
-    """An authenticated message of a type that scapy does not know: six octets behind the checksum, then options."""
+    """An authenticated message of a type that scapy does not know: what stands behind the checksum, then options."""
     identity = raw(MIP6OptMNID(id=association.identity))
     # RFC 4285 §5.1: the authentication option begins at 4n+1; and the header ends at a multiple of 8 octets.
     gap = (5 - (6 + len(fixed) + len(identity))) % 8
-    pad = b"" if gap == 0 else b"\0" if gap == 1 else bytes([1, gap - 2]) + b"\0" * (gap - 2)
     option = raw(MIP6OptMsgAuth(mspi=association.spi, authdata=b"\0" * MAC_LEN))
-    body = fixed + identity + pad + option
+    body = fixed + identity + padding(gap) + option
     header = MIP6MH_Generic(mhtype=kind, res=0, msg=body)
     data = mac(association, care_of, home, without_checksum(header)[:-MAC_LEN])
     header.msg = body[:-MAC_LEN] + data

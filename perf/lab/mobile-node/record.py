@@ -1,5 +1,8 @@
 """What a step expects and what it sees, in words: the lines that are printed below it."""
 
+import struct
+
+import messages
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6HAADReply, ICMPv6MPAdv, ICMPv6ND_NA, ICMPv6ND_NS,
     ICMPv6NDOptDstLLAddr, ICMPv6NDOptPrefixInfo, ICMPv6ParamProblem, IPv6ExtHdrRouting, MIP6MH_BA, MIP6MH_BE,
@@ -67,10 +70,18 @@ def advertised(upper):
     return f"Neighbor Advertisement {upper.tgt}{at} R={upper.R} S={upper.S} O={upper.O}"
 
 
+def generic(upper):
+    """A Mobility Header that scapy does not know."""
+    if upper.mhtype != messages.DMIP:
+        return f"Mobility Header type {upper.mhtype}"
+    kind, _, sequence, lifetime, _, status = struct.unpack_from("!BBHHHB", upper.msg)
+    return f"DMIPv6 message type {kind} Status {status} Sequence # {sequence} Lifetime {lifetime}"
+
+
 MESSAGES = {
     MIP6MH_BA: lambda upper: f"Binding Acknowledgement Status {upper.status} Sequence # {upper.seq} Lifetime {upper.mhtime}",
     MIP6MH_BE: lambda upper: f"Binding Error Status {upper.status} home address {upper.ha}",
-    MIP6MH_Generic: lambda upper: f"Mobility Header type {upper.mhtype}",
+    MIP6MH_Generic: generic,
     ICMPv6DestUnreach: lambda upper: f"ICMPv6 Destination Unreachable code {upper.code}",
     ICMPv6ParamProblem: lambda upper: f"ICMPv6 Parameter Problem code {upper.code} pointer {upper.ptr}",
     ICMPv6EchoRequest: lambda upper: f"Echo Request {upper.seq}",

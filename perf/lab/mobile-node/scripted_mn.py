@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A scripted RFC 6275 mobile node, and its correspondent, against an appliance at the other end of two wires.
+"""Scripted RFC 6275 and DMIPv6 mobile nodes, and their correspondent, against an appliance at the other end of three wires.
 
-It builds each message by scapy, authenticates it by RFC 4285 (HMAC-SHA1-96), and checks each field of each answer. For
+They build each message by scapy, authenticate it by RFC 4285 (HMAC-SHA1-96), and check each field of each answer. For
 each step: the RFC's section, what it says, what was expected to come, and what came. Exit status 0: all as the RFCs say; 3: some
 step was not.
 """
@@ -23,6 +23,7 @@ import leaving
 import record
 import refusing
 import returning
+import roaming
 import serving
 import spreading
 import steps
@@ -44,7 +45,7 @@ def main():
     node = settle(world.read(arguments.world))
     failed = 0
     # What is refused is so while the home address is bound.
-    for step in [*steps.of(serving), *steps.of(refusing), *steps.of(spreading), *steps.of(leaving), *steps.of(returning)]:
+    for step in [*steps.of(serving), *steps.of(refusing), *steps.of(spreading), *steps.of(leaving), *steps.of(roaming), *steps.of(returning)]:
         wrong = perform(step, node)
         failed += wrong is not None
         report(step, wrong, arguments.json)
@@ -58,6 +59,7 @@ def settle(plan):
     node = Node(plan, identity, access, correspondent)
     node.resident = Node(plan, plan.resident, access, correspondent)
     node.bystander = Node(plan, plan.home_link.bystander, access, correspondent)
+    node.roamer = roaming.Roamer(plan, plan.roamer, access, correspondent)
     node.home_link = HomeLink(plan.home_link)
     return node
 

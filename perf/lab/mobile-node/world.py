@@ -59,10 +59,14 @@ class World:
     home_agents_anycast: str
     care_of: list[str]
     correspondent: str
+    # How the DHoAs of the appliance begin.
+    dhoa_pool: str
     other_agent: str
     association: Association
     # The mobile node whose home link is real.
     resident: Identity
+    # One that has no home here.
+    roamer: Identity
     access: LinkPlan
     correspondent_link: LinkPlan
     home_link: HomeLinkPlan
@@ -86,6 +90,7 @@ def read(path):
     links = {name: LinkPlan(**plan.pop(name)) for name in ("access", "correspondent_link")}
     return World(
         association=association(plan.pop("association")), resident=identity(plan.pop("resident")),
+        roamer=identity(plan.pop("roamer")),
         home_link=HomeLinkPlan(bystander=bystander, **home_link), **links, **plan,
     )
 

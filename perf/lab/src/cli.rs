@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::signalling_options::SignallingOptions;
+
 /// A roaming mobile node, its anchors and a plain correspondent, in network namespaces of this machine.
 ///
 /// The lab builds eight namespaces (named dhplab-…) joined by wires with delays, two access networks with router
@@ -107,6 +109,9 @@ pub struct UpArguments {
     /// The anchors' ports by DPDK, for a dhpd built with `--features dpdk`.
     #[arg(long)]
     pub dpdk: bool,
+    /// What of the anchors' signalling is switched on.
+    #[command(flatten)]
+    pub signalling: SignallingOptions,
 }
 
 /// Options of the demo.
@@ -130,6 +135,9 @@ pub struct DemoArguments {
     /// The anchors' ports by DPDK, for a dhpd built with `--features dpdk`.
     #[arg(long)]
     pub dpdk: bool,
+    /// What of the anchors' signalling is switched on.
+    #[command(flatten)]
+    pub signalling: SignallingOptions,
 }
 
 /// Options of `bgp`.

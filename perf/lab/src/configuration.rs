@@ -6,6 +6,7 @@ use crate::addresses::{
     CN_DHP, CN_DIRECT, CN_HA, COVERAGE, DHOA_PREFIX, DHP, HA, HOME_ADDRESS, HOME_PREFIX,
 };
 use crate::port_driver::PortDriver;
+use crate::signalling_options::SignallingOptions;
 
 /// The key that the mobile node shares with its home; of the lab only.
 const HOME_KEY: &str = "6c61622d6f6e6c792d686f6d652d6b65792d646f2d6e6f742d7573652d697421";
@@ -13,7 +14,8 @@ const MN_ID: &str = "mn1@example.net";
 const SPI: u32 = 256;
 
 /// `dhpd` as home agent, and as locator that knows of the DHP.
-pub fn home_agent(api_socket: &Path, ports: PortDriver) -> String {
+pub fn home_agent(api_socket: &Path, ports: PortDriver, signalling: SignallingOptions) -> String {
+    let signalling = signalling.section(&api_socket.with_extension("journal"));
     format!(
         r#"# dhpd as home agent of the lab
 [anchor]
@@ -37,7 +39,7 @@ algorithm = "hmac-sha256-128"
 home-key = "{HOME_KEY}"
 home-address = "{HOME_ADDRESS}"
 
-[api]
+{signalling}[api]
 socket = "{socket}"
 metrics = "127.0.0.1:9105"
 "#,
@@ -50,7 +52,13 @@ metrics = "127.0.0.1:9105"
 /// `dhpd` as the DHP in front of the correspondent.
 ///
 /// With `path_mtu` it is told how long tunnel packets may be, and to lower TCP's MSS accordingly.
-pub fn home_proxy(api_socket: &Path, ports: PortDriver, path_mtu: Option<u32>) -> String {
+pub fn home_proxy(
+    api_socket: &Path,
+    ports: PortDriver,
+    signalling: SignallingOptions,
+    path_mtu: Option<u32>,
+) -> String {
+    let signalling = signalling.section(&api_socket.with_extension("journal"));
     let path = path_mtu_line(path_mtu);
     let clamp = path_mtu.map_or("", |_| "[workers]\ntcp-mss-clamp = true\n\n");
     format!(
@@ -79,7 +87,7 @@ spi = {SPI}
 algorithm = "hmac-sha256-128"
 home-key = "{HOME_KEY}"
 
-{clamp}[api]
+{clamp}{signalling}[api]
 socket = "{socket}"
 metrics = "127.0.0.1:9105"
 "#,

@@ -18,6 +18,7 @@ use crate::fuzz_packets::PacketSource;
 use crate::lab::LabOptions;
 use crate::namespace::{self, Namespace};
 use crate::port_driver::PortDriver;
+use crate::signalling_options::SignallingOptions;
 use crate::state::{self, State};
 use crate::stop::Stop;
 use crate::wire::{End, open_tap};
@@ -90,7 +91,12 @@ impl Target {
         let path = state.directory().join("fuzz.toml");
         fs::write(
             &path,
-            configuration::home_proxy(&socket, PortDriver::AfPacket, None),
+            configuration::home_proxy(
+                &socket,
+                PortDriver::AfPacket,
+                SignallingOptions::default(),
+                None,
+            ),
         )?;
         let starter = Starter::new(Arc::clone(state), &options.logs)?;
         let binary = |name: &str| options.binaries.join(name).display().to_string();

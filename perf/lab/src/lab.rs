@@ -16,6 +16,7 @@ use crate::configuration;
 use crate::namespace::{self, Namespace};
 use crate::ping;
 use crate::port_driver::PortDriver;
+use crate::signalling_options::SignallingOptions;
 use crate::state::State;
 use crate::stop::Stop;
 use crate::topology::Topology;
@@ -32,6 +33,8 @@ pub struct LabOptions {
     pub logs: PathBuf,
     /// What drives the anchors' ports.
     pub ports: PortDriver,
+    /// What of the anchors' signalling is switched on.
+    pub signalling: SignallingOptions,
 }
 
 /// A running lab; everything ends and goes when it is dropped.
@@ -111,12 +114,15 @@ impl Lab {
 
     /// Starts both anchors and waits until they answer.
     pub fn start_anchors(&mut self, stop: &Stop) -> Result<()> {
-        let ports = self.options.ports;
+        let (ports, signalling) = (self.options.ports, self.options.signalling);
         for (node, text) in [
-            ("ha", configuration::home_agent(&self.socket("ha"), ports)),
+            (
+                "ha",
+                configuration::home_agent(&self.socket("ha"), ports, signalling),
+            ),
             (
                 "dhp",
-                configuration::home_proxy(&self.socket("dhp"), ports, self.path_mtu),
+                configuration::home_proxy(&self.socket("dhp"), ports, signalling, self.path_mtu),
             ),
         ] {
             let path = self.write_configuration(node, &text)?;

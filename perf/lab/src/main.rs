@@ -36,6 +36,7 @@ mod priority;
 mod process_id;
 mod random;
 mod report_html;
+mod signalling_options;
 mod sketch;
 mod stall_meter;
 mod state;
@@ -67,6 +68,7 @@ use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
 use crate::namespace::Namespace;
 use crate::port_driver::PortDriver;
+use crate::signalling_options::SignallingOptions;
 use crate::stop::Stop;
 use crate::udp_stream::StreamPlan;
 
@@ -86,6 +88,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(arguments) => up::run(
             LabOptions {
                 ports: PortDriver::of_option(arguments.dpdk),
+                signalling: arguments.signalling,
                 ..options(&arguments.lab)?
             },
             arguments.networks_only,
@@ -146,6 +149,7 @@ fn run_demo(arguments: &DemoArguments) -> Result<ExitCode> {
     };
     let options = LabOptions {
         ports: PortDriver::of_option(arguments.dpdk),
+        signalling: arguments.signalling,
         ..options(&arguments.lab)?
     };
     let captures = arguments
@@ -234,6 +238,7 @@ fn options(arguments: &LabArguments) -> Result<LabOptions> {
         binaries,
         logs: arguments.logs.clone(),
         ports: PortDriver::AfPacket,
+        signalling: SignallingOptions::default(),
     })
 }
 

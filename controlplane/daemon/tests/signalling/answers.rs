@@ -204,7 +204,7 @@ fn more_updates_than_a_ring_holds_are_counted_where_they_are_lost() {
     while rig.core.pop().is_some() {
         acknowledged += 1;
     }
-    let snapshot = Snapshot::take(&rig.signalling, 1);
+    let snapshot = Snapshot::take(&mut rig.signalling, 1);
     let worker = &snapshot.workers[0].counters;
     let punted = worker.get(Counter::PuntedMobility);
     assert_eq!(punted, 32, "what the ring leaves to strangers");
@@ -219,7 +219,8 @@ fn the_metrics_name_every_counter() {
         .push(&frame(&binding_update(1, CARE_OF)))
         .expect("room");
     rig.settle();
-    rig.metrics.update(&Snapshot::take(&rig.signalling, 1), 2);
+    rig.metrics
+        .update(&Snapshot::take(&mut rig.signalling, 1), 2);
     let text = rig.metrics.text().expect("text");
     for counter in Counter::ALL {
         let name = format!("dmip_worker_{}_total{{worker=\"0\"}} ", counter.name());
@@ -252,7 +253,8 @@ fn the_metrics_name_every_counter() {
         );
     }
     // A second scrape shows the same totals, not their double.
-    rig.metrics.update(&Snapshot::take(&rig.signalling, 1), 0);
+    rig.metrics
+        .update(&Snapshot::take(&mut rig.signalling, 1), 0);
     let again = rig.metrics.text().expect("text");
     assert!(
         again

@@ -214,7 +214,7 @@ fn a_mobile_node_talks_to_a_host_behind_the_box_without_its_home_agent() {
     assert_eq!(opened[46], 0x1e, "an option that is skipped");
     assert_eq!(opened[WITH_EXTENSION..], node.echo()[WITH_EXTENSION..]);
     assert_eq!(way_from_host(&mut rig), CARE_OF);
-    let snapshot = Snapshot::take(&rig.signalling, 1);
+    let snapshot = Snapshot::take(&mut rig.signalling, 1);
     assert_eq!(snapshot.correspondents, 1);
     rig.metrics.update(&snapshot, 0);
     let text = rig.metrics.text().expect("text");
@@ -240,7 +240,7 @@ fn a_mobile_node_talks_to_a_host_behind_the_box_without_its_home_agent() {
     let deletion = compose(&CARE_OF, &CORRESPONDENT, Some(&ROAMER), None, &mh);
     assert!(answered(&mut rig, &deletion).is_some());
     assert_eq!(way_from_host(&mut rig), ROAMER);
-    assert_eq!(Snapshot::take(&rig.signalling, 1).correspondents, 0);
+    assert_eq!(Snapshot::take(&mut rig.signalling, 1).correspondents, 0);
 }
 
 #[test]
@@ -456,5 +456,5 @@ fn a_home_address_of_this_box_has_no_optimized_route() {
         (tunnelled[6], addresses(&tunnelled)),
         (41, (ANCHOR, CARE_OF))
     );
-    assert_eq!(Snapshot::take(&rig.signalling, 1).correspondents, 0);
+    assert_eq!(Snapshot::take(&mut rig.signalling, 1).correspondents, 0);
 }

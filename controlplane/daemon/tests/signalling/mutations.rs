@@ -88,7 +88,7 @@ fn a_hundred_thousand_mutations() {
         }
     }
     rig.settle();
-    let snapshot = Snapshot::take(&rig.signalling, 1);
+    let snapshot = Snapshot::take(&mut rig.signalling, 1);
     let worker = &snapshot.workers[0].counters;
     assert_eq!(worker.get(Counter::RxPackets), sent);
     let punted = worker.get(Counter::PuntedMobility)

@@ -85,17 +85,26 @@ impl Agent {
                 care_of,
                 attempt,
             },
+            MnEvent::UnderTest {
+                anchor,
+                home_addresses,
+                care_of,
+            } => {
+                self.bound(&home_addresses, Binding { anchor, care_of });
+                changed = true;
+                Event::UnderTest {
+                    anchor,
+                    home_addresses,
+                    care_of,
+                }
+            }
             MnEvent::Bound {
                 anchor,
                 home_addresses,
                 care_of,
                 round_trip_ns,
             } => {
-                for home in &home_addresses {
-                    self.bindings.insert(*home, Binding { anchor, care_of });
-                }
-                // At once, before any route is touched: packets may be waiting.
-                self.set_tunnels();
+                self.bound(&home_addresses, Binding { anchor, care_of });
                 changed = true;
                 Event::Bound {
                     anchor,
@@ -149,6 +158,14 @@ impl Agent {
         };
         self.events.write(event);
         changed
+    }
+
+    fn bound(&mut self, home_addresses: &[Ipv6Addr], binding: Binding) {
+        for home in home_addresses {
+            self.bindings.insert(*home, binding);
+        }
+        // At once, before any route is touched: packets may be waiting.
+        self.set_tunnels();
     }
 
     fn unbound(&mut self, home_addresses: &[Ipv6Addr]) {

@@ -141,7 +141,7 @@ impl Agent {
         self.sources = sources;
     }
 
-    /// Tunnels as the anchors have confirmed them, from interfaces that can be used.
+    /// Tunnels as the anchors have bound them, from interfaces that can be used.
     pub(super) fn set_tunnels(&self) {
         let bound = self.bindings.iter();
         let bound = bound.map(|(home, binding)| (*home, binding.anchor));

@@ -42,7 +42,7 @@ use solicitation::Solicitations;
 
 /// How long anchors may take to confirm that everything ends.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// What an anchor has confirmed last about a home address.
+/// Where an anchor has bound a home address last, under test or not.
 #[derive(Debug, Clone, Copy)]
 struct Binding {
     anchor: Ipv6Addr,

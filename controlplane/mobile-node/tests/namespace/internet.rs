@@ -14,7 +14,10 @@ use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, PoolConfig, PoolKind
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
 use dhp_proto::time::Now;
+use dhp_wire::codepoints::CodePoints;
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6Header, Ipv6View};
+use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
+use dhp_wire::packet::MobilityPacket;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendmsg,
@@ -42,6 +45,9 @@ pub struct Shared {
     pub inbound: Mutex<Vec<Vec<u8>>>,
     /// Sources of TCP packets that have come out of tunnels.
     pub answered: Mutex<Vec<Ipv6Addr>>,
+    /// Updates that echo the cookie of a care-of test do not arrive.
+    pub cookies_lost: AtomicBool,
+    tests_care_ofs: bool,
     stop: AtomicBool,
 }
 
@@ -54,7 +60,21 @@ pub struct Internet {
 impl Internet {
     /// Begins, in the namespace.
     pub fn start(namespace: &str, prefix: Ipv6Addr) -> Self {
-        let shared = Arc::new(Shared::default());
+        Self::with(namespace, prefix, Shared::default())
+    }
+
+    /// The same; the DHP tests care-of addresses, and no echo arrives for now.
+    pub fn start_losing_cookies(namespace: &str, prefix: Ipv6Addr) -> Self {
+        let shared = Shared {
+            tests_care_ofs: true,
+            cookies_lost: true.into(),
+            ..Shared::default()
+        };
+        Self::with(namespace, prefix, shared)
+    }
+
+    fn with(namespace: &str, prefix: Ipv6Addr, shared: Shared) -> Self {
+        let shared = Arc::new(shared);
         *shared.prefix.lock().expect("the lock") = Some(prefix);
         let (namespace, with) = (namespace.to_owned(), Arc::clone(&shared));
         let thread =
@@ -114,6 +134,7 @@ impl Machine {
         ];
         config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
         config.security_associations = ASSOCIATIONS.map(association).into();
+        config.care_of_test = shared.tests_care_ofs;
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let icmp = socket(
             AddressFamily::Inet6,
@@ -170,6 +191,7 @@ impl Machine {
             return;
         };
         match view.next_header() {
+            135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}
             // A Binding Update has its Home Address option in front.
             135 | 60 => self.anchor.handle_packet(now(self.start), packet),
             41 => self.take_out(&view),
@@ -257,6 +279,18 @@ impl Machine {
             Some(&to),
         );
     }
+}
+
+fn has_cookie(packet: &[u8]) -> bool {
+    let message = MobilityPacket::parse(packet).ok();
+    let header = message.and_then(|message| MobilityHeader::parse(message.mh).ok());
+    let message = header.and_then(|header| header.message(&CodePoints::default()).ok());
+    let options = message.as_ref().and_then(Message::options);
+    options.is_some_and(|options| {
+        options
+            .iter()
+            .any(|option| matches!(option, Ok(MobilityOption::Cookie(_))))
+    })
 }
 
 fn now(start: Instant) -> Now {

@@ -8,6 +8,7 @@ mod internet;
 mod network;
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use nix::sys::signal::Signal;
@@ -155,6 +156,24 @@ fn a_socket_survives_the_move_to_another_network() {
     );
     assert_eq!(kernel_state(&network), state);
     assert_eq!(network.read(&network.node(), parameter), before);
+}
+
+/// DMIPv6 profile 1, section 6.4: the new care-of address has a credit until the cookie is echoed.
+#[test]
+fn packets_flow_while_the_care_of_address_is_tested() {
+    let Some(network) = network(4) else { return };
+    let internet = Internet::start_losing_cookies(&network.rest(), PREFIX_A);
+    let agent = Agent::start(&network.node(), tempfile::tempdir().expect("a directory"));
+    let dhoa = agent.wait_for("under_test")["home_addresses"][0].clone();
+    while agent.wait_for("flow_source")["source"] != dhoa {}
+    let program = Program::start(&network.node());
+    assert_eq!(dhoa, program.talk().to_string(), "nothing is confirmed yet");
+    let cookies_lost = &internet.shared.cookies_lost;
+    cookies_lost.store(false, Ordering::Relaxed);
+    assert_eq!(agent.wait_for("bound")["home_addresses"][0], dhoa);
+    assert_eq!(dhoa, program.talk().to_string());
+    let (status, _directory) = agent.end(Signal::SIGTERM);
+    assert!(status.success());
 }
 
 #[test]

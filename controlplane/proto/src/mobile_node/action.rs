@@ -120,6 +120,16 @@ pub enum MnEvent {
         /// 1 for the first transmission.
         attempt: u32,
     },
+    /// The anchor has bound the care-of address and tests it (status 16; profile 1, section 6.4): what is sent from there is
+    /// taken, what comes there is limited until [`Bound`](Self::Bound).
+    UnderTest {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// The addresses that are bound.
+        home_addresses: Vec<Ipv6Addr>,
+        /// The care-of address.
+        care_of: Ipv6Addr,
+    },
     /// The anchor has confirmed the care-of address.
     Bound {
         /// The anchor.

@@ -127,17 +127,37 @@ impl MobileNode {
                 bound.push(answer.address);
             }
         }
-        if !bound.is_empty() && !pending {
-            self.event(MnEvent::Bound {
-                anchor: peer,
-                home_addresses: bound,
-                care_of: exchange.care_of,
-                round_trip_ns: exchange.round_trip_ns(exchange.sequence, now.mono_ns),
-            });
+        if !bound.is_empty() {
+            let round_trip_ns = exchange.round_trip_ns(exchange.sequence, now.mono_ns);
+            self.tell_of_binding(exchange, bound, round_trip_ns, pending);
         }
         for (address, status) in lost {
             self.lose_address(now, peer, address, UnboundReason::Refused(status));
         }
+    }
+
+    /// Tells that the care-of address of an exchange is bound for these addresses. `pending`: the anchor still tests it.
+    pub(super) fn tell_of_binding(
+        &mut self,
+        exchange: &Exchange,
+        home_addresses: Vec<Ipv6Addr>,
+        round_trip_ns: Option<u64>,
+        pending: bool,
+    ) {
+        let (anchor, care_of) = (exchange.peer, exchange.care_of);
+        self.event(match pending {
+            true => MnEvent::UnderTest {
+                anchor,
+                home_addresses,
+                care_of,
+            },
+            false => MnEvent::Bound {
+                anchor,
+                home_addresses,
+                care_of,
+                round_trip_ns,
+            },
+        });
     }
 
     /// The anchor has refused an update as a whole.

@@ -7,7 +7,6 @@ use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::DmipHeader;
 
 use super::MobileNode;
-use super::action::MnEvent;
 use super::contents::Contents;
 use super::exchange::Exchange;
 use super::need::FlowKey;
@@ -53,15 +52,10 @@ impl MobileNode {
         if !self.request_accepted(now, flow, peer, address, grant) {
             return;
         }
-        match contents.cookie {
-            Some(cookie) if pending => self.echo_care_of_test(now, peer, vec![address], cookie),
-            _ if pending => {}
-            _ => self.event(MnEvent::Bound {
-                anchor: peer,
-                home_addresses: vec![address],
-                care_of: exchange.care_of,
-                round_trip_ns: exchange.round_trip_ns(answer.sequence, now.mono_ns),
-            }),
+        let round_trip_ns = exchange.round_trip_ns(answer.sequence, now.mono_ns);
+        self.tell_of_binding(exchange, vec![address], round_trip_ns, pending);
+        if let (true, Some(cookie)) = (pending, contents.cookie) {
+            self.echo_care_of_test(now, peer, vec![address], cookie);
         }
     }
 

@@ -3,7 +3,7 @@
 //! - `query …`, `req …`, `upd …`: DHP Query, DHoA Request, DHP Binding Update. `seq=`, `life=` in 4 s units, `flags=` letters of D, A
 //!   (the default of an update) and R, or a number; `by=` as for Binding Updates, `none` by default for a query.
 //! - Options: `cn=CN/64` (CN/128, `none`) of queries and requests; `list=FREE1,FREE2.3/20` DHoAs, with a FID behind the dot and a
-//!   lifetime behind the slash; `alt=`; `mode=4:1` a Communication Mode of FID 4; `cookie=octets`; `needs=kbit/s,ms,permille`;
+//!   lifetime behind the slash; `alt=`; `mode=4:1` a Communication Mode of FID 4; `cookie=` octets, or one of `cookies`; `needs=kbit/s,ms,permille`;
 //!   `pad=` octets of PadN; `mesgid=`, `mn-id=`, `bid=`, `flow=`, `option=` as in Binding Updates; `trailing` behind AUTH.
 //! - Answers `reply`, `resp` and `conf` have `status=`, `seq=`, `life=`, `flags=` (O or none), `list=FREE1:0/150,FREE2.3:194/0` (status
 //!   and lifetime), `dhps=ANCHOR/48:0` (load), `modes=4:1`, `bids=`, `flows=`, `cookie=`, `mesgid=`, `auth=` the SPI.
@@ -14,13 +14,14 @@ use dhp_wire::codepoints::{CodePoints, DmipType, Status, dmip_flag};
 use dhp_wire::mobility::{Builder, Dmip, DmipHeader, Lifetime, MobilityOption, Mode, SessionType};
 
 use crate::address;
+use crate::cookies::Cookies;
 use crate::mobile_node::{association, options};
 use crate::output::Output;
 use crate::packet::{Way, damage, wrap};
 use crate::steering;
-use crate::words::{Words, number, octets};
+use crate::words::{Words, number};
 
-pub fn message(words: &Words, now_ntp: u64) -> Vec<u8> {
+pub fn message(words: &Words, now_ntp: u64, cookies: &Cookies) -> Vec<u8> {
     let kind = match words.kind() {
         "query" => DmipType::DhpQuery,
         "req" => DmipType::DhoaRequest,
@@ -49,7 +50,10 @@ pub fn message(words: &Words, now_ntp: u64) -> Vec<u8> {
         });
     }
     for (key, value) in words.pairs() {
-        builder = own_option(builder, key, value);
+        builder = match key {
+            "cookie" => builder.option(&MobilityOption::Cookie(&cookies.octets(value))),
+            _ => own_option(builder, key, value),
+        };
     }
     builder = options(builder, words, now_ntp);
     let way = Way::read(words, "COA", None);
@@ -115,7 +119,6 @@ fn own_option(mut builder: Builder, key: &str, value: &str) -> Builder {
                 fid: number(fid) as u16,
             })
         }
-        "cookie" => builder.option(&MobilityOption::Cookie(&octets(value))),
         "needs" => {
             let needs: Vec<u64> = value.split(',').map(number).collect();
             builder.option(&MobilityOption::FlowRequirements {

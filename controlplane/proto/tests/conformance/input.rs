@@ -34,7 +34,7 @@ pub fn carry_out(world: &mut World, words: &Words) -> Vec<AnchorAction> {
             world.anchor.handle_packet(now, &packet);
         }
         "query" | "req" | "upd" => {
-            let packet = dmip::message(words, now.ntp);
+            let packet = dmip::message(words, now.ntp, &world.cookies);
             world.anchor.handle_packet(now, &packet);
         }
         "hoti" | "coti" => {

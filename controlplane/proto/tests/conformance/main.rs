@@ -4,6 +4,7 @@
 //! unless it says on which. `script` describes the format, `duties` keeps the page of duties in step with the cases.
 
 mod address;
+mod cookies;
 mod departure;
 mod discovery;
 mod dmip;

@@ -26,7 +26,7 @@ pub fn run(case: &Case, link: Link) -> Result<(), String> {
         if !about_link && actions.iter().any(is_probe) {
             actions.extend(world.wait(1.0));
         }
-        world.tokens.learn(&actions);
+        world.learn(&actions);
         check(&world, step, &actions, about_link).map_err(|wrong| {
             let prose = case.prose.join(" ");
             let (file, line) = (&case.file, step.line);
@@ -42,7 +42,13 @@ fn check(
     actions: &[AnchorAction],
     about_link: bool,
 ) -> Result<(), String> {
-    let read = |action| Output::read(action, &world.tokens);
+    let read = |action| {
+        let mut output = Output::read(action, &world.tokens)?;
+        if let Some(cookie) = output.fields.get_mut("cookie") {
+            *cookie = world.cookies.name(cookie);
+        }
+        Some(output)
+    };
     let outputs = actions.iter().filter_map(read);
     let mut outputs = outputs.filter(|output| about_link || !LINK_WORDS.contains(&&*output.kind));
     for line in &step.expected {
@@ -66,7 +72,7 @@ fn check(
     }
 }
 
-/// `bound HOME [at=] [left=] [bids=] [flows=]`, see `steering`, and `unbound HOME`.
+/// `bound HOME [at=] [left=] [excess=] [bids=] [flows=]`, see `steering`, and `unbound HOME`.
 fn check_binding(world: &World, line: &Words) -> Result<(), String> {
     let home_address = address::read(line.subject());
     let mut bindings = world.anchor.bindings(world.now);
@@ -80,6 +86,9 @@ fn check_binding(world: &World, line: &Words) -> Result<(), String> {
                 && at == binding.care_of
                 && left.unwrap_or(binding.remaining) == binding.remaining
                 && steering::is_so(binding, line)
+                && line
+                    .get("excess")
+                    .is_none_or(|to| to == steering::excess(binding.test))
         }
     };
     let wrong = || format!("< {line}: but it was {binding:?}");

@@ -8,11 +8,12 @@
 //! - `keep=4+5`: a Flow Summary option.
 //! - In answers `bids=1:0,2:167` and `flows=4:0,5:131`: each option with its status.
 //! - Of a binding `bids=1:COA,2:COA2` and `flows=4,-5`: in the order of their FID-PRIs, those that are inactive with a minus;
-//!   `none` of either.
+//!   `none` of either. Behind a care-of address under test stands where its excess goes: `2:COA2>COA`, or `>nowhere`.
+//!   `excess=` is the same of where packets go by default; `none` where that is under no test.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use dhp_proto::anchor::BindingView;
+use dhp_proto::anchor::{BindingView, UnderTest};
 use dhp_wire::codepoints::Status;
 use dhp_wire::mobility::{
     Bids, FlowSubOption, Ipv4TrafficSelector, MobilityOption, SelectorRange, TrafficSelector,
@@ -126,10 +127,23 @@ pub fn answer(option: &MobilityOption<'_>) -> (Option<String>, Option<String>) {
     }
 }
 
+/// Where goes what exceeds the credit of a care-of address.
+pub fn excess(test: Option<UnderTest>) -> String {
+    match test {
+        None => "none".to_owned(),
+        Some(UnderTest { tested: None }) => "nowhere".to_owned(),
+        Some(UnderTest { tested: Some(to) }) => address::name(to),
+    }
+}
+
 /// Whether a binding has the care-of addresses and flow bindings that a line says it has.
 pub fn is_so(binding: &BindingView<'_>, line: &Words) -> bool {
     let bids = binding.care_ofs.iter();
-    let bids = bids.map(|care_of| format!("{}:{}", care_of.bid, address::name(care_of.address)));
+    let bids = bids.map(|care_of| {
+        let test = care_of.test.map(|_| format!(">{}", excess(care_of.test)));
+        let name = address::name(care_of.address);
+        format!("{}:{name}{}", care_of.bid, test.unwrap_or_default())
+    });
     let flows = binding.flow_bindings.iter().map(|flow| {
         let minus = match flow.is_active(binding.care_ofs) {
             true => "",

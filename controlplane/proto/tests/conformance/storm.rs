@@ -19,11 +19,12 @@ const LINES: usize = 150;
 /// Longer than anything lasts that is not a home registration, in seconds.
 const LONG: f64 = 10_000.0;
 
-const GIVEN: [&str; 4] = [
+const GIVEN: [&str; 5] = [
     "correspondent advertise-prefixes refresh-request=40 peer=ANCHOR2 valid=300000 preferred=9000",
     "correspondent unauthenticated max-home=1 max-correspondents=1 errors=3 max-life=900",
     "unauthenticated numbers-lost refresh-advice=20 refresh-request=5 restarts=2 peer=ANCHOR2",
     "valid=2000 preferred=1000 advertise-prefixes correspondent roles=h max-split=0 max-flows=1",
+    "care-of-test max-home=3",
 ];
 
 /// What is open, as the actions tell it.
@@ -134,7 +135,7 @@ fn run_one(lines: &[&Words], given: &Words, link: Link, random: &mut Random) -> 
     for _ in 0..LINES {
         let line = lines[random.below(lines.len() as u64) as usize];
         let actions = input::carry_out(&mut world, line);
-        world.tokens.learn(&actions);
+        world.learn(&actions);
         open.follow(&actions)
             .map_err(|wrong| format!("> {line}: {wrong}"))?;
         let held: BTreeMap<_, _> = world

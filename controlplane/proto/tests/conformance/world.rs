@@ -11,6 +11,7 @@ use dhp_proto::time::Now;
 use dhp_wire::mobility::Lifetime;
 
 use crate::address;
+use crate::cookies::Cookies;
 use crate::mobile_node::{association, association_with};
 use crate::return_routability::Tokens;
 use crate::script::Link;
@@ -29,6 +30,7 @@ pub struct World {
     pub anchor: Anchor,
     pub now: Now,
     pub tokens: Tokens,
+    pub cookies: Cookies,
     /// How it was configured.
     given: Words,
     link: Link,
@@ -44,7 +46,7 @@ impl World {
     /// `valid=` and `preferred=` seconds of the home prefix; `refresh-advice=` in 4 s units, `refresh-request=` in seconds;
     /// `second-prefix` on the same link, with TWIN and TWIN2 for mobile node 1;
     /// `directory=` an address that covers 2001:db8::/32, with load 40; `optimize`: route optimization is permitted;
-    /// `cookies-above=` queries and requests a second;
+    /// `cookies-above=` queries and requests a second; `care-of-test`: new care-of addresses are tested;
     /// `numbers-lost`; `unauthenticated`; `correspondent` (for 2001:db8:cc::/64 too), `max-correspondents=`;
     /// `peer=` and `restarts=` of heartbeats; `preference=` as a home agent; `advertise=off` or `solicited`,
     /// `max-interval=` and `min-interval=` of Mobile Prefix Advertisements in seconds.
@@ -53,6 +55,7 @@ impl World {
             anchor: Anchor::new(configuration(given, link), START, [7; 32]).unwrap(),
             now: START,
             tokens: Tokens::default(),
+            cookies: Cookies::default(),
             given: given.clone(),
             link,
             kept: Vec::new(),
@@ -67,6 +70,12 @@ impl World {
         self.given = changes.before(&self.given);
         let config = configuration(&self.given, self.link);
         self.anchor.reconfigure(self.now, config).unwrap();
+    }
+
+    /// What a mobile node learns from what the anchor sends.
+    pub fn learn(&mut self, actions: &[AnchorAction]) {
+        self.tokens.learn(actions);
+        self.cookies.learn(actions);
     }
 
     /// Has later questions about drops mean those from here on.
@@ -172,6 +181,7 @@ fn configuration(given: &Words, link: Link) -> AnchorConfig {
             })
             .into_iter()
             .collect(),
+        care_of_test: given.has("care-of-test"),
         cookies_above: given.number_or("cookies-above", 10_000) as u32,
         route_optimization: given.has("optimize"),
         security_associations: vec![association_with(1, twins), association(2)],

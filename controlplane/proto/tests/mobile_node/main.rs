@@ -306,7 +306,16 @@ fn a_care_of_test_is_passed_by_echoing_the_cookie() {
     let pending = [dhoa(0, 150), MobilityOption::Cookie(&cookie)];
     let test = updates[0].answer(DHP, status::CARE_OF_TEST_PENDING, 150, &pending);
     let (echo, events) = node.receive(&test);
-    assert!(events.is_empty(), "not bound yet");
+    let under_test = MnEvent::UnderTest {
+        anchor: DHP,
+        home_addresses: vec![DHOA],
+        care_of: COA2,
+    };
+    assert_eq!(
+        events,
+        [under_test],
+        "packets may flow, nothing is confirmed"
+    );
     assert_eq!(echo[0].cookie.as_deref(), Some(&cookie[..]));
     assert_eq!(echo[0].dhoas, [DHOA]);
     assert_eq!(echo[0].sequence, updates[0].sequence.wrapping_add(1));

@@ -14,9 +14,10 @@ use crate::children::{Output, Program, Running};
 use crate::stop::Stop;
 
 /// The script's modules, so that the lab is one file to carry around.
-const MODULES: [(&str, &str); 14] = [
+const MODULES: [(&str, &str); 16] = [
     (MAIN, include_str!("../../mobile-node/scripted_mn.py")),
     ("checks.py", include_str!("../../mobile-node/checks.py")),
+    ("dmip.py", include_str!("../../mobile-node/dmip.py")),
     (
         "home_link.py",
         include_str!("../../mobile-node/home_link.py"),
@@ -31,6 +32,7 @@ const MODULES: [(&str, &str); 14] = [
         "returning.py",
         include_str!("../../mobile-node/returning.py"),
     ),
+    ("roaming.py", include_str!("../../mobile-node/roaming.py")),
     ("serving.py", include_str!("../../mobile-node/serving.py")),
     (
         "spreading.py",

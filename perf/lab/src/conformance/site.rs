@@ -24,6 +24,9 @@ const HOME: &str = "2001:db8:1:1::100";
 /// Another mobile node's, and one of a prefix that the appliance does not serve.
 const OTHER_HOME: &str = "2001:db8:1:1::200";
 const FOREIGN_HOME: &str = "2001:db8:77::100";
+/// The DHoAs of the appliance, and how they begin.
+const DHOA_PREFIX: &str = "2001:db8:d:1::/64";
+const DHOA_START: &str = "2001:db8:d:1:";
 const CARE_OF: [&str; 2] = ["2001:db8:a::100", "2001:db8:b::100"];
 /// A home prefix that is on a link, the appliance's address there, and its hosts: a mobile node, another that stays away, a
 /// neighbour.
@@ -37,12 +40,16 @@ const BYSTANDER: (&str, &str) = ("2001:db8:1:2::200", "fe80::200");
 const NEIGHBOUR: (&str, &str) = ("2001:db8:1:2::50", "02:d5:00:00:03:50");
 const RESIDENT_MAC: &str = "02:d5:00:00:03:10";
 const CORRESPONDENT: &str = "2001:db8:c::80";
+const COVERAGE: &str = "2001:db8:c::/48";
+/// Of a mobile node that has no home here.
+const NOWHERE: (&str, &str) = ("::", "::");
 /// A home agent to switch to; nobody is there.
 const OTHER_AGENT: &str = "2001:db8:e::1";
 const MN_ID: &str = "mn1@example.net";
 const SPI: u32 = 256;
 const RESIDENT_SPI: u32 = 258;
 const BYSTANDER_SPI: u32 = 259;
+const ROAMER_SPI: u32 = 260;
 const KEY: &str = "6c61622d6f6e6c792d7365637265742e";
 const OTHER_KEY: &str = "6c61622d6f6e6c792d6f746865722d2e";
 /// The appliance's ports, with the MAC address of each.
@@ -180,6 +187,8 @@ impl Site {
             "correspondent": CORRESPONDENT,
             "other_agent": OTHER_AGENT,
             "association": { "spi": SPI, "key": KEY, "identity": MN_ID },
+            "dhoa_pool": DHOA_START,
+            "roamer": identity(NOWHERE, ROAMER_SPI),
             "resident": identity(RESIDENT, RESIDENT_SPI),
             "home_link": {
                 "interface": HOME_LINK,
@@ -247,10 +256,10 @@ fn identity((home, link_local): (&str, &str), spi: u32) -> Value {
 /// The appliance's configuration.
 fn appliance(api_socket: &Path) -> String {
     format!(
-        r#"# dhpd as home agent of a scripted mobile node
+        r#"# dhpd as home agent and DHP of scripted mobile nodes
 [anchor]
 address = "{ANCHOR}"
-roles = ["home-agent"]
+roles = ["home-agent", "dhp"]
 
 [[port]]
 interface = "{core}"
@@ -265,6 +274,7 @@ interface = "{home}"
 # The script changes this, to be told unasked.
 prefix-advertisements = "solicited"
 min-prefix-interval = "1s"
+care-of-test = "on"
 
 [[pool]]
 prefix = "{LINK_PREFIX}"
@@ -276,6 +286,13 @@ prefix = "{HOME_PREFIX}"
 kind = "home"
 valid-lifetime = "{VALID_LIFETIME_S}s"
 preferred-lifetime = "{PREFERRED_LIFETIME_S}s"
+
+[[pool]]
+prefix = "{DHOA_PREFIX}"
+kind = "dhoa"
+
+[[coverage]]
+prefix = "{COVERAGE}"
 
 [[mobile-node]]
 id = "{MN_ID}"
@@ -304,6 +321,12 @@ spi = {BYSTANDER_SPI}
 algorithm = "hmac-sha1-96"
 key = "{OTHER_KEY}"
 home-address = "{bystander}"
+
+[[mobile-node]]
+id = "mn{ROAMER_SPI}@example.net"
+spi = {ROAMER_SPI}
+algorithm = "hmac-sha1-96"
+key = "{OTHER_KEY}"
 
 [api]
 socket = "{socket}"
