@@ -152,21 +152,21 @@ impl Appliance {
     }
 
     /// An IPv6 packet from the access networks' side.
-    pub fn from_core(&mut self, packet: &[u8]) {
+    pub fn send_on_core(&mut self, packet: &[u8]) {
         let frame = [&ETHERNET, packet].concat();
         self.core.push(&frame).expect("room");
         self.poll();
     }
 
     /// One from the correspondents' side.
-    pub fn from_cn(&mut self, packet: &[u8]) {
+    pub fn send_on_cn(&mut self, packet: &[u8]) {
         let frame = [&ETHERNET, packet].concat();
         self.cn.push(&frame).expect("room");
         self.poll();
     }
 
     /// IPv6 packets that have come out towards the access networks. A round of the worker sends so many and no more.
-    pub fn to_core(&mut self) -> Vec<Vec<u8>> {
+    pub fn take_from_core(&mut self) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         loop {
             let some = packets(&self.core);
@@ -179,7 +179,7 @@ impl Appliance {
     }
 
     /// Those that have come out towards correspondents.
-    pub fn to_cn(&mut self) -> Vec<Vec<u8>> {
+    pub fn take_from_cn(&mut self) -> Vec<Vec<u8>> {
         packets(&self.cn)
     }
 }

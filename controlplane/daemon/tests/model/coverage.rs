@@ -6,6 +6,50 @@ use std::fmt;
 use crate::message::Head;
 use crate::reference::Expected;
 
+/// Statuses that each kind of answer, and of option in one, has to have had.
+const STATUSES: &[(&str, &[u8])] = &[
+    (
+        "DHoA Response",
+        &[0, 129, 130, 135, 144, 145, 146, 174, 192, 195, 196],
+    ),
+    (
+        "DHP Binding Confirmation",
+        &[0, 133, 135, 144, 145, 146, 174, 194, 195],
+    ),
+    (
+        "Binding Acknowledgement",
+        &[0, 4, 129, 130, 132, 133, 135, 139, 144, 146, 165, 174],
+    ),
+    ("DHoA", &[0, 4, 130, 133, 174, 194]),
+    ("Binding Identifier", &[0, 133, 164, 167, 169, 174]),
+    ("Flow Identification", &[0, 129, 130, 131, 132, 133]),
+];
+
+/// What has to have happened.
+const OCCASIONS: &[&str] = &[
+    "agent",
+    "belief of an agent",
+    "clock step",
+    "crowd",
+    "drain",
+    "from a mobile node",
+    "from a stranger",
+    "from where a mobile node was just now",
+    "no confirmation was wanted",
+    "not authenticated",
+    "operator's release",
+    "orderly restart",
+    "query",
+    "replay",
+    "restart without journal",
+    "stall",
+    "sudden restart",
+    "to a mobile node",
+    "to an address that is not bound",
+    "to several care-of addresses",
+    "unknown SPI",
+];
+
 /// Counts by name.
 #[derive(Debug, Default)]
 pub struct Coverage {
@@ -62,20 +106,22 @@ impl Coverage {
         }
     }
 
-    /// How often a kind of answer, or of option, had this status.
-    pub fn seen(&self, kind: &'static str, status: u8) -> u64 {
-        let count = |map: &BTreeMap<_, u64>| map.get(&(kind, status)).copied().unwrap_or(0);
-        count(&self.answers) + count(&self.options)
-    }
-
-    /// How often something was done, looked at, or kept silent about.
-    pub fn done(&self, name: &'static str) -> u64 {
-        let maps = [&self.operations, &self.probes, &self.silences];
-        maps.iter().filter_map(|map| map.get(name)).sum()
-    }
-
-    pub fn most_bound(&self) -> usize {
-        self.most_bound
+    /// The runs have come across all that they are for.
+    pub fn assert_enough(&self, steps: usize) {
+        assert!(self.steps >= steps as u64, "{} steps", self.steps);
+        assert!(self.most_bound >= 150, "{} bindings", self.most_bound);
+        for (kind, statuses) in STATUSES {
+            for status in *statuses {
+                let count = |map: &BTreeMap<_, u64>| map.get(&(*kind, *status)).copied();
+                let count = count(&self.answers).or(count(&self.options));
+                assert!(count >= Some(5), "{kind}, status {status}: {count:?}");
+            }
+        }
+        for name in OCCASIONS {
+            let maps = [&self.operations, &self.probes, &self.silences];
+            let count: u64 = maps.iter().filter_map(|map| map.get(name)).sum();
+            assert!(count >= 5, "{name}: {count}");
+        }
     }
 }
 

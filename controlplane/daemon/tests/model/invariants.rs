@@ -164,8 +164,8 @@ impl World<'_> {
             .is_some_and(|binding| binding.care_ofs.len() > 1);
         let keys = flow_keys(address).take(if is_split { usize::MAX } else { 1 });
         for key in keys {
-            self.appliance.from_cn(&datagram(&key));
-            let out = self.appliance.to_core();
+            self.appliance.send_on_cn(&datagram(&key));
+            let out = self.appliance.take_from_core();
             let expected = binding.as_ref().map(|binding| binding.care_ofs_for(&key));
             let expected = expected.unwrap_or_default();
             let goes_to: Vec<_> = out.iter().map(|packet| ends(packet)).collect();
@@ -180,7 +180,7 @@ impl World<'_> {
                 1 => "to a mobile node",
                 _ => "to several care-of addresses",
             });
-            self.appliance.to_cn();
+            self.appliance.take_from_cn();
         }
         let own = binding
             .as_ref()
@@ -250,8 +250,8 @@ impl World<'_> {
         packet.extend(address.octets());
         packet.extend(CORRESPONDENT.octets());
         packet.extend([0, 53, 0, 53, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
-        self.appliance.from_core(&packet);
-        let arrived = self.appliance.to_cn();
+        self.appliance.send_on_core(&packet);
+        let arrived = self.appliance.take_from_cn();
         arrived
             .iter()
             .any(|packet| ends(packet) == (address, CORRESPONDENT))

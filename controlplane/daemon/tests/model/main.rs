@@ -11,6 +11,7 @@
 mod agents;
 mod appliance;
 mod coverage;
+mod findings;
 mod invariants;
 mod journal_file;
 mod ledger;
@@ -20,6 +21,7 @@ mod reference;
 mod signer;
 mod site;
 mod step;
+mod strategies;
 mod world;
 
 use std::cell::RefCell;
@@ -31,18 +33,20 @@ use proptest::test_runner::{
 use coverage::Coverage;
 use world::World;
 
-/// Steps of all runs together, and of one.
+/// Steps of all runs together, at least, and of one on average.
 const STEPS: usize = 20_000;
 const STEPS_OF_A_RUN: usize = 400;
+/// Runs are of different lengths: so many more see to it that there are enough steps.
+const SPARE_RUNS: usize = 2;
 
 #[test]
 fn the_anchor_does_what_the_reference_does() {
     let more = std::env::var("DHPD_MODEL_STEPS").ok();
     let more: Option<usize> = more.and_then(|text| text.parse().ok());
-    let runs = more.unwrap_or(STEPS).div_ceil(STEPS_OF_A_RUN);
+    let runs = more.unwrap_or(STEPS).div_ceil(STEPS_OF_A_RUN) + SPARE_RUNS;
     let config = Config {
         cases: u32::try_from(runs).expect("32 bits"),
-        max_shrink_iters: std::env::var("SHR").map_or(4000, |t| t.parse().unwrap()),
+        max_shrink_iters: 4_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
             "tests/model/regressions.txt",
         ))),
@@ -53,19 +57,17 @@ fn the_anchor_does_what_the_reference_does() {
         None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
     };
     let coverage = RefCell::new(Coverage::default());
-    let outcome = runner.run(&step::steps(STEPS_OF_A_RUN), |steps| {
+    let outcome = runner.run(&strategies::steps(STEPS_OF_A_RUN), |steps| {
         let mut coverage = coverage.borrow_mut();
         let run = World::new(&mut coverage).run(&steps);
-        eprintln!(
-            "TMP {} {:.1500}",
-            coverage.steps,
-            run.as_ref()
-                .map_or_else(|e| e.to_string(), |()| "ok".into())
-        );
         run.map_err(|difference| TestCaseError::fail(difference.to_string()))
     });
-    println!("{}", coverage.borrow());
+    let coverage = coverage.into_inner();
+    println!("{coverage}");
     if let Err(error) = outcome {
         panic!("{error}");
+    }
+    if more.is_none() {
+        coverage.assert_enough(STEPS);
     }
 }

@@ -91,7 +91,7 @@ fn node(number: usize) -> Node {
     let key = Key::new(key);
     let spis = [
         Some(256 + u32::from(index)),
-        (number % 5 == 0).then(|| 10_000 + u32::from(index)),
+        number.is_multiple_of(5).then(|| 10_000 + u32::from(index)),
     ];
     let association = |spi| {
         SecurityAssociation::new(spi, id.clone(), key.clone(), algorithm, permissions.clone())

@@ -220,7 +220,10 @@ impl Model {
     /// Takes a message. `observed` is what came back, which says which of the free addresses was assigned.
     pub fn receive(&mut self, read: &Read, observed: Option<&Read>) -> Expected {
         match read.head {
-            Head::Dmip { kind, .. } if kind == DmipType::DhpQuery => Expected::Anything,
+            Head::Dmip {
+                kind: DmipType::DhpQuery,
+                ..
+            } => Expected::Anything,
             Head::Dmip { .. } => self.request(read, observed),
             Head::Update { .. } => self.home_update(read),
             _ => Expected::Silence("no message for an anchor"),

@@ -353,7 +353,7 @@ impl FlowChange<'_> {
             return Err(130);
         }
         let selector = match (selector, known) {
-            (Some(read), _) => read.clone()?,
+            (Some(read), _) => (*read)?,
             (None, Some(known)) => known.selector,
             (None, None) => return Err(130),
         };
