@@ -1,5 +1,6 @@
 //! What the control plane keeps beyond a restart, and takes up again after one
 
+use std::cmp::Reverse;
 use std::net::Ipv6Addr;
 
 use dhp_proto::anchor::{AnchorAction, Kept, NotRestored, Owners, UsedNumber};
@@ -23,7 +24,7 @@ pub struct RestoreCounts {
 
 impl Signalling {
     /// Keep bindings and sequence numbers in a journal, and take up those that it has from before: they are in force when this
-    /// returns. After [`Self::serve_links`], and before the first packet.
+    /// returns. After [`Self::serve_links`] and [`Self::follow_network`], and before the first packet.
     pub fn keep_state(&mut self, journal: Journal, restored: Restored) -> RestoreCounts {
         let now = self.now();
         self.anchor.restore_secret(restored.secret);
@@ -36,7 +37,10 @@ impl Signalling {
         let mut owners = self.anchor.owners();
         let mut counts = RestoreCounts::default();
         let mut changed = Vec::new();
-        for kept in restored.addresses {
+        // Of its DHoAs a mobile node gets the oldest first: that is, of those of before, what was not refreshed for longest.
+        let mut addresses = restored.addresses;
+        addresses.sort_by_cached_key(|kept| (Reverse(kept.age(now)), kept.home_address()));
+        for kept in addresses {
             let home_address = kept.home_address();
             if !self.restore(now, &mut owners, kept, &mut counts) {
                 changed.push(home_address);
@@ -47,7 +51,10 @@ impl Signalling {
         self.journal = Some(journal);
         for home_address in changed {
             self.keep(now, home_address);
+            self.anchor.forget_unrestored(&home_address);
         }
+        self.collect(0, None);
+        self.carry_out(now);
         tracing::info!(
             bindings = counts.bindings,
             ended = counts.ended,
@@ -92,6 +99,11 @@ impl Signalling {
     /// Whether there is a journal that the disk does not take.
     pub fn journal_is_failing(&self) -> bool {
         self.journal.as_ref().is_some_and(Journal::is_failing)
+    }
+
+    /// Whether there are answers that wait for the disk.
+    pub fn answers_wait(&self) -> bool {
+        self.held.has_waiting()
     }
 
     pub(super) fn keep_number(&mut self, number: UsedNumber) {

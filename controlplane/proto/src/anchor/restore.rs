@@ -132,6 +132,17 @@ impl Anchor {
         rests
     }
 
+    /// Forgets what a DHoA has left that has not been taken up, as the end of its quarantine would have: whoever gets it next
+    /// begins with numbers of its own. When what is to be kept is kept again.
+    pub fn forget_unrestored(&mut self, home_address: &Ipv6Addr) {
+        let pool = self.pools.find(home_address);
+        if pool.is_some_and(|(_, pool)| pool.kind == PoolKind::Dhoa)
+            && self.is_nobodys(home_address)
+        {
+            self.forget_quarantine(home_address);
+        }
+    }
+
     fn bind_again(
         &mut self,
         now: Now,
