@@ -390,7 +390,7 @@ mod tests {
                 Step::Moved => moves += 1,
                 Step::Idle => break,
             }
-            if wheel.len() > 0 {
+            if !wheel.is_empty() {
                 assert!(wheel.next_ns().is_some_and(|next| next <= hours));
             }
         }
