@@ -16,8 +16,9 @@
 //! | 4 forgotten | home address (16), of which no number counts any more, nor anything else |
 //! | 5 bound, 6 refreshed, 7 quarantined | |
 //! | 8 free | home address (16) |
+//! | 9 distrusted | until (8), kept at (8): ends of bindings may be later than they stand here |
 
-use dhp_proto::anchor::{Kept, UsedNumber};
+use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 
 use super::binding::{
     Refresh, decode_binding, decode_quarantine, encode_binding, encode_quarantine,
@@ -33,6 +34,7 @@ mod kind {
     pub const REFRESHED: u8 = 6;
     pub const QUARANTINED: u8 = 7;
     pub const FREE: u8 = 8;
+    pub const DISTRUSTED: u8 = 9;
 }
 
 const HAS_TIMESTAMP: u8 = 0x01;
@@ -61,6 +63,8 @@ pub enum Record {
     Address(Kept),
     /// A binding has been refreshed, or has moved.
     Refreshed(Refresh),
+    /// Until when ends may be later than they stand here.
+    Distrusted(KeptDistrust),
     /// All that was accepted is in the file.
     Closed,
 }
@@ -104,6 +108,11 @@ impl Record {
                 body.extend(home_address.octets());
                 (kind::FREE, 0)
             }
+            Self::Distrusted(KeptDistrust { until, kept }) => {
+                body.extend(until.0.to_be_bytes());
+                body.extend(kept.0.to_be_bytes());
+                (kind::DISTRUSTED, 0)
+            }
         }
     }
 
@@ -135,6 +144,10 @@ impl Record {
             kind::QUARANTINED => Self::Address(Kept::Quarantined(decode_quarantine(fields)?)),
             kind::FREE => Self::Address(Kept::Free {
                 home_address: fields.address()?,
+            }),
+            kind::DISTRUSTED => Self::Distrusted(KeptDistrust {
+                until: fields.time()?,
+                kept: fields.time()?,
             }),
             _ => Self::Number {
                 number: decode_number(kind, flags, fields)?,
@@ -338,6 +351,10 @@ mod tests {
             Record::of_change(Some(&before), &Kept::Bound(moved)),
             Record::Address(Kept::Quarantined(quarantine)),
             Record::Address(Kept::Free { home_address }),
+            Record::Distrusted(KeptDistrust {
+                until: KeptTime(600),
+                kept: KeptTime(2),
+            }),
             Record::Closed,
         ];
         numbers.into_iter().chain(addresses).collect()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use dhp_proto::anchor::{Kept, UsedNumber};
+use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 
 use super::header::{Header, HeaderFault};
 use super::record::Record;
@@ -24,6 +24,8 @@ enum Key {
 pub struct State {
     /// What holds for all of it.
     pub header: Header,
+    /// Until when ends may be later than they stand here.
+    pub distrust: Option<KeptDistrust>,
     /// With whether it is guarded.
     numbers: HashMap<Key, (UsedNumber, bool)>,
     /// None that is free.
@@ -47,6 +49,7 @@ impl State {
     pub fn new(header: Header) -> Self {
         Self {
             header,
+            distrust: None,
             numbers: HashMap::new(),
             addresses: HashMap::new(),
         }
@@ -116,6 +119,7 @@ impl State {
                     refresh.apply(binding);
                 }
             }
+            Record::Distrusted(distrust) => self.distrust = Some(distrust),
             Record::Closed => {}
         }
     }
@@ -167,7 +171,7 @@ impl State {
     /// Records that it takes to say all.
     #[must_use]
     pub fn records(&self) -> usize {
-        self.numbers.len() + self.addresses.len()
+        self.numbers.len() + self.addresses.len() + usize::from(self.distrust.is_some())
     }
 
     /// Every number.
@@ -184,6 +188,9 @@ impl State {
     #[must_use]
     pub fn to_file(&self) -> Vec<u8> {
         let mut octets = self.header.encode();
+        if let Some(distrust) = self.distrust {
+            Record::Distrusted(distrust).encode(&mut octets);
+        }
         for (number, is_guarded) in self.numbers.values() {
             let (number, is_guarded) = (*number, *is_guarded);
             Record::Number { number, is_guarded }.encode(&mut octets);

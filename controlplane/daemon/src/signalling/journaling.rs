@@ -31,6 +31,9 @@ impl Signalling {
         if !restored.is_complete {
             self.anchor.distrust_ends(now);
         }
+        if let Some(distrust) = restored.distrust {
+            self.anchor.distrust_ends_further(now, distrust);
+        }
         for number in restored.numbers {
             self.anchor.restore_number(number);
         }
@@ -48,7 +51,11 @@ impl Signalling {
             self.collect(0, None);
             self.carry_out(now);
         }
-        self.journal = Some(journal);
+        let distrust = self.anchor.distrust(now);
+        let journal = self.journal.insert(journal);
+        if let Some(distrust) = distrust {
+            journal.keep_distrust(distrust);
+        }
         for home_address in changed {
             self.keep(now, home_address);
             self.anchor.forget_unrestored(&home_address);

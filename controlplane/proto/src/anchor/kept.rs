@@ -114,6 +114,15 @@ pub struct KeptQuarantine {
     pub kept: KeptTime,
 }
 
+/// Until when mobile nodes may hold DHoAs for longer than was kept: see [`Anchor::distrust_ends`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptDistrust {
+    /// Until when.
+    pub until: KeptTime,
+    /// When this was kept.
+    pub kept: KeptTime,
+}
+
 /// A time of day, as [`Now::ntp`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptTime(pub u64);
