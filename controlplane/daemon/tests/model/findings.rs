@@ -129,3 +129,16 @@ fn what_is_overtaken_confirms_no_mode() {
         update(Number::Behind(3), vec![(0, true)]),
     ]);
 }
+
+/// After an orderly restart the anchor trusted what it had not trusted since the sudden one before.
+#[test]
+fn an_orderly_restart_makes_no_end_certain() {
+    no_difference(&[
+        Step::Request(by(4), request(20)),
+        Step::Restart(Restart::Sudden),
+        Step::Restart(Restart::Orderly),
+        Step::Wait(100_000),
+        Step::Restart(Restart::Orderly),
+        Step::Wait(300_000),
+    ]);
+}

@@ -65,10 +65,18 @@ impl Model {
     /// Takes up what the journal has, at a new start.
     pub(super) fn take_up(&mut self, how: Restart) {
         let now = self.now;
-        self.refreshed_until_ns = match how {
-            Restart::Sudden => now.mono_ns + u64::from(LONGEST_LIFETIME) * 4_000_000_000,
-            _ => 0,
-        };
+        let distrust = self.distrust.take();
+        let left_ns = distrust.and_then(|record| Some(record.left_ns(record.ends?, now)));
+        let mut distrusted_ns = left_ns.map_or(0, |left_ns| left_ns.max(0).unsigned_abs());
+        if how == Restart::Sudden {
+            distrusted_ns = distrusted_ns.max(u64::from(LONGEST_LIFETIME) * 4_000_000_000);
+        }
+        self.refreshed_until_ns = now.mono_ns + distrusted_ns;
+        self.distrust = (distrusted_ns > 0).then(|| Record {
+            at: now.ntp,
+            ends: Some(now.ntp + ntp_duration(distrusted_ns)),
+            care_ofs: BTreeMap::new(),
+        });
         let mut kept: Vec<_> = std::mem::take(&mut self.kept).into_iter().collect();
         // What was not refreshed for the longest time counts as the oldest.
         kept.sort_by_key(|(address, record)| (record.at, *address));

@@ -92,8 +92,9 @@ pub struct Model {
     released_by: BTreeMap<Ipv6Addr, Order>,
     /// What the journal has of every address that is bound or in quarantine.
     kept: BTreeMap<Ipv6Addr, Record>,
-    /// Until when mobile nodes may hold addresses that the journal has lost sight of.
+    /// Until when mobile nodes may hold addresses that the journal has lost sight of, and what it has of that.
     refreshed_until_ns: u64,
+    distrust: Option<Record>,
     counted: u64,
     /// Addresses of which something has changed since the last look.
     touched: BTreeSet<Ipv6Addr>,
@@ -115,6 +116,7 @@ impl Model {
             released_by: BTreeMap::new(),
             kept: BTreeMap::new(),
             refreshed_until_ns: 0,
+            distrust: None,
             counted: 0,
             touched: BTreeSet::new(),
         };
@@ -201,6 +203,7 @@ impl Model {
             self.bindings.clear();
             self.quarantine.clear();
             self.kept.clear();
+            self.distrust = None;
         }
         let guard = if how == Restart::Sudden {
             JOURNAL_GUARD
