@@ -77,50 +77,59 @@ impl Model {
             ends: Some(now.ntp + ntp_duration(distrusted_ns)),
             care_ofs: BTreeMap::new(),
         });
-        let mut kept: Vec<_> = std::mem::take(&mut self.kept).into_iter().collect();
+        let mut kept: Vec<_> = self.kept.clone().into_iter().collect();
         // What was not refreshed for the longest time counts as the oldest.
         kept.sort_by_key(|(address, record)| (record.at, *address));
         for (address, record) in kept {
-            self.kept.insert(address, record.clone());
             self.counted += 1;
-            let since = self.counted;
-            let left_ns = record.ends.map(|ends| record.left_ns(ends, now));
-            if let Some(quarantine) = self.quarantine.get_mut(&address) {
-                quarantine.since = since;
-                match left_ns.and_then(|left_ns| u64::try_from(left_ns).ok()) {
-                    Some(left_ns) => quarantine.until_ns = now.mono_ns + left_ns,
-                    None => {
-                        self.quarantine.remove(&address);
-                        self.be_nobodys(address);
-                    }
-                }
-                continue;
+            if self.quarantine.contains_key(&address) {
+                self.take_up_quarantine(address, &record);
+            } else {
+                self.take_up_binding(address, &record);
             }
-            let Some(mut binding) = self.bindings.remove(&address) else {
-                continue;
-            };
-            if let Some(left_ns) = left_ns.filter(|left_ns| *left_ns <= 0) {
-                self.rest(address, &binding, left_ns.unsigned_abs());
-                continue;
-            }
-            let until_ns = |left_ns: i64| now.mono_ns + left_ns.unsigned_abs();
-            binding.since = since;
-            binding.previous = None;
-            binding.ends_ns = left_ns.map(until_ns);
-            for (bid, ends) in &record.care_ofs {
-                let left_ns = ends.map(|ends| record.left_ns(ends, now));
-                match binding.care_ofs.get_mut(bid) {
-                    Some(care_of) if left_ns.is_none_or(|left_ns| left_ns > 0) => {
-                        care_of.ends_ns = left_ns.map(until_ns);
-                    }
-                    _ => {
-                        binding.care_ofs.remove(bid);
-                    }
-                }
-            }
-            binding.choose();
-            self.bindings.insert(address, binding);
         }
         self.pass(now);
+    }
+
+    fn take_up_quarantine(&mut self, address: Ipv6Addr, record: &Record) {
+        let left_ns = record.ends.map(|ends| record.left_ns(ends, self.now));
+        match left_ns.and_then(|left_ns| u64::try_from(left_ns).ok()) {
+            Some(left_ns) => {
+                let quarantine = self.quarantine.get_mut(&address).expect("in quarantine");
+                quarantine.until_ns = self.now.mono_ns + left_ns;
+                quarantine.since = self.counted;
+            }
+            None => {
+                self.quarantine.remove(&address);
+                self.be_nobodys(address);
+            }
+        }
+    }
+
+    fn take_up_binding(&mut self, address: Ipv6Addr, record: &Record) {
+        let now = self.now;
+        let mut binding = self.bindings.remove(&address).expect("bound");
+        let left_ns = record.ends.map(|ends| record.left_ns(ends, now));
+        if let Some(left_ns) = left_ns.filter(|left_ns| *left_ns <= 0) {
+            self.rest(address, &binding, left_ns.unsigned_abs());
+            return;
+        }
+        let until_ns = |left_ns: i64| now.mono_ns + left_ns.unsigned_abs();
+        binding.since = self.counted;
+        binding.previous = None;
+        binding.ends_ns = left_ns.map(until_ns);
+        for (bid, ends) in &record.care_ofs {
+            let left_ns = ends.map(|ends| record.left_ns(ends, now));
+            match binding.care_ofs.get_mut(bid) {
+                Some(care_of) if left_ns.is_none_or(|left_ns| left_ns > 0) => {
+                    care_of.ends_ns = left_ns.map(until_ns);
+                }
+                _ => {
+                    binding.care_ofs.remove(bid);
+                }
+            }
+        }
+        binding.choose();
+        self.bindings.insert(address, binding);
     }
 }
