@@ -14,7 +14,7 @@
 //! - a handoff may be lost: packets go to the old care-of address until the mobile node sends its next update;
 //! - a release may be lost: the binding is served until its lifetime ends, by the file;
 //! - a refresh may be lost: the mobile node holds its DHoA longer than the file says. So a DHoA whose binding ends rests until
-//!   the longest lifetime, counted from the start, and its quarantine after that have passed;
+//!   the longest lifetime, counted from the start, and its quarantine after that have passed, whatever restarts come meanwhile;
 //! - numbers may be lost: those that were read count as 64 further than they stand there, so that what was accepted before is not
 //!   accepted again, unless a mobile node skipped more than 64 numbers, or sent its very first update, within those
 //!   milliseconds. A mobile node learns the number by status 135 and goes on from there.
@@ -46,7 +46,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, unbounded};
-use dhp_proto::anchor::{IdentifierSecret, Kept, UsedNumber};
+use dhp_proto::anchor::{IdentifierSecret, Kept, KeptDistrust, UsedNumber};
 
 pub use binding::Refresh;
 pub use error::JournalError;
@@ -77,6 +77,8 @@ pub struct Restored {
     pub is_known: bool,
     /// Whether the last changes are not missing.
     pub is_complete: bool,
+    /// Until when a start before that lacked the last changes has not trusted the ends of bindings.
+    pub distrust: Option<KeptDistrust>,
     /// What interface identifiers are made of.
     pub secret: IdentifierSecret,
     /// Number of the start since which no binding was lost.
@@ -120,6 +122,7 @@ impl Journal {
             addresses: state.addresses().cloned().collect(),
             is_known,
             is_complete,
+            distrust: state.distrust,
             secret: state.header.secret,
             restart_counter: state.header.restart_counter,
         };
@@ -147,6 +150,11 @@ impl Journal {
     /// Has it kept what is to be kept of a home address now. Does not wait for the disk.
     pub fn keep(&mut self, kept: Kept) {
         self.send(Entry::Address(kept));
+    }
+
+    /// Has it kept until when ends are not trusted. Does not wait for the disk.
+    pub fn keep_distrust(&mut self, distrust: KeptDistrust) {
+        self.send(Entry::Distrust(distrust));
     }
 
     fn send(&mut self, entry: Entry) {

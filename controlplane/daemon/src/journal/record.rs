@@ -16,8 +16,9 @@
 //! | 4 forgotten | home address (16), of which no number counts any more, nor anything else |
 //! | 5 bound, 6 refreshed, 7 quarantined | |
 //! | 8 free | home address (16) |
+//! | 9 distrusted | until (8), kept at (8): ends of bindings may be later than they stand here |
 
-use dhp_proto::anchor::{Kept, UsedNumber};
+use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 
 use super::binding::{
     Refresh, decode_binding, decode_quarantine, encode_binding, encode_quarantine,
@@ -33,6 +34,7 @@ mod kind {
     pub const REFRESHED: u8 = 6;
     pub const QUARANTINED: u8 = 7;
     pub const FREE: u8 = 8;
+    pub const DISTRUSTED: u8 = 9;
 }
 
 const HAS_TIMESTAMP: u8 = 0x01;
@@ -59,6 +61,8 @@ pub enum Record {
     Address(Kept),
     /// A binding has been refreshed, or has moved.
     Refreshed(Refresh),
+    /// Until when ends may be later than they stand here.
+    Distrusted(KeptDistrust),
     /// All that was accepted is in the file.
     Closed,
 }
@@ -102,6 +106,11 @@ impl Record {
                 body.extend(home_address.octets());
                 (kind::FREE, 0)
             }
+            Self::Distrusted(KeptDistrust { until, kept }) => {
+                body.extend(until.0.to_be_bytes());
+                body.extend(kept.0.to_be_bytes());
+                (kind::DISTRUSTED, 0)
+            }
         }
     }
 
@@ -133,6 +142,10 @@ impl Record {
             kind::QUARANTINED => Self::Address(Kept::Quarantined(decode_quarantine(fields)?)),
             kind::FREE => Self::Address(Kept::Free {
                 home_address: fields.address()?,
+            }),
+            kind::DISTRUSTED => Self::Distrusted(KeptDistrust {
+                until: fields.time()?,
+                kept: fields.time()?,
             }),
             _ => Self::Number {
                 number: decode_number(kind, flags, fields)?,
@@ -322,6 +335,10 @@ mod tests {
             Record::Refreshed(Refresh::between(&binding(), &moved).unwrap()),
             Record::Address(Kept::Quarantined(quarantine)),
             Record::Address(Kept::Free { home_address }),
+            Record::Distrusted(KeptDistrust {
+                until: KeptTime(600),
+                kept: KeptTime(2),
+            }),
             Record::Closed,
         ];
         numbers.into_iter().chain(addresses).collect()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use dhp_proto::anchor::{Kept, UsedNumber};
+use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 use foldhash::fast::RandomState;
 
 use super::binding::Refresh;
@@ -26,6 +26,8 @@ enum Key {
 pub struct State {
     /// What holds for all of it.
     pub header: Header,
+    /// Until when ends may be later than they stand here.
+    pub distrust: Option<KeptDistrust>,
     /// With whether it is guarded.
     numbers: HashMap<Key, (UsedNumber, bool), RandomState>,
     /// None that is free.
@@ -49,6 +51,7 @@ impl State {
     pub fn new(header: Header) -> Self {
         Self {
             header,
+            distrust: None,
             numbers: HashMap::default(),
             addresses: HashMap::default(),
         }
@@ -118,6 +121,7 @@ impl State {
                     refresh.apply(binding);
                 }
             }
+            Record::Distrusted(distrust) => self.distrust = Some(distrust),
             Record::Closed => {}
         }
     }
@@ -175,7 +179,7 @@ impl State {
     /// Records that it takes to say all.
     #[must_use]
     pub fn records(&self) -> usize {
-        self.numbers.len() + self.addresses.len()
+        self.numbers.len() + self.addresses.len() + usize::from(self.distrust.is_some())
     }
 
     /// Every number.
@@ -192,6 +196,9 @@ impl State {
     #[must_use]
     pub fn to_file(&self) -> Vec<u8> {
         let mut octets = self.header.encode();
+        if let Some(distrust) = self.distrust {
+            Record::Distrusted(distrust).encode(&mut octets);
+        }
         for (number, is_guarded) in self.numbers.values() {
             let (number, is_guarded) = (*number, *is_guarded);
             Record::Number { number, is_guarded }.encode(&mut octets);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
-use dhp_proto::anchor::{Kept, UsedNumber};
+use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 
 use super::file::{OwnFile, replace};
 use super::progress::Progress;
@@ -27,6 +27,8 @@ pub enum Entry {
     Number(UsedNumber),
     /// A home address is another's, is elsewhere, or is nobody's.
     Address(Kept),
+    /// Ends may be later than they stand in the file.
+    Distrust(KeptDistrust),
 }
 
 /// The file and what is in it.
@@ -98,6 +100,10 @@ impl Writer {
             let record = match entry {
                 Entry::Number(number) => self.state.use_up(number),
                 Entry::Address(kept) => self.state.change(kept),
+                Entry::Distrust(distrust) => {
+                    self.state.distrust = Some(distrust);
+                    Record::Distrusted(distrust)
+                }
             };
             record.encode(&mut self.octets);
             records += 1;

@@ -91,6 +91,11 @@ impl HeldAnswers {
         self.assigned.is_empty() && self.waiting.is_empty()
     }
 
+    /// Whether an answer waits.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The journal has come to `position`: the next packet that may leave; call until `None`.
     pub(super) fn release(&mut self, position: u64) -> Option<Outgoing> {
         while let Some((_, home_address)) = self.assigned.front().filter(|(at, _)| *at <= position)

@@ -1,5 +1,6 @@
 //! What the control plane keeps beyond a restart, and takes up again after one
 
+use std::cmp::Reverse;
 use std::net::Ipv6Addr;
 
 use dhp_proto::anchor::{AnchorAction, Kept, NotRestored, Owners, UsedNumber};
@@ -23,12 +24,15 @@ pub struct RestoreCounts {
 
 impl Signalling {
     /// Keep bindings and sequence numbers in a journal, and take up those that it has from before: they are in force when this
-    /// returns. After [`Self::serve_links`], and before the first packet.
+    /// returns. After [`Self::serve_links`] and [`Self::follow_network`], and before the first packet.
     pub fn keep_state(&mut self, journal: Journal, restored: Restored) -> RestoreCounts {
         let now = self.now();
         self.anchor.restore_secret(restored.secret);
         if !restored.is_complete {
             self.anchor.distrust_ends(now);
+        }
+        if let Some(distrust) = restored.distrust {
+            self.anchor.distrust_ends_further(now, distrust);
         }
         for number in restored.numbers {
             self.anchor.restore_number(number);
@@ -36,7 +40,10 @@ impl Signalling {
         let mut owners = self.anchor.owners();
         let mut counts = RestoreCounts::default();
         let mut changed = Vec::new();
-        for kept in restored.addresses {
+        // Of its DHoAs a mobile node gets the oldest first: that is, of those of before, what was not refreshed for longest.
+        let mut addresses = restored.addresses;
+        addresses.sort_by_cached_key(|kept| (Reverse(kept.age(now)), kept.home_address()));
+        for kept in addresses {
             let home_address = kept.home_address();
             if !self.restore(now, &mut owners, kept, &mut counts) {
                 changed.push(home_address);
@@ -44,10 +51,17 @@ impl Signalling {
             self.collect(0, None);
             self.carry_out(now);
         }
-        self.journal = Some(journal);
+        let distrust = self.anchor.distrust(now);
+        let journal = self.journal.insert(journal);
+        if let Some(distrust) = distrust {
+            journal.keep_distrust(distrust);
+        }
         for home_address in changed {
             self.keep(now, home_address);
+            self.anchor.forget_unrestored(&home_address);
         }
+        self.collect(0, None);
+        self.carry_out(now);
         tracing::info!(
             bindings = counts.bindings,
             ended = counts.ended,
@@ -92,6 +106,11 @@ impl Signalling {
     /// Whether there is a journal that the disk does not take.
     pub fn journal_is_failing(&self) -> bool {
         self.journal.as_ref().is_some_and(Journal::is_failing)
+    }
+
+    /// Whether there are answers that wait for the disk.
+    pub fn answers_wait(&self) -> bool {
+        self.held.has_waiting()
     }
 
     pub(super) fn keep_number(&mut self, number: UsedNumber) {

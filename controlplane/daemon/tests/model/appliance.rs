@@ -11,10 +11,11 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 
 use dhp_engine::{FramePool, Link as Framing, PortInfo, PuntRates, Worker, WorkerConfig};
 use dhp_port_memory::{MemoryPort, MemoryWire};
-use dhp_proto::anchor::AnchorConfig;
+use dhp_proto::anchor::{AnchorConfig, IdentifierSecret};
 use dhp_proto::time::Now;
 use dhp_segment::{Geometry, Reader, Segment};
 use dhpd::journal::Journal;
@@ -86,6 +87,8 @@ pub struct Appliance {
     cn: MemoryWire,
     _host: MemoryWire,
     clock: SimulatedClock,
+    /// Says when more has reached the disk.
+    journal_progress: Receiver<()>,
 }
 
 impl Appliance {
@@ -94,7 +97,14 @@ impl Appliance {
         let segment = Segment::anonymous(&geometry()).expect("a segment");
         let seconds = Metrics::new(1).expect("metrics").signalling_seconds();
         let is_first = clock.true_now() == START;
-        let (journal, restored) = Journal::open(journal).expect("a journal");
+        let (journal, mut restored) = Journal::open(journal).expect("a journal");
+        // The same addresses in every run.
+        restored.secret = IdentifierSecret::new([7; 32]);
+        let (progress, journal_progress) = channel();
+        journal.tell(move || {
+            // Nobody asks any more at the end.
+            let _ = progress.send(());
+        });
         // At the very first start there is nothing from before.
         config.sequence_state_lost = !restored.is_known && !is_first;
         let ticks = clock.clone();
@@ -102,18 +112,12 @@ impl Appliance {
         let mut signalling =
             Signalling::new(&segment, config, clock_of, Vec::new(), [7; 32], seconds)
                 .expect("a control plane");
-        signalling.keep_numbers(journal, restored);
         signalling.follow_network(&plan(&kernel(), &territory()));
+        signalling.keep_state(journal, restored);
         let (ports, [core, cn, host]) = ports();
-        let unlimited = PuntRates {
-            known: u32::MAX,
-            unknown: u32::MAX,
-            per_network: u32::MAX,
-            per_source: u32::MAX,
-        };
         let settings = WorkerConfig {
             anchor_addresses: vec![ANCHOR],
-            punt_rates: unlimited,
+            punt_rates: PuntRates::UNLIMITED,
             reassembly_packets: 0,
             ..WorkerConfig::default()
         };
@@ -127,6 +131,7 @@ impl Appliance {
             cn,
             _host: host,
             clock: clock.clone(),
+            journal_progress,
         };
         appliance.turn();
         appliance
@@ -142,8 +147,14 @@ impl Appliance {
     pub fn turn(&mut self) -> Option<u64> {
         let now_ns = self.clock.now().mono_ns;
         for _ in 0..MOST_TURNS {
-            let turn = self.signalling.turn();
+            self.journal_progress.try_iter().for_each(drop);
+            let mut turn = self.signalling.turn();
             self.poll();
+            while self.signalling.answers_wait() {
+                self.journal_progress.recv().expect("a journal");
+                turn = self.signalling.turn();
+                self.poll();
+            }
             if ![now_ns, now_ns + RETRY_NS].map(Some).contains(&turn.due_ns) {
                 return turn.due_ns;
             }

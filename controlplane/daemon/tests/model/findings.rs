@@ -1,10 +1,11 @@
 //! What the model has found, as the few steps that show it
 
 use crate::coverage::Coverage;
+use crate::reference::Restart;
 use crate::site::PLACES;
 use crate::step::{
-    BidAsk, Elsewhere, Fault, FlowAsk, HomeUpdate, Number, Pick, SelectorAsk, Signature, Step,
-    Update,
+    BidAsk, Elsewhere, Fault, FlowAsk, HomeUpdate, Number, Pick, Request, SelectorAsk, Signature,
+    Step, Update, Whom,
 };
 use crate::world::World;
 
@@ -70,4 +71,74 @@ fn two_bids_of_one_care_of_address_get_one_copy() {
         summary: Vec::new(),
     };
     no_difference(&[Step::Home(by(0), update)]);
+}
+
+/// A DHoA, for so many units of 4 seconds.
+fn request(lifetime: u16) -> Request {
+    Request {
+        lifetime,
+        dedicated: false,
+        wish: None,
+        correspondent: Whom::Covered,
+        kbps: None,
+        flow: None,
+    }
+}
+
+/// Who got a DHoA whose quarantine had passed while the anchor was down inherited the numbers of who had it before.
+#[test]
+fn numbers_do_not_outlive_a_quarantine_that_ends_during_a_restart() {
+    let home_update = HomeUpdate {
+        home: Pick::Held(0),
+        lifetime: 20,
+        option: true,
+        home_registration: true,
+        overwrite: false,
+        bids: Vec::new(),
+        flows: Vec::new(),
+        summary: Vec::new(),
+    };
+    no_difference(&[
+        Step::Request(by(4), request(20)),
+        Step::Home(by(4), home_update),
+        Step::Clock(4_000),
+        Step::Restart(Restart::Orderly),
+        Step::Restart(Restart::Orderly),
+        Step::Request(by(4), request(20)),
+    ]);
+}
+
+/// An update that came too late was told that its communication mode was in force.
+#[test]
+fn what_is_overtaken_confirms_no_mode() {
+    let update = |number: Number, modes: Vec<(u16, bool)>| {
+        let update = Update {
+            lifetime: 20,
+            acknowledge: true,
+            replace: false,
+            listed: vec![(Pick::Held(0), 0, 0)],
+            bids: Vec::new(),
+            flows: Vec::new(),
+            modes,
+        };
+        Step::Update(Signature { number, ..by(0) }, update)
+    };
+    no_difference(&[
+        Step::Request(by(0), request(20)),
+        update(Number::Ahead(5), Vec::new()),
+        update(Number::Behind(3), vec![(0, true)]),
+    ]);
+}
+
+/// After an orderly restart the anchor trusted what it had not trusted since the sudden one before.
+#[test]
+fn an_orderly_restart_makes_no_end_certain() {
+    no_difference(&[
+        Step::Request(by(4), request(20)),
+        Step::Restart(Restart::Sudden),
+        Step::Restart(Restart::Orderly),
+        Step::Wait(100_000),
+        Step::Restart(Restart::Orderly),
+        Step::Wait(300_000),
+    ]);
 }

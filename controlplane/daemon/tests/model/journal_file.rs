@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use crate::reference::Restart;
+use dhpd::journal::CLOSED_LEN;
 
-/// Octets of the record that says that nothing is missing.
-const CLOSING_RECORD: usize = 36;
+use crate::reference::Restart;
 
 /// Has the journal be as such a stop leaves it.
 pub fn leave(path: &Path, how: Restart) {
@@ -13,7 +12,7 @@ pub fn leave(path: &Path, how: Restart) {
         Restart::Orderly => {}
         Restart::Sudden => {
             let mut octets = std::fs::read(path).expect("the journal");
-            octets.truncate(octets.len() - CLOSING_RECORD);
+            octets.truncate(octets.len() - CLOSED_LEN);
             std::fs::write(path, octets).expect("written");
         }
         Restart::WithoutJournal => std::fs::remove_file(path).expect("the journal"),

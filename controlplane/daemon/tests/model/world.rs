@@ -80,6 +80,8 @@ pub struct World<'c> {
     /// When the control plane wants to be called.
     due_ns: Option<u64>,
     stalled_until_ns: u64,
+    /// How far the anchor's time of day was set forward since it was started, all together.
+    set_forward_ns: u64,
     directory: tempfile::TempDir,
 }
 
@@ -90,7 +92,7 @@ impl<'c> World<'c> {
         // In memory where that can be: what is tested is what the journal says, not the disk.
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let directory = directory.expect("a directory");
-        let journal = directory.path().join("numbers");
+        let journal = directory.path().join("journal");
         let own = nodes.iter().flat_map(|node| [node.home, node.own_dhoa]);
         Self {
             appliance: Appliance::start(anchor_config(&nodes), &clock, &journal),
@@ -108,6 +110,7 @@ impl<'c> World<'c> {
             left_ns: BTreeMap::new(),
             due_ns: None,
             stalled_until_ns: 0,
+            set_forward_ns: 0,
             directory,
             nodes,
             clock,
@@ -159,6 +162,7 @@ impl<'c> World<'c> {
             Step::Clock(seconds) => {
                 self.coverage.operation("clock step");
                 self.clock.step(*seconds);
+                self.set_forward_ns += u64::from(seconds.max(&0).unsigned_abs()) * 1_000_000_000;
             }
             Step::Network(quality) => self.network.quality = *quality,
             Step::Drain(draining) => {
@@ -261,19 +265,24 @@ impl<'c> World<'c> {
     fn catch_up(&mut self) -> Result<(), Difference> {
         self.due_ns = self.appliance.turn();
         self.model.pass(self.clock.now());
-        let mut answers: Vec<_> = self.appliance.take_from_core();
-        answers.reverse();
+        let mut answers = self.appliance.take_from_core();
         for read in std::mem::take(&mut self.waiting) {
-            let observed = answers.last().map(|packet| {
+            // Answers that wait for the journal are overtaken by others, but not on the way to the same place.
+            let place = answers
+                .iter()
+                .position(|packet| destination(packet) == read.source);
+            let observed = place.map(|place| {
+                let packet = &answers[place];
                 Read::packet(packet).ok_or_else(|| Difference(format!("no answer: {packet:?}")))
             });
             let observed = observed.transpose()?;
             let expected = self.model.receive(&read, observed.as_ref());
             self.coverage.expected(&expected);
             if self.is_as_expected(&read, &expected, observed.as_ref())?
-                && let Some(packet) = answers.pop()
+                && let Some(place) = place
             {
-                self.network.send(self.now_ns(), Parcel::FromAnchor(packet));
+                let answer = Parcel::FromAnchor(answers.remove(place));
+                self.network.send(self.now_ns(), answer);
             }
         }
         ensure(answers.is_empty(), || {
@@ -383,7 +392,7 @@ impl<'c> World<'c> {
             Restart::Sudden => "sudden restart",
             Restart::WithoutJournal => "restart without journal",
         });
-        let journal = self.directory.path().join("numbers");
+        let journal = self.directory.path().join("journal");
         let config = anchor_config(&self.nodes);
         // The journal is closed with what is taken apart here.
         let elsewhere = self.directory.path().join("elsewhere");
@@ -392,7 +401,10 @@ impl<'c> World<'c> {
         crate::journal_file::leave(&journal, how);
         self.appliance = Appliance::start(config, &self.clock, &journal);
         self.model.restart(how, self.clock.now());
-        self.ledger.forget();
+        if how == Restart::WithoutJournal {
+            self.ledger.forget();
+        }
+        self.ledger.age(std::mem::take(&mut self.set_forward_ns));
         self.due_ns = None;
         self.check_all()
     }
@@ -407,4 +419,10 @@ impl<'c> World<'c> {
             }
         }
     }
+}
+
+/// Of the IPv6 header.
+fn destination(packet: &[u8]) -> Ipv6Addr {
+    let octets: [u8; 16] = packet[24..40].try_into().expect("16 octets");
+    Ipv6Addr::from(octets)
 }

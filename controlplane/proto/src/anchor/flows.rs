@@ -38,7 +38,7 @@ impl Anchor {
         // every listed DHoA with FID 0"
         let belongs_to_all =
             |flow: &&FlowOption| !options.dhoas.iter().any(|dhoa| dhoa.fid == flow.fid);
-        let mut recorded: Vec<u16> = vec![0];
+        let mut recorded: Vec<u16> = Vec::new();
         for (dhoa, verdict) in options.dhoas.iter().zip(verdicts) {
             let address = dhoa.address;
             let Some(binding) = self.cache.bindings.get_mut(&address) else {
@@ -71,6 +71,7 @@ impl Anchor {
             }
             fids.truncate(MAX_FLOWS);
             recorded.extend(&fids);
+            recorded.push(0);
             let flows = fids.into_iter().map(|fid| {
                 let mode = mode_of(fid).unwrap_or_else(|| binding.mode_of(fid));
                 FlowMode { fid, mode }

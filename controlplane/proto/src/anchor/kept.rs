@@ -36,6 +36,18 @@ impl Kept {
             | Self::Free { home_address } => *home_address,
         }
     }
+
+    /// How long ago it was kept, as a signed NTP 32.32 fixed-point number of seconds; 0 for nothing.
+    #[must_use]
+    pub fn age(&self, now: Now) -> i64 {
+        match self {
+            Self::Bound(KeptBinding { kept, .. })
+            | Self::Quarantined(KeptQuarantine { kept, .. }) => {
+                now.ntp.wrapping_sub(kept.0).cast_signed()
+            }
+            Self::Free { .. } => 0,
+        }
+    }
 }
 
 /// A binding.
@@ -98,6 +110,15 @@ pub struct KeptQuarantine {
     pub mn: Arc<MnId>,
     /// Until when.
     pub ends: KeptTime,
+    /// When this was kept.
+    pub kept: KeptTime,
+}
+
+/// Until when mobile nodes may hold DHoAs for longer than was kept: see [`Anchor::distrust_ends`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptDistrust {
+    /// Until when.
+    pub until: KeptTime,
     /// When this was kept.
     pub kept: KeptTime,
 }

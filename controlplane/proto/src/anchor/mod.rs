@@ -93,7 +93,7 @@ pub use heartbeat::{HeartbeatConfig, PeerChange, PeerState};
 pub use home_link::{LinkAction, LinkId, NeighborMessage};
 pub use inspect::{AssociationView, BindingView, MobileNodeView, PoolView};
 pub use interface_identifier::IdentifierSecret;
-pub use kept::{Kept, KeptBinding, KeptCareOf, KeptOrder, KeptQuarantine, KeptTime};
+pub use kept::{Kept, KeptBinding, KeptCareOf, KeptDistrust, KeptOrder, KeptQuarantine, KeptTime};
 pub use path_round_trip::PathOutcome;
 pub use prefix_lifetime::PrefixLifetimes;
 pub use reconfigure::ReconfigureError;

@@ -16,7 +16,7 @@ use super::care_of_addresses::{self, CareOfAddress};
 use super::config::PoolKind;
 use super::events::ReleaseReason;
 use super::interface_identifier::IdentifierSecret;
-use super::kept::{KeptBinding, KeptQuarantine, KeptTime};
+use super::kept::{KeptBinding, KeptDistrust, KeptQuarantine, KeptTime};
 use super::lifecycle::Registration;
 use super::mobile_nodes::{MnIndex, MobileNodes};
 use super::steering::Steering;
@@ -84,6 +84,21 @@ impl Anchor {
         self.refreshed_until_ns = now.deadline_ns(longest.saturating_mul(NANOS_PER_SECOND));
     }
 
+    /// The same for the rest of the time for which the start before has distrusted what was kept.
+    pub fn distrust_ends_further(&mut self, now: Now, kept: KeptDistrust) {
+        let left_ns = u64::try_from(kept.until.left_ns(kept.kept, now)).unwrap_or_default();
+        self.refreshed_until_ns = self.refreshed_until_ns.max(now.deadline_ns(left_ns));
+    }
+
+    /// What is to be kept of that, or the next start would trust what this one does not.
+    #[must_use]
+    pub fn distrust(&self, now: Now) -> Option<KeptDistrust> {
+        (self.refreshed_until_ns > now.mono_ns).then_some(KeptDistrust {
+            until: KeptTime::at(self.refreshed_until_ns, now),
+            kept: KeptTime(now.ntp),
+        })
+    }
+
     /// Takes up a binding, before the first packet; the events tell of it as of a new one.
     ///
     /// # Errors
@@ -130,6 +145,17 @@ impl Anchor {
             self.enter_quarantine(home_address, owner, pool, now.deadline_ns(left_ns));
         }
         rests
+    }
+
+    /// Forgets what a DHoA has left that has not been taken up, as the end of its quarantine would have: whoever gets it next
+    /// begins with numbers of its own. When what is to be kept is kept again.
+    pub fn forget_unrestored(&mut self, home_address: &Ipv6Addr) {
+        let pool = self.pools.find(home_address);
+        if pool.is_some_and(|(_, pool)| pool.kind == PoolKind::Dhoa)
+            && self.is_nobodys(home_address)
+        {
+            self.forget_quarantine(home_address);
+        }
     }
 
     fn bind_again(

@@ -141,52 +141,45 @@ impl Model {
         if held.len() >= most {
             return None;
         }
-        if let Some(wish) = asked.wish.filter(|wish| self.may_have(proven.owner, wish)) {
-            return Some(wish);
-        }
         // One mobile node keeps no more from the others than it may have: beyond that it gets the oldest of its own back.
         let mut own: Vec<_> = self.quarantine.iter().collect();
         own.retain(|(_, quarantine)| quarantine.owner == proven.owner);
         own.sort_by_key(|(_, quarantine)| quarantine.since);
-        if own.len() >= most || !self.has_room() {
+        let may_have_another = own.len() < most && self.has_room();
+        let is_granted = |wish: &Ipv6Addr| {
+            let is_its_own = self.owner_for_good(wish) == Some(proven.owner);
+            // "the same MN may wish it back"
+            let rests = own.iter().any(|(address, _)| *address == wish);
+            self.is_free_for(proven.owner, wish)
+                && (rests || may_have_another || (is_its_own && self.has_room()))
+        };
+        if let Some(wish) = asked.wish.filter(is_granted) {
+            return Some(wish);
+        }
+        if !may_have_another {
             return own.first().map(|(address, _)| **address);
         }
-        // Any free one: which, the answer says. Where there is none it grants none.
+        // Any free one, or one of its own of before: which, the answer says. Where there is none it grants none.
+        let can_be = |address: &Ipv6Addr| {
+            self.owner_for_good(address).is_none() && self.is_free_for(proven.owner, address)
+        };
         let granted = observed.and_then(|read| read.contents.dhoas.first());
-        let granted = granted
-            .map(|dhoa| dhoa.address)
-            .filter(|address| self.is_free(address));
-        granted.or_else(|| self.any_free())
+        let granted = granted.map(|dhoa| dhoa.address).filter(can_be);
+        granted.or_else(|| {
+            let pools = crate::site::DHOA_POOLS;
+            let mut all = pools.iter().flat_map(|pool| pool.hosts());
+            all.find(can_be)
+        })
     }
 
-    /// Whether a mobile node can have this very address.
-    fn may_have(&self, owner: usize, address: &Ipv6Addr) -> bool {
-        let for_good = self.owner_for_good(address);
+    /// Whether an address can be this mobile node's.
+    fn is_free_for(&self, owner: usize, address: &Ipv6Addr) -> bool {
         let quarantine = self.quarantine.get(address);
         is_assignable(address)
             && self.pool_of(address) == Some(true)
             && !self.bindings.contains_key(address)
-            && for_good.is_none_or(|of| of == owner)
-            // "the same MN may wish it back"
+            && self.owner_for_good(address).is_none_or(|of| of == owner)
             && quarantine.is_none_or(|quarantine| quarantine.owner == owner)
-            && (quarantine.is_some() || self.has_room())
-    }
-
-    /// Whether an address is nobody's.
-    fn is_free(&self, address: &Ipv6Addr) -> bool {
-        is_assignable(address)
-            && self.pool_of(address) == Some(true)
-            && !self.bindings.contains_key(address)
-            && !self.quarantine.contains_key(address)
-            && self.owner_for_good(address).is_none()
-    }
-
-    fn any_free(&self) -> Option<Ipv6Addr> {
-        let pools = crate::site::DHOA_POOLS;
-        pools
-            .iter()
-            .flat_map(|pool| pool.hosts())
-            .find(|address| self.is_free(address))
     }
 
     /// Binds the DHoA to the care-of address of the request, and gives the status of its flow if there is one to give.

@@ -1,6 +1,6 @@
 //! DHP Binding Update → DHP Binding Confirmation (DMIPv6 profile 1, sections 3 and 4.1)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use dhp_wire::mobility::Mode;
@@ -93,15 +93,17 @@ impl Model {
             outcome.flows = flows
                 .map(|(option, status)| (option.fid, status.unwrap_or(option.described())))
                 .collect();
-            self.record_modes(proven, &verdicts);
+            let recorded = self.record_modes(proven, &verdicts);
             let permitted = self.optimization_flag(proven.owner) != 0;
-            let modes = contents.modes.iter();
-            outcome.modes = modes
-                .map(|(fid, mode)| (*fid, if permitted { *mode } else { Mode::Proxy }))
-                .collect();
+            // A mode that no flow has is not in force.
+            let modes = contents.modes.iter().map(|(fid, mode)| {
+                let is_in_force = permitted && recorded.contains(fid);
+                (*fid, if is_in_force { *mode } else { Mode::Proxy })
+            });
+            outcome.modes = modes.collect();
         }
-        let is_refused = verdicts.iter().any(|(status, _)| *status >= 128);
-        outcome.is_silent = proven.flags & ACKNOWLEDGE == 0 && !is_refused && outcome.status < 128;
+        let is_refused = outcome.statuses().any(|status| status >= 128);
+        outcome.is_silent = proven.flags & ACKNOWLEDGE == 0 && !is_refused;
         outcome
     }
 
@@ -277,8 +279,10 @@ impl Model {
         }
     }
 
-    /// The flows that each accepted address has from now on, with the modes that the mobile node confirms.
-    fn record_modes(&mut self, proven: &Proven<'_>, verdicts: &[Verdict]) {
+    /// The flows that each accepted address has from now on, with the modes that the mobile node confirms. Gives their FIDs, and
+    /// 0 for all.
+    fn record_modes(&mut self, proven: &Proven<'_>, verdicts: &[Verdict]) -> BTreeSet<u16> {
+        let mut recorded = BTreeSet::new();
         let contents = proven.contents;
         let permitted = self.optimization_flag(proven.owner) != 0;
         for (dhoa, (status, _)) in contents.dhoas.iter().zip(verdicts) {
@@ -298,6 +302,7 @@ impl Model {
                 let flows = contents.flows.iter().map(|flow| flow.fid);
                 fids.extend(flows.filter(|fid| !tied.contains(fid)));
             }
+            recorded.extend(fids.iter().copied().chain([0]));
             let confirmed = |of: u16| {
                 let mode = contents.modes.iter().find(|(fid, _)| *fid == of);
                 mode.map(|(_, mode)| if permitted { *mode } else { Mode::Proxy })
@@ -309,6 +314,7 @@ impl Model {
             });
             binding.modes = modes.collect();
         }
+        recorded
     }
 }
 

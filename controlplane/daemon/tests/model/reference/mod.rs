@@ -6,6 +6,7 @@
 mod dhoa_request;
 mod dhp_update;
 mod home_update;
+mod kept;
 mod numbers;
 mod reply;
 mod request;
@@ -20,14 +21,12 @@ use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::Mode;
 
 use crate::message::{Head, Read};
-use crate::site::{ANCHOR, DHOA_POOLS, HOME_POOL, MOST_HOME_ADDRESSES, Node, QUARANTINE_NS};
+use crate::site::{ANCHOR, DHOA_POOLS, HOME_POOL, MOST_HOME_ADDRESSES, Node};
+use kept::Record;
 use numbers::{Association, HomeNumbers};
 pub use numbers::{Order, on_wire};
 pub use reply::{Expected, Reply};
 pub use steering::{CareOf, Flow};
-
-/// Whether bindings and quarantines outlive the process. If they do, this and what [`Model::restart`] keeps is all that changes.
-const BINDINGS_SURVIVE: bool = false;
 
 /// How far the journal counts a number on after a stop without warning.
 const JOURNAL_GUARD: u16 = 64;
@@ -67,9 +66,9 @@ struct Quarantine {
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
-    /// Orderly: the journal has every number.
+    /// Orderly: the journal has everything.
     Orderly,
-    /// Without warning: numbers that the journal has may be behind.
+    /// Without warning: what the journal has may be behind.
     Sudden,
     /// The journal is lost too.
     WithoutJournal,
@@ -91,6 +90,11 @@ pub struct Model {
     homes: BTreeMap<Ipv6Addr, HomeNumbers>,
     /// What has released an address that belongs to a mobile node for good.
     released_by: BTreeMap<Ipv6Addr, Order>,
+    /// What the journal has of every address that is bound or in quarantine.
+    kept: BTreeMap<Ipv6Addr, Record>,
+    /// Until when mobile nodes may hold addresses that the journal has lost sight of, and what it has of that.
+    refreshed_until_ns: u64,
+    distrust: Option<Record>,
     counted: u64,
     /// Addresses of which something has changed since the last look.
     touched: BTreeSet<Ipv6Addr>,
@@ -110,6 +114,9 @@ impl Model {
             quarantine: BTreeMap::new(),
             homes: BTreeMap::new(),
             released_by: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            refreshed_until_ns: 0,
+            distrust: None,
             counted: 0,
             touched: BTreeSet::new(),
         };
@@ -150,22 +157,25 @@ impl Model {
             binding
                 .care_ofs
                 .retain(|_, care_of| !is_over(care_of.ends_ns));
-            if binding.care_ofs.len() < before {
+            let has_less = binding.care_ofs.len() < before;
+            if has_less {
                 self.touched.insert(address);
             }
             if is_over(binding.ends_ns) {
                 self.release(&address);
-            } else {
-                let before = binding.care_of;
-                binding.choose();
-                binding.leave(before, now);
+                continue;
+            }
+            let before = binding.care_of;
+            binding.choose();
+            binding.leave(before, now);
+            if has_less {
+                self.keep(address);
             }
         }
         for (address, _) in self.quarantine.clone() {
             if self.quarantine[&address].until_ns <= now.mono_ns {
                 self.quarantine.remove(&address);
-                // "before another MN can get it": who begins with numbers of its own.
-                self.homes.remove(&address);
+                self.be_nobodys(address);
             }
         }
     }
@@ -186,14 +196,14 @@ impl Model {
         self.started = now;
         self.draining = false;
         self.released_by.clear();
-        if !BINDINGS_SURVIVE {
-            self.touched.extend(self.bindings.keys());
-            self.bindings.clear();
-            self.quarantine.clear();
-        }
+        self.touched.extend(self.bindings.keys());
         self.numbers_lost = how == Restart::WithoutJournal;
         if self.numbers_lost {
             self.forget_numbers();
+            self.bindings.clear();
+            self.quarantine.clear();
+            self.kept.clear();
+            self.distrust = None;
         }
         let guard = if how == Restart::Sudden {
             JOURNAL_GUARD
@@ -206,6 +216,7 @@ impl Model {
         for home in self.homes.values_mut() {
             home.restart(guard);
         }
+        self.take_up(how);
     }
 
     fn forget_numbers(&mut self) {
@@ -267,15 +278,32 @@ impl Model {
             return;
         };
         self.touched.insert(*address);
-        if binding.is_dhoa && self.owner_for_good(address).is_none() {
+        self.rest(*address, &binding, 0);
+    }
+
+    /// Has an address rest whose binding has ended so long ago, if it is one that rests.
+    fn rest(&mut self, address: Ipv6Addr, binding: &Binding, ago_ns: u64) {
+        let until_ns = self.end_of_quarantine(ago_ns);
+        if !binding.is_dhoa || self.owner_for_good(&address).is_some() {
+            self.kept.remove(&address);
+        } else if until_ns > self.now.mono_ns {
             self.counted += 1;
             let quarantine = Quarantine {
                 owner: binding.owner,
-                until_ns: self.now.mono_ns + QUARANTINE_NS,
+                until_ns,
                 since: self.counted,
             };
-            self.quarantine.insert(*address, quarantine);
+            self.quarantine.insert(address, quarantine);
+            self.keep(address);
+        } else {
+            self.be_nobodys(address);
         }
+    }
+
+    /// "before another MN can get it": who begins with numbers of its own.
+    fn be_nobodys(&mut self, address: Ipv6Addr) {
+        self.homes.remove(&address);
+        self.kept.remove(&address);
     }
 
     /// A DMIP message has released an address.
@@ -310,6 +338,7 @@ impl Model {
         change(binding);
         binding.choose();
         binding.leave(before.unwrap_or(binding.care_of), now);
+        self.keep(address);
     }
 
     /// When what is granted now for so many units of 4 seconds ends.

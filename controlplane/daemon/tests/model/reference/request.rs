@@ -39,6 +39,18 @@ impl Outcome {
             ..Self::default()
         }
     }
+
+    /// That of the header, and those of all options.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = u8> {
+        let dhoas = self.dhoas.iter().map(|(status, ..)| *status);
+        let bids = self.bids.iter().map(|(_, status)| *status);
+        let flows = self.flows.iter().map(|(_, status)| *status);
+        [self.status]
+            .into_iter()
+            .chain(dhoas)
+            .chain(bids)
+            .chain(flows)
+    }
 }
 
 impl Model {

@@ -1,0 +1,135 @@
+//! What the journal keeps of bindings and quarantines (RFC 6275 §10.3.1: "in non-volatile storage"), and what of it is good still
+//!
+//! Ends are kept as time of day: lifetimes run on while the process is down. A clock that shows less than when something was kept
+//! counts as showing that, so that nothing gets longer than it was.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use dhp_proto::time::{Now, ntp_duration};
+
+use super::{Model, Restart};
+use crate::site::{LONGEST_LIFETIME, QUARANTINE_NS};
+
+/// What the journal has of an address. Times are NTP timestamps.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// When it was written.
+    at: u64,
+    /// When the binding ends, or the quarantine; `None` for never.
+    ends: Option<u64>,
+    /// When each care-of address with a BID ends.
+    care_ofs: BTreeMap<u16, Option<u64>>,
+}
+
+impl Record {
+    /// Nanoseconds until one of its ends, not more than 0 after it.
+    fn left_ns(&self, ends: u64, now: Now) -> i64 {
+        let is_set_back = now.ntp < self.at;
+        let shown = if is_set_back { self.at } else { now.ntp };
+        let left = i128::from(ends) - i128::from(shown);
+        i64::try_from((left * 1_000_000_000) >> 32).expect("2^31 seconds at most")
+    }
+}
+
+impl Model {
+    /// The journal is told of a binding, or of a quarantine, as it is now.
+    pub(super) fn keep(&mut self, address: Ipv6Addr) {
+        let now = self.now;
+        let end = |at_ns: u64| now.ntp + ntp_duration(at_ns - now.mono_ns);
+        let (ends_ns, care_ofs) = match self.bindings.get(&address) {
+            Some(binding) => (binding.ends_ns, binding.care_ofs.clone()),
+            None => (Some(self.quarantine[&address].until_ns), BTreeMap::new()),
+        };
+        let record = Record {
+            at: now.ntp,
+            ends: ends_ns.map(end),
+            care_ofs: care_ofs
+                .iter()
+                .map(|(bid, care_of)| (*bid, care_of.ends_ns.map(end)))
+                .collect(),
+        };
+        self.kept.insert(address, record);
+    }
+
+    /// When an address whose binding ended so long ago has rested.
+    pub(super) fn end_of_quarantine(&self, ago_ns: u64) -> u64 {
+        let until_ns = self.now.mono_ns + QUARANTINE_NS - ago_ns.min(QUARANTINE_NS);
+        // Its mobile node may have it still, by a refresh that the journal does not know of.
+        match self.refreshed_until_ns > self.now.mono_ns {
+            true => until_ns.max(self.refreshed_until_ns + QUARANTINE_NS),
+            false => until_ns,
+        }
+    }
+
+    /// Takes up what the journal has, at a new start.
+    pub(super) fn take_up(&mut self, how: Restart) {
+        let now = self.now;
+        let distrust = self.distrust.take();
+        let left_ns = distrust.and_then(|record| Some(record.left_ns(record.ends?, now)));
+        let mut distrusted_ns = left_ns.map_or(0, |left_ns| left_ns.max(0).unsigned_abs());
+        if how == Restart::Sudden {
+            distrusted_ns = distrusted_ns.max(u64::from(LONGEST_LIFETIME) * 4_000_000_000);
+        }
+        self.refreshed_until_ns = now.mono_ns + distrusted_ns;
+        self.distrust = (distrusted_ns > 0).then(|| Record {
+            at: now.ntp,
+            ends: Some(now.ntp + ntp_duration(distrusted_ns)),
+            care_ofs: BTreeMap::new(),
+        });
+        let mut kept: Vec<_> = self.kept.clone().into_iter().collect();
+        // What was not refreshed for the longest time counts as the oldest.
+        kept.sort_by_key(|(address, record)| (record.at, *address));
+        for (address, record) in kept {
+            self.counted += 1;
+            if self.quarantine.contains_key(&address) {
+                self.take_up_quarantine(address, &record);
+            } else {
+                self.take_up_binding(address, &record);
+            }
+        }
+        self.pass(now);
+    }
+
+    fn take_up_quarantine(&mut self, address: Ipv6Addr, record: &Record) {
+        let left_ns = record.ends.map(|ends| record.left_ns(ends, self.now));
+        match left_ns.and_then(|left_ns| u64::try_from(left_ns).ok()) {
+            Some(left_ns) => {
+                let quarantine = self.quarantine.get_mut(&address).expect("in quarantine");
+                quarantine.until_ns = self.now.mono_ns + left_ns;
+                quarantine.since = self.counted;
+            }
+            None => {
+                self.quarantine.remove(&address);
+                self.be_nobodys(address);
+            }
+        }
+    }
+
+    fn take_up_binding(&mut self, address: Ipv6Addr, record: &Record) {
+        let now = self.now;
+        let mut binding = self.bindings.remove(&address).expect("bound");
+        let left_ns = record.ends.map(|ends| record.left_ns(ends, now));
+        if let Some(left_ns) = left_ns.filter(|left_ns| *left_ns <= 0) {
+            self.rest(address, &binding, left_ns.unsigned_abs());
+            return;
+        }
+        let until_ns = |left_ns: i64| now.mono_ns + left_ns.unsigned_abs();
+        binding.since = self.counted;
+        binding.previous = None;
+        binding.ends_ns = left_ns.map(until_ns);
+        for (bid, ends) in &record.care_ofs {
+            let left_ns = ends.map(|ends| record.left_ns(ends, now));
+            match binding.care_ofs.get_mut(bid) {
+                Some(care_of) if left_ns.is_none_or(|left_ns| left_ns > 0) => {
+                    care_of.ends_ns = left_ns.map(until_ns);
+                }
+                _ => {
+                    binding.care_ofs.remove(bid);
+                }
+            }
+        }
+        binding.choose();
+        self.bindings.insert(address, binding);
+    }
+}
