@@ -50,10 +50,9 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
     let watcher = Watcher::start().await?;
     let mut anchor = anchor_config(config)?;
     let journal = open_journal(config)?;
-    // Where no number of the time before is known, timestamps tell the new from the recorded.
-    anchor.sequence_state_lost = journal
-        .as_ref()
-        .is_none_or(|(_, restored)| !restored.is_known);
+    // A journal knows of which association no number of the time before is known: of those timestamps tell the new from the
+    // recorded, as of all where there is none.
+    anchor.sequence_state_lost = journal.is_none();
     if let Some((_, restored)) = &journal {
         anchor.heartbeat.restart_counter = restored.restart_counter;
     }
@@ -210,7 +209,8 @@ fn open_journal(config: &Config) -> anyhow::Result<Option<(Journal, Restored)>> 
     let Some(path) = &config.signalling.journal else {
         return Ok(None);
     };
-    Ok(Some(Journal::open(path)?))
+    let spis: Vec<u32> = config.mobile_nodes.iter().map(|node| node.spi).collect();
+    Ok(Some(Journal::open(path, &spis)?))
 }
 
 fn geometry(config: &Config) -> Geometry {

@@ -158,7 +158,8 @@ mod tests {
                 .eq(nodes.addresses().map(|(home, _)| Some(home)))
         );
 
-        let appliance = Appliance::start(nodes.security_associations()).expect("an appliance");
+        let appliance =
+            Appliance::start(nodes.security_associations(), None).expect("an appliance");
         let patience = Instant::now() + Duration::from_secs(30);
         for _ in 0..NODES {
             appliance.send(&nodes.next_update()).expect("room");

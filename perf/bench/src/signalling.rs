@@ -28,11 +28,13 @@ mod plots;
 mod report;
 mod rings;
 mod scene;
+mod setting;
 mod site;
 mod storm;
 mod strangers;
 mod veth;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -41,6 +43,7 @@ use dhp_wire::mobility::Lifetime;
 
 use crate::results::{Output, Stamp};
 use report::Report;
+use setting::Setting;
 use site::Cores;
 
 /// What to measure.
@@ -61,6 +64,9 @@ pub struct Arguments {
     /// All parts in small, in some seconds, to see that they work.
     #[arg(long, conflicts_with_all = ["bindings", "windows", "window_ms"])]
     quick: bool,
+    /// Have both planes keep a journal, in a directory of its own below this one, or below the one for temporary files.
+    #[arg(long, value_name = "DIRECTORY")]
+    journal: Option<Option<PathBuf>>,
     #[command(flatten)]
     output: Output,
 }
@@ -178,10 +184,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stamp = Stamp::take(None);
     let extent = Extent::of(arguments);
     let cores = Cores::choose()?;
-    let mut report = Report::default();
+    let journals = arguments
+        .journal
+        .clone()
+        .map(|directory| directory.unwrap_or_else(std::env::temp_dir));
+    let setting = Setting {
+        cores,
+        journals: journals.as_deref(),
+    };
+    let mut report = Report::new(setting.journals.is_some());
     let is_asked = |part| arguments.parts.contains(&part);
     if is_asked(Part::Calm) {
-        report.add_calm(calm::measure(extent.windows, extent.window)?);
+        report.add_calm(calm::measure(
+            extent.windows,
+            extent.window,
+            setting.journals,
+        )?);
     }
     if is_asked(Part::Engine) {
         cores.measure_here()?;
@@ -201,16 +219,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             window: extent.window,
             rate: HALF_RATE,
         };
-        report.add_rings(rings::measure(plan, cores)?);
+        report.add_rings(rings::measure(plan, setting)?);
     }
     if is_asked(Part::Storm) {
-        report.add_storm(storm::measure(extent.storm, cores)?);
+        report.add_storm(storm::measure(extent.storm, setting)?);
     }
     if is_asked(Part::Veth) {
-        report.add_veth(veth::measure(extent.veth, cores)?);
+        report.add_veth(veth::measure(extent.veth, setting)?);
     }
     if is_asked(Part::Handoff) {
-        report.add_handoff(handoff::measure(extent.handoff, cores)?);
+        report.add_handoff(handoff::measure(extent.handoff, setting)?);
     }
     let drawing = report.draw(&stamp);
     arguments

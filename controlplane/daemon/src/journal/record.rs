@@ -17,6 +17,7 @@
 //! | 5 bound, 6 refreshed, 7 quarantined | |
 //! | 8 free | home address (16) |
 //! | 9 distrusted | until (8), kept at (8): ends of bindings may be later than they stand here |
+//! | 10 lost | SPI (4) of an association of which no number is known |
 
 use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 
@@ -35,10 +36,12 @@ mod kind {
     pub const QUARANTINED: u8 = 7;
     pub const FREE: u8 = 8;
     pub const DISTRUSTED: u8 = 9;
+    pub const LOST: u8 = 10;
 }
 
 const HAS_TIMESTAMP: u8 = 0x01;
 const IS_GUARDED: u8 = 0x02;
+const IS_RESTARTED: u8 = 0x04;
 
 /// Octets before the body.
 const HEAD_LEN: usize = 6;
@@ -156,6 +159,7 @@ impl Record {
 }
 
 fn encode_number(number: &UsedNumber, body: &mut Vec<u8>) -> (u8, u8) {
+    let mut flags = 0;
     let (kind, used, timestamp) = match number {
         UsedNumber::Home {
             home_address,
@@ -169,9 +173,17 @@ fn encode_number(number: &UsedNumber, body: &mut Vec<u8>) -> (u8, u8) {
             spi,
             highest,
             newest_timestamp,
+            is_restarted,
         } => {
+            if *is_restarted {
+                flags |= IS_RESTARTED;
+            }
             body.extend(spi.to_be_bytes());
             (kind::ASSOCIATION, highest, newest_timestamp)
+        }
+        UsedNumber::Lost { spi } => {
+            body.extend(spi.to_be_bytes());
+            return (kind::LOST, 0);
         }
         UsedNumber::Forgotten { home_address } => {
             body.extend(home_address.octets());
@@ -179,13 +191,11 @@ fn encode_number(number: &UsedNumber, body: &mut Vec<u8>) -> (u8, u8) {
         }
     };
     body.extend(used.to_be_bytes());
-    match timestamp {
-        Some(timestamp) => {
-            body.extend(timestamp.to_be_bytes());
-            (kind, HAS_TIMESTAMP)
-        }
-        None => (kind, 0),
+    if let Some(timestamp) = timestamp {
+        flags |= HAS_TIMESTAMP;
+        body.extend(timestamp.to_be_bytes());
     }
+    (kind, flags)
 }
 
 fn decode_number(kind: u8, flags: u8, fields: &mut Fields<'_>) -> Option<UsedNumber> {
@@ -203,7 +213,9 @@ fn decode_number(kind: u8, flags: u8, fields: &mut Fields<'_>) -> Option<UsedNum
             spi: fields.u32()?,
             highest: fields.u16()?,
             newest_timestamp: timestamp(fields)?,
+            is_restarted: flags & IS_RESTARTED != 0,
         },
+        kind::LOST => UsedNumber::Lost { spi: fields.u32()? },
         kind::FORGOTTEN => UsedNumber::Forgotten {
             home_address: fields.address()?,
         },
@@ -305,7 +317,15 @@ mod tests {
                 spi: 0x0102_0304,
                 highest: 7,
                 newest_timestamp: None,
+                is_restarted: false,
             },
+            UsedNumber::Association {
+                spi: 0x0102_0305,
+                highest: 8,
+                newest_timestamp: Some(9),
+                is_restarted: true,
+            },
+            UsedNumber::Lost { spi: 0x0102_0306 },
             UsedNumber::Forgotten { home_address },
         ];
         let numbers = numbers.map(|number| Record::Number {

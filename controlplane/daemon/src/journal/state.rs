@@ -57,6 +57,15 @@ impl State {
         }
     }
 
+    /// Nothing, and no number of these associations is known.
+    pub fn without_numbers(header: Header, associations: &[u32]) -> Self {
+        let mut state = Self::new(header);
+        for spi in associations {
+            state.use_up(UsedNumber::Lost { spi: *spi });
+        }
+        state
+    }
+
     /// Reads a file of this format or the first one, which gets the header `fresh`. What is damaged is passed over: each
     /// record stands for itself, and a later one of the same address or association takes the place of an earlier one.
     ///
@@ -149,7 +158,7 @@ impl State {
     fn take_number(&mut self, number: UsedNumber, is_guarded: bool) {
         let key = match number {
             UsedNumber::Home { home_address, .. } => Key::Home(home_address),
-            UsedNumber::Association { spi, .. } => Key::Association(spi),
+            UsedNumber::Association { spi, .. } | UsedNumber::Lost { spi } => Key::Association(spi),
             UsedNumber::Forgotten { home_address } => {
                 self.numbers.remove(&Key::Home(home_address));
                 self.addresses.remove(&home_address);
@@ -171,7 +180,7 @@ impl State {
                 | UsedNumber::Association { highest: used, .. } => {
                     *used = used.wrapping_add(GUARD);
                 }
-                UsedNumber::Forgotten { .. } => {}
+                UsedNumber::Lost { .. } | UsedNumber::Forgotten { .. } => {}
             }
         }
     }

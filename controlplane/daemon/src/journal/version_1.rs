@@ -53,6 +53,7 @@ fn decode(record: &[u8; RECORD_LEN]) -> Option<Record> {
             spi: Fields(&key).u32()?,
             highest: number,
             newest_timestamp,
+            is_restarted: false,
         },
         4 => UsedNumber::Forgotten {
             home_address: key.into(),
@@ -100,6 +101,7 @@ mod tests {
             spi: 256,
             highest: 65_535,
             newest_timestamp: Some(78),
+            is_restarted: false,
         };
         let number = |number, is_guarded| Record::Number { number, is_guarded };
         assert_eq!(

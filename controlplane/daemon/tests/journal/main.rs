@@ -25,6 +25,7 @@ fn association(highest: u16) -> UsedNumber {
         spi: 256,
         highest,
         newest_timestamp: Some(77),
+        is_restarted: false,
     }
 }
 
@@ -67,7 +68,7 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 
 /// What a new start finds.
 fn reopen(path: &Path) -> Restored {
-    Journal::open(path).unwrap().1
+    Journal::open(path, &[]).unwrap().1
 }
 
 /// In an order that can be compared.
@@ -90,7 +91,7 @@ fn without_the_end(path: &Path) {
 #[test]
 fn after_an_orderly_end_everything_is_as_it_was() {
     let (_directory, path) = place();
-    let (mut journal, restored) = Journal::open(&path).unwrap();
+    let (mut journal, restored) = Journal::open(&path, &[]).unwrap();
     assert!(!restored.is_known && restored.numbers.is_empty());
     for number in [home(7), association(65_535), home(8)] {
         journal.keep_number(number);
@@ -121,7 +122,7 @@ fn after_an_orderly_end_everything_is_as_it_was() {
 #[test]
 fn after_a_crash_numbers_count_as_sixty_four_further_and_once_only() {
     let (_directory, path) = place();
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     journal.keep_number(home(65_500));
     drop(journal);
     for _ in 0..3 {
@@ -130,7 +131,7 @@ fn after_a_crash_numbers_count_as_sixty_four_further_and_once_only() {
         assert!(!restored.is_complete);
         assert_eq!(restored.numbers, [home(28)]);
     }
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     journal.keep_number(home(30));
     drop(journal);
     without_the_end(&path);
@@ -141,7 +142,7 @@ fn after_a_crash_numbers_count_as_sixty_four_further_and_once_only() {
 #[test]
 fn a_file_that_was_cut_short_says_what_it_said_until_then() {
     let (_directory, path) = place();
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     let beginning = std::fs::read(&path).unwrap().len();
     let steps = [bound(1, 1), bound(1, 2), quarantined(2)];
     let mut ends = Vec::new();
@@ -175,7 +176,7 @@ fn a_file_that_was_cut_short_says_what_it_said_until_then() {
 #[test]
 fn damage_inside_costs_no_more_than_what_it_hits() {
     let (_directory, path) = place();
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     journal.keep(bound(1, 1));
     wait_until("it is written", || journal.kept() == 1);
     let first = std::fs::read(&path).unwrap().len();
@@ -199,7 +200,7 @@ fn damage_inside_costs_no_more_than_what_it_hits() {
 #[test]
 fn what_is_forgotten_is_not_restored() {
     let (_directory, path) = place();
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     journal.keep_number(home(7));
     journal.keep(quarantined(1));
     for home_address in ["2001:db8:1:1::100".parse().unwrap(), dhoa(1)] {
@@ -210,6 +211,41 @@ fn what_is_forgotten_is_not_restored() {
     assert!(restored.is_known && restored.numbers.is_empty() && restored.addresses.is_empty());
 }
 
+/// They are in the file from its first moment: a stop right after it was begun leaves them, too.
+#[test]
+fn numbers_that_are_lost_stay_so_until_there_are_new_ones() {
+    let (_directory, path) = place();
+    let (mut journal, restored) = Journal::open(&path, &[256, 257]).unwrap();
+    let begun = std::fs::read(&path).unwrap();
+    let lost = [256, 257].map(|spi| UsedNumber::Lost { spi });
+    assert_eq!(by_spi(restored), lost);
+    let restarted = UsedNumber::Association {
+        spi: 256,
+        highest: 9,
+        newest_timestamp: Some(77),
+        is_restarted: true,
+    };
+    journal.keep_number(restarted);
+    drop(journal);
+    // One that is configured by now is new.
+    let (journal, restored) = Journal::open(&path, &[256, 257, 258]).unwrap();
+    assert_eq!(by_spi(restored), [restarted, lost[1]]);
+    drop(journal);
+    std::fs::write(&path, begun).unwrap();
+    let after_a_stop = reopen(&path);
+    assert!(after_a_stop.is_known && !after_a_stop.is_complete);
+    assert_eq!(by_spi(after_a_stop), lost);
+}
+
+fn by_spi(restored: Restored) -> Vec<UsedNumber> {
+    let mut numbers = restored.numbers;
+    numbers.sort_unstable_by_key(|number| match number {
+        UsedNumber::Association { spi, .. } | UsedNumber::Lost { spi } => Some(*spi),
+        UsedNumber::Home { .. } | UsedNumber::Forgotten { .. } => None,
+    });
+    numbers
+}
+
 #[test]
 fn another_file_is_left_as_it_is() {
     let (_directory, path) = place();
@@ -217,14 +253,14 @@ fn another_file_is_left_as_it_is() {
     newer.extend([0; 100]);
     for foreign in [vec![0x5a; 100], b"x".to_vec(), newer] {
         std::fs::write(&path, &foreign).unwrap();
-        let error = Journal::open(&path).unwrap_err();
+        let error = Journal::open(&path, &[]).unwrap_err();
         let sentence = error.to_string();
         assert!(sentence.contains(path.to_str().unwrap()), "{sentence}");
         assert!(sentence.contains("Remedy: "), "{sentence}");
         assert_eq!(std::fs::read(&path).unwrap(), foreign);
     }
     assert!(matches!(
-        Journal::open(&path),
+        Journal::open(&path, &[]),
         Err(JournalError::Version { version: 7, .. })
     ));
     // One that somebody has made to set its owner is none.
@@ -236,9 +272,9 @@ fn another_file_is_left_as_it_is() {
 #[test]
 fn a_journal_has_one_owner() {
     let (_directory, path) = place();
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     assert!(matches!(
-        Journal::open(&path),
+        Journal::open(&path, &[]),
         Err(JournalError::InUse { .. })
     ));
     // Nor when another file has come to its place.
@@ -247,7 +283,7 @@ fn a_journal_has_one_owner() {
     }
     wait_until("it is written", || journal.kept() == journal.sent());
     assert!(matches!(
-        Journal::open(&path),
+        Journal::open(&path, &[]),
         Err(JournalError::InUse { .. })
     ));
     drop(journal);
@@ -281,7 +317,7 @@ fn a_file_of_the_first_format_is_taken_over() {
 fn nobody_else_can_read_the_secret() {
     let (_directory, path) = place();
     std::fs::write(&path, []).unwrap();
-    drop(Journal::open(&path).unwrap());
+    drop(Journal::open(&path, &[]).unwrap());
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -289,7 +325,7 @@ fn nobody_else_can_read_the_secret() {
 #[test]
 fn a_journal_does_not_grow_without_bound() {
     let (_directory, path) = place();
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     for sequence in 0..200_000_u32 {
         journal.keep_number(home((sequence % 65_536) as u16));
     }
@@ -309,7 +345,7 @@ fn a_disk_that_fails_is_tried_again() {
         .join(path.file_name().unwrap());
     let parent = path.parent().unwrap().to_owned();
     std::fs::create_dir(&parent).unwrap();
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     // The next file that it makes has no place.
     std::fs::remove_dir_all(&parent).unwrap();
     for sequence in 0..70_000_u32 {
@@ -328,7 +364,7 @@ fn a_disk_that_fails_is_tried_again() {
 #[test]
 fn who_waits_is_told() {
     let (_directory, path) = place();
-    let (mut journal, _) = Journal::open(&path).unwrap();
+    let (mut journal, _) = Journal::open(&path, &[]).unwrap();
     let (sender, told) = std::sync::mpsc::channel();
     journal.tell(move || sender.send(()).unwrap());
     journal.keep(bound(1, 1));

@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, channel};
 use dhp_engine::{FramePool, Link as Framing, PortInfo, PuntRates, Worker, WorkerConfig};
 use dhp_port_memory::{MemoryPort, MemoryWire};
 use dhp_proto::anchor::{AnchorConfig, IdentifierSecret};
+use dhp_proto::security_association::SecurityAssociation;
 use dhp_proto::time::Now;
 use dhp_segment::{Geometry, Reader, Segment};
 use dhpd::journal::Journal;
@@ -93,11 +94,19 @@ pub struct Appliance {
 
 impl Appliance {
     /// A start with the journal that the one before has left, if it has.
-    pub fn start(mut config: AnchorConfig, clock: &SimulatedClock, journal: &Path) -> Self {
+    pub fn start(config: AnchorConfig, clock: &SimulatedClock, journal: &Path) -> Self {
         let segment = Segment::anonymous(&geometry()).expect("a segment");
         let seconds = Metrics::new(1).expect("metrics").signalling_seconds();
-        let is_first = clock.true_now() == START;
-        let (journal, mut restored) = Journal::open(journal).expect("a journal");
+        // At the very first start there is nothing from before.
+        let associations = match clock.true_now() == START {
+            true => Vec::new(),
+            false => config
+                .security_associations
+                .iter()
+                .map(SecurityAssociation::spi)
+                .collect(),
+        };
+        let (journal, mut restored) = Journal::open(journal, &associations).expect("a journal");
         // The same addresses in every run.
         restored.secret = IdentifierSecret::new([7; 32]);
         let (progress, journal_progress) = channel();
@@ -105,8 +114,6 @@ impl Appliance {
             // Nobody asks any more at the end.
             let _ = progress.send(());
         });
-        // At the very first start there is nothing from before.
-        config.sequence_state_lost = !restored.is_known && !is_first;
         let ticks = clock.clone();
         let clock_of = Box::new(move || ticks.now());
         let mut signalling =

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dhpd::journal::CLOSED_LEN;
+use dhpd::journal::Record;
 
 use crate::reference::Restart;
 
@@ -12,7 +12,9 @@ pub fn leave(path: &Path, how: Restart) {
         Restart::Orderly => {}
         Restart::Sudden => {
             let mut octets = std::fs::read(path).expect("the journal");
-            octets.truncate(octets.len() - CLOSED_LEN);
+            let mut closed = Vec::new();
+            Record::Closed.encode(&mut closed);
+            octets.truncate(octets.len() - closed.len());
             std::fs::write(path, octets).expect("written");
         }
         Restart::WithoutJournal => std::fs::remove_file(path).expect("the journal"),

@@ -183,7 +183,7 @@ fn a_restart_keeps_intercepting() {
     let path = directory.path().join("journal");
     let start = || {
         let mut rig = rig();
-        let (journal, restored) = Journal::open(&path).expect("a journal");
+        let (journal, restored) = Journal::open(&path, &[]).expect("a journal");
         rig.signalling.keep_state(journal, restored);
         rig
     };

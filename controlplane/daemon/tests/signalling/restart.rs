@@ -22,7 +22,15 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 /// A start with the journal that the one before has left.
 fn start(path: &Path) -> Rig {
     let mut rig = Rig::new();
-    let (journal, restored) = Journal::open(path).expect("a journal");
+    let (journal, restored) = Journal::open(path, &[]).expect("a journal");
+    rig.signalling.keep_state(journal, restored);
+    rig
+}
+
+/// A start at which these associations' numbers are lost if there is no journal, as `dhpd` does it.
+fn start_anew(path: &Path) -> Rig {
+    let mut rig = Rig::new();
+    let (journal, restored) = Journal::open(path, &[security().spi()]).expect("a journal");
     rig.signalling.keep_state(journal, restored);
     rig
 }
@@ -55,6 +63,11 @@ fn answer(rig: &mut Rig, update: &[u8]) -> (u8, u16) {
 
 /// The DHoA that a request gets.
 fn granted(rig: &mut Rig, request: &[u8]) -> Ipv6Addr {
+    response(rig, request).1.expect("a DHoA")
+}
+
+/// Status of the answer to a request, and the DHoA in it.
+fn response(rig: &mut Rig, request: &[u8]) -> (u8, Option<Ipv6Addr>) {
     rig.core.push(&frame(request)).expect("room");
     let frame = sent(rig);
     let packet = MobilityPacket::parse(&frame[14..]).expect("a mobility packet");
@@ -66,7 +79,7 @@ fn granted(rig: &mut Rig, request: &[u8]) -> Ipv6Addr {
         Ok(MobilityOption::Dhoa { address, .. }) => Some(address),
         _ => None,
     });
-    dhoa.expect("a DHoA")
+    (dmip.header.status.0, dhoa)
 }
 
 /// Where a packet from the correspondent to this address is tunnelled to.
@@ -98,6 +111,35 @@ fn a_recorded_update_is_refused_after_a_restart() {
     assert_eq!(
         answer(&mut again, &binding_update(11, OTHER_CARE_OF)),
         (0, 11)
+    );
+}
+
+/// The file is lost, and more than one start later somebody sends what he recorded before.
+#[test]
+fn without_a_file_a_recorded_request_is_refused_at_every_later_start() {
+    let (_directory, path) = place();
+    let recorded = dhoa_request(900, CARE_OF);
+    let before = granted(&mut start(&path), &recorded);
+    std::fs::remove_file(&path).expect("a journal");
+    for is_killed in [false, true, false] {
+        let mut rig = start_anew(&path);
+        assert_eq!(response(&mut rig, &recorded), (145, None), "not {before}");
+        drop(rig);
+        if is_killed {
+            without_the_end(&path);
+        }
+    }
+    let mut rig = start_anew(&path);
+    rig.pass(1_000_000_000);
+    let fresh = dhoa_request_at(3, CARE_OF, Some(rig.signalling.now().ntp));
+    let (status, dhoa) = response(&mut rig, &fresh);
+    assert!(status == 0 && dhoa.is_some(), "{status}");
+    drop(rig);
+    let mut again = start_anew(&path);
+    assert_eq!(response(&mut again, &recorded), (145, None));
+    assert_eq!(
+        granted(&mut again, &dhoa_request(4, CARE_OF)),
+        dhoa.expect("one")
     );
 }
 
@@ -178,13 +220,13 @@ fn a_mobile_node_that_is_gone_is_released_for_good() {
     let mut config = anchor_config();
     config.security_associations.clear();
     let mut without = Rig::with(config, territory());
-    let (journal, restored) = Journal::open(&path).expect("a journal");
+    let (journal, restored) = Journal::open(&path, &[]).expect("a journal");
     let counts = without.signalling.keep_state(journal, restored);
     assert_eq!((counts.bindings, counts.ended), (0, 2));
     assert_eq!(tunnelled_to(&mut without, HOME), None);
     drop(without);
     let mut again = Rig::new();
-    let (journal, restored) = Journal::open(&path).expect("a journal");
+    let (journal, restored) = Journal::open(&path, &[]).expect("a journal");
     let counts = again.signalling.keep_state(journal, restored);
     assert_eq!(
         (counts.bindings, counts.quarantines),

@@ -285,6 +285,11 @@ pub fn binding_update_by(
 
 /// A DHoA Request for talking to [`CORRESPONDENT`].
 pub fn dhoa_request(sequence: u16, care_of: Ipv6Addr) -> Vec<u8> {
+    dhoa_request_at(sequence, care_of, None)
+}
+
+/// The same with a MESG-ID, if there is one.
+pub fn dhoa_request_at(sequence: u16, care_of: Ipv6Addr, mesg_id: Option<u64>) -> Vec<u8> {
     let security = security();
     let mac = |mh: &[u8]| security.mac(&care_of, &ANCHOR, mh);
     let header = DmipHeader {
@@ -298,8 +303,12 @@ pub fn dhoa_request(sequence: u16, care_of: Ipv6Addr) -> Vec<u8> {
         prefix_len: 128,
         address: CORRESPONDENT,
     };
-    let mh = Builder::dmip(&CodePoints::default(), header)
-        .option(&correspondent)
+    let code_points = CodePoints::default();
+    let mut request = Builder::dmip(&code_points, header).option(&correspondent);
+    if let Some(mesg_id) = mesg_id {
+        request = request.option(&MobilityOption::MesgId(mesg_id));
+    }
+    let mh = request
         .auth(security.spi(), security.algorithm().mac_len(), mac)
         .finish(&care_of, &ANCHOR);
     compose(&care_of, &ANCHOR, None, None, &mh)

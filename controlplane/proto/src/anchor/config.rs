@@ -228,8 +228,9 @@ pub struct AnchorConfig {
     /// Whether this anchor permits route optimization to those whose security association permits it.
     pub route_optimization: bool,
     /// The sequence numbers of DMIPv6 messages that were used before this start are not known. Of each security
-    /// association the first message then needs a timestamp, and any that does not continue the numbers from there.
-    /// Set it at every start at which the numbers are not restored.
+    /// association that there is at the start the first message then needs a timestamp, and any that does not continue the
+    /// numbers from there. Set it at every start at which nothing is restored; of single associations
+    /// [`UsedNumber::Lost`](super::UsedNumber::Lost) says it.
     pub sequence_state_lost: bool,
     /// The same for classic Binding Updates and their home addresses. A mobile node that sends no timestamps cannot
     /// register with such an anchor, while RFC 6275 §9.5.1 has any number accepted where there is no binding.

@@ -197,7 +197,7 @@ impl Anchor {
             permissions: association.security.permissions(),
             sequence,
             unused_numbers: window.unused(),
-            is_window_lost: sequence.is_none() && self.config.sequence_state_lost,
+            is_window_lost: sequence.is_none() && association.has_lost_numbers,
             heard_ns: association.heard_ns(),
             refused: association.refused(),
             dhoas: self.nodes.node(association.owner)?.dhoas.len(),

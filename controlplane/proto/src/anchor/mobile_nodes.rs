@@ -46,6 +46,9 @@ pub(crate) struct Association {
     pub(crate) answers_timer: bool,
     /// The MESG-ID of the message with the highest sequence number, if it had one.
     pub(crate) newest_timestamp: Option<u64>,
+    /// Numbers were used of which nothing is known. It stays so when a fresh message has begun them anew: what was recorded
+    /// before is ahead of them, too.
+    pub(crate) has_lost_numbers: bool,
     /// When the last new message came that was authenticated by it, in nanoseconds of [`crate::time::Now::mono_ns`].
     heard_ns: Option<NonZeroU64>,
     /// Messages that named it and were not authenticated by it.
@@ -61,6 +64,7 @@ impl Association {
             answers: StoredAnswers::default(),
             answers_timer: false,
             newest_timestamp: None,
+            has_lost_numbers: false,
             heard_ns: None,
             refused: 0,
         }
@@ -118,6 +122,13 @@ impl MobileNodes {
         // None was there before, so that none has ended.
         let _ = nodes.replace(associations);
         nodes
+    }
+
+    /// Of no association that is there now is it known which numbers were used. One that comes later is new.
+    pub(crate) fn lose_numbers(&mut self) {
+        for association in self.associations.values_mut() {
+            association.has_lost_numbers = true;
+        }
     }
 
     /// Takes these associations for all that were known. A mobile node keeps its index for good, an association that

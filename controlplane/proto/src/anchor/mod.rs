@@ -215,6 +215,9 @@ impl Anchor {
             actions: VecDeque::new(),
             config,
         };
+        if anchor.config.sequence_state_lost {
+            anchor.nodes.lose_numbers();
+        }
         anchor.count_reserved();
         anchor.schedule_prefix_ends();
         anchor.start_heartbeats(now);

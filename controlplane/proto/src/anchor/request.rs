@@ -160,7 +160,6 @@ impl Anchor {
         mesg_id: Option<u64>,
     ) -> Result<Order, (Outcome, Option<u64>)> {
         let spi = security.spi();
-        let state_lost = self.config.sequence_state_lost;
         let Some(association) = self.nodes.association_mut(spi) else {
             return Err((Outcome::refused(status::UNSPECIFIED), mesg_id));
         };
@@ -175,7 +174,7 @@ impl Anchor {
         };
         // "The state lives as long as the SA …; where it is lost, MESG-ID is required": until a fresh message has
         // begun it anew, and for numbers that do not continue it, since those may have been used before.
-        let known = !state_lost || association.window.continues(number);
+        let known = !association.has_lost_numbers || association.window.continues(number);
         let state_lost_at = (!known).then_some(self.started.ntp);
         // RFC 4285 §6 has timestamps rise. Where requests overtake each other they rise with the sequence numbers;
         // for a number behind the highest the window sees to it that it acts once.
@@ -204,12 +203,14 @@ impl Anchor {
             association.newest_timestamp = mesg_id.or(association.newest_timestamp);
         }
         let newest_timestamp = association.newest_timestamp;
+        let is_restarted = association.has_lost_numbers;
         if let Some(highest) = association.window.highest().filter(|_| is_ahead) {
             let highest = highest.on_wire();
             self.keep_number(UsedNumber::Association {
                 spi,
                 highest,
                 newest_timestamp,
+                is_restarted,
             });
         }
         Ok(Order { spi, number })

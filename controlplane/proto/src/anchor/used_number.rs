@@ -30,6 +30,14 @@ pub enum UsedNumber {
         highest: u16,
         /// MESG-ID of the message with the highest number, if it had one.
         newest_timestamp: Option<u64>,
+        /// The numbers were begun anew, by a message that its MESG-ID showed to be fresh: which were used before that is not
+        /// known.
+        is_restarted: bool,
+    },
+    /// Of a security association it is not known which numbers were used before.
+    Lost {
+        /// Its SPI.
+        spi: u32,
     },
     /// A home address is nobody's any more: who gets it next begins with numbers of its own.
     Forgotten {
@@ -59,10 +67,17 @@ impl Anchor {
                 spi,
                 highest,
                 newest_timestamp,
+                is_restarted,
             } => {
                 if let Some(association) = self.nodes.association_mut(spi) {
                     association.window = SequenceWindow::used_up_to(highest);
                     association.newest_timestamp = newest_timestamp;
+                    association.has_lost_numbers = is_restarted;
+                }
+            }
+            UsedNumber::Lost { spi } => {
+                if let Some(association) = self.nodes.association_mut(spi) {
+                    association.has_lost_numbers = true;
                 }
             }
             UsedNumber::Forgotten { home_address } => {

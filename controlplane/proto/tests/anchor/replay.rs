@@ -27,6 +27,7 @@ fn used_numbers_are_kept() {
             spi: mn1().security.spi(),
             highest: 100,
             newest_timestamp,
+            is_restarted: false,
         },
     ];
     assert_eq!(world.kept, kept);
@@ -289,4 +290,46 @@ fn a_fresh_message_begins_the_numbers_anew() {
     assert_eq!(world.ask(&fresh(&world, 99)).status, 0);
     assert_eq!(world.ask(&fresh(&world, 1000)).status, 0);
     assert_eq!(plain(&mut world, 1001), 0);
+}
+
+/// Lost numbers stay lost over every start until a fresh message begins them anew, and what was used before stays unknown then:
+/// a number far ahead may be a recorded one.
+#[test]
+fn lost_numbers_stay_lost_over_further_starts() {
+    let lost = UsedNumber::Lost {
+        spi: mn1().security.spi(),
+    };
+    let mut world = World::new();
+    world.kept.push(lost);
+    for number in [900, 901] {
+        world = world.restart(config(), Duration::from_secs(9)).0;
+        world.kept.push(lost);
+        assert_eq!(world.ask(&Dmip::dhoa_request(900).by(&mn1())).status, 145);
+        assert_eq!(world.ask(&Dmip::dhoa_request(number).by(&mn2())).status, 0);
+    }
+    world.wait(Duration::from_secs(1));
+    let mesg_id = MobilityOption::MesgId(world.now.ntp);
+    let fresh = Dmip::dhoa_request(3).option(mesg_id).by(&mn1());
+    assert_eq!(world.ask(&fresh).status, 0);
+    let mut again = world.restart(config(), Duration::from_secs(9)).0;
+    assert_eq!(again.ask(&Dmip::dhoa_request(900).by(&mn1())).status, 145);
+    assert_eq!(again.ask(&Dmip::dhoa_request(4).by(&mn1())).status, 0);
+    let restarted = again.kept.iter().any(
+        |number| matches!(number, UsedNumber::Association { highest: 4, is_restarted, .. } if *is_restarted),
+    );
+    assert!(restarted, "{:?}", again.kept);
+}
+
+/// "a new SA has an empty window, which is not lost state"
+#[test]
+fn an_association_that_is_configured_later_has_lost_nothing() {
+    let mut first = AnchorConfig {
+        sequence_state_lost: true,
+        ..config()
+    };
+    first.security_associations = vec![mn1().security];
+    let mut world = World::with(first);
+    world.reconfigure(config()).unwrap();
+    assert_eq!(world.ask(&Dmip::dhoa_request(1).by(&mn1())).status, 145);
+    assert_eq!(world.ask(&Dmip::dhoa_request(1).by(&mn2())).status, 0);
 }

@@ -1,6 +1,7 @@
 //! The daemon's two planes, on a port in memory
 
 use std::net::Ipv6Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -15,10 +16,12 @@ use dhpd::clock::system_clock;
 use dhpd::control::{self, ControlHandle};
 use dhpd::signalling::Signalling;
 use prometheus::Histogram;
+use tempfile::TempDir;
 
 use super::latency::{Latencies, histogram};
 use super::mobile_nodes::MobileNodes;
 use super::network;
+use super::setting::keep_journal;
 
 /// The anchor's address.
 pub const ANCHOR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
@@ -44,11 +47,16 @@ pub struct Appliance {
     worker: JoinHandle<Result<(), RunError>>,
     control: ControlHandle,
     control_thread: JoinHandle<()>,
+    /// Where the journal is, if there is one.
+    _journal: Option<TempDir>,
 }
 
 impl Appliance {
-    /// Start both planes as the home agent of `security_associations`.
-    pub fn start(security_associations: Vec<SecurityAssociation>) -> anyhow::Result<Self> {
+    /// Start both planes as the home agent of `security_associations`, with a journal below a directory, if there is one.
+    pub fn start(
+        security_associations: Vec<SecurityAssociation>,
+        journals: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let segment = Segment::anonymous(&Geometry::default())?;
         let histogram = histogram()?;
         let wake = WakeFd::new()?;
@@ -63,6 +71,7 @@ impl Appliance {
             histogram.clone(),
         )?;
         signalling.follow_network(&network::plan());
+        let journal = keep_journal(&mut signalling, journals)?;
         let (control, control_thread) = control::spawn(signalling, bell.clone())?;
 
         let info = PortInfo {
@@ -92,6 +101,7 @@ impl Appliance {
             worker,
             control,
             control_thread,
+            _journal: journal,
         })
     }
 

@@ -4,6 +4,7 @@
 //! sleep in between. Every update is a handoff: it names the other one of two care-of addresses, so that each changes the
 //! forwarding tables. What is measured is what `dhpd` itself reports as `dmip_signalling_seconds`.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -36,9 +37,13 @@ pub struct Measured {
 ///
 /// # Errors
 /// An update is not acknowledged.
-pub fn measure(windows: u16, window: Duration) -> anyhow::Result<Measured> {
+pub fn measure(
+    windows: u16,
+    window: Duration,
+    journals: Option<&Path>,
+) -> anyhow::Result<Measured> {
     let mut nodes = MobileNodes::new(MOBILE_NODES, LIFETIME)?;
-    let appliance = Appliance::start(nodes.security_associations())?;
+    let appliance = Appliance::start(nodes.security_associations(), journals)?;
     offer(&appliance, &mut nodes, window)?;
     let (mut latencies, mut updates) = (Vec::new(), 0);
     for _ in 0..windows {

@@ -13,7 +13,8 @@ use serde::Serialize;
 use super::crew::{Crew, correspondent};
 use super::fleet::is_at;
 use super::scene::Scene;
-use super::site::{Cores, Packet};
+use super::setting::Setting;
+use super::site::Packet;
 
 /// Flows of a mobile node, each to a correspondent of its own.
 pub const FLOWS: u16 = 3;
@@ -59,12 +60,12 @@ pub struct Measured {
 ///
 /// # Errors
 /// The mobile nodes cannot register.
-pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
+pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
     let count = plan.mobile_nodes;
     let mut scene = Scene::start(
         (count, FLOWS, LIFETIME),
         PuntRates::default(),
-        cores,
+        setting,
         plan.patience,
     )?;
     let mut packets: Vec<_> = (0..FLOWS).map(packet_of).collect();
@@ -188,6 +189,7 @@ fn dropped(scene: &Scene) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::site::Cores;
     use super::*;
 
     #[test]
@@ -196,7 +198,7 @@ mod tests {
             mobile_nodes: 20,
             patience: Duration::from_secs(60),
         };
-        let measured = measure(plan, Cores::choose().expect("cores")).expect("a handoff");
+        let measured = measure(plan, Cores::choose().expect("cores").into()).expect("a handoff");
         assert_eq!(measured.unfinished + measured.bindings_lost, 0);
         assert_eq!((measured.packets_lost, measured.flows_lost), (0, 0));
         assert!(measured.packets > 0);

@@ -9,6 +9,8 @@ use crate::statistics::Spread;
 /// What there is of each part.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// Whether the control plane kept a journal.
+    with_journal: bool,
     pub(super) engine: Vec<engine::Measured>,
     calm: Option<calm::Measured>,
     pub(super) rings: Option<rings::Measured>,
@@ -18,6 +20,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// Nothing yet.
+    pub fn new(with_journal: bool) -> Self {
+        Self {
+            with_journal,
+            ..Self::default()
+        }
+    }
+
     /// Takes a part, and says it.
     pub fn add_engine(&mut self, part: engine::Measured) {
         let rate = line(part.updates_per_second);
@@ -50,9 +60,10 @@ impl Report {
     /// Takes a part, and says it.
     pub fn add_rings(&mut self, part: rings::Measured) {
         println!(
-            "rings, {} bindings: {} updates a second; at {} a second {} lost, punt to inject:{}",
+            "rings, {} bindings: {} updates a second, {} ns of the control thread each; at {} a second {} lost, punt to inject:{}",
             part.bindings,
             line(part.updates_per_second),
+            line(part.control_ns_per_update),
             part.rate_per_second,
             part.lost,
             part.latency

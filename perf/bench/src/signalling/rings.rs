@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::fleet::{Fleet, is_accepted};
 use super::latency::Percentiles;
-use super::site::{Cores, Site};
+use super::setting::Setting;
+use super::site::Site;
 use crate::statistics::Spread;
 
 /// What has been sent and not been answered, when it goes as fast as it can: half a punt ring, so that none is lost.
@@ -33,6 +34,8 @@ pub struct Plan {
 pub struct Measured {
     pub bindings: u32,
     pub updates_per_second: Spread,
+    /// What the control thread worked for each of them, however much of its core others had.
+    pub control_ns_per_update: Spread,
     pub rate_per_second: u32,
     /// Of the updates at that rate, from punt ring to inject ring.
     pub latency: Percentiles,
@@ -43,6 +46,7 @@ pub struct Measured {
 /// How it went.
 struct Run {
     /// Updates answered.
+    answered: u64,
     per_second: f64,
     lost: u64,
 }
@@ -51,23 +55,26 @@ struct Run {
 ///
 /// # Errors
 /// An update is refused.
-pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
+pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
     let mut fleet = Fleet::new(plan.bindings);
     // What limits here is not the worker's caution.
     let rates = PuntRates::UNLIMITED;
-    let mut site = Site::start(fleet.security_associations()?, rates, cores)?;
+    let mut site = Site::start(fleet.security_associations()?, rates, setting)?;
     let mut registering = Traffic::of(&mut fleet, plan.bindings as usize);
     registering.run(&mut site, None, Duration::MAX)?;
 
     let mut most = 2.0 * f64::from(plan.rate);
-    let (mut rates, mut latencies, mut lost) = (Vec::new(), Vec::new(), 0);
+    let (mut rates, mut works) = (Vec::new(), Vec::new());
+    let (mut latencies, mut lost) = (Vec::new(), 0);
     for _ in 0..plan.windows {
         let enough = (most * 2.0 * plan.window.as_secs_f64()) as usize;
-        let rate = Traffic::of(&mut fleet, enough)
-            .run(&mut site, None, plan.window)?
-            .per_second;
-        most = most.max(rate);
-        rates.push(rate);
+        let mut traffic = Traffic::of(&mut fleet, enough);
+        let before = site.control_time()?;
+        let run = traffic.run(&mut site, None, plan.window)?;
+        let worked = site.control_time()?.saturating_sub(before);
+        works.push(worked.as_nanos() as f64 / run.answered.max(1) as f64);
+        most = most.max(run.per_second);
+        rates.push(run.per_second);
         let at_rate = f64::from(plan.rate) * plan.window.as_secs_f64();
         let mut traffic = Traffic::of(&mut fleet, at_rate as usize);
         let before = site.latencies();
@@ -78,6 +85,7 @@ pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
     Ok(Measured {
         bindings: plan.bindings,
         updates_per_second: Spread::of(&rates).context("no windows")?,
+        control_ns_per_update: Spread::of(&works).context("no windows")?,
         rate_per_second: plan.rate,
         latency: Percentiles::of(&latencies)?,
         lost,
@@ -129,6 +137,7 @@ impl Traffic {
             if (is_all_sent && answered == sent) || progress.elapsed() > PATIENCE {
                 let seconds = progress.duration_since(started).as_secs_f64();
                 return Ok(Run {
+                    answered,
                     per_second: answered as f64 / seconds,
                     lost: sent - answered,
                 });
@@ -139,6 +148,7 @@ impl Traffic {
 
 #[cfg(test)]
 mod tests {
+    use super::super::site::Cores;
     use super::*;
 
     #[test]
@@ -149,7 +159,7 @@ mod tests {
             window: Duration::from_millis(100),
             rate: 2_000,
         };
-        let measured = measure(plan, Cores::choose().expect("cores")).expect("answers");
+        let measured = measure(plan, Cores::choose().expect("cores").into()).expect("answers");
         assert!(measured.updates_per_second.min > 0.0);
     }
 }

@@ -11,7 +11,8 @@ use super::crew::Crew;
 use super::fleet::coprime_stride;
 use super::in_memory::InMemory;
 use super::over_veth::OverVeth;
-use super::site::{Cores, Packet, Site, Wire};
+use super::setting::Setting;
+use super::site::{Packet, Site, Wire};
 
 /// Mobile nodes that register at the same time.
 const AT_ONCE: usize = 256;
@@ -34,11 +35,11 @@ impl Scene {
     pub fn start(
         (count, flows, lifetime): (u32, u16, Lifetime),
         punt_rates: PuntRates,
-        cores: Cores,
+        setting: Setting<'_>,
         patience: Duration,
     ) -> anyhow::Result<Self> {
         let crew = Crew::new(count, flows, lifetime)?;
-        let site = Site::start(crew.security_associations()?, punt_rates, cores)?;
+        let site = Site::start(crew.security_associations()?, punt_rates, setting)?;
         Self::register(crew, site, patience)
     }
 }
@@ -50,14 +51,14 @@ impl Scene<OverVeth> {
     /// As [`start`](Scene::start), and without the right to make network namespaces.
     pub fn over_veth(
         (count, flows, lifetime): (u32, u16, Lifetime),
-        cores: Cores,
+        setting: Setting<'_>,
         patience: Duration,
     ) -> anyhow::Result<Self> {
         let crew = Crew::new(count, flows, lifetime)?;
         let wake = WakeFd::new()?;
         let (associations, wakes) = (crew.security_associations()?, vec![wake.clone()]);
-        let site = Site::with_wire(associations, cores, wakes, |segment, bell| {
-            OverVeth::new(segment, cores, wake, bell)
+        let site = Site::with_wire(associations, setting, wakes, |segment, bell| {
+            OverVeth::new(segment, setting.cores, wake, bell)
         })?;
         Self::register(crew, site, patience)
     }

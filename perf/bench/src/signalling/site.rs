@@ -1,6 +1,7 @@
 //! Both planes of `dhpd`, and the wire between them and whoever measures
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use core_affinity::CoreId;
@@ -11,12 +12,15 @@ use dhpd::bell::Bell;
 use dhpd::clock::system_clock;
 use dhpd::control::{self, ControlHandle};
 use dhpd::signalling::Signalling;
+use nix::time::{ClockId, clock_gettime};
 use prometheus::Histogram;
+use tempfile::TempDir;
 
 use super::appliance::ETHERNET;
 use super::in_memory::InMemory;
 use super::latency::{Latencies, histogram};
 use super::network;
+use super::setting::{Setting, keep_journal};
 
 /// Where the planes run.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +82,8 @@ pub struct Site<W = InMemory> {
     histogram: Histogram,
     control: ControlHandle,
     control_thread: JoinHandle<()>,
+    /// Where the journal is, if there is one.
+    _journal: Option<TempDir>,
 }
 
 impl Site {
@@ -89,12 +95,15 @@ impl Site {
     pub fn start(
         security_associations: Vec<SecurityAssociation>,
         rates: PuntRates,
-        cores: Cores,
+        setting: Setting<'_>,
     ) -> anyhow::Result<Self> {
         // A worker that is polled sees answers without being woken.
-        Self::with_wire(security_associations, cores, Vec::new(), |segment, bell| {
-            InMemory::new(segment, rates, bell)
-        })
+        Self::with_wire(
+            security_associations,
+            setting,
+            Vec::new(),
+            |segment, bell| InMemory::new(segment, rates, bell),
+        )
     }
 }
 
@@ -105,7 +114,7 @@ impl<W: Wire> Site<W> {
     /// As [`start`](Site::start), and those of `connect`.
     pub fn with_wire(
         security_associations: Vec<SecurityAssociation>,
-        cores: Cores,
+        setting: Setting<'_>,
         wakes: Vec<WakeFd>,
         connect: impl FnOnce(&Segment, Bell) -> anyhow::Result<W>,
     ) -> anyhow::Result<Self> {
@@ -125,9 +134,12 @@ impl<W: Wire> Site<W> {
             histogram.clone(),
         )?;
         signalling.follow_network(&network::plan());
-        run_on(cores.control)?;
+        // What is measured is the control thread, which shares its core with no thread of ours.
+        setting.cores.measure_here()?;
+        let journal = keep_journal(&mut signalling, setting.journals)?;
+        run_on(setting.cores.control)?;
         let (control, control_thread) = control::spawn(signalling, bell.clone())?;
-        cores.measure_here()?;
+        setting.cores.measure_here()?;
         let wire = connect(&segment, bell)?;
         Ok(Self {
             segment,
@@ -135,6 +147,7 @@ impl<W: Wire> Site<W> {
             histogram,
             control,
             control_thread,
+            _journal: journal,
         })
     }
 
@@ -191,6 +204,15 @@ impl<W: Wire> Site<W> {
     ) -> anyhow::Result<T> {
         self.wire.let_go();
         Ok(futures::executor::block_on(self.control.ask(question))?)
+    }
+
+    /// How long the control thread has worked.
+    ///
+    /// # Errors
+    /// It has stopped.
+    pub fn control_time(&mut self) -> anyhow::Result<Duration> {
+        let worked = self.ask(|_| clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID))??;
+        Ok(worked.into())
     }
 
     /// End both planes.

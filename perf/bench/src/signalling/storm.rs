@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::memory;
 use super::scene::Scene;
-use super::site::{Cores, Wire};
+use super::setting::Setting;
+use super::site::Wire;
 use super::strangers::Strangers;
 use crate::statistics::percentile;
 
@@ -86,9 +87,9 @@ impl Measured {
 ///
 /// # Errors
 /// The mobile nodes cannot register before the storm.
-pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
+pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
     let crew = (plan.mobile_nodes, 1, plan.lifetime);
-    let mut scene = Scene::start(crew, plan.punt_rates, cores, PATIENCE)?;
+    let mut scene = Scene::start(crew, plan.punt_rates, setting, PATIENCE)?;
     let measured = endure(&mut scene, plan.lifetime, plan.rate, plan.duration)?;
     scene.site.stop()?;
     Ok(measured)
@@ -187,6 +188,7 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::site::Cores;
     use super::*;
 
     #[test]
@@ -198,7 +200,7 @@ mod tests {
             rate: 1_000,
             punt_rates: PuntRates::default(),
         };
-        let measured = measure(plan, Cores::choose().expect("cores")).expect("a storm");
+        let measured = measure(plan, Cores::choose().expect("cores").into()).expect("a storm");
         assert!(measured.requests_per_second > 0.0);
         assert!(measured.handoffs > 0);
         let lost = measured.handoffs_unfinished + measured.bindings_ended;
@@ -219,7 +221,7 @@ mod tests {
                 ..PuntRates::default()
             },
         };
-        let measured = measure(plan, Cores::choose().expect("cores")).expect("a storm");
+        let measured = measure(plan, Cores::choose().expect("cores").into()).expect("a storm");
         assert!(measured.dropped_strangers > 0 && measured.handoffs > 0);
         assert_eq!(measured.dropped_updates, 0);
         assert_eq!(measured.handoffs_unfinished + measured.bindings_lost(), 0);

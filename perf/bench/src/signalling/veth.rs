@@ -9,7 +9,7 @@ use dhp_wire::mobility::Lifetime;
 use serde::Serialize;
 
 use super::scene::Scene;
-use super::site::Cores;
+use super::setting::Setting;
 use super::storm;
 
 /// How much, and for how long.
@@ -39,9 +39,9 @@ pub struct Measured {
 ///
 /// # Errors
 /// Without the right to make network namespaces, or when the mobile nodes cannot register.
-pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
+pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
     let crew = (plan.mobile_nodes, 1, plan.lifetime);
-    let mut scene = Scene::over_veth(crew, cores, plan.patience)?;
+    let mut scene = Scene::over_veth(crew, setting, plan.patience)?;
     let registered_per_second = f64::from(plan.mobile_nodes) / scene.registration.as_secs_f64();
     let calm = storm::endure(&mut scene, plan.lifetime, 0, plan.duration)?;
     let storm = storm::endure(&mut scene, plan.lifetime, plan.rate, plan.duration)?;
@@ -55,6 +55,7 @@ pub fn measure(plan: Plan, cores: Cores) -> anyhow::Result<Measured> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::site::Cores;
     use super::*;
 
     #[test]
@@ -69,7 +70,7 @@ mod tests {
             rate: 1_000,
             patience: Duration::from_secs(60),
         };
-        let measured = measure(plan, Cores::choose().expect("cores")).expect("a link");
+        let measured = measure(plan, Cores::choose().expect("cores").into()).expect("a link");
         assert!(measured.registered_per_second > 0.0);
         for part in [&measured.calm, &measured.storm] {
             assert!(part.handoffs > 0);

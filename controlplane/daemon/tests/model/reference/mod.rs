@@ -80,8 +80,6 @@ pub struct Model {
     nodes: Vec<Node>,
     now: Now,
     started: Now,
-    /// The numbers of the time before are not known.
-    numbers_lost: bool,
     draining: bool,
     associations: BTreeMap<u32, Association>,
     bindings: BTreeMap<Ipv6Addr, Binding>,
@@ -103,13 +101,16 @@ pub struct Model {
 impl Model {
     /// At a first start: there is nothing from before, and that is known.
     pub fn new(nodes: Vec<Node>, now: Now) -> Self {
-        let mut model = Self {
+        let associations = nodes.iter().enumerate().flat_map(|(owner, node)| {
+            let of_node = node.associations.iter();
+            of_node.map(move |security| (security.spi(), Association::new(owner, security)))
+        });
+        Self {
+            associations: associations.collect(),
             nodes,
             now,
             started: now,
-            numbers_lost: false,
             draining: false,
-            associations: BTreeMap::new(),
             bindings: BTreeMap::new(),
             quarantine: BTreeMap::new(),
             homes: BTreeMap::new(),
@@ -119,9 +120,7 @@ impl Model {
             distrust: None,
             counted: 0,
             touched: BTreeSet::new(),
-        };
-        model.forget_numbers();
-        model
+        }
     }
 
     pub fn bindings(&self) -> &BTreeMap<Ipv6Addr, Binding> {
@@ -197,9 +196,8 @@ impl Model {
         self.draining = false;
         self.released_by.clear();
         self.touched.extend(self.bindings.keys());
-        self.numbers_lost = how == Restart::WithoutJournal;
-        if self.numbers_lost {
-            self.forget_numbers();
+        if how == Restart::WithoutJournal {
+            self.lose_numbers();
             self.bindings.clear();
             self.quarantine.clear();
             self.kept.clear();
@@ -219,13 +217,11 @@ impl Model {
         self.take_up(how);
     }
 
-    fn forget_numbers(&mut self) {
+    fn lose_numbers(&mut self) {
         self.homes.clear();
-        let associations = self.nodes.iter().enumerate().flat_map(|(owner, node)| {
-            let of_node = node.associations.iter();
-            of_node.map(move |security| (security.spi(), Association::new(owner, security)))
-        });
-        self.associations = associations.collect();
+        for association in self.associations.values_mut() {
+            association.lose_numbers();
+        }
     }
 
     /// Takes a message. `observed` is what came back, which says which of the free addresses was assigned.

@@ -54,6 +54,8 @@ pub struct Association {
     newest_timestamp: Option<u64>,
     /// The journal's number is beyond any that was used.
     is_guarded: bool,
+    /// Numbers were used of which nothing is known.
+    has_lost: bool,
     answers: VecDeque<Stored>,
 }
 
@@ -67,8 +69,17 @@ impl Association {
             first: None,
             newest_timestamp: None,
             is_guarded: false,
+            has_lost: false,
             answers: VecDeque::new(),
         }
+    }
+
+    /// Nothing is known of what was used, at this start and at later ones.
+    pub fn lose_numbers(&mut self) {
+        *self = Self {
+            has_lost: true,
+            ..Self::new(self.owner, &self.security)
+        };
     }
 
     fn highest(&self) -> Option<i64> {
@@ -97,14 +108,14 @@ impl Association {
         &self,
         number: i64,
         mesg_id: Option<u64>,
-        state_lost: Option<Now>,
+        started: Now,
         now: Now,
     ) -> Result<(), (u8, Option<u64>)> {
         let continues = self.first.is_some_and(|first| {
             let highest = self.highest().unwrap_or(first);
             first < number && number <= highest + CONTINUES
         });
-        let since = state_lost.filter(|_| !continues).map(|start| start.ntp);
+        let since = (self.has_lost && !continues).then_some(started.ntp);
         let newer_than = self.newest_timestamp.filter(|_| self.is_ahead(number));
         check_timestamp(mesg_id, newer_than, since, now)
     }

@@ -129,8 +129,7 @@ impl Model {
                 return reply(refused, mesg_id);
             }
         };
-        let state_lost = self.numbers_lost.then_some(self.started);
-        let fresh = association.check_timestamp(number, mesg_id, state_lost, self.now);
+        let fresh = association.check_timestamp(number, mesg_id, self.started, self.now);
         if let Err((status, mesg_id)) = fresh {
             return reply(Outcome::refused(status), mesg_id);
         }
