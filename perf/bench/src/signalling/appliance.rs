@@ -71,7 +71,7 @@ impl Appliance {
             histogram.clone(),
         )?;
         signalling.follow_network(&network::plan());
-        let journal = keep_journal(&mut signalling, journals)?;
+        let journal = keep_journal(&mut signalling, &bell, journals)?;
         let (control, control_thread) = control::spawn(signalling, bell.clone())?;
 
         let info = PortInfo {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use dhpd::bell::Bell;
 use dhpd::journal::Journal;
 use dhpd::signalling::Signalling;
 use tempfile::TempDir;
@@ -32,6 +33,7 @@ impl From<Cores> for Setting<'_> {
 /// The directory cannot be written.
 pub fn keep_journal(
     signalling: &mut Signalling,
+    bell: &Bell,
     journals: Option<&Path>,
 ) -> anyhow::Result<Option<TempDir>> {
     let Some(journals) = journals else {
@@ -41,6 +43,9 @@ pub fn keep_journal(
         .with_context(|| format!("cannot write to {}", journals.display()))?;
     // Nothing was before: no number is lost.
     let (journal, restored) = Journal::open(&directory.path().join("journal"), &[])?;
+    // As the daemon does: an answer that waits for the disk leaves when that is so far.
+    let bell = bell.clone();
+    journal.tell(move || bell.ring());
     signalling.keep_state(journal, restored);
     Ok(Some(directory))
 }

@@ -136,7 +136,7 @@ impl<W: Wire> Site<W> {
         signalling.follow_network(&network::plan());
         // What is measured is the control thread, which shares its core with no thread of ours.
         setting.cores.measure_here()?;
-        let journal = keep_journal(&mut signalling, setting.journals)?;
+        let journal = keep_journal(&mut signalling, &bell, setting.journals)?;
         run_on(setting.cores.control)?;
         let (control, control_thread) = control::spawn(signalling, bell.clone())?;
         setting.cores.measure_here()?;
