@@ -300,6 +300,31 @@ proptest! {
     }
 }
 
+/// The list after the next one is written where the one before was, which still says something of the flow.
+#[test]
+fn a_flow_that_was_removed_between_two_lists_does_not_come_back_with_a_later_one() {
+    let segment = Segment::anonymous(&GEOMETRY).unwrap();
+    let mut writer = segment.writer().unwrap();
+    let reader = segment.reader(0).unwrap();
+    reader.quiescent();
+    bind(&mut writer, 1);
+    let publish = |writer: &mut Writer, bid: u16, flows: std::ops::Range<u64>| {
+        let rules: Vec<FlowRule> = flows.map(|f| rule(f, &[bid], 0).into()).collect();
+        insist(&reader, || {
+            writer.publish_flows(home(1), &care_ofs(1, &[bid]), &rules)
+        })
+        .unwrap();
+    };
+    publish(&mut writer, 3, 0..2);
+    publish(&mut writer, 3, 0..3);
+    // Nobody goes by the first list any more.
+    reader.quiescent();
+    assert!(writer.remove_flow(home(1), &flow(0)));
+    publish(&mut writer, 5, 3..4);
+    let says = |f| decided(&reader, 1, &packet(1, &flow(f)));
+    assert_eq!((says(0), says(3)), (None, Some(vec![5])));
+}
+
 fn bind(writer: &mut Writer, n: u64) {
     writer.publish_binding(home(n), &tunnel(n, 100)).unwrap();
 }

@@ -77,6 +77,9 @@ impl Writer {
         if is_other_side_read {
             slot.set_state(slot.state().with(side, None));
             self.let_linger(index);
+            // What the other side says of it is found until then, and may not come to count again.
+            let epoch = self.retired.epoch();
+            self.flow_lists.hold_other_side(owner, epoch);
         } else {
             flows.remove(index);
             self.forget_flow(index);
