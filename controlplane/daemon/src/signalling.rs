@@ -6,51 +6,44 @@
 
 mod commands;
 mod correspondents;
+mod fit;
 mod held_answers;
 mod journaling;
 mod on_link;
+mod outgoing;
 mod punt_batch;
 
 use std::collections::VecDeque;
 use std::mem;
-use std::net::Ipv6Addr;
 
 use dhp_engine::WakeFd;
-use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, BindingChange, ConfigError, Expected, Limits, LinkAction,
-    PeerChange, RouteEnds,
-};
+use dhp_proto::anchor::{Anchor, AnchorConfig, ConfigError, Expected, RouteEnds};
 use dhp_proto::time::Now;
 use dhp_segment::{
-    Control, CounterSnapshot, Geometry, MAX_CARE_OFS, MAX_FLOW_RULES, PuntKind, PuntMeta,
-    RingError, Segment, SegmentError, TraceRequest,
+    Control, CounterSnapshot, PuntKind, PuntMeta, Segment, SegmentError, TraceRequest,
 };
 use dhp_wire::codepoints::next_header;
 use dhp_wire::extension;
-use dhp_wire::ipv6::MIN_MTU;
-use dhp_wire::packet::fragments;
 use dhp_wire::quoted::Quote;
 use prometheus::Histogram;
 
 use crate::clock::Clock;
-use crate::forwarding::{Forwarding, ForwardingError, TunnelLimits};
+use crate::forwarding::{Forwarding, TunnelLimits};
 use crate::home_links::HomeLinks;
 use crate::journal::Journal;
 use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
+use fit::fit;
 use held_answers::HeldAnswers;
 pub use journaling::RestoreCounts;
 use on_link::HeardOnLink;
+use outgoing::Outgoing;
 use punt_batch::PuntBatch;
 
 /// Punted packets that one turn takes from a worker, so that time and commands are looked at in between.
 const PUNTS_AT_ONCE: usize = 256;
 /// When to try again what the workers did not let happen yet.
 const RETRY_NS: u64 = 500_000;
-/// How long a packet waits for a full inject ring before it is lost, as it would be on a full link. By then its worker has
-/// stopped, or forwards at its limit.
-const RING_PATIENCE_NS: u64 = 20_000_000;
-
 /// Punted packets that are looked at together before the first of them is handled.
 pub const LOOKED_AHEAD: usize = 16;
 
@@ -85,33 +78,6 @@ pub struct Turn {
     pub packets: usize,
     /// When the next turn is due at the latest, in monotonic nanoseconds; `None`: when something happens.
     pub due_ns: Option<u64>,
-}
-
-/// An action that waits to be carried out.
-struct Outgoing {
-    action: AnchorAction,
-    /// Whether it is the first that an input has led to.
-    begins: bool,
-    /// Whether it is a packet that has waited for the journal.
-    may_leave: bool,
-    /// The worker that punted what it answers, and when.
-    worker: u32,
-    punted_ns: Option<u64>,
-    /// When its inject ring was first found full.
-    refused_ns: Option<u64>,
-}
-
-impl Outgoing {
-    fn new(action: AnchorAction, worker: u32, punted_ns: Option<u64>) -> Self {
-        Self {
-            action,
-            begins: false,
-            may_leave: false,
-            worker,
-            punted_ns,
-            refused_ns: None,
-        }
-    }
 }
 
 /// The anchor between the rings of the workers and the tables of the segment.
@@ -315,138 +281,6 @@ impl Signalling {
         self.carry_out(now);
     }
 
-    /// Take what the anchor wants done.
-    fn collect(&mut self, worker: u32, punted_ns: Option<u64>) {
-        let mut begins = true;
-        while let Some(action) = self.anchor.poll_action() {
-            let first = mem::replace(&mut begins, false);
-            match action {
-                AnchorAction::Transmit(packet) if packet.len() > MIN_MTU => {
-                    for (number, piece) in self.pieces(packet).into_iter().enumerate() {
-                        let action = AnchorAction::Transmit(piece);
-                        self.queue(action, first && number == 0, worker, punted_ns);
-                    }
-                }
-                action => self.queue(action, first, worker, punted_ns),
-            }
-        }
-    }
-
-    fn queue(&mut self, action: AnchorAction, begins: bool, worker: u32, punted_ns: Option<u64>) {
-        self.outgoing.push_back(Outgoing {
-            begins,
-            ..Outgoing::new(action, worker, punted_ns)
-        });
-    }
-
-    /// An answer about many addresses as fragments that every link takes.
-    fn pieces(&mut self, packet: Vec<u8>) -> Vec<Vec<u8>> {
-        match getrandom::u32() {
-            Ok(identification) => fragments(packet, identification),
-            Err(error) => {
-                self.counters.lost += 1;
-                tracing::warn!(%error, "a long answer is lost for want of a random number");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Do it, in order, as far as the segment takes it: a packet that leaves finds every event before it in force.
-    fn carry_out(&mut self, now: Now) {
-        while let Some(next) = self.outgoing.pop_front() {
-            if next.begins {
-                self.held.begin();
-            }
-            let Some(mut next) = self.hold_if_promise(next) else {
-                continue;
-            };
-            let done = match &next.action {
-                AnchorAction::Event(event) => {
-                    let followed = self.forwarding.follow(event, now.mono_ns);
-                    // Others come with one of these.
-                    if let BindingChange::Bound { home_address, .. }
-                    | BindingChange::Released { home_address, .. } = event.change
-                        && !matches!(followed, Err(ForwardingError::Busy))
-                    {
-                        self.keep(now, home_address);
-                    }
-                    match followed {
-                        Ok(()) => true,
-                        Err(ForwardingError::Busy) => false,
-                        Err(ForwardingError::Segment(error)) => {
-                            self.counters.unplaced += 1;
-                            tracing::error!(%error, ?event.change, "a binding is not in the forwarding tables");
-                            true
-                        }
-                    }
-                }
-                AnchorAction::Peer { address, change } => {
-                    tell_of_peer(*address, *change);
-                    true
-                }
-                AnchorAction::Route(change) => self.follow_route(*change),
-                AnchorAction::OnLink {
-                    link,
-                    action: LinkAction::Send(packet),
-                } if self.send_on_link(*link, packet) => true,
-                AnchorAction::KeepNumber(number) => {
-                    self.keep_number(*number);
-                    true
-                }
-                AnchorAction::KeepAssignment { home_address } => {
-                    self.await_assignment(*home_address);
-                    true
-                }
-                AnchorAction::Transmit(packet)
-                | AnchorAction::OnLink {
-                    action: LinkAction::Send(packet),
-                    ..
-                } => {
-                    let done = self.transmit(packet, next.worker, next.punted_ns);
-                    let now_ns = if done { 0 } else { (self.clock)().mono_ns };
-                    let since_ns = *next.refused_ns.get_or_insert(now_ns);
-                    let lost = !done && now_ns.saturating_sub(since_ns) > RING_PATIENCE_NS;
-                    self.counters.lost += u64::from(lost);
-                    done || lost
-                }
-                AnchorAction::OnLink { link, action } => self.act_on_link(*link, action),
-            };
-            if !done {
-                self.outgoing.push_front(next);
-                return;
-            }
-        }
-    }
-
-    /// `false`: the ring is full.
-    fn transmit(&mut self, packet: &[u8], worker: u32, punted_ns: Option<u64>) -> bool {
-        match self.control.inject(worker, packet) {
-            Ok(()) => {}
-            Err(RingError::Full) => return false,
-            Err(RingError::TooLong) => {
-                self.counters.lost += 1;
-                tracing::warn!(
-                    octets = packet.len(),
-                    "an answer is too long for the inject ring"
-                );
-                return true;
-            }
-        }
-        self.counters.injected += 1;
-        if let Some(wake) = usize::try_from(worker)
-            .ok()
-            .and_then(|worker| self.wakes.get(worker))
-        {
-            wake.wake();
-        }
-        if let Some(punted_ns) = punted_ns {
-            let nanoseconds = (self.clock)().mono_ns.saturating_sub(punted_ns);
-            self.seconds
-                .observe(std::time::Duration::from_nanos(nanoseconds).as_secs_f64());
-        }
-        true
-    }
-
     fn settle(&mut self) -> bool {
         let settled = self.forwarding.settle();
         self.hand_over();
@@ -464,45 +298,6 @@ impl Signalling {
                 // What does fit may still be on its way.
                 false
             }
-        }
-    }
-}
-
-/// What the anchor accepts the segment must be able to hold.
-fn fit(config: &mut AnchorConfig, geometry: &Geometry) {
-    let size = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
-    let Limits {
-        max_home_addresses,
-        max_split_bindings,
-        max_care_of_addresses,
-        max_flow_bindings,
-        max_correspondents,
-        errors_per_second: _,
-    } = &mut config.limits;
-    *max_home_addresses = (*max_home_addresses).min(size(geometry.home_addresses));
-    if config.care_of_test {
-        // Each DHoA needs a meter.
-        *max_home_addresses = (*max_home_addresses).min(size(geometry.meters));
-    }
-    *max_split_bindings = (*max_split_bindings).min(size(geometry.flow_sets));
-    *max_care_of_addresses = (*max_care_of_addresses).min(MAX_CARE_OFS);
-    *max_flow_bindings = (*max_flow_bindings).min(MAX_FLOW_RULES);
-    // Each of them may have nothing but exact flows, of which the table has so many in all.
-    let with_flows = size(geometry.flows).checked_div(*max_flow_bindings);
-    *max_split_bindings = (*max_split_bindings).min(with_flows.unwrap_or(usize::MAX));
-    *max_correspondents = (*max_correspondents).min(size(geometry.optimized_routes));
-}
-
-/// Tells the log what has become of another anchor.
-fn tell_of_peer(anchor: Ipv6Addr, change: PeerChange) {
-    match change {
-        PeerChange::Up => tracing::info!(%anchor, "another anchor answers"),
-        PeerChange::Down => tracing::warn!(%anchor, "another anchor does not answer"),
-        PeerChange::Restarted => {
-            tracing::warn!(%anchor, "another anchor has started anew, without its bindings");
-        }
-        PeerChange::Unsupported => {
-            tracing::warn!(%anchor, "another anchor knows no heartbeats (RFC 5847): it is not asked again");
         }
     }
 }

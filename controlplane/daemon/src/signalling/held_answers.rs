@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use foldhash::fast::RandomState;
 
-use super::Outgoing;
+use super::outgoing::Outgoing;
 
 /// Answers that wait at most: more than a disk lets gather in a second. What exceeds them is lost, and asked for again.
 const MOST: usize = 65_536;

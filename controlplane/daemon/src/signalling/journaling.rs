@@ -7,8 +7,9 @@ use dhp_proto::anchor::{AnchorAction, Kept, NotRestored, Owners, UsedNumber};
 use dhp_proto::time::Now;
 use dhp_wire::ipv6::Ipv6View;
 
+use super::Signalling;
 use super::held_answers::Verdict;
-use super::{Outgoing, Signalling};
+use super::outgoing::Outgoing;
 use crate::journal::{Journal, Restored};
 
 /// What has become of what a journal had.
