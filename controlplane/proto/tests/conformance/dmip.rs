@@ -8,16 +8,14 @@
 //! - Answers `reply`, `resp` and `conf` have `status=`, `seq=`, `life=`, `flags=` (O or none), `list=FREE1:0/150,FREE2.3:194/0` (status
 //!   and lifetime), `dhps=ANCHOR/48:0` (load), `modes=4:1`, `bids=`, `flows=`, `cookie=`, `mesgid=`, `auth=` the SPI.
 
-use std::net::Ipv6Addr;
-
 use dhp_wire::codepoints::{CodePoints, DmipType, Status, dmip_flag};
 use dhp_wire::mobility::{Builder, Dmip, DmipHeader, Lifetime, MobilityOption, Mode, SessionType};
 
 use crate::address;
 use crate::cookies::Cookies;
-use crate::mobile_node::{association, options};
+use crate::mobile_node::{finish, options};
 use crate::output::Output;
-use crate::packet::{Way, damage, wrap};
+use crate::packet::{Way, wrap};
 use crate::steering;
 use crate::words::{Words, number};
 
@@ -61,26 +59,7 @@ pub fn message(words: &Words, now_ntp: u64, cookies: &Cookies) -> Vec<u8> {
     let by = words
         .get("by")
         .unwrap_or(if is_query { "none" } else { "1" });
-    if by != "none" {
-        let signer = association(if by == "forged" { 1 } else { number(by) as u8 });
-        let mac = |mh: &[u8]| {
-            let mut mh = mh.to_vec();
-            damage(&mut mh, words);
-            let mac = signer.mac(&care_of, &address::read("ANCHOR"), &mh);
-            let mut mac = mac.as_ref().to_vec();
-            mac[0] ^= u8::from(by == "forged");
-            mac
-        };
-        builder = builder.auth(signer.spi(), signer.algorithm().mac_len(), mac);
-    }
-    assert!(builder.is_complete(), "{words}");
-    let mut mh = builder.finish(&Ipv6Addr::UNSPECIFIED, &Ipv6Addr::UNSPECIFIED);
-    if words.has("trailing") {
-        // An unknown option of 8 octets behind the authentication.
-        mh.extend([99, 6, 0, 0, 0, 0, 0, 0]);
-        mh[1] += 1;
-    }
-    damage(&mut mh, words);
+    let mh = finish(builder, words, by, [care_of, address::read("ANCHOR")]);
     wrap(way, mh, words)
 }
 

@@ -86,13 +86,24 @@ pub fn binding_update(words: &Words, now_ntp: u64) -> Vec<u8> {
         Some("HOME2") => "2",
         _ => "1",
     });
+    let mac_care_of = if words.has("mac-home") { home } else { care_of };
+    let mh = finish(builder, words, by, [mac_care_of, home]);
+    wrap(way, mh, words)
+}
+
+/// The message with its authentication option by `by`, of a care-of and a home address, and what else the words want behind it.
+pub fn finish(
+    mut builder: Builder,
+    words: &Words,
+    by: &str,
+    [care_of, home]: [Ipv6Addr; 2],
+) -> Vec<u8> {
     if by != "none" {
         let signer = association(if by == "forged" { 1 } else { number(by) as u8 });
-        let mac_care_of = if words.has("mac-home") { home } else { care_of };
         let mac = |mh: &[u8]| {
             let mut mh = mh.to_vec();
             damage(&mut mh, words);
-            let mac = signer.mac(&mac_care_of, &home, &mh);
+            let mac = signer.mac(&care_of, &home, &mh);
             let mut mac = mac.as_ref().to_vec();
             mac[0] ^= u8::from(by == "forged");
             mac
@@ -107,7 +118,7 @@ pub fn binding_update(words: &Words, now_ntp: u64) -> Vec<u8> {
         mh[1] += 1;
     }
     damage(&mut mh, words);
-    wrap(way, mh, words)
+    mh
 }
 
 /// Appends those options of a line that other messages have as well.
