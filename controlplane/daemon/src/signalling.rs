@@ -30,11 +30,11 @@ use prometheus::Histogram;
 use crate::clock::Clock;
 use crate::forwarding::{Forwarding, TunnelLimits};
 use crate::home_links::HomeLinks;
-use crate::journal::Journal;
 use crate::mirror::{Plan, PlanChanges};
 use crate::packet_traces::{PacketTraces, TracedBy};
 use fit::fit;
 use held_answers::HeldAnswers;
+use journaling::KeptState;
 pub use journaling::RestoreCounts;
 use on_link::HeardOnLink;
 use outgoing::Outgoing;
@@ -95,7 +95,7 @@ pub struct Signalling {
     counters: SignallingCounters,
     traces: PacketTraces,
     /// Where bindings and sequence numbers are kept; `None`: nowhere.
-    journal: Option<Journal>,
+    journal: Option<KeptState>,
     held: HeldAnswers,
     /// The real home links; `None`: there are none.
     home_links: Option<HomeLinks>,

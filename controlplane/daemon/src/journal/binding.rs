@@ -6,7 +6,7 @@
 //! | refreshed | home address (16), care-of address (16), kept at (8), [end (8)], [SPI (4), number (2)] |
 //! | quarantined | home address (16), end (8), kept at (8), MN-ID subtype (1), list of its octets (1) |
 //!
-//! A list has its length in two octets before it. Times are NTP timestamps. What stands in brackets is there if its flag is set.
+//! A list has its length in two octets before it. Times are those of the journal's clock, as NTP timestamps. What stands in brackets is there if its flag is set.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;

@@ -26,14 +26,15 @@
 //! each that says so. It stands until the association has a number again, over as many starts as that takes; an association that
 //! is configured later has no record, and is new.
 //!
-//! After an orderly end nothing is lost, and nobody notices. Lifetimes run on by the time of day while the process is down; a
-//! clock that was set back meanwhile makes none longer. Damage inside the file, which no stop leaves, costs what is damaged and
-//! the refreshes behind it.
+//! After an orderly end nothing is lost, and nobody notices. Lifetimes run on while the process is down: by the monotonic clock while
+//! the machine is up, and over a reboot by the time of day, of which one that was set back makes none longer (`clock`). Damage
+//! inside the file, which no stop leaves, costs what is damaged and the refreshes behind it.
 //!
 //! The file also has the secret that interface identifiers are made of, so that mobile nodes get the same DHoAs as before; nobody
 //! but its owner may read it.
 
 mod binding;
+mod clock;
 mod error;
 mod fields;
 mod file;
@@ -53,6 +54,7 @@ use crossbeam::channel::{Sender, unbounded};
 use dhp_proto::anchor::{IdentifierSecret, Kept, KeptDistrust, UsedNumber};
 
 pub use binding::Refresh;
+pub use clock::{BootId, ClockReading, JournalClock};
 pub use error::JournalError;
 pub use header::{Header, HeaderFault};
 use progress::Progress;
@@ -83,6 +85,10 @@ pub struct Restored {
     pub is_complete: bool,
     /// Until when a start before that lacked the last changes has not trusted the ends of bindings.
     pub distrust: Option<KeptDistrust>,
+    /// How its clock goes; `None`: as the time of day.
+    pub clock: Option<ClockReading>,
+    /// Which boot this is.
+    pub boot: BootId,
     /// What interface identifiers are made of.
     pub secret: IdentifierSecret,
     /// Number of the start since which no binding was lost.
@@ -127,6 +133,8 @@ impl Journal {
             is_known,
             is_complete,
             distrust: state.distrust,
+            clock: state.clock,
+            boot: BootId::current().map_err(|error| at(io::Error::other(error)))?,
             secret: state.header.secret,
             restart_counter: state.header.restart_counter,
         };
@@ -159,6 +167,11 @@ impl Journal {
     /// Has it kept until when ends are not trusted. Does not wait for the disk.
     pub fn keep_distrust(&mut self, distrust: KeptDistrust) {
         self.send(Entry::Distrust(distrust));
+    }
+
+    /// Has it kept how its clock goes. Does not wait for the disk.
+    pub fn keep_clock(&mut self, reading: ClockReading) {
+        self.send(Entry::Clock(reading));
     }
 
     fn send(&mut self, entry: Entry) {

@@ -18,12 +18,16 @@
 //! | 8 free | home address (16) |
 //! | 9 distrusted | until (8), kept at (8): ends of bindings may be later than they stand here |
 //! | 10 lost | SPI (4) of an association of which no number is known |
+//! | 11 clock | boot (16), its monotonic clock in nanoseconds (8), the journal's time then (8), how far the time of day is ahead (8) |
+//!
+//! Times are NTP timestamps, and by the journal's clock where nothing else is said.
 
 use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 
 use super::binding::{
     Refresh, decode_binding, decode_quarantine, encode_binding, encode_quarantine,
 };
+use super::clock::{BootId, ClockReading};
 use super::fields::Fields;
 
 mod kind {
@@ -37,6 +41,7 @@ mod kind {
     pub const FREE: u8 = 8;
     pub const DISTRUSTED: u8 = 9;
     pub const LOST: u8 = 10;
+    pub const CLOCK: u8 = 11;
 }
 
 const HAS_TIMESTAMP: u8 = 0x01;
@@ -66,6 +71,8 @@ pub enum Record {
     Refreshed(Refresh),
     /// Until when ends may be later than they stand here.
     Distrusted(KeptDistrust),
+    /// How the journal's clock goes.
+    Clock(ClockReading),
     /// All that was accepted is in the file.
     Closed,
 }
@@ -114,6 +121,12 @@ impl Record {
                 body.extend(kept.0.to_be_bytes());
                 (kind::DISTRUSTED, 0)
             }
+            Self::Clock(reading) => {
+                body.extend(reading.boot.0);
+                let times = [reading.mono_ns, reading.time.0, reading.ahead];
+                body.extend(times.into_iter().flat_map(u64::to_be_bytes));
+                (kind::CLOCK, 0)
+            }
         }
     }
 
@@ -149,6 +162,12 @@ impl Record {
             kind::DISTRUSTED => Self::Distrusted(KeptDistrust {
                 until: fields.time()?,
                 kept: fields.time()?,
+            }),
+            kind::CLOCK => Self::Clock(ClockReading {
+                boot: BootId(fields.array()?),
+                mono_ns: fields.u64()?,
+                time: fields.time()?,
+                ahead: fields.u64()?,
             }),
             _ => Self::Number {
                 number: decode_number(kind, flags, fields)?,
@@ -358,6 +377,12 @@ mod tests {
             Record::Distrusted(KeptDistrust {
                 until: KeptTime(600),
                 kept: KeptTime(2),
+            }),
+            Record::Clock(ClockReading {
+                boot: BootId([0xb0; 16]),
+                mono_ns: 1,
+                time: KeptTime(2),
+                ahead: u64::MAX,
             }),
             Record::Closed,
         ];

@@ -7,6 +7,7 @@ use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 use foldhash::fast::RandomState;
 
 use super::binding::Refresh;
+use super::clock::ClockReading;
 use super::header::{Header, HeaderFault};
 use super::record::Record;
 use super::version_1;
@@ -28,6 +29,8 @@ pub struct State {
     pub header: Header,
     /// Until when ends may be later than they stand here.
     pub distrust: Option<KeptDistrust>,
+    /// How its clock goes.
+    pub clock: Option<ClockReading>,
     /// With whether it is guarded.
     numbers: HashMap<Key, (UsedNumber, bool), RandomState>,
     /// None that is free.
@@ -52,6 +55,7 @@ impl State {
         Self {
             header,
             distrust: None,
+            clock: None,
             numbers: HashMap::default(),
             addresses: HashMap::default(),
         }
@@ -131,6 +135,7 @@ impl State {
                 }
             }
             Record::Distrusted(distrust) => self.distrust = Some(distrust),
+            Record::Clock(reading) => self.clock = Some(reading),
             Record::Closed => {}
         }
     }
@@ -188,7 +193,8 @@ impl State {
     /// Records that it takes to say all.
     #[must_use]
     pub fn records(&self) -> usize {
-        self.numbers.len() + self.addresses.len() + usize::from(self.distrust.is_some())
+        let single = usize::from(self.distrust.is_some()) + usize::from(self.clock.is_some());
+        self.numbers.len() + self.addresses.len() + single
     }
 
     /// Every number.
@@ -207,6 +213,9 @@ impl State {
         let mut octets = self.header.encode();
         if let Some(distrust) = self.distrust {
             Record::Distrusted(distrust).encode(&mut octets);
+        }
+        if let Some(reading) = self.clock {
+            Record::Clock(reading).encode(&mut octets);
         }
         for (number, is_guarded) in self.numbers.values() {
             let (number, is_guarded) = (*number, *is_guarded);

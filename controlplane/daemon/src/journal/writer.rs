@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use dhp_proto::anchor::{Kept, KeptDistrust, UsedNumber};
 
+use super::clock::ClockReading;
 use super::file::{OwnFile, replace};
 use super::progress::Progress;
 use super::record::Record;
@@ -29,6 +30,8 @@ pub enum Entry {
     Address(Kept),
     /// Ends may be later than they stand in the file.
     Distrust(KeptDistrust),
+    /// How the journal's clock goes.
+    Clock(ClockReading),
 }
 
 /// The file and what is in it.
@@ -103,6 +106,10 @@ impl Writer {
                 Entry::Distrust(distrust) => {
                     self.state.distrust = Some(distrust);
                     Record::Distrusted(distrust)
+                }
+                Entry::Clock(reading) => {
+                    self.state.clock = Some(reading);
+                    Record::Clock(reading)
                 }
             };
             record.encode(&mut self.octets);

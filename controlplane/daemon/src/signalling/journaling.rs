@@ -10,7 +10,13 @@ use dhp_wire::ipv6::Ipv6View;
 use super::Signalling;
 use super::held_answers::Verdict;
 use super::outgoing::Outgoing;
-use crate::journal::{Journal, Restored};
+use crate::journal::{Journal, JournalClock, Restored};
+
+/// The journal, and the clock by which ends are kept in it.
+pub(super) struct KeptState {
+    journal: Journal,
+    clock: JournalClock,
+}
 
 /// What has become of what a journal had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,12 +34,14 @@ impl Signalling {
     /// returns. After [`Self::serve_links`] and [`Self::follow_network`], and before the first packet.
     pub fn keep_state(&mut self, journal: Journal, restored: Restored) -> RestoreCounts {
         let now = self.now();
+        let clock = JournalClock::go_on(restored.clock, restored.boot, now);
+        let shown = clock.show(now);
         self.anchor.restore_secret(restored.secret);
         if !restored.is_complete {
-            self.anchor.distrust_ends(now);
+            self.anchor.distrust_ends(shown);
         }
         if let Some(distrust) = restored.distrust {
-            self.anchor.distrust_ends_further(now, distrust);
+            self.anchor.distrust_ends_further(shown, distrust);
         }
         for number in restored.numbers {
             self.anchor.restore_number(number);
@@ -43,17 +51,18 @@ impl Signalling {
         let mut changed = Vec::new();
         // Of its DHoAs a mobile node gets the oldest first: that is, of those of before, what was not refreshed for longest.
         let mut addresses = restored.addresses;
-        addresses.sort_by_cached_key(|kept| (Reverse(kept.age(now)), kept.home_address()));
+        addresses.sort_by_cached_key(|kept| (Reverse(kept.age(shown)), kept.home_address()));
         for kept in addresses {
             let home_address = kept.home_address();
-            if !self.restore(now, &mut owners, kept, &mut counts) {
+            if !self.restore(shown, &mut owners, kept, &mut counts) {
                 changed.push(home_address);
             }
             self.collect(0, None);
             self.carry_out(now);
         }
-        let distrust = self.anchor.distrust(now);
-        let journal = self.journal.insert(journal);
+        let distrust = self.anchor.distrust(shown);
+        let KeptState { journal, .. } = self.journal.insert(KeptState { journal, clock });
+        journal.keep_clock(clock.reading());
         if let Some(distrust) = distrust {
             journal.keep_distrust(distrust);
         }
@@ -106,7 +115,9 @@ impl Signalling {
 
     /// Whether there is a journal that the disk does not take.
     pub fn journal_is_failing(&self) -> bool {
-        self.journal.as_ref().is_some_and(Journal::is_failing)
+        self.journal
+            .as_ref()
+            .is_some_and(|kept| kept.journal.is_failing())
     }
 
     /// Whether there are answers that wait for the disk.
@@ -115,23 +126,26 @@ impl Signalling {
     }
 
     pub(super) fn keep_number(&mut self, number: UsedNumber) {
-        if let Some(journal) = &mut self.journal {
-            journal.keep_number(number);
+        if let Some(kept) = &mut self.journal {
+            kept.journal.keep_number(number);
         }
     }
 
     /// The binding of a home address has changed.
     pub(super) fn keep(&mut self, now: Now, home_address: Ipv6Addr) {
-        if let Some(journal) = &mut self.journal {
-            journal.keep(self.anchor.kept(now, home_address));
+        if let Some(KeptState { journal, clock }) = &mut self.journal {
+            if let Some(reading) = clock.notice_step(now) {
+                journal.keep_clock(reading);
+            }
+            journal.keep(self.anchor.kept(clock.show(now), home_address));
             self.held.tell_of(home_address);
         }
     }
 
     /// A DHoA was assigned: what tells of it waits.
     pub(super) fn await_assignment(&mut self, home_address: Ipv6Addr) {
-        if let Some(journal) = &self.journal {
-            self.held.assign(home_address, journal.sent());
+        if let Some(kept) = &self.journal {
+            self.held.assign(home_address, kept.journal.sent());
         }
     }
 
@@ -158,10 +172,10 @@ impl Signalling {
 
     /// Let go what has waited long enough.
     pub(super) fn let_go(&mut self) {
-        let Some(journal) = self.journal.as_ref().filter(|_| !self.held.is_idle()) else {
+        let Some(state) = self.journal.as_ref().filter(|_| !self.held.is_idle()) else {
             return;
         };
-        let kept = journal.kept();
+        let kept = state.journal.kept();
         while let Some(outgoing) = self.held.release(kept) {
             self.outgoing.push_back(Outgoing {
                 may_leave: true,

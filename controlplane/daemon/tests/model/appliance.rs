@@ -162,7 +162,9 @@ impl Appliance {
                 turn = self.signalling.turn();
                 self.poll();
             }
-            if ![now_ns, now_ns + RETRY_NS].map(Some).contains(&turn.due_ns) {
+            let is_timer = turn.due_ns == self.signalling.anchor().poll_timeout();
+            let is_retry = turn.due_ns == Some(now_ns + RETRY_NS) && !is_timer;
+            if turn.due_ns != Some(now_ns) && !is_retry {
                 return turn.due_ns;
             }
         }

@@ -101,9 +101,8 @@ fn numbers_do_not_outlive_a_quarantine_that_ends_during_a_restart() {
     no_difference(&[
         Step::Request(by(4), request(20)),
         Step::Home(by(4), home_update),
-        Step::Clock(4_000),
-        Step::Restart(Restart::Orderly),
-        Step::Restart(Restart::Orderly),
+        Step::Restart(Restart::Orderly, 100_000),
+        Step::Restart(Restart::Orderly, 300_000),
         Step::Request(by(4), request(20)),
     ]);
 }
@@ -135,10 +134,10 @@ fn what_is_overtaken_confirms_no_mode() {
 fn an_orderly_restart_makes_no_end_certain() {
     no_difference(&[
         Step::Request(by(4), request(20)),
-        Step::Restart(Restart::Sudden),
-        Step::Restart(Restart::Orderly),
+        Step::Restart(Restart::Sudden, 0),
+        Step::Restart(Restart::Orderly, 0),
         Step::Wait(100_000),
-        Step::Restart(Restart::Orderly),
+        Step::Restart(Restart::Orderly, 0),
         Step::Wait(300_000),
     ]);
 }

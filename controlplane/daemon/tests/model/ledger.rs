@@ -54,14 +54,6 @@ impl Ledger {
         self.entries.keys()
     }
 
-    /// The anchor has started anew, by a clock that has been set forward so far since the last time: then lifetimes have passed
-    /// that have not.
-    pub fn age(&mut self, by_ns: u64) {
-        for entry in self.entries.values_mut() {
-            entry.seen_ns = entry.seen_ns.saturating_sub(by_ns);
-        }
-    }
-
     /// The anchor has lost its state.
     pub fn forget(&mut self) {
         self.entries.clear();

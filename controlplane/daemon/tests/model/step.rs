@@ -34,8 +34,8 @@ pub enum Step {
     Drain(bool),
     /// The operator ends a binding.
     Release(Pick),
-    /// The anchor starts anew.
-    Restart(Restart),
+    /// The anchor is down for so many milliseconds, and starts anew.
+    Restart(Restart, u64),
 }
 
 /// How a message is signed, numbered and sent.

@@ -23,6 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Restart::Sudden),
         1 => Just(Restart::WithoutJournal),
     ];
+    let down = prop_oneof![3 => 0u64..5_000, 1 => 0u64..400_000];
     let quality =
         (0usize..30, 0usize..30, 0u64..3000).prop_map(|(lost, twice, delay_ms)| Quality {
             lost,
@@ -62,7 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => quality.prop_map(Step::Network),
         3 => prop::bool::weighted(0.2).prop_map(Step::Drain),
         10 => pick().prop_map(Step::Release),
-        3 => restart.prop_map(Step::Restart),
+        3 => (restart, down).prop_map(|(how, down_ms)| Step::Restart(how, down_ms)),
     ]
 }
 
@@ -185,13 +186,15 @@ fn request() -> impl Strategy<Value = Request> {
 fn update() -> impl Strategy<Value = Update> {
     let own_lifetime = prop_oneof![3 => Just(0u16), 1 => 1u16..30];
     let fid = prop_oneof![3 => Just(0u16), 1 => 1u16..5];
+    // One that is its own for good is what begins by an update.
+    let listed = prop_oneof![4 => pick(), 1 => Just(Pick::Own(0))];
     let parts = (
         lifetime_or_none(),
         prop::bool::weighted(0.8),
         prop::bool::weighted(0.25),
         prop_oneof![
             1 => Just(Vec::new()),
-            8 => vec((pick(), fid, own_lifetime), 1..5),
+            8 => vec((listed, fid, own_lifetime), 1..5),
         ],
         spread(),
         prop_oneof![3 => Just(Vec::new()), 1 => vec((0u16..5, any::<bool>()), 1..3)],

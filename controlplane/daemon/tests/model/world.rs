@@ -80,8 +80,6 @@ pub struct World<'c> {
     /// When the control plane wants to be called.
     due_ns: Option<u64>,
     stalled_until_ns: u64,
-    /// How far the anchor's time of day was set forward since it was started, all together.
-    set_forward_ns: u64,
     directory: tempfile::TempDir,
 }
 
@@ -110,7 +108,6 @@ impl<'c> World<'c> {
             left_ns: BTreeMap::new(),
             due_ns: None,
             stalled_until_ns: 0,
-            set_forward_ns: 0,
             directory,
             nodes,
             clock,
@@ -162,7 +159,6 @@ impl<'c> World<'c> {
             Step::Clock(seconds) => {
                 self.coverage.operation("clock step");
                 self.clock.step(*seconds);
-                self.set_forward_ns += u64::from(seconds.max(&0).unsigned_abs()) * 1_000_000_000;
             }
             Step::Network(quality) => self.network.quality = *quality,
             Step::Drain(draining) => {
@@ -180,7 +176,7 @@ impl<'c> World<'c> {
                     self.check()?;
                 }
             }
-            Step::Restart(how) => self.restart(*how)?,
+            Step::Restart(how, down_ms) => self.restart(*how, *down_ms)?,
         }
         self.wait(0)
     }
@@ -385,7 +381,7 @@ impl<'c> World<'c> {
         }
     }
 
-    fn restart(&mut self, how: Restart) -> Result<(), Difference> {
+    fn restart(&mut self, how: Restart, down_ms: u64) -> Result<(), Difference> {
         self.catch_up()?;
         self.coverage.operation(match how {
             Restart::Orderly => "orderly restart",
@@ -399,12 +395,12 @@ impl<'c> World<'c> {
         let stand_in = Appliance::start(config.clone(), &self.clock, &elsewhere);
         drop(std::mem::replace(&mut self.appliance, stand_in));
         crate::journal_file::leave(&journal, how);
+        self.clock.pass_until(self.now_ns() + down_ms * 1_000_000);
         self.appliance = Appliance::start(config, &self.clock, &journal);
         self.model.restart(how, self.clock.now());
         if how == Restart::WithoutJournal {
             self.ledger.forget();
         }
-        self.ledger.age(std::mem::take(&mut self.set_forward_ns));
         self.due_ns = None;
         self.check_all()
     }

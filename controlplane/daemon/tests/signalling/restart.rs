@@ -8,9 +8,11 @@ use dhp_proto::anchor::{IdentifierSecret, Kept};
 use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
-use dhpd::journal::{Header, Journal, Record, State};
+use dhpd::journal::{BootId, Header, Journal, Record, State};
 
 use crate::rig::*;
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// A directory, and a path in it where no file is.
 fn place() -> (tempfile::TempDir, PathBuf) {
@@ -31,6 +33,17 @@ fn start(path: &Path) -> Rig {
 fn start_anew(path: &Path) -> Rig {
     let mut rig = Rig::new();
     let (journal, restored) = Journal::open(path, &[security().spi()]).expect("a journal");
+    rig.signalling.keep_state(journal, restored);
+    rig
+}
+
+/// A start so many seconds later, by a time of day that has been set forward by so many, after a reboot if it is another boot.
+fn start_later(path: &Path, later: u64, ahead: u64, boot: Option<BootId>) -> Rig {
+    let mut rig = Rig::new();
+    rig.pass(later * SECOND_NS);
+    rig.set_forward(ahead * SECOND_NS);
+    let (journal, mut restored) = Journal::open(path, &[]).expect("a journal");
+    restored.boot = boot.unwrap_or(restored.boot);
     rig.signalling.keep_state(journal, restored);
     rig
 }
@@ -233,4 +246,35 @@ fn a_mobile_node_that_is_gone_is_released_for_good() {
         (0, 1),
         "{dhoa} rests"
     );
+}
+
+/// Of two lifetimes of 600 s the second has begun at 5 s.
+#[test]
+fn setting_the_clock_ends_no_binding_and_makes_none_longer() {
+    let (_directory, path) = place();
+    let mut rig = start(&path);
+    assert_eq!(answer(&mut rig, &binding_update(1, CARE_OF)), (0, 1));
+    let dhoa = granted(&mut rig, &dhoa_request(1, CARE_OF));
+    rig.pass(5 * SECOND_NS);
+    rig.set_forward(3_600 * SECOND_NS);
+    assert_eq!(answer(&mut rig, &binding_update(2, CARE_OF)), (0, 2));
+    drop(rig);
+    let later = |seconds: u64, boot: Option<BootId>| {
+        // As it was, for the next start.
+        let copy = path.with_extension("copy");
+        std::fs::copy(&path, &copy).expect("copied");
+        // After a reboot the monotonic clock begins anew; that of the rig shows no less than at its start.
+        let (passed, ahead) = match boot {
+            None => (seconds, 7_200),
+            Some(_) => (0, 3_600 + seconds),
+        };
+        let mut rig = start_later(&copy, passed, ahead, boot);
+        [dhoa, HOME].map(|home_address| tunnelled_to(&mut rig, home_address).is_some())
+    };
+    for boot in [None, Some(BootId([0xb0; 16]))] {
+        assert_eq!(later(10, boot), [true, true], "{boot:?}");
+        assert_eq!(later(599, boot), [true, true], "{boot:?}");
+        assert_eq!(later(603, boot), [false, true], "{boot:?}");
+        assert_eq!(later(606, boot), [false, false], "{boot:?}");
+    }
 }

@@ -178,6 +178,8 @@ pub struct Rig {
     territory: Territory,
     worker: Worker<MemoryPort>,
     now_ns: Arc<AtomicU64>,
+    /// How far the time of day was set forward.
+    ahead_ns: Arc<AtomicU64>,
 }
 
 impl Rig {
@@ -189,13 +191,16 @@ impl Rig {
         let segment = Segment::anonymous(&geometry()).expect("a segment");
         let metrics = Metrics::new(1).expect("metrics");
         let now_ns = Arc::new(AtomicU64::new(START_NS));
-        let ticks = Arc::clone(&now_ns);
+        let ahead_ns = Arc::new(AtomicU64::new(0));
+        let (ticks, ahead) = (Arc::clone(&now_ns), Arc::clone(&ahead_ns));
         let clock = Box::new(move || {
             let start = Now {
                 mono_ns: 0,
                 ntp: 0xe5a1_b2c3 << 32,
             };
-            start.plus_ns(ticks.load(Ordering::Relaxed))
+            let mono_ns = ticks.load(Ordering::Relaxed);
+            let of_day = start.plus_ns(mono_ns + ahead.load(Ordering::Relaxed));
+            Now { mono_ns, ..of_day }
         });
         let seconds = metrics.signalling_seconds();
         let correspondents = config.correspondents_behind.clone();
@@ -222,6 +227,7 @@ impl Rig {
             territory,
             worker,
             now_ns,
+            ahead_ns,
         }
     }
 
@@ -241,6 +247,11 @@ impl Rig {
 
     pub fn pass(&mut self, nanoseconds: u64) {
         self.now_ns.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// The time of day is set forward.
+    pub fn set_forward(&mut self, nanoseconds: u64) {
+        self.ahead_ns.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
     /// Something happens in the kernel, and the mirror tells.

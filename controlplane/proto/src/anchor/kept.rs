@@ -1,6 +1,7 @@
 //! What is kept of home addresses beyond a restart, and by which clock.
 //!
-//! Lifetimes run on while an anchor is down, so their ends are kept as time of day (NTP timestamps, as [`Now::ntp`]).
+//! Lifetimes run on while an anchor is down, so their ends are kept by a clock that does: that of the NTP timestamp in the [`Now`]
+//! that comes with each call here, the time of day or what its caller holds for better.
 
 use core::net::Ipv6Addr;
 use std::sync::Arc;
@@ -123,12 +124,12 @@ pub struct KeptDistrust {
     pub kept: KeptTime,
 }
 
-/// A time of day, as [`Now::ntp`].
+/// An NTP timestamp, as [`Now::ntp`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptTime(pub u64);
 
 impl KeptTime {
-    /// The time of day at `mono_ns`, which is not before now.
+    /// The time at `mono_ns`, which is not before now.
     pub(crate) fn at(mono_ns: u64, now: Now) -> Self {
         let ahead = ntp_duration(mono_ns.saturating_sub(now.mono_ns));
         Self(now.ntp.wrapping_add(ahead))

@@ -92,7 +92,9 @@ pub struct Model {
     kept: BTreeMap<Ipv6Addr, Record>,
     /// Until when mobile nodes may hold addresses that the journal has lost sight of, and what it has of that.
     refreshed_until_ns: u64,
-    distrust: Option<Record>,
+    distrust: Option<u64>,
+    /// When the journal's clock went with the time of day.
+    journal_began: Now,
     counted: u64,
     /// Addresses of which something has changed since the last look.
     touched: BTreeSet<Ipv6Addr>,
@@ -118,6 +120,7 @@ impl Model {
             kept: BTreeMap::new(),
             refreshed_until_ns: 0,
             distrust: None,
+            journal_began: now,
             counted: 0,
             touched: BTreeSet::new(),
         }
@@ -202,6 +205,7 @@ impl Model {
             self.quarantine.clear();
             self.kept.clear();
             self.distrust = None;
+            self.journal_began = now;
         }
         let guard = if how == Restart::Sudden {
             JOURNAL_GUARD
