@@ -40,6 +40,11 @@ pub enum Question {
     },
     /// Read the configuration again, for another key.
     Reload,
+    /// End. The connection is closed when that is done.
+    Stop {
+        /// For a restart: sessions are to live on.
+        keep: bool,
+    },
     /// Prefer an access interface; `None`: the order of the configuration.
     Move {
         /// Its name.
@@ -141,11 +146,13 @@ async fn serve(
     BufReader::new(reading.take(LONGEST))
         .read_line(&mut line)
         .await?;
+    let mut stays_open = false;
     let answer = match serde_json::from_str(&line) {
         Ok(Question::Events { replay }) => {
             return stream_events(&mut writing, &events, replay).await;
         }
         Ok(question) => {
+            stays_open = matches!(question, Question::Stop { .. });
             let (answer, answered) = oneshot::channel();
             let asked = agent.send(Request { question, answer }).await.is_ok();
             let answered = if asked { answered.await.ok() } else { None };
@@ -153,7 +160,12 @@ async fn serve(
         }
         Err(error) => Answer::Refused(format!("not a question: {error}")),
     };
-    write_line(&mut writing, &answer).await
+    write_line(&mut writing, &answer).await?;
+    if stays_open && matches!(answer, Answer::Done) {
+        // It is closed with this process.
+        std::future::pending::<()>().await;
+    }
+    Ok(())
 }
 
 async fn stream_events(

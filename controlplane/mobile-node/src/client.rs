@@ -47,6 +47,20 @@ pub fn prefer(socket: &Path, to: Option<String>) -> anyhow::Result<()> {
     }
 }
 
+/// `dhp-mn stop`: waits until the agent has ended.
+pub fn stop(socket: &Path, keep: bool) -> anyhow::Result<()> {
+    let mut reader = send(socket, &Question::Stop { keep })?;
+    let mut line = String::new();
+    // It may have ended before it came to answer.
+    while reader.read_line(&mut line)? > 0 {
+        if let Answer::Refused(reason) = understood(&line)? {
+            bail!(reason);
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
 /// `dhp-mn reload`.
 pub fn reload(socket: &Path) -> anyhow::Result<()> {
     match ask(socket, &Question::Reload)? {
@@ -93,7 +107,11 @@ fn send(socket: &Path, question: &Question) -> anyhow::Result<BufReader<UnixStre
 pub fn ask(socket: &Path, question: &Question) -> anyhow::Result<Answer> {
     let mut line = String::new();
     send(socket, question)?.read_line(&mut line)?;
-    serde_json::from_str(&line).context("the agent's answer is not understood")
+    understood(&line)
+}
+
+fn understood(line: &str) -> anyhow::Result<Answer> {
+    serde_json::from_str(line).context("the agent's answer is not understood")
 }
 
 fn print(status: &Status) {

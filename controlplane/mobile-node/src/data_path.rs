@@ -141,6 +141,14 @@ impl DataPath {
         }
     }
 
+    /// Has the tunnel interface outlive this process.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn persist(&self) -> io::Result<()> {
+        self.tun.persist()
+    }
+
     /// Sends a whole packet from an interface.
     pub fn send(&self, index: u32, packet: &[u8]) {
         let sender = self.senders.get(&index);

@@ -21,6 +21,7 @@ mod neighbor_discovery;
 mod netlink;
 mod plan;
 mod readiness;
+mod state;
 mod status;
 mod sysctl;
 mod tunnel;
@@ -51,6 +52,20 @@ enum Command {
     /// Run the agent until SIGTERM or SIGINT.
     Run {
         /// Configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// End the running agent as SIGTERM does: all is given back, nothing is left behind.
+    Stop {
+        /// End it for a restart, as SIGUSR1 does: bindings, addresses and routes stay, and sessions go on with the next start.
+        #[arg(long)]
+        keep: bool,
+        #[command(flatten)]
+        agent: Running,
+    },
+    /// Remove what an agent that was killed has left behind, instead of going on with it.
+    Clean {
+        /// Its configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
@@ -152,6 +167,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             command,
         } => return exec::exec(&agent.socket, session, &command),
         Command::Run { config } => run(&config),
+        Command::Stop { keep, agent } => client::stop(&agent.socket, keep),
+        Command::Clean { config } => local_runtime(agent::clean(&config))?,
         Command::Check { config } => {
             if let Some(warning) = Config::load(&config)?.warning {
                 println!("{}", described(&warning));
@@ -199,8 +216,13 @@ fn run(path: &Path) -> anyhow::Result<()> {
         // RFC 5096 §1: "An implementation MUST NOT be released or deployed with the experimental messages."
         tracing::warn!("experimental code points are in use: set [signalling] outside a lab");
     }
+    local_runtime(agent::run(path, config))?
+}
+
+/// Runs on this thread alone.
+fn local_runtime<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(tokio::task::LocalSet::new().run_until(agent::run(path, config)))
+    Ok(runtime.block_on(tokio::task::LocalSet::new().run_until(work)))
 }

@@ -26,6 +26,9 @@ struct Address {
     state: AddressState,
     /// Whether it belongs to the link that the interface is on now.
     confirmed: bool,
+    /// Whether that is only a guess, since it was there before any router was heard: it may be of a link that was left while no agent
+    /// ran.
+    assumed: bool,
     /// Whether [`Order::AddressConfigured`] was given since it was confirmed.
     reported: bool,
 }
@@ -150,6 +153,7 @@ impl Interface {
         // What a router has made may belong to another link; what an administrator has set belongs here.
         for address in self.addresses.values_mut() {
             address.confirmed = !address.state.autoconfigured;
+            address.assumed = false;
             address.reported = false;
         }
         let fixed = self.addresses.values().any(|address| address.confirmed);
@@ -168,6 +172,7 @@ impl Interface {
             let new = Address {
                 state,
                 confirmed: true,
+                assumed: state.autoconfigured && self.heard.is_empty(),
                 reported: false,
             };
             self.addresses.entry(address).or_insert(new).state = state;
@@ -179,8 +184,20 @@ impl Interface {
     /// (possibly new) current default router."
     fn set_advertised(&mut self, advertisement: &Advertisement, orders: &mut Vec<Order>) {
         let prefixes = &advertisement.prefixes;
+        let mut wrong_guess = false;
         for (address, known) in &mut self.addresses {
-            known.confirmed |= listed(prefixes, address);
+            if listed(prefixes, address) {
+                (known.confirmed, known.assumed) = (true, false);
+            } else if known.assumed && !prefixes.is_empty() {
+                // Another router of the link may have made it, and will say so.
+                known.confirmed = false;
+                wrong_guess = true;
+            }
+        }
+        if wrong_guess {
+            for (router, confirmed) in &mut self.routers {
+                *confirmed &= self.heard.contains_key(router);
+            }
         }
         if advertisement.is_default {
             self.routers.insert(advertisement.router, true);
@@ -204,14 +221,14 @@ impl Interface {
             *confirmed
         });
         self.addresses.retain(|address, known| {
-            if !known.confirmed {
+            if !known.confirmed && !known.assumed {
                 orders.push(Order::RemoveAddress {
                     index,
                     address: *address,
                     prefix_len: known.state.prefix_len,
                 });
             }
-            known.confirmed
+            known.confirmed || known.assumed
         });
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use dhp_proto::mobile_node::policy::{Contact, Rule, Treatment};
+use dhp_proto::mobile_node::policy::{Contact, Policy, Rule, Treatment};
 use dhp_proto::mobile_node::{FlowKey, FlowProgress, MnCommand, Need, Session};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -41,22 +41,26 @@ pub(super) fn lasting(rule: &Rule) -> Option<Need> {
     }
 }
 
+/// What the policy wants at start, each flow once.
+pub(super) fn prepared_flows(policy: &Policy) -> BTreeSet<FlowKey> {
+    let rules = policy.rules.iter();
+    rules
+        .filter_map(|rule| match rule.treatment {
+            Treatment::Anchored(need)
+                if rule.selector.name.is_none()
+                    && (rule.prepare || need.session == Session::Fixed) =>
+            {
+                Some(FlowKey::new(rule.selector.prefix, need))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 impl Agent {
-    /// What the policy wants at start, each flow once.
+    /// Tells the engine what the policy wants at start.
     pub(super) fn use_prepared(&mut self) {
-        let rules = self.config.policy.rules.iter();
-        let flows: BTreeSet<FlowKey> = rules
-            .filter_map(|rule| match rule.treatment {
-                Treatment::Anchored(need)
-                    if rule.selector.name.is_none()
-                        && (rule.prepare || need.session == Session::Fixed) =>
-                {
-                    Some(FlowKey::new(rule.selector.prefix, need))
-                }
-                _ => None,
-            })
-            .collect();
-        for flow in flows {
+        for flow in prepared_flows(&self.config.policy) {
             self.engine
                 .handle_command(self.clock.now(), MnCommand::Use(flow));
         }

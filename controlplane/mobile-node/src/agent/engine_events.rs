@@ -14,6 +14,15 @@ use crate::event::{CandidateRecord, Event};
 impl Agent {
     /// Does all that the engine wants done now.
     pub(super) async fn follow_engine(&mut self) {
+        if self.note_events() {
+            self.apply_plan().await;
+            self.set_tunnels();
+        }
+        self.tell_prepared();
+    }
+
+    /// Sends what the engine wants sent, and notes what it tells. True if routes or tunnels depend on it.
+    pub(super) fn note_events(&mut self) -> bool {
         let mut changed = false;
         while let Some(action) = self.engine.poll_action() {
             match action {
@@ -21,11 +30,7 @@ impl Agent {
                 MnAction::Event(event) => changed |= self.take_event(event),
             }
         }
-        if changed {
-            self.apply_plan().await;
-            self.set_tunnels();
-        }
-        self.tell_prepared();
+        changed
     }
 
     fn transmit(&self, packet: &[u8]) {

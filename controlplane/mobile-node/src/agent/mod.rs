@@ -3,6 +3,7 @@
 mod choosing;
 mod engine_events;
 mod explain;
+mod keeping;
 mod kernel_state;
 mod reload;
 mod report;
@@ -23,6 +24,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+pub use keeping::clean;
 pub use setup::run;
 
 use crate::access::{Access, CareOf, Observation, Order};
@@ -37,7 +39,9 @@ use crate::icmp_socket::IcmpSocket;
 use crate::neighbor_discovery::Received;
 use crate::netlink::{self, Netlink, Notification, Notifications};
 use crate::plan::Plan;
+use crate::state::StateFile;
 use choosing::Preparing;
+use keeping::Ending;
 use solicitation::Solicitations;
 
 /// How long anchors may take to confirm that everything ends.
@@ -89,6 +93,10 @@ struct Agent {
     sources: Vec<(usize, Ipv6Net, Option<Ipv6Addr>)>,
     /// Path MTUs that Packet Too Big messages have told, by anchor.
     path_mtus: BTreeMap<Ipv6Addr, u32>,
+    /// Where the state is kept over a restart.
+    state: Option<StateFile>,
+    /// How it is to end, when somebody has asked.
+    ending: Option<Ending>,
 }
 
 /// Where the agent's inputs come from.
@@ -107,16 +115,26 @@ impl Agent {
     async fn work(
         &mut self,
         mut inputs: Inputs,
-        stop: impl Future<Output = ()>,
-    ) -> anyhow::Result<()> {
+        stop: impl Future<Output = Ending>,
+    ) -> anyhow::Result<Ending> {
         let mut stop = std::pin::pin!(stop);
         self.start().await?;
-        loop {
+        let ending = loop {
+            self.keep();
+            if let Some(ending) = self.ending {
+                break ending;
+            }
             let deadline = self.deadline();
             // An advertisement is looked at before the address that the kernel makes of it.
             tokio::select! {
                 biased;
-                () = &mut stop => break,
+                ending = &mut stop => match self.end(ending == Ending::Keep) {
+                    Answer::Refused(reason) => {
+                        tracing::warn!("{reason}");
+                        break Ending::Leave;
+                    }
+                    _ => break ending,
+                },
                 received = self.icmp.recv() => {
                     let (index, received) = received?;
                     self.take_icmp(index, received).await;
@@ -144,9 +162,11 @@ impl Agent {
                     self.solicit_due();
                 }
             }
+        };
+        if ending == Ending::Leave {
+            self.say_farewell(&mut inputs.signalling).await;
         }
-        self.say_farewell(&mut inputs.signalling).await;
-        Ok(())
+        Ok(ending)
     }
 
     fn deadline(&self) -> Instant {
@@ -163,6 +183,8 @@ impl Agent {
     async fn start(&mut self) -> anyhow::Result<()> {
         self.events.write(Event::Started);
         self.use_prepared();
+        // What was there before the start is known before anything in the kernel is changed.
+        self.note_events();
         self.take_notification(Notification::Overrun).await?;
         self.apply_plan().await;
         Ok(())
@@ -209,6 +231,7 @@ impl Agent {
                 Ok(spi) => Answer::Reloaded { spi },
                 Err(error) => Answer::Refused(error.to_string()),
             },
+            Question::Stop { keep } => self.end(keep),
             Question::Events { .. } => Answer::Refused("events are no single answer".to_owned()),
         };
         // The asker may have gone.

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
+use super::keeping::{self, Ending};
 use super::kernel_state::{MIN_MTU, TUNNEL_HEADER};
 use super::solicitation::Solicitations;
 use super::{Agent, Inputs};
@@ -26,6 +27,7 @@ use crate::event::EventLog;
 use crate::icmp_socket::IcmpSocket;
 use crate::netlink::Netlink;
 use crate::plan::Plan;
+use crate::state::StateFile;
 use crate::sysctl::Sysctls;
 
 /// Mobility Headers that wait for the engine; more are lost, and sent again by whoever wants an answer.
@@ -35,18 +37,21 @@ const SIGHTINGS: usize = 256;
 /// Resolved names that wait for the agent.
 const NAMES: usize = 16;
 
-/// Runs the agent until SIGTERM or SIGINT, by a configuration that was read from `path`. Needs a `LocalSet`.
+/// Runs the agent until SIGTERM or SIGINT, or until SIGUSR1 ends it for a restart, by a configuration that was read from `path`. Needs
+/// a `LocalSet`.
 ///
 /// # Errors
-/// Something cannot be set up, or breaks; everything that was set up is taken back.
+/// Something cannot be set up, or breaks; everything that was set up is taken back, unless the next start is to go on with it.
 pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangups = signal(SignalKind::hangup())?;
+    let mut restart = signal(SignalKind::user_defined1())?;
     let stop = async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => Ending::Leave,
+            _ = interrupt.recv() => Ending::Leave,
+            _ = restart.recv() => Ending::Keep,
         }
     };
     let interfaces: Vec<Interface> = config
@@ -58,10 +63,14 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     let (api, requests) = Api::listen(&config.socket, events.clone())
         .with_context(|| config.socket.display().to_string())?;
     let (netlink, notifications) = Netlink::connect().context("open a netlink socket")?;
-    netlink
-        .remove_leftovers()
-        .await
-        .context("remove what a killed agent has left behind")?;
+    let clock = Clock::new();
+    let mn_id = config.engine.mn_id.as_ref();
+    let mn_id = mn_id.map_or_else(String::new, ToString::to_string);
+    let kept = keeping::recall(&config, &mn_id, clock.now());
+    let installed = take_over(&netlink, &config, kept.is_some()).await?;
+    let state = config.state.as_ref();
+    let state = state.map(|path| StateFile::new(path, &mn_id));
+    let keeps_state = state.is_some();
     let mut sysctls = Sysctls::new(config.socket.with_extension("state"))?;
     let result = async {
         set_parameters(&config, &mut sysctls)?;
@@ -90,10 +99,13 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
                 .with_context(|| format!("{}: listen for DNS questions", dns.listen))?;
             tasks.push(tokio::task::spawn_local(stub.run()));
         }
-        let clock = Clock::new();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no entropy: {error}"))?;
-        let engine = MobileNode::new(config.engine.clone(), clock.now(), seed)?;
+        let mut engine = MobileNode::new(config.engine.clone(), clock.now(), seed)?;
+        let bindings = kept.as_ref().map(keeping::bindings).unwrap_or_default();
+        if let Some(kept) = kept {
+            engine.restore(clock.now(), kept);
+        }
         let mut agent = Agent {
             access: Access::new(interfaces.iter().map(|one| (one.index, one.name.clone()))),
             hardware_addresses: hardware_addresses(&interfaces),
@@ -102,13 +114,13 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             clock,
             engine,
             solicitations: Solicitations::default(),
-            netlink,
+            netlink: netlink.clone(),
             icmp: IcmpSocket::open().context("open a raw ICMPv6 socket")?,
             data,
             events,
             tunnel_index,
-            installed: Plan::default(),
-            bindings: BTreeMap::new(),
+            installed,
+            bindings,
             ready: BTreeMap::new(),
             names: NamedAddresses::default(),
             preparing: Vec::new(),
@@ -116,7 +128,13 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             next_look: Instant::now(),
             sources: Vec::new(),
             path_mtus: BTreeMap::new(),
+            state,
+            ending: None,
         };
+        if keeps_state {
+            // From here on, sockets keep their addresses when this process dies.
+            agent.data.persist().context("keep the tunnel interface")?;
+        }
         let inputs = Inputs {
             notifications,
             signalling,
@@ -133,16 +151,52 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             task.abort();
         }
         drop(guard);
-        worked
+        let keep = keeps_state && !matches!(worked, Ok(Ending::Leave));
+        match agent.state.take() {
+            Some(state) if keep => state.finish(),
+            Some(state) => {
+                state.remove();
+                netlink
+                    .remove_link(tunnel_index)
+                    .await
+                    .context("remove the tunnel interface")?;
+            }
+            None => {}
+        }
+        worked.map(|_| keep)
     }
     .await;
-    sysctls.restore();
+    if !result.as_ref().is_ok_and(|keep| *keep) {
+        sysctls.restore();
+    }
     drop(api);
-    result
+    result.map(|_| ())
+}
+
+/// What an agent of before has left in the kernel: taken over where its state is known, else removed.
+async fn take_over(netlink: &Netlink, config: &Config, known: bool) -> anyhow::Result<Plan> {
+    let left = netlink.left_tunnel(&config.tun).await?;
+    if let (true, Some(index)) = (known, left) {
+        let taken_over = netlink.take_over(index).await;
+        return taken_over.context("take over what an agent has left behind");
+    }
+    netlink
+        .remove_leftovers()
+        .await
+        .context("remove what a killed agent has left behind")?;
+    if let Some(index) = left {
+        netlink
+            .remove_link(index)
+            .await
+            .with_context(|| format!("{}: remove what a killed agent has left", config.tun))?;
+    }
+    Ok(Plan::default())
 }
 
 /// The first data path task that ends: none should.
-async fn broken(tasks: &mut [tokio::task::JoinHandle<std::io::Result<()>>]) -> anyhow::Result<()> {
+async fn broken(
+    tasks: &mut [tokio::task::JoinHandle<std::io::Result<()>>],
+) -> anyhow::Result<Ending> {
     let (ended, _, _) = futures::future::select_all(tasks).await;
     ended
         .context("the data path panicked")?
@@ -180,7 +234,8 @@ fn open_tun(config: &Config, interfaces: &[Interface]) -> anyhow::Result<AsyncDe
     let tun = DeviceBuilder::new()
         .name(&config.tun)
         .mtu(u16::try_from(mtu).unwrap_or(u16::MAX))
-        .enable(false)
+        // One that an agent has left is up, and would lose its addresses.
+        .inherit_enable_state()
         .build_async()
         .with_context(|| format!("{}: make the tunnel interface", config.tun))?;
     // They go with the interface, so nobody has to restore them.

@@ -32,6 +32,7 @@ impl Config {
             policy_lines: _,
             dns,
             socket,
+            state,
             log_level,
             log_format,
         } = new;
@@ -57,6 +58,7 @@ impl Config {
             ("[dhp] idle", engine.idle_ns == *idle_ns),
             ("[signalling]", engine.code_points == *code_points),
             ("[api] socket", self.socket == *socket),
+            ("[state]", self.state == *state),
             ("[log] level", self.log_level == *log_level),
             ("[log] format", self.log_format == *log_format),
         ];

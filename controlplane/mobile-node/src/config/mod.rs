@@ -18,6 +18,9 @@ use tracing::level_filters::LevelFilter;
 /// Where the agent listens unless the file says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/dhp-mn/dhp-mn.sock";
 
+/// Where the state is kept, if it is kept and the file does not say where.
+const DEFAULT_STATE: &str = "/var/lib/dhp-mn/state.json";
+
 /// The stub resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsConfig {
@@ -57,6 +60,8 @@ pub struct Config {
     pub dns: Option<DnsConfig>,
     /// The API socket.
     pub socket: PathBuf,
+    /// Where the state is kept over a restart; `None`: nowhere.
+    pub state: Option<PathBuf>,
     /// What is logged.
     pub log_level: LevelFilter,
     /// How log lines look.

@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::dns::dns;
 use super::flows::flows;
-use super::{Config, DEFAULT_SOCKET, LogFormat};
+use super::{Config, DEFAULT_SOCKET, DEFAULT_STATE, LogFormat};
 
 /// 10 minutes, in units of 4 seconds.
 const DEFAULT_LIFETIME: u16 = 150;
@@ -41,6 +41,7 @@ pub(super) fn read(
     let dns = root.has("dns").then(|| dns(root.section("dns")));
     let code_points = code_points(root.section("signalling"));
     let socket = socket(root.section("api"));
+    let state = root.has("state").then(|| state(root.section("state")));
     let (log_level, log_format) = log(root.section("log"));
     let node = node?;
     let config = Config {
@@ -64,6 +65,7 @@ pub(super) fn read(
         policy_lines,
         dns: dns.flatten(),
         socket,
+        state,
         log_level,
         log_format,
     };
@@ -199,6 +201,12 @@ fn socket(section: Section<'_>) -> PathBuf {
     let socket = section.path("socket", "a path such as \"/run/dhp-mn/dhp-mn.sock\"");
     section.finish();
     socket.map_or_else(|| DEFAULT_SOCKET.into(), |path| path.value)
+}
+
+fn state(section: Section<'_>) -> PathBuf {
+    let file = section.path("file", "a path such as \"/var/lib/dhp-mn/state.json\"");
+    section.finish();
+    file.map_or_else(|| DEFAULT_STATE.into(), |path| path.value)
 }
 
 fn log(section: Section<'_>) -> (LevelFilter, LogFormat) {

@@ -1,5 +1,6 @@
 //! The kernel's links, addresses and routes by rtnetlink: what happens there, and what we change.
 
+mod leftovers;
 mod notification;
 
 use std::io;
@@ -12,7 +13,7 @@ use netlink_packet_route::IpProtocol;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags};
 use netlink_packet_route::route::{RouteMessage, RouteProtocol, RouteType};
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage, RulePortRange};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RulePortRange};
 use rtnetlink::packet_core::NetlinkMessage;
 use rtnetlink::sys::SocketAddr;
 use rtnetlink::{AddressMessageBuilder, Handle, MulticastGroup, RouteMessageBuilder};
@@ -80,38 +81,6 @@ impl Netlink {
                 .await?,
         );
         Ok(observations)
-    }
-
-    /// Removes rules and routes that an agent which was killed has left behind.
-    ///
-    /// # Errors
-    /// The kernel does not answer.
-    pub async fn remove_leftovers(&self) -> Result<(), rtnetlink::Error> {
-        let ours = RouteProtocol::from(PROTOCOL);
-        let rules: Vec<RuleMessage> = self
-            .handle
-            .rule()
-            .get(rtnetlink::IpVersion::V6)
-            .execute()
-            .try_collect()
-            .await?;
-        for rule in rules {
-            if rule.attributes.contains(&RuleAttribute::Protocol(ours)) {
-                ignore_missing(self.handle.rule().del(rule).execute().await)?;
-            }
-        }
-        let all = self
-            .handle
-            .route()
-            .get(RouteMessageBuilder::<Ipv6Addr>::new().build());
-        let routes: Vec<RouteMessage> = collect(all.execute()).await?;
-        for route in routes
-            .into_iter()
-            .filter(|route| route.header.protocol == ours)
-        {
-            ignore_missing(self.handle.route().del(route).execute().await)?;
-        }
-        Ok(())
     }
 
     /// Makes the kernel's state follow from `old` to `new`; what was done is taken over into `old`, so that what fails is

@@ -147,6 +147,19 @@ impl Agent {
         self.ask(&["status", "--json"])
     }
 
+    /// Runs a command of `dhp-mn` that ends the agent, and waits for that.
+    pub fn end_by(mut self, arguments: &[&str]) -> tempfile::TempDir {
+        let status = Command::new(env!("CARGO_BIN_EXE_dhp-mn"))
+            .args(arguments)
+            .arg("--socket")
+            .arg(self.socket())
+            .status();
+        assert!(status.expect("dhp-mn runs").success());
+        assert!(self.child.wait().expect("the agent ends").success());
+        let empty = tempfile::tempdir().expect("a directory");
+        std::mem::replace(&mut self.directory, empty)
+    }
+
     /// The agent's socket.
     pub fn socket(&self) -> PathBuf {
         self.directory.path().join("dhp-mn.sock")

@@ -23,6 +23,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendmsg,
     setsockopt, socket, sockopt,
 };
+use tun_rs::{DeviceBuilder, SyncDevice};
 
 use super::network::inside;
 
@@ -48,6 +49,8 @@ pub struct Shared {
     /// Updates that echo the cookie of a care-of test do not arrive.
     pub cookies_lost: AtomicBool,
     tests_care_ofs: bool,
+    /// The kernel is the correspondent: what comes out of tunnels goes to it.
+    kernel_answers: bool,
     stop: AtomicBool,
 }
 
@@ -68,6 +71,15 @@ impl Internet {
         let shared = Shared {
             tests_care_ofs: true,
             cookies_lost: true.into(),
+            ..Shared::default()
+        };
+        Self::with(namespace, prefix, shared)
+    }
+
+    /// The same, with the kernel of the namespace as the correspondent; it needs the address, and has a TUN interface to the DHP.
+    pub fn start_with_kernel(namespace: &str, prefix: Ipv6Addr) -> Self {
+        let shared = Shared {
+            kernel_answers: true,
             ..Shared::default()
         };
         Self::with(namespace, prefix, shared)
@@ -106,6 +118,7 @@ struct Machine {
     packets: PacketSocket,
     sender: RawIpv6Sender,
     icmp: OwnedFd,
+    kernel: Option<SyncDevice>,
     _guard: KernelGuard,
 }
 
@@ -144,6 +157,10 @@ impl Machine {
         )
         .expect("a raw socket");
         setsockopt(&icmp, sockopt::Ipv6MulticastHops, &255).expect("a hop limit");
+        let kernel = shared.kernel_answers.then(|| {
+            let tun = DeviceBuilder::new().name("cn0").mtu(1400).build_sync();
+            tun.expect("a TUN interface")
+        });
         let start = Instant::now();
         Self {
             anchor: Anchor::new(config, now(start), [3; 32]).expect("a valid configuration"),
@@ -152,6 +169,7 @@ impl Machine {
             packets: PacketSocket::open("r0").expect("a packet socket"),
             sender: RawIpv6Sender::open(Some("r0")).expect("a raw socket"),
             icmp,
+            kernel,
             _guard: KernelGuard::new(Profile::Anchor, &["r0"]).expect("a guard"),
         }
     }
@@ -159,16 +177,23 @@ impl Machine {
     fn work(mut self) {
         let mut buffer = [0; 4096];
         while !self.shared.stop.load(Ordering::Relaxed) {
-            let mut waiting = [
+            let mut waiting = vec![
                 PollFd::new(self.packets.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.icmp.as_fd(), PollFlags::POLLIN),
             ];
+            let kernel = self.kernel.as_ref();
+            waiting.extend(kernel.map(|tun| PollFd::new(tun.as_fd(), PollFlags::POLLIN)));
             let bound = Duration::from_millis(20);
             poll(
                 &mut waiting,
                 PollTimeout::try_from(bound).expect("a timeout"),
             )
             .expect("poll");
+            let answered = waiting.get(2).and_then(PollFd::any) == Some(true);
+            if let (Some(tun), true) = (&self.kernel, answered) {
+                let length = tun.recv(&mut buffer).expect("the TUN interface is there");
+                self.send_down(&buffer[..length]);
+            }
             while let Ok(length) = self.packets.recv(&mut buffer) {
                 self.receive(&buffer[..length]);
             }
@@ -207,6 +232,11 @@ impl Machine {
         let bindings = self.shared.bindings.lock().expect("the lock").clone();
         let care_of = bindings.get(&inner.source());
         if outer.destination() != DHP || care_of != Some(&outer.source()) {
+            return;
+        }
+        if let Some(tun) = &self.kernel {
+            tun.send(inner.packet())
+                .expect("the TUN interface is there");
             return;
         }
         match inner.next_header() {

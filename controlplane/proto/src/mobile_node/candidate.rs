@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use ipnet::Ipv6Net;
 
+use super::kept::KeptCandidate;
+
 /// A load at which a DHP takes no new DHoAs (profile 1, section 4.2).
 const FULL: u8 = 255;
 
@@ -208,6 +210,22 @@ impl CandidateCache {
             .collect();
         candidates.sort_by_key(|candidate| candidate.rank(used(&candidate.dhp)));
         candidates
+    }
+
+    /// All candidates as they outlive a restart.
+    pub(super) fn kept(&self) -> impl Iterator<Item = KeptCandidate> {
+        let entries = self.prefixes.iter();
+        let entries =
+            entries.flat_map(|(prefix, entries)| entries.iter().map(move |one| (prefix, one)));
+        entries.map(|(prefix, entry)| KeptCandidate {
+            correspondent: *prefix,
+            candidate: Candidate {
+                round_trip_ns: None,
+                ..entry.candidate
+            },
+            is_own_word: entry.is_own_word,
+            expires_ns: entry.expires_ns,
+        })
     }
 
     /// All prefixes with their candidates, for display.

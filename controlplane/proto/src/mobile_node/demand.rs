@@ -12,7 +12,7 @@ use super::receive::count;
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// Flows on demand at once: a program that talks to the whole world must not fill the memory, nor every DHP's tables.
-const MAX_DEMANDED: usize = 256;
+pub(super) const MAX_DEMANDED: usize = 256;
 
 /// How long "there is no DHP" is believed of a correspondent.
 pub(super) const NEGATIVE_NS: u64 = 120 * NANOS_PER_SECOND;

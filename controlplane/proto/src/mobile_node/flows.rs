@@ -38,6 +38,17 @@ impl Flow {
 }
 
 impl MobileNode {
+    /// A flow is wanted. One that has its address already, since it was found on demand or before a restart, keeps it.
+    pub(super) fn use_flow(&mut self, now: Now, key: FlowKey) {
+        match self.flows.get_mut(&key) {
+            Some(flow) if matches!(flow.stage, Stage::Ready { .. }) => flow.demanded_ns = None,
+            _ => {
+                self.flows.insert(key, Flow::new(key.correspondent));
+                self.start_flow(now, key);
+            }
+        }
+    }
+
     /// Begins to find an address for a flow.
     pub(super) fn start_flow(&mut self, now: Now, key: FlowKey) {
         self.exchanges.retain(|exchange| !exchange.is_for(&key));

@@ -20,6 +20,7 @@ mod exchange;
 mod flow;
 mod flows;
 mod home;
+mod kept;
 mod key_change;
 mod liveness;
 mod mesg_id;
@@ -29,6 +30,7 @@ pub mod policy;
 mod prefix;
 mod receive;
 mod registration;
+mod restore;
 mod selection;
 mod status;
 
@@ -41,6 +43,9 @@ pub use action::{
 pub use candidate::{Advantage, Candidate};
 pub use config::{ConfigError, HomeConfig, KeyMaterial, MobileNodeConfig};
 pub use counters::Counters;
+pub use kept::{
+    Kept, KeptAnchor, KeptBinding, KeptCandidate, KeptFlow, KeptHome, RESERVED_NUMBERS,
+};
 pub use need::{FlowKey, Need, Requirements};
 pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, Status};
 
@@ -124,10 +129,7 @@ impl MobileNode {
             _ if self.phase != Phase::Running => {}
             MnCommand::SetCareOf(care_of) => self.set_care_of(now, care_of),
             MnCommand::LoseCareOf => self.lose_care_of(),
-            MnCommand::Use(key) => {
-                self.flows.insert(key, Flow::new(key.correspondent));
-                self.start_flow(now, key);
-            }
+            MnCommand::Use(key) => self.use_flow(now, key),
             MnCommand::Release(key) => self.release_flow(now, key),
             MnCommand::Demand {
                 correspondent,

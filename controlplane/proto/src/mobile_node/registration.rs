@@ -117,6 +117,11 @@ impl Anchor {
         self.sequence
     }
 
+    /// The number given last.
+    pub(super) fn last_sequence(&self) -> u16 {
+        self.sequence
+    }
+
     /// Continues after the highest number that the anchor has accepted (status 135).
     pub(super) fn resynchronise(&mut self, highest_accepted: u16) {
         self.sequence = highest_accepted;
@@ -214,6 +219,11 @@ impl HomeRegistration {
     /// previous transmission of this Binding Update."
     pub(super) fn next_sequence(&mut self) -> u16 {
         self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
+    /// The number given last.
+    pub(super) fn last_sequence(&self) -> u16 {
         self.sequence
     }
 

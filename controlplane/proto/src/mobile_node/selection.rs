@@ -22,7 +22,7 @@ const GATHER_NS: u64 = 200_000_000;
 const PROBE_NS: u64 = 500_000_000;
 
 /// Anchors at once, in use or only asked; more would be somebody's attack through query replies.
-const MAX_ANCHORS: usize = 64;
+pub(super) const MAX_ANCHORS: usize = 64;
 
 impl MobileNode {
     /// DHP Query to the anycast address of the correspondent's /64 and to every locator.

@@ -1,0 +1,290 @@
+//! The agent is killed, or ended for a restart, and sessions live on.
+
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+
+use super::agent::{Agent, PATIENCE, address};
+use super::internet::{HOME_ADDRESS, Internet};
+use super::network::{Network, inside};
+use super::{CN, PREFIX_A, PREFIX_B, kernel_state, network};
+
+/// Goes by the home agent; every other port by the DHP.
+const HOME_PORT: u16 = 7022;
+const DHP_PORT: u16 = 7080;
+/// Octets of a block, and blocks that prove that a session goes on.
+const BLOCK: usize = 8192;
+const SOME: u64 = 20;
+
+fn sections(directory: &Path) -> String {
+    let state = directory.join("kept").join("state.json");
+    format!(
+        r#"
+        [home]
+        agent = "2001:db8:d::1"
+        address = "2001:db8:1:1::100"
+        [[flow]]
+        protocol = "tcp"
+        ports = ["{HOME_PORT}"]
+        session = "fixed"
+        [[flow]]
+        prefix = "2001:db8:c:1::/64"
+        session = "session-lasting"
+        [state]
+        file = "{}"
+        "#,
+        state.display()
+    )
+}
+
+/// A session: the same octets are sent and come back, block by block.
+struct Session {
+    blocks: Arc<AtomicU64>,
+    local: Ipv6Addr,
+    thread: Option<JoinHandle<()>>,
+    socket: TcpStream,
+}
+
+impl Session {
+    fn start(namespace: &str, port: u16) -> Self {
+        let socket = inside(namespace, move || {
+            TcpStream::connect(SocketAddrV6::new(CN, port, 0, 0)).expect("a connection")
+        });
+        let local = match socket.local_addr().expect("an address") {
+            SocketAddr::V6(local) => *local.ip(),
+            SocketAddr::V4(_) => panic!("an IPv6 socket"),
+        };
+        let blocks = Arc::new(AtomicU64::new(0));
+        let (counter, mut stream) = (Arc::clone(&blocks), socket.try_clone().expect("a socket"));
+        let thread = std::thread::spawn(move || {
+            let mut back = [0; BLOCK];
+            for number in 0_u64.. {
+                let octets = number.to_be_bytes().repeat(BLOCK / 8);
+                // It ends when the test closes the socket.
+                if stream.write_all(&octets).is_err() || stream.read_exact(&mut back).is_err() {
+                    break;
+                }
+                assert_eq!(back[..], octets[..], "what was sent comes back, in order");
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Self {
+            blocks,
+            local,
+            thread: Some(thread),
+            socket,
+        }
+    }
+
+    /// Waits until more blocks have come back.
+    fn goes_on(&self) {
+        let begun = self.blocks.load(Ordering::Relaxed);
+        let deadline = Instant::now() + PATIENCE;
+        while self.blocks.load(Ordering::Relaxed) < begun + SOME {
+            let error = self.socket.take_error().expect("a socket");
+            assert!(error.is_none(), "{}: {error:?}", self.local);
+            assert!(
+                Instant::now() < deadline,
+                "{}: nothing comes back",
+                self.local
+            );
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(
+                ended.is_ok() || std::thread::panicking(),
+                "other octets came back"
+            );
+        }
+    }
+}
+
+/// The correspondent: the kernel of the other namespace, and a server that sends back what it gets.
+fn correspondent(network: &Network) -> Internet {
+    let rest = network.rest();
+    network.ip(
+        &rest,
+        &["addr", "add", &format!("{CN}/128"), "dev", "lo", "nodad"],
+    );
+    let internet = Internet::start_with_kernel(&rest, PREFIX_A);
+    let deadline = Instant::now() + PATIENCE;
+    while !network
+        .ip(&rest, &["-brief", "link", "show", "up"])
+        .contains("cn0")
+    {
+        assert!(Instant::now() < deadline, "the TUN interface does not come");
+        std::thread::yield_now();
+    }
+    for pool in ["2001:db8:d:1::/64", "2001:db8:1:1::/64"] {
+        network.ip(&rest, &["route", "add", pool, "dev", "cn0"]);
+    }
+    for port in [HOME_PORT, DHP_PORT] {
+        let listener = inside(&rest, move || {
+            TcpListener::bind((CN, port)).expect("an address of its own")
+        });
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let (mut from, mut to) = (&stream, &stream);
+                    let _ = std::io::copy(&mut from, &mut to);
+                });
+            }
+        });
+    }
+    internet
+}
+
+/// What a packet filter of the namespace shows; empty, too, where there is no tool to ask.
+fn packet_filter(network: &Network) -> String {
+    let output = Command::new("ip")
+        .args(["netns", "exec", &network.node(), "nft", "list", "ruleset"])
+        .output();
+    output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+/// An agent with both kinds of flows, and a session of each.
+fn with_sessions(network: &Network, directory: tempfile::TempDir) -> (Agent, [Session; 2]) {
+    let sections = sections(directory.path());
+    let agent = Agent::start_with(&network.node(), directory, &sections);
+    let dhoa = address(
+        &agent.wait_for_field("anchor_ready", "kind", "dhoa"),
+        "home_address",
+    );
+    agent.wait_for_field("flow_source", "source", &dhoa.to_string());
+    while agent.status()["anchors"][0]["bindings"][0]["care_of"].is_null() {}
+    let sessions = [HOME_PORT, DHP_PORT].map(|port| Session::start(&network.node(), port));
+    assert_eq!(sessions[0].local, HOME_ADDRESS);
+    assert_eq!(sessions[1].local, dhoa);
+    for session in &sessions {
+        session.goes_on();
+    }
+    (agent, sessions)
+}
+
+fn nothing_is_left(network: &Network, before: &[String; 3], filter: &str, directory: &Path) {
+    assert_eq!(kernel_state(network), *before);
+    assert_eq!(packet_filter(network), filter);
+    let addresses = network.ip(&network.node(), &["-6", "addr", "show", "scope", "global"]);
+    assert!(!addresses.contains("2001:db8:d:"), "{addresses}");
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["dhp-mn.toml", "kept"]);
+    let kept = std::fs::read_dir(directory.join("kept")).expect("a directory");
+    assert_eq!(kept.count(), 0);
+}
+
+#[test]
+fn sessions_outlive_a_killed_agent_and_nothing_outlives_a_stopped_one() {
+    let Some(network) = network(6) else { return };
+    let parameter = "net/ipv6/conf/wlan0/optimistic_dad";
+    let parameter_before = network.read(&network.node(), parameter);
+    let (before, filter) = (kernel_state(&network), packet_filter(&network));
+    let internet = correspondent(&network);
+    let (agent, sessions) = with_sessions(&network, tempfile::tempdir().expect("a directory"));
+
+    let (_, directory) = agent.end(Signal::SIGKILL);
+    let sections = sections(directory.path());
+    let agent = Agent::start_with(&network.node(), directory, &sections);
+    for session in &sessions {
+        session.goes_on();
+    }
+    let status = agent.status();
+    assert_eq!(status["counters"]["signalling_resynchronisations"], 0);
+    assert_eq!(
+        status["counters"]["signalling_queries_sent"], 0,
+        "answers are kept"
+    );
+    assert_eq!(status["flows"][1]["source"], sessions[1].local.to_string());
+    let new = Session::start(&network.node(), DHP_PORT);
+    assert_eq!(new.local, sessions[1].local);
+    new.goes_on();
+
+    drop((new, sessions));
+    let (ended, directory) = agent.end(Signal::SIGTERM);
+    assert!(ended.success());
+    assert!(
+        internet
+            .shared
+            .bindings
+            .lock()
+            .expect("the lock")
+            .is_empty()
+    );
+    nothing_is_left(&network, &before, &filter, directory.path());
+    assert_eq!(network.read(&network.node(), parameter), parameter_before);
+}
+
+#[test]
+fn sessions_outlive_a_restart_and_a_move_meanwhile() {
+    let Some(network) = network(7) else { return };
+    let (before, filter) = (kernel_state(&network), packet_filter(&network));
+    let internet = correspondent(&network);
+    let (agent, sessions) = with_sessions(&network, tempfile::tempdir().expect("a directory"));
+
+    let directory = agent.end_by(&["stop", "--keep"]);
+    network.disconnect();
+    *internet.shared.prefix.lock().expect("the lock") = Some(PREFIX_B);
+    network.connect();
+    let sections = sections(directory.path());
+    let agent = Agent::start_with(&network.node(), directory, &sections);
+    let in_b = |address: Ipv6Addr| address.segments()[..4] == PREFIX_B.segments()[..4];
+    while !in_b(address(&agent.wait_for("bound"), "care_of")) {}
+    for session in &sessions {
+        session.goes_on();
+    }
+
+    drop(sessions);
+    let directory = agent.end_by(&["stop"]);
+    nothing_is_left(&network, &before, &filter, directory.path());
+}
+
+#[test]
+fn what_a_dead_agent_has_left_can_be_removed_without_another() {
+    let Some(network) = network(8) else { return };
+    let before = kernel_state(&network);
+    let _internet = Internet::start(&network.rest(), PREFIX_A);
+    let directory = tempfile::tempdir().expect("a directory");
+    let sections = sections(directory.path());
+    let agent = Agent::start_with(&network.node(), directory, &sections);
+    agent.wait_for_field("anchor_ready", "kind", "dhoa");
+    let clean = |directory: &Path| {
+        let config = directory.join("dhp-mn.toml");
+        Command::new("ip")
+            .args(["netns", "exec", &network.node()])
+            .args([env!("CARGO_BIN_EXE_dhp-mn"), "clean", "--config"])
+            .arg(config)
+            .output()
+            .expect("dhp-mn runs")
+    };
+    let refused = clean(agent.socket().parent().expect("a directory"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("an agent runs"));
+    let (_, directory) = agent.end(Signal::SIGKILL);
+    assert_ne!(kernel_state(&network), before);
+    assert!(clean(directory.path()).status.success());
+    nothing_is_left(
+        &network,
+        &before,
+        &packet_filter(&network),
+        directory.path(),
+    );
+}

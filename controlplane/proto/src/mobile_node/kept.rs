@@ -1,0 +1,170 @@
+//! What a mobile node has to know again after a restart.
+
+use core::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+
+use super::MobileNode;
+use super::candidate::Candidate;
+use super::flow::Stage;
+use super::need::FlowKey;
+use super::registration::Grant;
+
+/// Sequence numbers that are written ahead: so many may be used between two writes, and none is used twice even if the process ends
+/// before the second. At 13 messages a second to one anchor, which is the most that may be sent, they last for 5 seconds.
+pub const RESERVED_NUMBERS: u16 = 64;
+
+/// The state that is to outlive the process. Times are on the engine's monotonic clock.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// The registration at the home agent.
+    pub home: Option<KeptHome>,
+    /// The DHPs that have been asked for DHoAs.
+    pub anchors: Vec<KeptAnchor>,
+    /// Flows that have their DHoAs.
+    pub flows: Vec<KeptFlow>,
+    /// DHPs that queries have named.
+    pub candidates: Vec<KeptCandidate>,
+}
+
+/// A home agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptHome {
+    /// Its address.
+    pub agent: Ipv6Addr,
+    /// Every Sequence # used so far is at most this one (modulo 2^16).
+    pub sequence: u16,
+    /// The home address.
+    pub address: Ipv6Addr,
+    /// Its binding, if there is one.
+    pub binding: Option<KeptBinding>,
+}
+
+/// A binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptBinding {
+    /// The care-of address that the anchor has confirmed last.
+    pub care_of: Option<Ipv6Addr>,
+    /// When it ends; `None`: never.
+    pub expires_ns: Option<u64>,
+}
+
+/// A DHP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnchor {
+    /// Its address.
+    pub address: Ipv6Addr,
+    /// As in [`KeptHome`].
+    pub sequence: u16,
+    /// The DHoAs it has assigned.
+    pub dhoas: Vec<(Ipv6Addr, KeptBinding)>,
+    /// DHoAs that are being given back.
+    pub releasing: Vec<Ipv6Addr>,
+}
+
+/// A flow that has a DHoA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptFlow {
+    /// Which one.
+    pub key: FlowKey,
+    /// Whether it ends when nobody asks for it.
+    pub on_demand: bool,
+    /// The correspondents that its anchor serves.
+    pub serves: Ipv6Net,
+    /// The anchor.
+    pub anchor: Ipv6Addr,
+    /// The DHoA.
+    pub address: Ipv6Addr,
+}
+
+/// A DHP near a correspondent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptCandidate {
+    /// For these correspondents.
+    pub correspondent: Ipv6Net,
+    /// What was said of it; round trips belong to a place and are not kept.
+    pub candidate: Candidate,
+    /// Whether the DHP has said so itself.
+    pub is_own_word: bool,
+    /// Until when that is believed.
+    pub expires_ns: u64,
+}
+
+impl Kept {
+    /// Whether this state has to be written where `written` was written last: anything but sequence numbers is different, or half of
+    /// the numbers written ahead are used.
+    #[must_use]
+    pub fn outdates(&self, written: &Self) -> bool {
+        let runs_out = |now: u16, then: u16| now.wrapping_sub(then) >= RESERVED_NUMBERS / 2;
+        let home = match (&self.home, &written.home) {
+            (Some(now), Some(then)) => {
+                (now.agent, now.address, now.binding) != (then.agent, then.address, then.binding)
+                    || runs_out(now.sequence, then.sequence)
+            }
+            (now, then) => now.is_some() != then.is_some(),
+        };
+        let anchor = |now: &KeptAnchor, then: &KeptAnchor| {
+            now.address != then.address
+                || now.dhoas != then.dhoas
+                || now.releasing != then.releasing
+                || runs_out(now.sequence, then.sequence)
+        };
+        home || self.anchors.len() != written.anchors.len()
+            || self
+                .anchors
+                .iter()
+                .zip(&written.anchors)
+                .any(|(now, then)| anchor(now, then))
+            || self.flows != written.flows
+            || self.candidates != written.candidates
+    }
+}
+
+impl MobileNode {
+    /// What has to be known again after a restart.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let home = self.home.as_ref().map(|home| KeptHome {
+            agent: home.agent,
+            sequence: home.last_sequence().wrapping_add(RESERVED_NUMBERS),
+            address: home.address,
+            binding: home.grant.as_ref().map(kept_binding),
+        });
+        let anchors = self.anchors.iter().map(|(address, anchor)| KeptAnchor {
+            address: *address,
+            sequence: anchor.last_sequence().wrapping_add(RESERVED_NUMBERS),
+            dhoas: anchor
+                .dhoas
+                .iter()
+                .map(|dhoa| (dhoa.address, kept_binding(&dhoa.grant)))
+                .collect(),
+            releasing: anchor.releasing.clone(),
+        });
+        let flows = self.flows.iter().filter_map(|(key, flow)| {
+            let Stage::Ready { anchor, address } = flow.stage else {
+                return None;
+            };
+            let at_dhp = self.anchors.contains_key(&anchor);
+            at_dhp.then_some(KeptFlow {
+                key: *key,
+                on_demand: flow.demanded_ns.is_some(),
+                serves: flow.serves,
+                anchor,
+                address,
+            })
+        });
+        Kept {
+            home,
+            anchors: anchors.collect(),
+            flows: flows.collect(),
+            candidates: self.candidates.kept().collect(),
+        }
+    }
+}
+
+fn kept_binding(grant: &Grant) -> KeptBinding {
+    KeptBinding {
+        care_of: grant.confirmed,
+        expires_ns: grant.expires_ns,
+    }
+}
