@@ -87,21 +87,21 @@ impl<P: Port> Path<P> {
             if is_partial(&chain) {
                 return self.discard(packet, DropReason::Fragment);
             }
-            return self.punt(packet, PuntKind::Mobility, origin);
+            return self.punt(packet, &chain, PuntKind::Mobility, origin);
         }
         if is_prefix_solicitation(packet.bytes(), &chain) {
-            return self.punt(packet, PuntKind::Mobility, origin);
+            return self.punt(packet, &chain, PuntKind::Mobility, origin);
         }
         let Some((home_address, option)) = chain.home_address else {
             if chain.upper_protocol == next_header::ICMPV6 && !is_partial(&chain) {
-                return self.receive_icmp(packet, chain.upper_offset, origin);
+                return self.receive_icmp(packet, &chain, origin);
             }
             return self.hand_to_host(packet, origin);
         };
         if !self.is_bound_source(packet.bytes(), &home_address.octets())
             && !self.is_from_optimized(packet.bytes(), &home_address.octets())
         {
-            self.ask_for_binding_error(packet.bytes(), origin);
+            self.ask_for_binding_error(packet.bytes(), &chain, origin);
             return self.discard(packet, DropReason::HomeAddressOptionUnbound);
         }
         take_off_home_address(packet.bytes_mut(), home_address.octets(), option);
@@ -113,8 +113,8 @@ impl<P: Port> Path<P> {
         let Ok(view) = Ipv6View::new(packet.bytes()) else {
             return self.discard(packet, DropReason::MalformedIpv6);
         };
-        if is_query(&view) {
-            return self.punt(packet, PuntKind::QueryAnycast, origin);
+        if let Some(chain) = query(&view) {
+            return self.punt(packet, &chain, PuntKind::QueryAnycast, origin);
         }
         // The anycast route hides that of the /64 it lies in; the subnet-router anycast address (RFC 4291 §2.6.1) has it.
         let [p0, p1, p2, p3, p4, p5, p6, p7, ..] = *view.destination_octets();
@@ -127,14 +127,20 @@ impl<P: Port> Path<P> {
         }
     }
 
-    /// Give a packet to the control plane.
-    pub(crate) fn punt(&mut self, packet: P::Buf, kind: PuntKind, origin: Origin) {
+    /// Give a packet, which has these headers, to the control plane.
+    pub(crate) fn punt(
+        &mut self,
+        packet: P::Buf,
+        chain: &HeaderChain,
+        kind: PuntKind,
+        origin: Origin,
+    ) {
         let counter = match kind {
             PuntKind::QueryAnycast => Counter::PuntedQuery,
             PuntKind::IcmpError => Counter::PuntedErrors,
             _ => Counter::PuntedMobility,
         };
-        match self.give_to_control(packet.bytes(), kind, origin) {
+        match self.give_to_control(packet.bytes(), chain, kind, origin) {
             Ok(()) => self.reader.count(counter, 1),
             Err(reason) => self.discard(packet, reason),
         }
@@ -143,9 +149,14 @@ impl<P: Port> Path<P> {
     /// Have the control plane tell the source of a packet with a Home Address option that there is no such binding
     /// (RFC 6275 §9.3.1). The packet itself is still to be ended.
     #[cold]
-    pub(crate) fn ask_for_binding_error(&mut self, packet: &[u8], origin: Origin) {
+    pub(crate) fn ask_for_binding_error(
+        &mut self,
+        packet: &[u8],
+        chain: &HeaderChain,
+        origin: Origin,
+    ) {
         let kind = PuntKind::HomeAddressOption;
-        let refused = self.give_to_control(packet, kind, origin).is_err();
+        let refused = self.give_to_control(packet, chain, kind, origin).is_err();
         self.reader.count(
             if refused {
                 Counter::BindingErrorsNotAsked
@@ -160,11 +171,12 @@ impl<P: Port> Path<P> {
     fn give_to_control(
         &mut self,
         packet: &[u8],
+        chain: &HeaderChain,
         kind: PuntKind,
         origin: Origin,
     ) -> Result<(), DropReason> {
         let view = Ipv6View::new(packet).map_err(|_| DropReason::MalformedIpv6)?;
-        let sender = self.sender_of(&view, origin);
+        let sender = self.sender_of(&view, chain, origin);
         let class = self.punt_limits.permit(&sender, self.now_ns)?;
         let meta = PuntMeta {
             port: origin.port_number(),
@@ -205,21 +217,18 @@ fn is_prefix_solicitation(packet: &[u8], chain: &HeaderChain) -> bool {
         && packet.get(chain.upper_offset) == Some(&MOBILE_PREFIX_SOLICITATION)
 }
 
-/// What the control plane answers at an anycast address: Mobility Headers, and Home Agent Address Discovery (RFC 6275 §10.5).
-fn is_query(packet: &Ipv6View<'_>) -> bool {
-    let Ok(chain) = extension::walk(packet.packet()) else {
-        return false;
-    };
-    if is_partial(&chain) {
-        return false;
-    }
-    match chain.upper_protocol {
+/// The headers of what the control plane answers at an anycast address: Mobility Headers, and Home Agent Address Discovery (RFC 6275
+/// §10.5).
+fn query(packet: &Ipv6View<'_>) -> Option<HeaderChain> {
+    let chain = extension::walk(packet.packet()).ok()?;
+    let is_answered = match chain.upper_protocol {
         next_header::MOBILITY => true,
         next_header::ICMPV6 => {
             packet.packet().get(chain.upper_offset) == Some(&HOME_AGENT_DISCOVERY_REQUEST)
         }
         _ => false,
-    }
+    };
+    (is_answered && !is_partial(&chain)).then_some(chain)
 }
 
 /// RFC 6275 §9.3.1: the option is processed by "exchanging the Home Address field from the Home Address option into the IPv6

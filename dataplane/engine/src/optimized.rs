@@ -130,11 +130,11 @@ impl<P: Port> Path<P> {
             return Some(packet);
         };
         if is_said_to_correspondent(packet.bytes(), &chain) {
-            self.punt(packet, PuntKind::Mobility, origin);
+            self.punt(packet, &chain, PuntKind::Mobility, origin);
             return None;
         }
         if self.is_narrow_path(packet.bytes(), &chain) {
-            self.punt(packet, PuntKind::IcmpError, origin);
+            self.punt(packet, &chain, PuntKind::IcmpError, origin);
             return None;
         }
         let Some((home_address, option)) = chain.home_address else {
@@ -146,7 +146,7 @@ impl<P: Port> Path<P> {
             return None;
         }
         if !self.is_from_optimized(packet.bytes(), &home_address.octets()) {
-            self.ask_for_binding_error(packet.bytes(), origin);
+            self.ask_for_binding_error(packet.bytes(), &chain, origin);
             self.discard(packet, DropReason::HomeAddressOptionUnbound);
             return None;
         }

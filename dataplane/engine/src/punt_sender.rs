@@ -6,7 +6,7 @@
 
 use dhp_segment::PuntClass;
 use dhp_wire::codepoints::next_header;
-use dhp_wire::extension::{self, HeaderChain};
+use dhp_wire::extension::HeaderChain;
 use dhp_wire::ipv6::Ipv6View;
 use dhp_wire::mobility::{is_binding_update, named_dhoas};
 
@@ -20,13 +20,15 @@ use crate::punt_limits::Sender;
 const LOOKED_UP: usize = 4;
 
 impl<P: Port> Path<P> {
-    /// Whose a packet is, as far as can be seen.
-    pub(crate) fn sender_of(&self, view: &Ipv6View<'_>, origin: Origin) -> Sender {
+    /// Whose a packet with these headers is, as far as can be seen.
+    pub(crate) fn sender_of(
+        &self,
+        view: &Ipv6View<'_>,
+        chain: &HeaderChain,
+        origin: Origin,
+    ) -> Sender {
         let source = *view.source_octets();
-        let named = extension::walk(view.packet())
-            .ok()
-            .and_then(|chain| self.named_home(view, &chain, origin));
-        if let Some((class, home)) = named {
+        if let Some((class, home)) = self.named_home(view, chain, origin) {
             return Sender {
                 source,
                 class,

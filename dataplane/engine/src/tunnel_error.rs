@@ -11,7 +11,7 @@ use dhp_wire::codepoints::icmpv6::{
     PARAMETER_PROBLEM, TIME_EXCEEDED,
 };
 use dhp_wire::codepoints::next_header;
-use dhp_wire::extension;
+use dhp_wire::extension::HeaderChain;
 use dhp_wire::icmpv6::{IcmpError, may_relay};
 use dhp_wire::ipv6::{Ipv6View, MIN_MTU};
 use dhp_wire::quoted::{Quote, QuotedTunnel};
@@ -32,38 +32,32 @@ enum Verdict {
 
 impl<P: Port> Path<P> {
     /// An ICMPv6 message to the anchor: an error from a tunnel is ours, anything else the host's.
-    pub(crate) fn receive_icmp(&mut self, packet: P::Buf, offset: usize, origin: Origin) {
+    pub(crate) fn receive_icmp(&mut self, packet: P::Buf, chain: &HeaderChain, origin: Origin) {
         // RFC 4443 §2.1: error messages have "a zero in the high-order bit of their message Type field values".
-        let message = packet.bytes().get(offset..).unwrap_or_default();
+        let message = packet.bytes().get(chain.upper_offset..).unwrap_or_default();
         if !matches!(origin, Origin::Port(_)) || message.first().is_none_or(|kind| *kind >= 128) {
             return self.hand_to_host(packet, origin);
         }
         match Quote::read(message) {
             // Of the rest the kernel may make something.
-            Quote::Type2(_) if self.is_narrow(packet.bytes()) => {
-                self.punt(packet, PuntKind::IcmpError, origin);
+            Quote::Type2(_) if self.is_narrow_path(packet.bytes(), chain) => {
+                self.punt(packet, chain, PuntKind::IcmpError, origin);
             }
             Quote::Other | Quote::Type2(_) => self.hand_to_host(packet, origin),
             Quote::UnknownTunnel => self.discard(packet, DropReason::IcmpErrorUnrelated),
-            Quote::Tunnel(quoted) => self.receive_tunnel_error(packet, offset, &quoted, origin),
+            Quote::Tunnel(quoted) => self.receive_tunnel_error(packet, chain, &quoted, origin),
         }
-    }
-
-    /// Whether the packet tells of a narrower path to a care-of address that the box itself sends to.
-    #[cold]
-    fn is_narrow(&self, packet: &[u8]) -> bool {
-        extension::walk(packet).is_ok_and(|chain| self.is_narrow_path(packet, &chain))
     }
 
     #[cold]
     fn receive_tunnel_error(
         &mut self,
         packet: P::Buf,
-        offset: usize,
+        chain: &HeaderChain,
         quoted: &QuotedTunnel,
         origin: Origin,
     ) {
-        let message = packet.bytes().get(offset..).unwrap_or_default();
+        let message = packet.bytes().get(chain.upper_offset..).unwrap_or_default();
         let Some(tunnel_mtu) = self.mtu_of_quoted_tunnel(quoted) else {
             return self.discard(packet, DropReason::IcmpErrorUnrelated);
         };
@@ -79,7 +73,7 @@ impl<P: Port> Path<P> {
             }
         }
         match verdict {
-            Verdict::Narrower(_) => self.punt(packet, PuntKind::IcmpError, origin),
+            Verdict::Narrower(_) => self.punt(packet, chain, PuntKind::IcmpError, origin),
             Verdict::Relay(_) => self.reader.count(Counter::RelayedErrors, 1),
             Verdict::Ignore => self.discard(packet, DropReason::IcmpErrorIgnored),
         }
