@@ -87,11 +87,14 @@ pub struct Api {
 }
 
 impl Api {
-    /// Listens, and answers from now on. A socket that a killed agent has left behind is replaced.
+    /// Listens, and answers from now on; others may ask by what is returned as well. A socket that a killed agent has left behind is replaced.
     ///
     /// # Errors
     /// Another agent listens there, or the socket cannot be made.
-    pub fn listen(path: &Path, events: EventLog) -> io::Result<(Self, mpsc::Receiver<Request>)> {
+    pub fn listen(
+        path: &Path,
+        events: EventLog,
+    ) -> io::Result<(Self, mpsc::Sender<Request>, mpsc::Receiver<Request>)> {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
         }
@@ -103,9 +106,9 @@ impl Api {
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::task::spawn_local(accept(listener, sender, events));
+        tokio::task::spawn_local(accept(listener, sender.clone(), events));
         let path = path.to_owned();
-        Ok((Self { path }, receiver))
+        Ok((Self { path }, sender, receiver))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands that ask a running agent.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv6Addr;
 use std::os::unix::net::UnixStream;
@@ -15,7 +16,7 @@ use crate::status::Status;
 pub fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
     match ask(socket, &Question::Status)? {
         Answer::Status(status) if json => println!("{}", serde_json::to_string_pretty(&status)?),
-        Answer::Status(status) => print(&status),
+        Answer::Status(status) => print!("{}", described(&status)),
         Answer::Refused(reason) => bail!(reason),
         Answer::Done | Answer::Explained(_) | Answer::Reloaded { .. } => {
             bail!("the agent gave no status")
@@ -114,12 +115,18 @@ fn understood(line: &str) -> anyhow::Result<Answer> {
     serde_json::from_str(line).context("the agent's answer is not understood")
 }
 
-fn print(status: &Status) {
+/// The state in words.
+pub fn described(status: &Status) -> String {
+    let mut out = String::new();
     let or_none = |address: Option<Ipv6Addr>| {
         address.map_or_else(|| "none".to_owned(), |address| address.to_string())
     };
-    println!("care-of address  {}", or_none(status.care_of));
-    println!("key              SPI {} ({})", status.spi, status.algorithm);
+    let _ = writeln!(out, "care-of address  {}", or_none(status.care_of));
+    let _ = writeln!(
+        out,
+        "key              SPI {} ({})",
+        status.spi, status.algorithm
+    );
     for interface in &status.interfaces {
         let state = if interface.up { "up" } else { "down" };
         let used = if interface.in_use { ", in use" } else { "" };
@@ -128,7 +135,8 @@ fn print(status: &Status) {
             .iter()
             .map(Ipv6Addr::to_string)
             .collect();
-        println!(
+        let _ = writeln!(
+            out,
             "interface        {} ({state}{used}) {}",
             interface.name,
             addresses.join(" ")
@@ -138,7 +146,8 @@ fn print(status: &Status) {
         let round_trip = anchor
             .rtt_ns
             .map_or_else(String::new, |ns| format!(", RTT {:.1} ms", ns as f64 / 1e6));
-        println!(
+        let _ = writeln!(
+            out,
             "anchor           {} ({}{round_trip}{})",
             anchor.address,
             anchor.kind,
@@ -148,7 +157,8 @@ fn print(status: &Status) {
             let left = binding
                 .seconds_left
                 .map_or_else(|| "for ever".to_owned(), |left| format!("{left} s left"));
-            println!(
+            let _ = writeln!(
+                out,
                 "  {} -> {} ({left})",
                 binding.home_address,
                 or_none(binding.care_of)
@@ -157,7 +167,8 @@ fn print(status: &Status) {
     }
     for flow in &status.flows {
         let source = or_none(flow.source);
-        println!(
+        let _ = writeln!(
+            out,
             "flow             {}{} {} ({}), source {source}",
             flow.prefix,
             match flow.about.as_str() {
@@ -169,7 +180,8 @@ fn print(status: &Status) {
         );
     }
     for one in &status.correspondents {
-        println!(
+        let _ = writeln!(
+            out,
             "correspondents   {} {} ({}), source {}",
             one.serves,
             one.session,
@@ -178,6 +190,7 @@ fn print(status: &Status) {
         );
     }
     for (name, value) in status.counters.iter().filter(|(_, value)| **value > 0) {
-        println!("counter          {name} {value}");
+        let _ = writeln!(out, "counter          {name} {value}");
     }
+    out
 }

@@ -1,7 +1,7 @@
 //! Packets between the tunnel interface and the access interfaces.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::Ipv6Addr;
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use dhp_port_afpacket::{PacketSocket, RawIpv6Sender};
 use dhp_proto::mobile_node::policy::{Conversation, Conversations};
 use dhp_wire::icmpv6::{self, IcmpError};
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, MIN_MTU};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tun_rs::AsyncDevice;
 
@@ -24,6 +25,8 @@ const BATCH: usize = 64;
 const LONGEST: usize = 65_535;
 /// Packets that wait for an anchor to confirm the care-of address: at 1000 a second, a quarter of a second of them.
 const HELD: usize = 256;
+/// Anchors whose packets are counted: more than are in use at once.
+const COUNTED: usize = 256;
 /// What has waited longer is no longer wanted: its sender has sent it again.
 const HELD_FOR: Duration = Duration::from_millis(500);
 
@@ -63,6 +66,19 @@ pub struct Counters {
     pub congestion: Cell<u64>,
     /// Packets that an interface did not take.
     pub send_failed: Cell<u64>,
+}
+
+/// What has gone through the tunnel to an anchor, in packets and in octets without the tunnel header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Packets of this host.
+    pub packets_sent: u64,
+    /// Their octets.
+    pub bytes_sent: u64,
+    /// Packets for this host.
+    pub packets_received: u64,
+    /// Their octets.
+    pub bytes_received: u64,
 }
 
 fn count(counter: &Cell<u64>) {
@@ -117,6 +133,8 @@ pub struct DataPath {
     sightings: mpsc::Sender<Sighting>,
     /// Whether anybody wants to know.
     watched: Cell<bool>,
+    /// What has gone to and come from each anchor.
+    traffic: RefCell<BTreeMap<Ipv6Addr, Traffic>>,
     /// What it counts.
     pub counters: Counters,
 }
@@ -137,6 +155,7 @@ impl DataPath {
             conversations: RefCell::default(),
             sightings,
             watched: Cell::new(false),
+            traffic: RefCell::default(),
             counters: Counters::default(),
         }
     }
@@ -172,6 +191,11 @@ impl DataPath {
             for (home, tunnel) in tunnels {
                 if tunnel.care_of.is_some() {
                     reachable.push(tunnel.anchor);
+                }
+                // What one has counted stays, so that it goes on where it was when the anchor comes back.
+                let mut traffic = self.traffic.borrow_mut();
+                if traffic.len() < COUNTED {
+                    traffic.entry(tunnel.anchor).or_default();
                 }
                 table.insert(home, tunnel);
             }
@@ -249,6 +273,7 @@ impl DataPath {
         let Ok(view) = Ipv6View::new(packet) else {
             return count(&self.counters.malformed);
         };
+        let anchor = view.source();
         let tunnels = self.tunnels.borrow();
         let (opened, counter) = match Arrival::of(&view) {
             Arrival::Signalling => {
@@ -262,6 +287,10 @@ impl DataPath {
         match opened {
             Ok(inner) => {
                 self.note_received(inner);
+                if let Some(traffic) = self.traffic.borrow_mut().get_mut(&anchor) {
+                    traffic.packets_received = traffic.packets_received.wrapping_add(1);
+                    traffic.bytes_received = traffic.bytes_received.wrapping_add(octets(inner));
+                }
                 match self.tun.try_send(inner) {
                     Ok(_) => count(counter),
                     Err(_) => count(&self.counters.send_failed),
@@ -279,6 +308,7 @@ impl DataPath {
             Uplink::Send(care_of, packet) => {
                 self.send(care_of.index, packet);
                 count(&self.counters.encapsulated);
+                self.note_tunnelled(packet);
             }
             Uplink::Plain(care_of, packet) => {
                 self.send(care_of.index, packet);
@@ -287,6 +317,22 @@ impl DataPath {
             Uplink::Hold(anchor) => self.hold(anchor, buffer),
             Uplink::TooBig { mtu } => self.tell_too_big(&tunnels, mtu, buffer),
             Uplink::Drop(refusal) => self.counters.refused(refusal),
+        }
+    }
+
+    /// What has gone to and come from an anchor.
+    pub fn traffic(&self, anchor: &Ipv6Addr) -> Traffic {
+        let traffic = self.traffic.borrow();
+        traffic.get(anchor).copied().unwrap_or_default()
+    }
+
+    fn note_tunnelled(&self, packet: &[u8]) {
+        let Ok(outer) = Ipv6View::new(packet) else {
+            return;
+        };
+        if let Some(traffic) = self.traffic.borrow_mut().get_mut(&outer.destination()) {
+            traffic.packets_sent = traffic.packets_sent.wrapping_add(1);
+            traffic.bytes_sent = traffic.bytes_sent.wrapping_add(octets(outer.payload()));
         }
     }
 
@@ -363,4 +409,8 @@ impl DataPath {
             count(&self.counters.too_big);
         }
     }
+}
+
+fn octets(packet: &[u8]) -> u64 {
+    u64::try_from(packet.len()).unwrap_or(u64::MAX)
 }

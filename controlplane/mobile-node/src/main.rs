@@ -17,6 +17,7 @@ mod event;
 mod exec;
 mod explanation;
 mod icmp_socket;
+mod metrics;
 mod neighbor_discovery;
 mod netlink;
 mod plan;
@@ -25,6 +26,7 @@ mod state;
 mod status;
 mod sysctl;
 mod tunnel;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -78,8 +80,11 @@ enum Command {
     /// Show care-of address, anchors, bindings, flows and counters of the running agent.
     Status {
         /// As JSON.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "watch")]
         json: bool,
+        /// Draw it again each second and when something happens, until q is pressed.
+        #[arg(long)]
+        watch: bool,
         #[command(flatten)]
         agent: Running,
     },
@@ -176,7 +181,10 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             println!("{}: good", config.display());
             Ok(())
         }
-        Command::Status { json, agent } => client::status(&agent.socket, json),
+        Command::Status {
+            watch: true, agent, ..
+        } => watch::watch(&agent.socket),
+        Command::Status { json, agent, .. } => client::status(&agent.socket, json),
         Command::Explain {
             destination,
             protocol,

@@ -6,6 +6,8 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
+use crate::data_path::Traffic;
+
 /// The state.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -59,6 +61,8 @@ pub struct AnchorStatus {
     pub pending: bool,
     /// Whether it has stopped to answer.
     pub silent: bool,
+    /// What has gone through the tunnel to it.
+    pub traffic: Traffic,
     /// Its bindings.
     pub bindings: Vec<BindingStatus>,
 }

@@ -28,6 +28,7 @@ impl Agent {
             rtt_ns: anchor.round_trip_ns,
             pending: anchor.pending,
             silent: anchor.silent,
+            traffic: self.data.traffic(&anchor.address),
             bindings: anchor
                 .bindings
                 .iter()

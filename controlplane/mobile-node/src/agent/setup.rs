@@ -8,6 +8,7 @@ use anyhow::Context;
 use dhp_port_afpacket::{Interface, KernelGuard, PacketSocket, Profile, RawIpv6Sender};
 use dhp_proto::mobile_node::MobileNode;
 use dhp_proto::mobile_node::policy::NamedAddresses;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -25,6 +26,7 @@ use crate::data_path::DataPath;
 use crate::dns::Stub;
 use crate::event::EventLog;
 use crate::icmp_socket::IcmpSocket;
+use crate::metrics;
 use crate::netlink::Netlink;
 use crate::plan::Plan;
 use crate::state::StateFile;
@@ -60,7 +62,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         .map(|name| Interface::find(name))
         .collect::<Result<_, _>>()?;
     let events = EventLog::new();
-    let (api, requests) = Api::listen(&config.socket, events.clone())
+    let (api, questions, requests) = Api::listen(&config.socket, events.clone())
         .with_context(|| config.socket.display().to_string())?;
     let (netlink, notifications) = Netlink::connect().context("open a netlink socket")?;
     let clock = Clock::new();
@@ -131,6 +133,11 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             state,
             ending: None,
         };
+        if let Some(listen) = agent.config.metrics {
+            metrics::serve(listen, questions, &agent.events)
+                .await
+                .with_context(|| format!("{listen}: serve metrics"))?;
+        }
         if keeps_state {
             // From here on, sockets keep their addresses when this process dies.
             agent.data.persist().context("keep the tunnel interface")?;
@@ -143,6 +150,10 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             names,
             hangups,
         };
+        // Whoever started it need not wait any longer; without such a one this does nothing.
+        if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+            tracing::warn!(%error, "cannot tell the service manager");
+        }
         let worked = tokio::select! {
             worked = agent.work(inputs, stop) => worked,
             broken = broken(&mut tasks) => broken,

@@ -33,6 +33,7 @@ impl Config {
             dns,
             socket,
             state,
+            metrics,
             log_level,
             log_format,
         } = new;
@@ -59,6 +60,7 @@ impl Config {
             ("[signalling]", engine.code_points == *code_points),
             ("[api] socket", self.socket == *socket),
             ("[state]", self.state == *state),
+            ("[metrics]", self.metrics == *metrics),
             ("[log] level", self.log_level == *log_level),
             ("[log] format", self.log_format == *log_format),
         ];

@@ -62,6 +62,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Where the state is kept over a restart; `None`: nowhere.
     pub state: Option<PathBuf>,
+    /// Where `/metrics` is served; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// What is logged.
     pub log_level: LevelFilter,
     /// How log lines look.

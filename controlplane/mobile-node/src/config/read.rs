@@ -1,6 +1,6 @@
 //! From the sections of the file to a [`Config`]
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ pub(super) fn read(
     let code_points = code_points(root.section("signalling"));
     let socket = socket(root.section("api"));
     let state = root.has("state").then(|| state(root.section("state")));
+    let metrics = root
+        .has("metrics")
+        .then(|| metrics(root.section("metrics")));
     let (log_level, log_format) = log(root.section("log"));
     let node = node?;
     let config = Config {
@@ -66,6 +69,7 @@ pub(super) fn read(
         dns: dns.flatten(),
         socket,
         state,
+        metrics,
         log_level,
         log_format,
     };
@@ -207,6 +211,18 @@ fn state(section: Section<'_>) -> PathBuf {
     let file = section.path("file", "a path such as \"/var/lib/dhp-mn/state.json\"");
     section.finish();
     file.map_or_else(|| DEFAULT_STATE.into(), |path| path.value)
+}
+
+fn metrics(section: Section<'_>) -> SocketAddr {
+    let listen = section.text(
+        "listen",
+        "an address and port such as \"127.0.0.1:9106\" or \"[::1]:9106\"",
+        |text| text.parse::<SocketAddr>(),
+    );
+    section.finish();
+    listen.map_or(SocketAddr::from(([127, 0, 0, 1], 9106)), |listen| {
+        listen.value
+    })
 }
 
 fn log(section: Section<'_>) -> (LevelFilter, LogFormat) {

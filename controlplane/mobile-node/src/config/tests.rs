@@ -77,6 +77,7 @@ fn the_example_is_understood() {
     }
     let shown = parse(&lines.join("\n")).expect("good defaults");
     assert_eq!(shown.socket, config.socket);
+    assert!(shown.metrics.is_some() && shown.metrics == config.metrics);
     assert!(shown.state.is_some() && shown.state == config.state);
     assert_eq!(shown.tun, config.tun);
     assert_eq!(shown.log_level, config.log_level);
@@ -297,6 +298,7 @@ fn a_reload_may_change_the_key_alone() {
         ("[api]", "[dhp]\nidle = \"1m\"\n[api]", "[dhp] idle"),
         ("dhp-mn.sock", "other.sock", "[api] socket"),
         ("[api]", "[state]\n[api]", "[state]"),
+        ("[api]", "[metrics]\n[api]", "[metrics]"),
         ("info", "warn", "[log] level"),
     ] {
         let after = parse(&GOOD.replace(from, to)).expect("a good configuration");

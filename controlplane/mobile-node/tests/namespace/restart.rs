@@ -37,6 +37,8 @@ fn sections(directory: &Path) -> String {
         [[flow]]
         prefix = "2001:db8:c:1::/64"
         session = "session-lasting"
+        [metrics]
+        listen = "[::1]:9106"
         [state]
         file = "{}"
         "#,
@@ -219,6 +221,12 @@ fn sessions_outlive_a_killed_agent_and_nothing_outlives_a_stopped_one() {
     assert_eq!(new.local, sessions[1].local);
     new.goes_on();
 
+    let status = agent.status();
+    let dhp = &status["anchors"][1]["traffic"];
+    assert!(
+        dhp["bytes_sent"].as_u64() > Some(BLOCK as u64) && dhp["bytes_received"].as_u64() > Some(0)
+    );
+
     drop((new, sessions));
     let (ended, directory) = agent.end(Signal::SIGTERM);
     assert!(ended.success());
@@ -287,4 +295,46 @@ fn what_a_dead_agent_has_left_can_be_removed_without_another() {
         &packet_filter(&network),
         directory.path(),
     );
+}
+
+#[test]
+fn metrics_are_served_and_the_state_can_be_watched() {
+    let Some(network) = network(9) else { return };
+    let _internet = correspondent(&network);
+    let (agent, sessions) = with_sessions(&network, tempfile::tempdir().expect("a directory"));
+    let text = inside(&network.node(), || {
+        let mut stream = TcpStream::connect("[::1]:9106").expect("somebody listens");
+        let request = b"GET /metrics HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).expect("a question");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        text
+    });
+    for sample in [
+        "dmip_mn_handoffs_total 1\n",
+        "dmip_mn_bindings{anchor=\"2001:db8:d::1\",kind=\"home\"} 1\n",
+        "dmip_mn_flows{session=\"session-lasting\",state=\"ready\"} 1\n",
+        "dmip_mn_signalling_messages_total{type=\"binding-update\"} 1\n",
+        "dmip_mn_interruption_seconds_count 0\n",
+    ] {
+        assert!(text.contains(sample), "{sample} in {text}");
+    }
+
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_dhp-mn"))
+        .args(["status", "--watch", "--socket"])
+        .arg(agent.socket())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("a watcher");
+    let mut screen = [0; 24];
+    let output = watch.stdout.as_mut().expect("its output");
+    output.read_exact(&mut screen).expect("a screen");
+    assert_eq!(screen, *b"\x1b[2J\x1b[Hcare-of address  ");
+    drop(sessions);
+    let (ended, _directory) = agent.end(Signal::SIGTERM);
+    assert!(ended.success());
+    // It ends with the agent, or when nobody reads any more.
+    drop(watch.stdout.take());
+    let _ = watch.wait();
 }

@@ -83,13 +83,22 @@ impl MobileNode {
         if exchange.transmissions > 1 {
             counters.retransmissions = counters.retransmissions.saturating_add(1);
         }
-        let counter = match kind {
-            MessageKind::BindingUpdate => &mut counters.home_updates_sent,
-            MessageKind::Dmip(DmipType::DhpQuery) => &mut counters.queries_sent,
-            MessageKind::Dmip(DmipType::DhoaRequest) => &mut counters.requests_sent,
-            MessageKind::Dmip(_) => &mut counters.updates_sent,
+        let (counter, bytes) = match kind {
+            MessageKind::BindingUpdate => (
+                &mut counters.home_updates_sent,
+                &mut counters.home_update_bytes_sent,
+            ),
+            MessageKind::Dmip(DmipType::DhpQuery) => {
+                (&mut counters.queries_sent, &mut counters.query_bytes_sent)
+            }
+            MessageKind::Dmip(DmipType::DhoaRequest) => (
+                &mut counters.requests_sent,
+                &mut counters.request_bytes_sent,
+            ),
+            MessageKind::Dmip(_) => (&mut counters.updates_sent, &mut counters.update_bytes_sent),
         };
         *counter = counter.saturating_add(1);
+        *bytes = bytes.saturating_add(octets);
     }
 
     /// The packet of an exchange, with a Sequence # of its own. `None` if what it is about is gone.

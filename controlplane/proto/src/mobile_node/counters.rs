@@ -28,14 +28,22 @@ counters! {
     bytes_received,
     /// DHP Queries sent.
     queries_sent,
+    /// Octets of DHP Queries sent.
+    query_bytes_sent,
     /// Correspondents that were one too many for flows on demand.
     demands_refused,
     /// DHoA Requests sent.
     requests_sent,
+    /// Octets of DHoA Requests sent.
+    request_bytes_sent,
     /// DHP Binding Updates sent.
     updates_sent,
+    /// Octets of DHP Binding Updates sent.
+    update_bytes_sent,
     /// Classic Binding Updates sent.
     home_updates_sent,
+    /// Octets of classic Binding Updates sent.
+    home_update_bytes_sent,
     /// Transmissions after the first of the same message.
     retransmissions,
     /// Answers that were acted on.
