@@ -16,6 +16,8 @@ mod content;
 mod criteria;
 mod delay_line;
 mod demo;
+mod demo_lab;
+mod demo_network;
 mod demo_plan;
 mod demo_report;
 mod download;
@@ -27,6 +29,7 @@ mod handoff;
 mod http_server;
 mod lab;
 mod namespace;
+mod network_plan;
 mod path_mtu;
 mod pcap;
 mod ping;
@@ -36,6 +39,7 @@ mod priority;
 mod process_id;
 mod random;
 mod report_html;
+mod roaming;
 mod signalling_options;
 mod sketch;
 mod stall_meter;
@@ -111,6 +115,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Move { to, gap_ms } => {
             let cut = access::Radio::of_running_lab()?.change(
                 &Stop::default(),
+                access::Interface::Wlan0,
                 to,
                 Duration::from_millis(gap_ms),
             )?;
