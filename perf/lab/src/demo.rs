@@ -18,7 +18,7 @@ use crate::flows::Flow;
 use crate::handoff::milliseconds;
 use crate::lab::LabOptions;
 use crate::ping;
-use crate::roaming::Roaming;
+use crate::roaming::{Made, Roaming};
 use crate::stop::Stop;
 use crate::timeline::{Timeline, Tone};
 use crate::traffic::Traffic;
@@ -164,14 +164,9 @@ impl Demo<'_> {
     }
 
     fn move_with_one_interface(&mut self) -> Result<()> {
-        let (to, plan) = (self.roaming.at().other(), self.plan);
-        self.roaming.move_with_one_interface(
-            to,
-            plan.radio_gap,
-            plan.spacing,
-            &mut self.traffic,
-        )?;
-        self.traffic.end_unanchored(&mut self.roaming.timeline)
+        let to = self.roaming.at().other();
+        let made = self.roaming.break_before_make(to, self.plan.radio_gap)?;
+        self.settle(&made)
     }
 
     fn move_with_two_interfaces(&mut self) -> Result<()> {
@@ -179,9 +174,15 @@ impl Demo<'_> {
         self.roaming.reach_with_other_interface(to)?;
         self.pump(Duration::from_secs(2))?;
         let overlap = Duration::from_secs(1);
-        let (spacing, traffic) = (self.plan.spacing, &mut self.traffic);
+        let made = self
+            .roaming
+            .make_before_break(to, overlap, &mut self.traffic)?;
+        self.settle(&made)
+    }
+
+    fn settle(&mut self, made: &Made) -> Result<()> {
         self.roaming
-            .move_with_two_interfaces(to, overlap, spacing, traffic)?;
+            .settle(made, self.plan.spacing, &mut self.traffic)?;
         self.traffic.end_unanchored(&mut self.roaming.timeline)
     }
 

@@ -40,6 +40,7 @@ mod process_id;
 mod random;
 mod report_html;
 mod roaming;
+mod scenario;
 mod signalling_options;
 mod sketch;
 mod stall_meter;
@@ -66,7 +67,7 @@ use clap::Parser;
 
 use crate::cli::{
     BgpArguments, Cli, Command, ConformanceArguments, DemoArguments, LabArguments,
-    PathMtuArguments, StreamArguments, UdpCommand,
+    PathMtuArguments, RunArguments, StreamArguments, UdpCommand,
 };
 use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
@@ -98,6 +99,7 @@ fn run(command: Command) -> Result<ExitCode> {
             arguments.networks_only,
             &Stop::on_signals()?,
         )?,
+        Command::Run(arguments) => return run_scenario(&arguments),
         Command::Down => {
             namespace::check_available()?;
             let was_running =
@@ -170,6 +172,26 @@ fn run_demo(arguments: &DemoArguments) -> Result<ExitCode> {
         fs::write(path, report_html::render(&report))
             .with_context(|| format!("cannot write {}", path.display()))?;
         println!("report: {}", path.display());
+    }
+    Ok(if report.holds() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_scenario(arguments: &RunArguments) -> Result<ExitCode> {
+    let Some(name) = arguments.scenario.as_ref().filter(|_| !arguments.list) else {
+        scenario::list()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let options = LabOptions {
+        signalling: arguments.signalling,
+        ..options(&arguments.lab)?
+    };
+    let report = scenario::run(name, arguments, &options, &Stop::on_signals()?)?;
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
     }
     Ok(if report.holds() {
         ExitCode::SUCCESS

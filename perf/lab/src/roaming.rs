@@ -98,15 +98,8 @@ impl<'a> Roaming<'a> {
         watched.look(&mut self.timeline)
     }
 
-    /// Break before make: cuts the interface, joins it to another access network after `gap`. The time that is looked at ends
-    /// `spacing` after the cut.
-    pub fn move_with_one_interface(
-        &mut self,
-        to: Access,
-        gap: Duration,
-        spacing: Duration,
-        watched: &mut impl Watched,
-    ) -> Result<()> {
+    /// Break before make: cuts the interface, joins it to another access network after `gap`.
+    pub fn break_before_make(&mut self, to: Access, gap: Duration) -> Result<Made> {
         let cut = self.radio.change(self.stop, self.on, to, gap)?;
         if self.tells_events {
             let (number, from) = (self.handoffs.len() + 1, self.at);
@@ -115,13 +108,12 @@ impl<'a> Roaming<'a> {
             let text = format!("the radio is in access network {to:?}");
             self.timeline.say_at(cut.up_ns, Tone::Act, &text);
         }
-        let made = Made {
+        Ok(Made {
             manner: Manner::BreakBeforeMake,
             to,
             begun_ns: cut.down_ns,
             radio_up_ns: cut.up_ns,
-        };
-        self.settle(&made, spacing, watched)
+        })
     }
 
     /// Brings the other interface into reach of an access network, and waits until it has an address.
@@ -144,13 +136,12 @@ impl<'a> Roaming<'a> {
 
     /// Make before break, once the other interface has been brought into reach: the agent is told to move, and after `overlap`
     /// the old interface goes out of reach.
-    pub fn move_with_two_interfaces(
+    pub fn make_before_break(
         &mut self,
         to: Access,
         overlap: Duration,
-        spacing: Duration,
         watched: &mut impl Watched,
-    ) -> Result<()> {
+    ) -> Result<Made> {
         let (old, new_name) = (self.on, self.on.other().name());
         if self.tells_events {
             let text = format!(
@@ -173,20 +164,30 @@ impl<'a> Roaming<'a> {
             self.timeline.say_at(cut_ns, Tone::Act, &text);
         }
         self.on = old.other();
-        let made = Made {
+        Ok(Made {
             manner: Manner::MakeBeforeBreak,
             to,
             begun_ns,
             radio_up_ns: begun_ns,
-        };
-        self.settle(&made, spacing, watched)
+        })
     }
 
-    /// Lets a handoff run until the next one is due, and notes it.
-    fn settle(&mut self, made: &Made, spacing: Duration, watched: &mut impl Watched) -> Result<()> {
+    /// Lets a handoff run until the next one is due, `spacing` after it began, and notes it.
+    pub fn settle(
+        &mut self,
+        made: &Made,
+        spacing: Duration,
+        watched: &mut impl Watched,
+    ) -> Result<()> {
         let gone = Duration::from_nanos(monotonic_ns().saturating_sub(made.begun_ns));
         self.pump(spacing.saturating_sub(gone), watched)?;
-        let stall_window_ns = made.manner.stall_window_ns();
+        self.note(made);
+        Ok(())
+    }
+
+    /// Notes a handoff. The time that is looked at ends now.
+    pub fn note(&mut self, made: &Made) {
+        let stalls_until_ns = made.begun_ns.saturating_add(made.manner.stall_window_ns());
         self.handoffs.push(Handoff {
             number: self.handoffs.len() + 1,
             manner: made.manner,
@@ -195,17 +196,15 @@ impl<'a> Roaming<'a> {
             begun_ns: made.begun_ns,
             radio_up_ns: made.radio_up_ns,
             until_ns: monotonic_ns(),
-            stalled_ns: self
-                .meter
-                .stalled_ns(made.begun_ns, made.begun_ns.saturating_add(stall_window_ns)),
+            stalled_ns: self.meter.stalled_ns(made.begun_ns, stalls_until_ns),
         });
         self.at = made.to;
-        Ok(())
     }
 }
 
 /// A handoff that was just made.
-struct Made {
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
     manner: Manner,
     to: Access,
     begun_ns: u64,
