@@ -1,11 +1,11 @@
 //! The access networks: router advertisements, and the radio that moves between them.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::children::{Output, Program, Running, Starter};
 use crate::clock::monotonic_ns;
@@ -13,38 +13,70 @@ use crate::namespace::{IpSession, Namespace};
 use crate::stop::Stop;
 use crate::topology::Topology;
 
-/// An access network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Access {
-    /// Behind `ara`, 2001:db8:a::/64.
-    A,
-    /// Behind `arb`, 2001:db8:b::/64.
-    B,
-}
+/// An access network: a letter. Its router is `ara`, `arb` …, its prefix 2001:db8:a::/64, 2001:db8:b::/64 …
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Access(u8);
 
 impl Access {
-    /// The bridge in `air`.
-    fn bridge(self) -> &'static str {
-        match self {
-            Self::A => "access-a",
-            Self::B => "access-b",
-        }
+    /// Behind `ara`.
+    pub const A: Self = Self(0);
+    /// Behind `arb`.
+    pub const B: Self = Self(1);
+    /// As many as there can be: a to e, since 2001:db8:f::/48 is for the links between routers.
+    pub const MOST: u8 = 5;
+
+    /// The first ones.
+    pub fn first(count: u8) -> impl Iterator<Item = Self> {
+        (0..count.min(Self::MOST)).map(Self)
     }
 
-    /// The other one.
+    fn letter(self) -> char {
+        char::from(b'a'.saturating_add(self.0))
+    }
+
+    /// Its number, from 0.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The access router.
+    pub fn router(self) -> String {
+        format!("ar{}", self.letter())
+    }
+
+    /// The bridge in `air`.
+    pub fn bridge(self) -> String {
+        format!("access-{}", self.letter())
+    }
+
+    /// The other one of two.
     pub fn other(self) -> Self {
         match self {
             Self::A => Self::B,
-            Self::B => Self::A,
+            _ => Self::A,
         }
     }
 
     /// How its addresses begin.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Self::A => "2001:db8:a:",
-            Self::B => "2001:db8:b:",
-        }
+    pub fn prefix(self) -> String {
+        format!("2001:db8:{}:", self.letter())
+    }
+
+    /// The network that it advertises.
+    pub fn network(self) -> String {
+        format!("2001:db8:{}::/64", self.letter())
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.letter().to_ascii_uppercase())
+    }
+}
+
+impl Serialize for Access {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
     }
 }
 
@@ -92,16 +124,17 @@ pub struct Cut {
     pub up_ns: u64,
 }
 
-/// Starts the router advertisement daemons of both access networks.
+/// Starts the router advertisement daemons of the access networks.
 pub fn start_advertising(
     topology: &Topology,
     starter: &Starter,
     directory: &Path,
 ) -> Result<Vec<Running>> {
     let mut daemons = Vec::new();
-    for (router, prefix) in [("ara", "2001:db8:a::/64"), ("arb", "2001:db8:b::/64")] {
+    for access in topology.accesses() {
+        let router = access.router();
         let path = directory.join(format!("radvd-{router}.conf"));
-        fs::write(&path, radvd_configuration(prefix))
+        fs::write(&path, radvd_configuration(&access.network()))
             .with_context(|| format!("cannot write {}", path.display()))?;
         let pid_file = directory.join(format!("radvd-{router}.pid"));
         let command = ["radvd", "--nodaemon", "--logmethod", "stderr", "--config"]
@@ -114,7 +147,7 @@ pub fn start_advertising(
         ]);
         daemons.push(starter.start(Program {
             name: &format!("radvd-{router}"),
-            namespace: topology.node(router)?.name(),
+            namespace: topology.node(&router)?.name(),
             command: command.collect(),
             output: Output::Log,
         })?);
@@ -168,11 +201,17 @@ impl Radio {
         Ok(monotonic_ns())
     }
 
-    /// Break before make: cuts the first interface, and after `gap` joins it to the access network given.
-    pub fn change(&mut self, stop: &Stop, to: Access, gap: Duration) -> Result<Cut> {
-        let down_ns = self.cut(Interface::Wlan0)?;
+    /// Break before make: cuts an interface, and after `gap` joins it to the access network given.
+    pub fn change(
+        &mut self,
+        stop: &Stop,
+        interface: Interface,
+        to: Access,
+        gap: Duration,
+    ) -> Result<Cut> {
+        let down_ns = self.cut(interface)?;
         stop.sleep(gap)?;
-        let up_ns = self.attach(Interface::Wlan0, to)?;
+        let up_ns = self.attach(interface, to)?;
         Ok(Cut { down_ns, up_ns })
     }
 
@@ -191,10 +230,10 @@ impl Radio {
             "-6", "-o", "address", "show", "dev", name, "scope", "global",
         ];
         let shown = self.mn.output("ip", &arguments)?;
+        let prefix = access.prefix();
         // RFC 4429: an optimistic address may be used although it is tentative.
         let usable = |line: &str| {
-            line.contains(access.prefix())
-                && (!line.contains("tentative") || line.contains("optimistic"))
+            line.contains(&prefix) && (!line.contains("tentative") || line.contains("optimistic"))
         };
         Ok(shown.lines().any(usable))
     }

@@ -11,8 +11,12 @@ use crate::lab::Lab;
 use crate::pcap::{self, CapturedFrame};
 use crate::stop::Stop;
 
-/// Packets with a Mobility Header, also behind Destination Options (home address) or a type 2 routing header.
-const SIGNALLING: &str = "ip6 and (ip6[6] == 135 or ip6[6] == 60 or ip6[6] == 43)";
+/// Packets with a Mobility Header: at once, behind Destination Options (home address) or a type 2 routing header, or inside a
+/// tunnel, as those are that test whether a home address is reachable (RFC 6275 §5.2.5).
+///
+/// pcap-filter(7): "and" and "or" have equal precedence and associate left to right, hence all the parentheses.
+const SIGNALLING: &str = "ip6 and ((ip6[6] == 135) or ((ip6[6] == 60 or ip6[6] == 43) and ip6[40] == 135) \
+                          or (ip6[6] == 41 and ip6[46] == 135))";
 
 /// The access interfaces of the mobile node.
 const INTERFACES: [&str; 2] = ["wlan0", "wwan0"];

@@ -114,6 +114,11 @@ impl Starter {
 }
 
 impl Running {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The program's standard output, if it was asked for as a pipe and not taken yet.
     pub fn take_output(&mut self) -> Result<ChildStdout> {
         self.child
@@ -160,6 +165,13 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Ends the program by SIGKILL.
+    pub fn kill(mut self) {
+        self.signal(Signal::SIGKILL);
+        // It has ended when this returns, whatever its status is.
+        let _ = self.child.wait();
     }
 
     /// Sends a signal.

@@ -34,6 +34,9 @@ Examples:
 pub enum Command {
     /// Three flows, a roaming node, measured; exit status 0 only if every criterion holds.
     Demo(DemoArguments),
+    /// Run a scenario (a built-in one by name, or a TOML file) in each of its modes, measured and compared; exit status 0 only
+    /// if every criterion holds. perf/scenarios/README.md tells how to write one.
+    Run(RunArguments),
     /// Keep the lab running until Ctrl-C; prints how to look around.
     Up(UpArguments),
     /// End a running lab and remove whatever a lab left.
@@ -135,6 +138,32 @@ pub struct DemoArguments {
     /// The anchors' ports by DPDK, for a dhpd built with `--features dpdk`.
     #[arg(long)]
     pub dpdk: bool,
+    /// What of the anchors' signalling is switched on.
+    #[command(flatten)]
+    pub signalling: SignallingOptions,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Where things are.
+    #[command(flatten)]
+    pub lab: LabArguments,
+    /// The scenario: a built-in one's name, or a file.
+    #[arg(required_unless_present = "list")]
+    pub scenario: Option<String>,
+    /// List the built-in scenarios.
+    #[arg(long)]
+    pub list: bool,
+    /// Fewer handoffs.
+    #[arg(long)]
+    pub quick: bool,
+    /// Write all data to this file.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// Write a one-page report with plots to this file.
+    #[arg(long)]
+    pub html: Option<PathBuf>,
     /// What of the anchors' signalling is switched on.
     #[command(flatten)]
     pub signalling: SignallingOptions,

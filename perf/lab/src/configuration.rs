@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use crate::addresses::{
-    CN_DHP, CN_DIRECT, CN_HA, COVERAGE, DHOA_PREFIX, DHP, HA, HOME_ADDRESS, HOME_PREFIX,
-};
+use crate::addresses::{HA, HOME_ADDRESS, HOME_PREFIX};
 use crate::port_driver::PortDriver;
 use crate::signalling_options::SignallingOptions;
 
@@ -13,8 +11,23 @@ const HOME_KEY: &str = "6c61622d6f6e6c792d686f6d652d6b65792d646f2d6e6f742d757365
 const MN_ID: &str = "mn1@example.net";
 const SPI: u32 = 256;
 
-/// `dhpd` as home agent, and as locator that knows of the DHP.
-pub fn home_agent(api_socket: &Path, ports: PortDriver, signalling: SignallingOptions) -> String {
+/// A DHP in the directory: its address, and the prefix that it covers.
+pub type DirectoryEntry = (String, String);
+
+fn directory_sections(directory: &[DirectoryEntry]) -> String {
+    let section = |(dhp, prefix): &DirectoryEntry| {
+        format!("[[directory]]\ndhp = \"{dhp}\"\nprefix = \"{prefix}\"\npreference = 100\n\n")
+    };
+    directory.iter().map(section).collect()
+}
+
+/// `dhpd` as home agent, and as locator that knows of the DHPs.
+pub fn home_agent(
+    api_socket: &Path,
+    ports: PortDriver,
+    signalling: SignallingOptions,
+    directory: &[DirectoryEntry],
+) -> String {
     let signalling = signalling.section(&api_socket.with_extension("journal"));
     format!(
         r#"# dhpd as home agent of the lab
@@ -27,12 +40,7 @@ roles = ["home-agent", "locator"]
 prefix = "{HOME_PREFIX}"
 kind = "home"
 
-[[directory]]
-dhp = "{DHP}"
-prefix = "{COVERAGE}"
-preference = 100
-
-[[mobile-node]]
+{directory}[[mobile-node]]
 id = "{MN_ID}"
 spi = {SPI}
 algorithm = "hmac-sha256-128"
@@ -45,43 +53,66 @@ metrics = "127.0.0.1:9105"
 "#,
         core = ports.port_section("core0"),
         dpdk = ports.section("ha"),
+        directory = directory_sections(directory),
         socket = api_socket.display()
     )
 }
 
-/// `dhpd` as the DHP in front of the correspondent.
-///
-/// With `path_mtu` it is told how long tunnel packets may be, and to lower TCP's MSS accordingly.
-pub fn home_proxy(
-    api_socket: &Path,
-    ports: PortDriver,
-    signalling: SignallingOptions,
-    path_mtu: Option<u32>,
-) -> String {
-    let signalling = signalling.section(&api_socket.with_extension("journal"));
-    let path = path_mtu_line(path_mtu);
-    let clamp = path_mtu.map_or("", |_| "[workers]\ntcp-mss-clamp = true\n\n");
-    format!(
-        r#"# dhpd as the lab's Distributed Home-Proxy
+/// A DHP.
+#[derive(Clone, Debug)]
+pub struct HomeProxy<'a> {
+    /// Its node.
+    pub node: &'a str,
+    /// Its own address.
+    pub address: &'a str,
+    /// Its ports.
+    pub interfaces: &'a [&'a str],
+    /// The addresses that it assigns.
+    pub pool: &'a str,
+    /// The correspondents that it covers.
+    pub coverage: &'a str,
+    /// How long tunnel packets may be, if it is told; it lowers TCP's MSS accordingly.
+    pub path_mtu: Option<u32>,
+}
+
+impl HomeProxy<'_> {
+    /// Its configuration.
+    pub fn render(
+        &self,
+        api_socket: &Path,
+        ports: PortDriver,
+        signalling: SignallingOptions,
+    ) -> String {
+        let Self {
+            address,
+            pool,
+            coverage,
+            ..
+        } = self;
+        let signalling = signalling.section(&api_socket.with_extension("journal"));
+        let path = path_mtu_line(self.path_mtu);
+        let clamp = self
+            .path_mtu
+            .map_or("", |_| "[workers]\ntcp-mss-clamp = true\n\n");
+        let interfaces = self.interfaces.iter();
+        let port_sections: Vec<String> = interfaces
+            .map(|interface| ports.port_section(interface))
+            .collect();
+        format!(
+            r#"# dhpd as Distributed Home-Proxy of the lab
 [anchor]
-address = "{DHP}"
+address = "{address}"
 roles = ["dhp", "locator"]
 {path}
-{core}
-{cn}
+{ports}
 {dpdk}[[pool]]
-prefix = "{DHOA_PREFIX}"
+prefix = "{pool}"
 kind = "dhoa"
 
 [[coverage]]
-prefix = "{COVERAGE}"
+prefix = "{coverage}"
 
-[[directory]]
-dhp = "{DHP}"
-prefix = "{COVERAGE}"
-preference = 100
-
-[[mobile-node]]
+{directory}[[mobile-node]]
 id = "{MN_ID}"
 spi = {SPI}
 algorithm = "hmac-sha256-128"
@@ -91,21 +122,42 @@ home-key = "{HOME_KEY}"
 socket = "{socket}"
 metrics = "127.0.0.1:9105"
 "#,
-        core = ports.port_section("core0"),
-        cn = ports.port_section("cn0"),
-        dpdk = ports.section("dhp"),
-        socket = api_socket.display()
-    )
+            ports = port_sections.join("\n"),
+            dpdk = ports.section(self.node),
+            directory = directory_sections(&[((*address).to_owned(), (*coverage).to_owned())]),
+            socket = api_socket.display()
+        )
+    }
 }
 
 fn path_mtu_line(path_mtu: Option<u32>) -> String {
     path_mtu.map_or_else(String::new, |octets| format!("path-mtu = {octets}\n"))
 }
 
+/// What the agent on the mobile node is to do.
+#[derive(Clone, Debug)]
+pub struct AgentPlan {
+    /// Correspondents' prefix and session type, the first that matches decides.
+    pub flows: Vec<(String, &'static str)>,
+    /// Whether it asks for DHPs at all.
+    pub asks_for_dhps: bool,
+    /// How often the way to DHPs in use is measured.
+    pub check_interval: String,
+    /// The longest tunnel packet, if it is told.
+    pub path_mtu: Option<u32>,
+}
+
 /// `dhp-mn`, the agent on the mobile node.
-pub fn mobile_node(api_socket: &Path, path_mtu: Option<u32>) -> String {
-    let path = path_mtu_line(path_mtu);
-    let host = |address: &str| address.replace("::80", "::/64");
+pub fn mobile_node(api_socket: &Path, plan: &AgentPlan) -> String {
+    let path = path_mtu_line(plan.path_mtu);
+    let locator = match plan.asks_for_dhps {
+        true => format!("[[locator]]\naddress = \"{HA}\"\n\n"),
+        false => String::new(),
+    };
+    let flow = |(prefix, session): &(String, &str)| {
+        format!("[[flow]]\nprefix = \"{prefix}\"\nsession = \"{session}\"\n\n")
+    };
+    let flows: String = plan.flows.iter().map(flow).collect();
     format!(
         r#"# dhp-mn of the lab
 [mobile-node]
@@ -120,31 +172,13 @@ tun = "dhpmn0"
 agent = "{HA}"
 address = "{HOME_ADDRESS}"
 
-[[locator]]
-address = "{HA}"
-
-[[flow]]
-prefix = "{session_lasting}"
-session = "session-lasting"
-
-[[flow]]
-prefix = "{fixed}"
-session = "fixed"
-
-[[flow]]
-prefix = "{non_persistent}"
-session = "non-persistent"
-
-# Nothing beside the handoffs is to be measured.
-[dhp]
-check-interval = "1h"
+{locator}{flows}[dhp]
+check-interval = "{check}"
 
 [api]
 socket = "{socket}"
 "#,
-        session_lasting = host(CN_DHP),
-        fixed = host(CN_HA),
-        non_persistent = host(CN_DIRECT),
+        check = plan.check_interval,
         socket = api_socket.display()
     )
 }

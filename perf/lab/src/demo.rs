@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::access::{Access, Interface, Radio};
 use crate::addresses::{DHP, HA};
-use crate::agent_events::{AgentEvent, AgentEvents};
+use crate::agent_events::AgentEvent;
 use crate::capture::SignallingCapture;
-use crate::clock::{monotonic_ns, realtime_ns};
+use crate::clock::realtime_ns;
+use crate::demo_lab::DemoLab;
 use crate::demo_plan::DemoPlan;
 use crate::demo_report::{DemoReport, RoundTrips};
 use crate::findings::Findings;
 use crate::flows::Flow;
-use crate::handoff::{Handoff, Manner, milliseconds};
-use crate::lab::{Lab, LabOptions};
+use crate::handoff::milliseconds;
+use crate::lab::LabOptions;
 use crate::ping;
-use crate::stall_meter::StallMeter;
+use crate::roaming::{Made, Roaming};
 use crate::stop::Stop;
 use crate::timeline::{Timeline, Tone};
 use crate::traffic::Traffic;
@@ -42,28 +42,16 @@ pub fn run(
         Tone::Act,
         "building the networks: mn, two access networks, core, ha, dhp, cn",
     );
-    let mut lab = Lab::build(options)?;
-    lab.start_server(Some(plan.rate))?;
+    let mut demo_lab = DemoLab::build(options, None)?;
+    demo_lab.lab.start_server("cn", Some(plan.rate))?;
     timeline.say(Tone::Act, "starting dhpd on ha and dhp, dhp-mn on mn");
-    lab.start_anchors(stop)?;
-    lab.warm_up()?;
-    let capture = SignallingCapture::start(&lab, captures, stop)?;
-    lab.start_agent(stop)?;
-    let events = AgentEvents::follow(&lab)?;
-    let radio = lab.radio()?;
+    demo_lab.start_anchors(stop)?;
+    let capture = SignallingCapture::start(&demo_lab.lab, captures, stop)?;
+    demo_lab.start_agent(stop)?;
     let mut demo = Demo {
-        lab,
+        roaming: Roaming::begin(demo_lab.lab, timeline, stop)?,
         plan,
-        stop,
-        timeline,
-        events,
-        shown: 0,
         traffic: Traffic::default(),
-        handoffs: Vec::new(),
-        radio,
-        at: Access::A,
-        on: Interface::Wlan0,
-        meter: StallMeter::start()?,
     };
     demo.wait_until_anchored()?;
     let round_trips = demo.measure_round_trips()?;
@@ -74,18 +62,9 @@ pub fn run(
 }
 
 struct Demo<'a> {
-    lab: Lab,
+    roaming: Roaming<'a>,
     plan: &'a DemoPlan,
-    stop: &'a Stop,
-    timeline: Timeline,
-    events: AgentEvents,
-    shown: usize,
     traffic: Traffic,
-    handoffs: Vec<Handoff>,
-    radio: Radio,
-    at: Access,
-    on: Interface,
-    meter: StallMeter,
 }
 
 impl Demo<'_> {
@@ -99,7 +78,7 @@ impl Demo<'_> {
             let is_ready = |event: &AgentEvent| {
                 event.name == "anchor_ready" && event.text("kind") == Some(kind)
             };
-            while !self.events.since(0).iter().any(is_ready) {
+            while !self.roaming.has_reported(is_ready) {
                 self.pump(Duration::from_millis(20))?;
                 if Instant::now() >= limit {
                     bail!(
@@ -112,7 +91,7 @@ impl Demo<'_> {
         for flow in Flow::ALL {
             let limit = Instant::now() + READY;
             while let Err(error) =
-                ping::round_trip_ns(self.lab.node("mn")?, flow.correspondent(), 1)
+                ping::round_trip_ns(self.roaming.lab.node("mn")?, flow.correspondent(), 1)
             {
                 if Instant::now() >= limit {
                     return Err(error)
@@ -121,13 +100,13 @@ impl Demo<'_> {
                 self.pump(Duration::from_millis(100))?;
             }
             let text = format!("{}: {} answers", flow.name(), flow.correspondent());
-            self.timeline.say(Tone::Good, &text);
+            self.roaming.timeline.say(Tone::Good, &text);
         }
         Ok(())
     }
 
     fn measure_round_trips(&mut self) -> Result<RoundTrips> {
-        let mn = self.lab.node("mn")?;
+        let mn = self.roaming.lab.node("mn")?;
         let least = |to: &str| ping::round_trip_ns(mn, to, 40).map(milliseconds);
         let round_trips = RoundTrips {
             dhp_ms: least(Flow::Dhp.correspondent())?,
@@ -140,7 +119,7 @@ impl Demo<'_> {
             "round trips: MN–CN {:.1} ms via DHP, {:.1} ms via HA, {:.1} ms direct; MN–DHP {:.1} ms",
             round_trips.dhp_ms, round_trips.ha_ms, round_trips.direct_ms, round_trips.mn_dhp_ms
         );
-        self.timeline.say(Tone::Plain, &text);
+        self.roaming.timeline.say(Tone::Plain, &text);
         Ok(round_trips)
     }
 
@@ -149,8 +128,8 @@ impl Demo<'_> {
         let text = format!(
             "starting per flow: curl of {megabytes} MB, 1,000 UDP packets a second each way"
         );
-        self.timeline.say(Tone::Act, &text);
-        self.traffic = Traffic::start(&self.lab, self.plan, directory)?;
+        self.roaming.timeline.say(Tone::Act, &text);
+        self.traffic = Traffic::start(&self.roaming.lab, self.plan, directory)?;
         self.pump(Duration::from_secs(3))
     }
 
@@ -169,14 +148,14 @@ impl Demo<'_> {
     ) -> Result<()> {
         while moves > 0 {
             make(self)?;
-            match self.handoffs.last() {
+            match self.roaming.handoffs.last() {
                 Some(handoff) if handoff.is_spoiled() && spare > 0 => {
                     spare -= 1;
                     let text = format!(
                         "the machine stood still for {:.0} ms meanwhile, which can spoil the figures of this move: another one",
                         milliseconds(handoff.stalled_ns)
                     );
-                    self.timeline.say(Tone::Bad, &text);
+                    self.roaming.timeline.say(Tone::Bad, &text);
                 }
                 _ => moves -= 1,
             }
@@ -185,76 +164,26 @@ impl Demo<'_> {
     }
 
     fn move_with_one_interface(&mut self) -> Result<()> {
-        let (number, to) = (self.handoffs.len() + 1, self.at.other());
-        let text = format!(
-            "move {number}, {:?}→{to:?}, one interface: the radio is cut",
-            self.at
-        );
-        let cut = self.radio.change(self.stop, to, self.plan.radio_gap)?;
-        self.timeline.say_at(cut.down_ns, Tone::Act, &text);
-        let text = format!("the radio is in access network {to:?}");
-        self.timeline.say_at(cut.up_ns, Tone::Act, &text);
-        self.settle(Manner::BreakBeforeMake, to, cut.down_ns, cut.up_ns)
+        let to = self.roaming.at().other();
+        let made = self.roaming.break_before_make(to, self.plan.radio_gap)?;
+        self.settle(&made)
     }
 
     fn move_with_two_interfaces(&mut self) -> Result<()> {
-        let (number, to) = (self.handoffs.len() + 1, self.at.other());
-        let (old, new) = (self.on, self.on.other());
-        let (old_name, new_name) = (old.name(), new.name());
-        let text = format!("the other interface, {new_name}, reaches access network {to:?}");
-        self.timeline.say(Tone::Act, &text);
-        self.radio.attach(new, to)?;
-        let radio = &self.radio;
-        self.stop.wait_for(
-            "the other interface has an address",
-            Duration::from_secs(10),
-            || Ok(radio.has_address(new, to)?.then_some(())),
-        )?;
+        let to = self.roaming.at().other();
+        self.roaming.reach_with_other_interface(to)?;
         self.pump(Duration::from_secs(2))?;
-        let text = format!(
-            "move {number}, {:?}→{to:?}, two interfaces: dhp-mn move --to {new_name}",
-            self.at
-        );
-        self.timeline.say(Tone::Act, &text);
-        let begun_ns = monotonic_ns();
-        let socket = self.lab.socket("mn").display().to_string();
-        let arguments = ["move", "--to", new_name, "--socket", &socket];
-        self.lab
-            .node("mn")?
-            .output(&self.lab.binary("dhp-mn")?, &arguments)?;
-        self.pump(Duration::from_secs(1))?;
-        let cut_ns = self.radio.cut(old)?;
-        let text = format!("{old_name} goes out of reach");
-        self.timeline.say_at(cut_ns, Tone::Act, &text);
-        self.on = new;
-        self.settle(Manner::MakeBeforeBreak, to, begun_ns, begun_ns)
+        let overlap = Duration::from_secs(1);
+        let made = self
+            .roaming
+            .make_before_break(to, overlap, &mut self.traffic)?;
+        self.settle(&made)
     }
 
-    /// Lets a handoff run until the next one is due, and notes it.
-    fn settle(
-        &mut self,
-        manner: Manner,
-        to: Access,
-        begun_ns: u64,
-        radio_up_ns: u64,
-    ) -> Result<()> {
-        let gone = Duration::from_nanos(monotonic_ns().saturating_sub(begun_ns));
-        self.pump(self.plan.spacing.saturating_sub(gone))?;
-        let handoff = Handoff {
-            number: self.handoffs.len() + 1,
-            manner,
-            from: self.at,
-            to,
-            begun_ns,
-            radio_up_ns,
-            until_ns: monotonic_ns(),
-            stalled_ns: self
-                .meter
-                .stalled_ns(begun_ns, begun_ns.saturating_add(manner.stall_window_ns())),
-        };
-        self.handoffs.push(handoff);
-        self.at = to;
-        self.traffic.end_unanchored(&mut self.timeline)
+    fn settle(&mut self, made: &Made) -> Result<()> {
+        self.roaming
+            .settle(made, self.plan.spacing, &mut self.traffic)?;
+        self.traffic.end_unanchored(&mut self.roaming.timeline)
     }
 
     fn wait_for_downloads(&mut self) -> Result<()> {
@@ -262,32 +191,12 @@ impl Demo<'_> {
         while self.traffic.is_downloading() && Instant::now() < limit {
             self.pump(Duration::from_millis(200))?;
         }
-        self.timeline.end_progress();
+        self.roaming.timeline.end_progress();
         Ok(())
     }
 
-    /// Lets time pass, and tells what happens in it.
     fn pump(&mut self, duration: Duration) -> Result<()> {
-        let end = Instant::now() + duration;
-        while Instant::now() < end {
-            let left = end.saturating_duration_since(Instant::now());
-            self.stop.sleep(Duration::from_millis(100).min(left))?;
-            self.look()?;
-        }
-        Ok(())
-    }
-
-    fn look(&mut self) -> Result<()> {
-        self.lab.check()?;
-        self.events.check()?;
-        let mut events = self.events.since(self.shown);
-        events.sort_by_key(|event| event.at_ns);
-        for event in events {
-            let text = format!("mn: {}", event.describe());
-            self.timeline.say_at(event.at_ns, Tone::Agent, &text);
-            self.shown += 1;
-        }
-        self.traffic.look(&mut self.timeline)
+        self.roaming.pump(duration, &mut self.traffic)
     }
 
     fn finish(
@@ -297,21 +206,21 @@ impl Demo<'_> {
         started_unix_s: u64,
     ) -> Result<DemoReport> {
         let (downloads, notes) = self.traffic.finish()?;
-        self.lab.check()?;
+        self.roaming.lab.check()?;
         let findings = Findings {
             started_unix_s,
-            start_ns: self.timeline.start_ns(),
+            start_ns: self.roaming.timeline.start_ns(),
             length: self.plan.length,
             moves: self.plan.moves,
             round_trips,
-            handoffs: self.handoffs,
+            handoffs: self.roaming.handoffs,
             downloads,
             notes,
-            events: self.events.since(0),
+            events: self.roaming.events.since(0),
             signalling: capture.finish()?,
-            wires: self.lab.topology()?.wires(),
+            wires: self.roaming.lab.topology()?.wires(),
             counters: ["ha", "dhp"]
-                .map(|node| (node, self.lab.counters(node)))
+                .map(|node| (node, self.roaming.lab.counters(node)))
                 .into_iter()
                 .collect(),
         };

@@ -19,10 +19,14 @@ use crate::flows::Flow;
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 
 /// What to download and how.
-#[derive(Clone, Copy, Debug)]
-pub struct DownloadPlan {
+#[derive(Clone, Debug)]
+pub struct DownloadPlan<F = Flow> {
     /// The flow that it goes by.
-    pub flow: Flow,
+    pub flow: F,
+    /// The name of curl's log.
+    pub name: String,
+    /// What curl is to get.
+    pub url: String,
     /// Octets.
     pub length: u64,
     /// curl's `--speed-limit`: it gives up when less than this many octets per second came …
@@ -33,9 +37,9 @@ pub struct DownloadPlan {
 
 /// How a download went.
 #[derive(Clone, Debug, Serialize)]
-pub struct DownloadResult {
+pub struct DownloadResult<F = Flow> {
     /// The flow.
-    pub flow: Flow,
+    pub flow: F,
     /// Octets asked for.
     pub length: u64,
     /// Octets received.
@@ -50,7 +54,7 @@ pub struct DownloadResult {
     pub samples: Vec<(u64, u64)>,
 }
 
-impl DownloadResult {
+impl<F> DownloadResult<F> {
     /// All octets, and the right ones.
     pub fn is_complete(&self, expected_sha256: &str) -> bool {
         self.curl_exit == Some(0) && self.received == self.length && self.sha256 == expected_sha256
@@ -75,8 +79,8 @@ impl DownloadResult {
 
 /// A running download.
 #[derive(Debug)]
-pub struct Download {
-    plan: DownloadPlan,
+pub struct Download<F = Flow> {
+    plan: DownloadPlan<F>,
     curl: Running,
     started_ns: u64,
     received: Arc<AtomicU64>,
@@ -84,10 +88,9 @@ pub struct Download {
     reader: JoinHandle<std::io::Result<String>>,
 }
 
-impl Download {
+impl<F: Copy> Download<F> {
     /// Starts curl in the mobile node's namespace.
-    pub fn start(starter: &Starter, namespace: &str, plan: DownloadPlan) -> Result<Self> {
-        let url = format!("http://[{}]/{}", plan.flow.correspondent(), plan.length);
+    pub fn start(starter: &Starter, namespace: &str, plan: DownloadPlan<F>) -> Result<Self> {
         let (limit, time) = (plan.speed_limit.to_string(), plan.speed_time_s.to_string());
         let command = [
             "curl",
@@ -105,10 +108,10 @@ impl Download {
             "--no-buffer",
             "--output",
             "-",
-            &url,
+            &plan.url,
         ];
         let mut curl = starter.start(Program {
-            name: &format!("curl-{}", plan.flow.key()),
+            name: &plan.name,
             namespace,
             command: command.map(String::from).to_vec(),
             output: Output::Pipe,
@@ -156,8 +159,8 @@ impl Download {
     }
 
     /// What is downloaded.
-    pub fn plan(&self) -> DownloadPlan {
-        self.plan
+    pub fn plan(&self) -> &DownloadPlan<F> {
+        &self.plan
     }
 
     /// Octets received so far.
@@ -171,7 +174,7 @@ impl Download {
     }
 
     /// The outcome; ends curl if it still runs.
-    pub fn finish(mut self) -> Result<DownloadResult> {
+    pub fn finish(mut self) -> Result<DownloadResult<F>> {
         self.curl.stop();
         let status = self.curl.ended()?.context("curl did not end")?;
         let sha256 = self

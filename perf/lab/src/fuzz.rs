@@ -13,7 +13,7 @@ use serde_json::Value;
 use tun_rs::SyncDevice;
 
 use crate::children::{Output, Program, Running, Starter};
-use crate::configuration;
+use crate::demo_lab;
 use crate::fuzz_packets::PacketSource;
 use crate::lab::LabOptions;
 use crate::namespace::{self, Namespace};
@@ -91,11 +91,10 @@ impl Target {
         let path = state.directory().join("fuzz.toml");
         fs::write(
             &path,
-            configuration::home_proxy(
+            demo_lab::home_proxy(None).render(
                 &socket,
                 PortDriver::AfPacket,
                 SignallingOptions::default(),
-                None,
             ),
         )?;
         let starter = Starter::new(Arc::clone(state), &options.logs)?;

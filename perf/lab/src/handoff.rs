@@ -6,6 +6,7 @@ use crate::access::Access;
 use crate::agent_events::AgentEvent;
 use crate::flows::Flow;
 use crate::pcap::CapturedFrame;
+use crate::stream_record::Direction;
 use crate::streams::{StreamNotes, Way};
 
 /// After so much time with a usable care-of address a silence is no longer the handoff's.
@@ -76,9 +77,9 @@ pub struct Phases {
 
 /// What the handoff did to one flow, one way.
 #[derive(Clone, Debug, Serialize)]
-pub struct FlowEffect {
+pub struct FlowEffect<F = Flow> {
     /// The flow.
-    pub flow: Flow,
+    pub flow: F,
     /// The direction.
     pub way: Way,
     /// Packets lost.
@@ -93,7 +94,7 @@ pub struct FlowEffect {
 
 /// A handoff's figures.
 #[derive(Clone, Debug, Serialize)]
-pub struct HandoffReport {
+pub struct HandoffReport<F = Flow> {
     /// From 1.
     pub number: usize,
     /// How.
@@ -121,7 +122,7 @@ pub struct HandoffReport {
     /// Signalling packets.
     pub signalling_packets: usize,
     /// What the flows suffered.
-    pub flows: Vec<FlowEffect>,
+    pub flows: Vec<FlowEffect<F>>,
 }
 
 /// A handoff is measured in single milliseconds, over a chain of ten threads: more standing still than this spoils it.
@@ -137,24 +138,12 @@ impl Handoff {
 
     /// Finds the phases in the agent's reports.
     pub fn phases(&self, events: &[AgentEvent], dhp: &str, home_agent: &str) -> Phases {
-        let after = |name: &'static str| {
-            events.iter().filter(move |e| {
-                e.name == name && (self.begun_ns..self.until_ns).contains(&e.at_ns)
-            })
-        };
-        let bound = |anchor: &str| {
-            let new = |event: &&AgentEvent| {
-                event.text("anchor") == Some(anchor)
-                    && event
-                        .text("care_of")
-                        .is_some_and(|address| address.starts_with(self.to.prefix()))
-            };
-            after("bound").find(new).map(|event| event.at_ns)
-        };
+        let prefix = self.to.prefix();
+        let after = |name| self.events_named(events, name);
         let new_address = |event: &&AgentEvent| {
             event
                 .text("address")
-                .is_some_and(|address| address.starts_with(self.to.prefix()))
+                .is_some_and(|address| address.starts_with(&prefix))
         };
         let (detected_ns, usable_ns) = match self.manner {
             // The link and its address were there before the move was asked for.
@@ -169,14 +158,54 @@ impl Handoff {
         Phases {
             detected_ns,
             usable_ns,
-            bound_dhp_ns: bound(dhp),
-            bound_ha_ns: bound(home_agent),
+            bound_dhp_ns: self.bound_ns(events, dhp),
+            bound_ha_ns: self.bound_ns(events, home_agent),
         }
     }
 
+    /// When an anchor had confirmed the new care-of address.
+    pub fn bound_ns(&self, events: &[AgentEvent], anchor: &str) -> Option<u64> {
+        let prefix = self.to.prefix();
+        let new = |event: &&AgentEvent| {
+            event.text("anchor") == Some(anchor)
+                && event
+                    .text("care_of")
+                    .is_some_and(|address| address.starts_with(&prefix))
+        };
+        let mut bound = self.events_named(events, "bound");
+        bound.find(new).map(|event| event.at_ns)
+    }
+
+    /// The events of this name while it went on.
+    fn events_named<'a>(
+        &self,
+        events: &'a [AgentEvent],
+        name: &'static str,
+    ) -> impl Iterator<Item = &'a AgentEvent> {
+        let window = self.begun_ns..self.until_ns;
+        events
+            .iter()
+            .filter(move |event| event.name == name && window.contains(&event.at_ns))
+    }
+
     /// What one flow suffered, one way.
-    pub fn effect(&self, phases: &Phases, notes: &StreamNotes, way: Way) -> FlowEffect {
-        let direction = notes.direction(way);
+    pub fn effect<F: Copy>(
+        &self,
+        phases: &Phases,
+        notes: &StreamNotes<F>,
+        way: Way,
+    ) -> FlowEffect<F> {
+        self.effect_on(phases, notes.flow, way, notes.direction(way))
+    }
+
+    /// As [`effect`](Self::effect), from what was sent and what arrived.
+    pub fn effect_on<F>(
+        &self,
+        phases: &Phases,
+        flow: F,
+        way: Way,
+        direction: Direction<'_>,
+    ) -> FlowEffect<F> {
         // The silence of the handoff is the longest one until things have settled.
         let settled_ns = phases
             .usable_ns
@@ -199,7 +228,7 @@ impl Handoff {
                     )
                 });
         FlowEffect {
-            flow: notes.flow,
+            flow,
             way,
             lost: seen.lost,
             interruption_ms: milliseconds(seen.gap_ns),
@@ -209,13 +238,13 @@ impl Handoff {
     }
 
     /// Puts everything together.
-    pub fn report(
+    pub fn report<F>(
         &self,
         phases: &Phases,
-        flows: Vec<FlowEffect>,
+        flows: Vec<FlowEffect<F>>,
         signalling: &[CapturedFrame],
         start_ns: u64,
-    ) -> HandoffReport {
+    ) -> HandoffReport<F> {
         let between =
             |from: Option<u64>, to: Option<u64>| Some(milliseconds(to?.saturating_sub(from?)));
         HandoffReport {
@@ -237,7 +266,7 @@ impl Handoff {
     }
 }
 
-impl HandoffReport {
+impl<F> HandoffReport<F> {
     /// As [`Handoff::is_spoiled`].
     pub fn is_spoiled(&self) -> bool {
         self.stalled_ms > milliseconds(STALL_LIMIT_NS)
@@ -305,7 +334,7 @@ mod tests {
         };
         let phases = handoff.phases(&events, "dhp", "ha");
         assert_eq!(phases, expected);
-        let report = handoff.report(&phases, Vec::new(), &[], 0);
+        let report = handoff.report::<Flow>(&phases, Vec::new(), &[], 0);
         assert_eq!(report.detection_ms, Some(51.0));
         assert_eq!(report.configuration_ms, Some(19.0));
         assert_eq!(report.dhp_signalling_ms, Some(20.0));

@@ -1,4 +1,5 @@
-//! `dhp-lab serve`: the correspondent's web server. `GET /N` gives a file of N pseudo-random octets.
+//! `dhp-lab serve`: the correspondent's web server. `GET /N` gives a file of N pseudo-random octets, `GET /N?rate=R` the same at
+//! R octets per second.
 //!
 //! It knows HTTP/1.1 as far as a download needs it and nothing of mobility.
 
@@ -42,7 +43,7 @@ fn answer(mut connection: TcpStream, rate: Option<u64>) -> Result<()> {
             break;
         }
     }
-    let Some(length) = requested_length(&request) else {
+    let Some((length, asked_rate)) = requested(&request) else {
         connection.write_all(
             b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
         )?;
@@ -54,7 +55,7 @@ fn answer(mut connection: TcpStream, rate: Option<u64>) -> Result<()> {
         "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     )?;
     let mut content = Content::new(length);
-    let mut pace = Pace::new(rate);
+    let mut pace = Pace::new(asked_rate.or(rate));
     loop {
         let block = content.next_block();
         if block.is_empty() {
@@ -98,13 +99,18 @@ impl Pace {
 /// A writer that is later than this was held up by the network, not by the scheduler.
 const MISSED: Duration = Duration::from_millis(20);
 
-/// The N of `GET /N HTTP/1.x`.
-fn requested_length(request: &str) -> Option<u64> {
+/// The N and the R of `GET /N?rate=R HTTP/1.x`; whatever else the query says is ignored.
+fn requested(request: &str) -> Option<(u64, Option<u64>)> {
     let mut words = request.split_whitespace();
     if words.next()? != "GET" {
         return None;
     }
-    words.next()?.strip_prefix('/')?.parse().ok()
+    let target = words.next()?.strip_prefix('/')?;
+    let (length, query) = target.split_once('?').unwrap_or((target, ""));
+    let rate = query
+        .split('&')
+        .find_map(|item| item.strip_prefix("rate=")?.parse().ok());
+    Some((length.parse().ok()?, rate))
 }
 
 #[cfg(test)]
@@ -115,10 +121,12 @@ mod tests {
 
     #[test]
     fn only_a_number_is_a_file() {
-        assert_eq!(requested_length("GET /200 HTTP/1.1\r\n"), Some(200));
-        assert_eq!(requested_length("GET /etc/passwd HTTP/1.1\r\n"), None);
-        assert_eq!(requested_length("POST /200 HTTP/1.1\r\n"), None);
-        assert_eq!(requested_length(""), None);
+        let get = |target: &str| requested(&format!("GET {target} HTTP/1.1\r\n"));
+        assert_eq!(get("/200"), Some((200, None)));
+        assert_eq!(get("/200?n=3&rate=5000"), Some((200, Some(5000))));
+        assert_eq!(get("/etc/passwd"), None);
+        assert_eq!(requested("POST /200 HTTP/1.1\r\n"), None);
+        assert_eq!(requested(""), None);
     }
 
     #[test]

@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::access::{self, Access, Interface, Radio};
-use crate::addresses::{CN_DIRECT, HA};
 use crate::children::{Output, Program, Running, Starter};
-use crate::configuration;
+use crate::configuration::{self, AgentPlan};
 use crate::namespace::{self, Namespace};
+use crate::network_plan::NetworkPlan;
 use crate::ping;
 use crate::port_driver::PortDriver;
 use crate::signalling_options::SignallingOptions;
@@ -45,12 +45,11 @@ pub struct Lab {
     topology: Option<Topology>,
     starter: Starter,
     state: Arc<State>,
-    path_mtu: Option<u32>,
 }
 
 impl Lab {
     /// Builds the networks, with router advertisements and the mobile node attached to access network A.
-    pub fn build(options: LabOptions) -> Result<Self> {
+    pub fn build(options: LabOptions, plan: NetworkPlan) -> Result<Self> {
         namespace::check_available()?;
         check_programs(&["ip", "setpriv", "setsid", "radvd", "tcpdump", "curl"])?;
         let state = Arc::new(State::acquire(Path::new(crate::state::DIRECTORY))?);
@@ -61,9 +60,8 @@ impl Lab {
             topology: None,
             starter,
             state,
-            path_mtu: None,
         };
-        lab.topology = Some(Topology::build(&lab.state, lab.options.ports)?);
+        lab.topology = Some(Topology::build(&lab.state, plan, lab.options.ports)?);
         let advertising =
             access::start_advertising(lab.topology()?, &lab.starter, lab.state.directory())?;
         lab.programs.extend(advertising);
@@ -88,49 +86,34 @@ impl Lab {
         Radio::of_running_lab()
     }
 
+    /// What drives the anchors' ports, and what of their signalling is on.
+    pub fn options(&self) -> &LabOptions {
+        &self.options
+    }
+
     /// Starts programs with logs in the lab's log directory.
     pub fn starter(&self) -> &Starter {
         &self.starter
     }
 
-    /// Starts the web server on the correspondent; `rate` in octets per second limits each download.
-    pub fn start_server(&mut self, rate: Option<u64>) -> Result<()> {
+    /// Starts a web server on a node; `rate` in octets per second limits each download that asks for no other.
+    pub fn start_server(&mut self, node: &str, rate: Option<u64>) -> Result<()> {
         let mut command = vec![own_executable()?];
         command.extend(["serve", "--listen", "[::]:80"].map(String::from));
         command.extend(rate.map(|rate| format!("--rate={rate}")));
-        self.start_in("cn", "http-server", command)
+        self.start_in(node, &format!("http-server-{node}"), command)
     }
 
-    /// The same on the mobile node, for transfers that the correspondent begins.
-    pub fn start_server_on_mobile_node(&mut self) -> Result<()> {
-        let command = vec![own_executable()?, "serve".into(), "--listen=[::]:80".into()];
-        self.start_in("mn", "http-server-mn", command)
-    }
-
-    /// Tells the DHP and the mobile node, when they start, how long a tunnel packet between them may be.
-    pub fn tell_path_mtu(&mut self, octets: u32) {
-        self.path_mtu = Some(octets);
-    }
-
-    /// Starts both anchors and waits until they answer.
-    pub fn start_anchors(&mut self, stop: &Stop) -> Result<()> {
-        let (ports, signalling) = (self.options.ports, self.options.signalling);
-        for (node, text) in [
-            (
-                "ha",
-                configuration::home_agent(&self.socket("ha"), ports, signalling),
-            ),
-            (
-                "dhp",
-                configuration::home_proxy(&self.socket("dhp"), ports, signalling, self.path_mtu),
-            ),
-        ] {
-            let path = self.write_configuration(node, &text)?;
+    /// Starts `dhpd` on nodes, with a configuration each, and waits until all answer.
+    pub fn start_dhpd(&mut self, anchors: &[(&str, String)], stop: &Stop) -> Result<()> {
+        let ports = self.options.ports;
+        for (node, text) in anchors {
+            let path = self.write_configuration(node, text)?;
             let mut command = ports.environment(self.state.directory());
             command.extend([self.binary("dhpd")?, "run".into(), "--config".into(), path]);
-            self.start_in(node, &format!("dhpd-{node}"), command)?;
+            self.start_in(node, &dhpd_on(node), command)?;
         }
-        for node in ["ha", "dhp"] {
+        for (node, _) in anchors {
             stop.wait_for(&format!("dhpd on {node} answers"), READY, || {
                 self.check()?;
                 Ok((!self.counters(node).is_null()).then_some(()))
@@ -139,23 +122,28 @@ impl Lab {
         Ok(())
     }
 
-    /// Has the routers find their neighbours, as those of a network in use have: else the first packets through an access
-    /// network would wait for neighbour discovery on the wires, which is no part of a handoff.
-    pub fn warm_up(&self) -> Result<()> {
-        for router in ["ara", "arb"] {
-            for to in [CN_DIRECT, HA] {
-                ping::round_trip_ns(self.node(router)?, to, 2)?;
-            }
+    /// Kills the `dhpd` of a node, as a crash does: it gets no chance to say farewell.
+    pub fn kill_dhpd(&mut self, node: &str) -> Result<()> {
+        let name = dhpd_on(node);
+        let position = self.programs.iter().position(|one| one.name() == name);
+        let position = position.with_context(|| format!("{name} does not run"))?;
+        self.programs.remove(position).kill();
+        Ok(())
+    }
+
+    /// Has a node find its neighbours on the way to addresses, as those of a network in use have: else the first packets
+    /// through an access network would wait for neighbour discovery on the wires, which is no part of a handoff.
+    pub fn warm_up(&self, node: &str, to: &[impl AsRef<str>]) -> Result<()> {
+        for address in to {
+            ping::round_trip_ns(self.node(node)?, address.as_ref(), 2)?;
         }
         Ok(())
     }
 
     /// Starts the mobile node's agent and waits until it answers.
-    pub fn start_agent(&mut self, stop: &Stop) -> Result<()> {
-        let path = self.write_configuration(
-            "mn",
-            &configuration::mobile_node(&self.socket("mn"), self.path_mtu),
-        )?;
+    pub fn start_agent(&mut self, plan: &AgentPlan, stop: &Stop) -> Result<()> {
+        let text = configuration::mobile_node(&self.socket("mn"), plan);
+        let path = self.write_configuration("mn", &text)?;
         let command = vec![
             self.binary("dhp-mn")?,
             "run".into(),
@@ -205,7 +193,8 @@ impl Lab {
         self.programs.iter_mut().try_for_each(Running::check)
     }
 
-    fn start_in(&mut self, node: &str, name: &str, command: Vec<String>) -> Result<()> {
+    /// Starts a program that runs as long as the lab.
+    pub fn start_in(&mut self, node: &str, name: &str, command: Vec<String>) -> Result<()> {
         let namespace = self.node(node)?.name();
         let running = self.starter.start(Program {
             name,
@@ -235,6 +224,10 @@ impl Drop for Lab {
             eprintln!("{error:#}");
         }
     }
+}
+
+fn dhpd_on(node: &str) -> String {
+    format!("dhpd-{node}")
 }
 
 /// This program's path, to run parts of it inside namespaces.

@@ -16,6 +16,8 @@ mod content;
 mod criteria;
 mod delay_line;
 mod demo;
+mod demo_lab;
+mod demo_network;
 mod demo_plan;
 mod demo_report;
 mod download;
@@ -27,6 +29,7 @@ mod handoff;
 mod http_server;
 mod lab;
 mod namespace;
+mod network_plan;
 mod path_mtu;
 mod pcap;
 mod ping;
@@ -36,6 +39,8 @@ mod priority;
 mod process_id;
 mod random;
 mod report_html;
+mod roaming;
+mod scenario;
 mod signalling_options;
 mod sketch;
 mod stall_meter;
@@ -62,7 +67,7 @@ use clap::Parser;
 
 use crate::cli::{
     BgpArguments, Cli, Command, ConformanceArguments, DemoArguments, LabArguments,
-    PathMtuArguments, StreamArguments, UdpCommand,
+    PathMtuArguments, RunArguments, StreamArguments, UdpCommand,
 };
 use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
@@ -94,6 +99,7 @@ fn run(command: Command) -> Result<ExitCode> {
             arguments.networks_only,
             &Stop::on_signals()?,
         )?,
+        Command::Run(arguments) => return run_scenario(&arguments),
         Command::Down => {
             namespace::check_available()?;
             let was_running =
@@ -111,6 +117,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Move { to, gap_ms } => {
             let cut = access::Radio::of_running_lab()?.change(
                 &Stop::default(),
+                access::Interface::Wlan0,
                 to,
                 Duration::from_millis(gap_ms),
             )?;
@@ -165,6 +172,26 @@ fn run_demo(arguments: &DemoArguments) -> Result<ExitCode> {
         fs::write(path, report_html::render(&report))
             .with_context(|| format!("cannot write {}", path.display()))?;
         println!("report: {}", path.display());
+    }
+    Ok(if report.holds() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_scenario(arguments: &RunArguments) -> Result<ExitCode> {
+    let Some(name) = arguments.scenario.as_ref().filter(|_| !arguments.list) else {
+        scenario::list()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let options = LabOptions {
+        signalling: arguments.signalling,
+        ..options(&arguments.lab)?
+    };
+    let report = scenario::run(name, arguments, &options, &Stop::on_signals()?)?;
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
     }
     Ok(if report.holds() {
         ExitCode::SUCCESS

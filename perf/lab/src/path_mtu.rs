@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::addresses::{CN_DHP, DHP};
 use crate::agent_events::AgentEvents;
 use crate::criteria::Criterion;
+use crate::demo_lab::DemoLab;
 use crate::lab::{Lab, LabOptions};
 use crate::stop::Stop;
 use crate::timeline::{Timeline, Tone};
@@ -85,17 +86,17 @@ pub fn run(
     let mut timeline = Timeline::start();
     let text = format!("building the networks, {NARROW} octets between access and core");
     timeline.say(Tone::Act, &text);
-    let mut lab = Lab::build(options)?;
-    narrow(&lab)?;
+    let path_mtu = (learning == Learning::Blocked).then_some(NARROW);
+    let mut demo = DemoLab::build(options, path_mtu)?;
+    narrow(&demo.lab)?;
     if learning == Learning::Blocked {
-        block_errors(&lab)?;
-        lab.tell_path_mtu(NARROW);
+        block_errors(&demo.lab)?;
     }
-    lab.start_server(None)?;
-    lab.start_server_on_mobile_node()?;
-    lab.start_anchors(stop)?;
-    lab.warm_up()?;
-    lab.start_agent(stop)?;
+    demo.lab.start_server("cn", None)?;
+    demo.lab.start_server("mn", None)?;
+    demo.start_anchors(stop)?;
+    demo.start_agent(stop)?;
+    let lab = demo.lab;
     let mut scene = Scene {
         home: distributed_home_address(&lab, stop)?,
         lab,

@@ -12,10 +12,10 @@ use crate::stream_record::{Direction, StreamRecord};
 /// Packets per second and direction.
 pub const RATE: u32 = 1000;
 
-/// Both ends of a flow's stream.
+/// Both ends of a flow's stream. `F` tells whose it is.
 #[derive(Debug)]
-pub struct Stream {
-    flow: Flow,
+pub struct Stream<F = Flow> {
+    flow: F,
     mobile_node: Running,
     correspondent: Running,
     records: [PathBuf; 2],
@@ -46,38 +46,55 @@ impl Way {
 
 /// What a flow's two ends noted.
 #[derive(Clone, Debug)]
-pub struct StreamNotes {
+pub struct StreamNotes<F = Flow> {
     /// The flow.
-    pub flow: Flow,
+    pub flow: F,
     mobile_node: StreamRecord,
     correspondent: StreamRecord,
 }
 
-impl Stream {
-    /// Starts both ends.
-    pub fn start(lab: &Lab, flow: Flow, directory: &Path) -> Result<Self> {
+/// A stream to start.
+#[derive(Clone, Debug)]
+pub struct StreamEnds<'a, F> {
+    /// The flow.
+    pub flow: F,
+    /// Its name in files and logs.
+    pub key: &'a str,
+    /// The node at the far end.
+    pub node: &'a str,
+    /// The address there.
+    pub address: &'a str,
+    /// The UDP port there.
+    pub port: u16,
+    /// Packets per second and direction.
+    pub rate: u32,
+}
+
+impl<F: Copy> Stream<F> {
+    /// Starts both ends. Their notes go to `directory`.
+    pub fn start(lab: &Lab, ends: &StreamEnds<'_, F>, directory: &Path) -> Result<Self> {
         let own = own_executable()?;
-        let rate = RATE.to_string();
+        let rate = ends.rate.to_string();
         let start = |node: &str, verb: &str, option: &str, address: String, record: &Path| {
             let record = record.display().to_string();
             let command = [
                 &own, "udp", verb, option, &address, "--rate", &rate, "--record", &record,
             ];
             lab.starter().start(Program {
-                name: &format!("udp-{}-{node}", flow.key()),
+                name: &format!("udp-{}-{node}", ends.key),
                 namespace: lab.node(node)?.name(),
                 command: command.map(String::from).to_vec(),
                 output: Output::Log,
             })
         };
         let records =
-            ["mn", "cn"].map(|node| directory.join(format!("{}-{node}.stream", flow.key())));
+            ["mn", ends.node].map(|node| directory.join(format!("{}-{node}.stream", ends.key)));
         let [near, far] = &records;
-        let address = format!("[{}]:{}", flow.correspondent(), flow.stream_port());
-        let correspondent = start("cn", "serve", "--listen", address.clone(), far)?;
+        let address = format!("[{}]:{}", ends.address, ends.port);
+        let correspondent = start(ends.node, "serve", "--listen", address.clone(), far)?;
         let mobile_node = start("mn", "stream", "--to", address, near)?;
         Ok(Self {
-            flow,
+            flow: ends.flow,
             mobile_node,
             correspondent,
             records,
@@ -85,7 +102,7 @@ impl Stream {
     }
 
     /// Which flow it measures.
-    pub fn flow(&self) -> Flow {
+    pub fn flow(&self) -> F {
         self.flow
     }
 
@@ -96,7 +113,7 @@ impl Stream {
     }
 
     /// Ends both ends and reads their notes.
-    pub fn finish(mut self) -> Result<StreamNotes> {
+    pub fn finish(mut self) -> Result<StreamNotes<F>> {
         self.check()?;
         self.mobile_node.stop();
         self.correspondent.stop();
@@ -111,7 +128,7 @@ impl Stream {
     }
 }
 
-impl StreamNotes {
+impl<F> StreamNotes<F> {
     /// What was sent and what arrived one way.
     pub fn direction(&self, way: Way) -> Direction<'_> {
         let (from, to) = match way {

@@ -8,7 +8,8 @@ use crate::demo_plan::DemoPlan;
 use crate::download::{Download, DownloadPlan, DownloadResult};
 use crate::flows::Flow;
 use crate::lab::Lab;
-use crate::streams::{Stream, StreamNotes};
+use crate::roaming::Watched;
+use crate::streams::{RATE, Stream, StreamEnds, StreamNotes};
 use crate::timeline::{Timeline, Tone};
 
 /// After how long without octets a download that has to survive gives up, s.
@@ -35,6 +36,8 @@ impl Traffic {
             };
             let download = DownloadPlan {
                 flow,
+                name: format!("curl-{}", flow.key()),
+                url: format!("http://[{}]/{}", flow.correspondent(), plan.length),
                 length: plan.length,
                 speed_limit,
                 speed_time_s,
@@ -43,29 +46,17 @@ impl Traffic {
             traffic
                 .downloads
                 .push(Download::start(lab.starter(), namespace, download)?);
-            traffic.streams.push(Stream::start(lab, flow, directory)?);
+            let ends = StreamEnds {
+                flow,
+                key: flow.key(),
+                node: "cn",
+                address: flow.correspondent(),
+                port: flow.stream_port(),
+                rate: RATE,
+            };
+            traffic.streams.push(Stream::start(lab, &ends, directory)?);
         }
         Ok(traffic)
-    }
-
-    /// Looks after everything: tells of downloads that have ended, draws the progress.
-    pub fn look(&mut self, timeline: &mut Timeline) -> Result<()> {
-        self.streams.iter_mut().try_for_each(Stream::check)?;
-        let mut index = 0;
-        while let Some(download) = self.downloads.get_mut(index) {
-            if download.has_ended()? {
-                let result = self.downloads.remove(index).finish()?;
-                tell_end(timeline, &result);
-                self.results.push(result);
-            } else {
-                index += 1;
-            }
-        }
-        if !self.downloads.is_empty() {
-            let bars: Vec<String> = self.downloads.iter().map(bar).collect();
-            timeline.progress(bars.join("   "));
-        }
-        Ok(())
     }
 
     /// Whether downloads still run.
@@ -105,6 +96,28 @@ impl Traffic {
         self.results.sort_by_key(|result| result.flow);
         self.notes.sort_by_key(|notes| notes.flow);
         Ok((self.results, self.notes))
+    }
+}
+
+impl Watched for Traffic {
+    /// Tells of downloads that have ended, draws the progress.
+    fn look(&mut self, timeline: &mut Timeline) -> Result<()> {
+        self.streams.iter_mut().try_for_each(Stream::check)?;
+        let mut index = 0;
+        while let Some(download) = self.downloads.get_mut(index) {
+            if download.has_ended()? {
+                let result = self.downloads.remove(index).finish()?;
+                tell_end(timeline, &result);
+                self.results.push(result);
+            } else {
+                index += 1;
+            }
+        }
+        if !self.downloads.is_empty() {
+            let bars: Vec<String> = self.downloads.iter().map(bar).collect();
+            timeline.progress(bars.join("   "));
+        }
+        Ok(())
     }
 }
 

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::demo_lab::DemoLab;
 use crate::lab::{Lab, LabOptions};
 use crate::stop::Stop;
-use crate::topology::{NODES, WIRES};
 
 /// Builds the lab, says how to use it, and keeps it until the stop.
 pub fn run(options: LabOptions, networks_only: bool, stop: &Stop) -> Result<()> {
-    let mut lab = Lab::build(options)?;
-    lab.start_server(None)?;
+    let mut demo = DemoLab::build(options, None)?;
+    demo.lab.start_server("cn", None)?;
     if !networks_only {
-        lab.start_anchors(stop)?;
-        lab.warm_up()?;
-        lab.start_agent(stop)?;
+        demo.start_anchors(stop)?;
+        demo.start_agent(stop)?;
     }
-    print!("{}", guide(&lab));
+    let mut lab = demo.lab;
+    print!("{}", guide(&lab)?);
     while !stop.requested() {
         lab.check()?;
         std::thread::sleep(Duration::from_millis(100));
@@ -25,17 +25,19 @@ pub fn run(options: LabOptions, networks_only: bool, stop: &Stop) -> Result<()> 
     Ok(())
 }
 
-fn guide(lab: &Lab) -> String {
+fn guide(lab: &Lab) -> Result<String> {
+    let topology = lab.topology()?;
     let mut text =
         String::from("The lab is up. Its nodes (enter one with `dhp-lab shell NODE`):\n");
-    for (node, what) in NODES {
+    for (node, what) in topology.nodes() {
         text.push_str(&format!("  {node:<6}{what}\n"));
     }
     text.push_str("\nIts wires, one way:\n");
-    for (left, _, right, _, delay_ms) in WIRES {
+    for wire in topology.planned_wires() {
         text.push_str(&format!(
-            "  {:<12}{delay_ms:>3} ms\n",
-            format!("{left}–{right}")
+            "  {:<12}{:>3} ms\n",
+            format!("{}–{}", wire.left.0, wire.right.0),
+            wire.settings.delay.as_millis()
         ));
     }
     let socket = |node: &str| lab.socket(node).display().to_string();
@@ -58,5 +60,5 @@ Ctrl-C ends the lab and removes it.
         ha = socket("ha"),
         logs = lab.starter().log_directory().display(),
     ));
-    text
+    Ok(text)
 }

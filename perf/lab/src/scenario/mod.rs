@@ -1,0 +1,72 @@
+//! `dhp-lab run`: a scenario that a researcher wrote, in each of its modes on the same trace.
+
+mod judge;
+mod library;
+mod model;
+mod network;
+mod page;
+mod prober;
+mod program;
+mod report;
+mod run;
+mod statistics;
+mod table;
+mod trace;
+mod traffic;
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cli::RunArguments;
+use crate::lab::LabOptions;
+use crate::stop::Stop;
+use crate::timeline;
+
+use model::Mode;
+use report::{ModeReport, ScenarioReport};
+
+/// Prints the built-in scenarios.
+pub fn list() -> Result<()> {
+    for (name, text) in library::BUILT_IN {
+        println!("{name:<16}{}", model::Scenario::parse(text)?.title);
+    }
+    Ok(())
+}
+
+/// Runs a scenario and shows what was found.
+pub fn run(
+    name: &str,
+    arguments: &RunArguments,
+    options: &LabOptions,
+    stop: &Stop,
+) -> Result<ScenarioReport> {
+    let scenario = library::load(name)?;
+    // All that can be wrong is told before anything is built.
+    if scenario.modes.contains(&Mode::Ro) {
+        bail!(
+            "mode \"ro\" (route optimization) cannot be run: the lab's correspondents do not speak Mobile IPv6 yet"
+        );
+    }
+    let moves = trace::trace(&scenario, arguments.quick)?;
+    let mut modes = Vec::new();
+    for mode in scenario.modes.clone() {
+        let findings = run::run(options.clone(), &scenario, mode, &moves, stop)?;
+        modes.push(ModeReport::of(&scenario, &findings));
+    }
+    let mut report = ScenarioReport {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario,
+        quick: arguments.quick,
+        modes,
+        criteria: Vec::new(),
+    };
+    report.criteria = judge::judge(&report, moves.len());
+    print!("{}", table::render(&report, timeline::wants_colour()));
+    if let Some(path) = &arguments.html {
+        fs::write(path, page::render(&report))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        println!("report: {}", path.display());
+    }
+    Ok(report)
+}

@@ -1,0 +1,415 @@
+//! A scenario as it is written in TOML. `perf/scenarios/README.md` explains each key.
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::access::Access;
+
+/// Regions and DHPs there can be: each has a hexadecimal octet of the address plan.
+const MOST_REGIONS: usize = 16;
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Scenario {
+    /// One line about it.
+    pub title: String,
+    /// What is run, one after the other, on the same trace.
+    pub modes: Vec<Mode>,
+    /// How often the agent measures the way to DHPs in use.
+    #[serde(default = "hour")]
+    pub dhp_check: String,
+    /// The home agent.
+    pub home_agent: HomeAgent,
+    /// Where correspondents are, with the DHPs beside them.
+    #[serde(rename = "region")]
+    pub regions: Vec<Region>,
+    /// What the mobile node roams between; it begins in the first.
+    #[serde(rename = "access")]
+    pub accesses: Vec<AccessNetwork>,
+    /// How it moves.
+    pub movement: Movement,
+    /// What it does meanwhile.
+    #[serde(rename = "flow")]
+    pub flows: Vec<Flow>,
+    /// DHPs that are killed.
+    #[serde(rename = "failure", default)]
+    pub failures: Vec<Failure>,
+    /// What must be shown.
+    #[serde(rename = "criterion", default)]
+    pub criteria: Vec<Wanted>,
+}
+
+/// By what flows are anchored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Plain Mobile IPv6: all that is to survive goes by the home agent, and there is no DHP.
+    Ha,
+    /// As each flow's session type has it.
+    Dhp,
+    /// Route optimization with correspondents that speak Mobile IPv6.
+    Ro,
+}
+
+impl Mode {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ha => "ha",
+            Self::Dhp => "dhp",
+            Self::Ro => "ro",
+        }
+    }
+}
+
+/// The home agent.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HomeAgent {
+    /// One way to the core.
+    pub delay_ms: f64,
+}
+
+/// A region: a router with one correspondent and one DHP.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Region {
+    /// Its name, which flows and failures refer to.
+    pub name: String,
+    /// One way from its router to the core.
+    pub delay_ms: f64,
+    /// One way from its router to its DHP.
+    #[serde(default = "half")]
+    pub dhp_delay_ms: f64,
+    /// One way from its router to its correspondent.
+    #[serde(default = "half")]
+    pub correspondent_delay_ms: f64,
+}
+
+/// An access network.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AccessNetwork {
+    /// Its name.
+    pub name: String,
+    /// The region that its router is attached to; the core if absent.
+    pub at: Option<String>,
+    /// One way to there.
+    pub delay_ms: f64,
+    /// What it carries each way; unlimited if absent.
+    pub rate_mbps: Option<f64>,
+    /// How long packets may wait where the rate is limited.
+    #[serde(default = "queue")]
+    pub queue_ms: f64,
+    /// The part of packets that is lost, 0 to 1.
+    #[serde(default)]
+    pub loss: f64,
+}
+
+/// How the mobile node moves: by a list, or by a generator.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Movement {
+    /// Handoffs one by one.
+    #[serde(default)]
+    pub handoffs: Vec<Listed>,
+    /// How many are generated, through the access networks in their order, again and again.
+    #[serde(default)]
+    pub count: usize,
+    /// As many with `--quick`.
+    pub quick_count: Option<usize>,
+    /// From one to the next.
+    #[serde(default = "two")]
+    pub period_s: f64,
+    /// How much earlier or later each may be.
+    #[serde(default)]
+    pub jitter_s: f64,
+    /// Instead of the period: how far one access network reaches …
+    pub cell_m: Option<f64>,
+    /// … and how fast the mobile node is.
+    pub speed_kmh: Option<f64>,
+    /// How they are made.
+    #[serde(default)]
+    pub manner: MannerWanted,
+    /// How long the radio is without a link.
+    #[serde(default = "gap")]
+    pub gap_ms: u64,
+    /// Every so many handoffs the radio is without a link for longer; never if 0.
+    #[serde(default)]
+    pub outage_every: usize,
+    /// For so long.
+    #[serde(default)]
+    pub outage_ms: u64,
+    /// What the jitter is drawn from.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// A handoff of a list.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Listed {
+    /// When, from the beginning of the trace.
+    pub at_s: f64,
+    /// The access network's name.
+    pub to: String,
+    /// How it is made; the movement's if absent.
+    pub manner: Option<MannerWanted>,
+    /// How long the radio is without a link; the movement's if absent.
+    pub gap_ms: Option<u64>,
+}
+
+/// How a handoff is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MannerWanted {
+    /// One interface: the old link is cut first.
+    #[default]
+    BreakBeforeMake,
+    /// Two interfaces.
+    MakeBeforeBreak,
+}
+
+/// A flow.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Flow {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The region of its correspondent.
+    pub to: String,
+    /// Its session type.
+    pub session: Session,
+    /// When it begins.
+    #[serde(default)]
+    pub from_s: f64,
+    /// Packets per second each way, of a stream.
+    #[serde(default = "pps")]
+    pub rate_pps: u32,
+    /// Octets per second, of a download or of each connection.
+    #[serde(default = "rate")]
+    pub rate_kbytes: u64,
+    /// Connections at once, of `web`.
+    #[serde(default = "connections")]
+    pub connections: u32,
+    /// Length of each object, of `web`.
+    #[serde(default = "object")]
+    pub object_kbytes: u64,
+}
+
+/// What a flow is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// UDP packets with sequence numbers at a constant rate, both ways, as RTP has.
+    Stream,
+    /// One TCP connection: curl.
+    Download,
+    /// Many short TCP connections, several at once: `curl --parallel`.
+    Web,
+    /// OpenSSH: a line typed ten times a second, and echoed.
+    Ssh,
+    /// OpenSSH: as much as `rate-kbytes`.
+    SshBulk,
+}
+
+/// The session type (RFC 8653).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Session {
+    /// By the DHP of its correspondent's region.
+    SessionLasting,
+    /// By the home agent.
+    Fixed,
+    /// By nobody.
+    NonPersistent,
+}
+
+impl Session {
+    /// All, in the order of the policy.
+    pub const ALL: [Self; 3] = [Self::SessionLasting, Self::Fixed, Self::NonPersistent];
+
+    /// The subnet of a region's site where correspondents of this session type are.
+    pub fn subnet(self) -> u8 {
+        match self {
+            Self::SessionLasting => 1,
+            Self::Fixed => 2,
+            Self::NonPersistent => 3,
+        }
+    }
+}
+
+/// A DHP that is killed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Failure {
+    /// The region of the DHP.
+    pub dhp: String,
+    /// When.
+    pub at_s: f64,
+    /// After so long it is started again; never if absent.
+    pub back_after_s: Option<f64>,
+}
+
+/// A criterion.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Wanted {
+    /// What is judged.
+    pub what: Measure,
+    /// In which mode.
+    pub mode: Mode,
+    /// Of which flow; of all that are to survive if absent.
+    pub flow: Option<String>,
+    /// The upper limit.
+    pub at_most: Option<f64>,
+    /// The lower limit.
+    pub at_least: Option<f64>,
+}
+
+/// What can be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// Handoffs made.
+    Handoffs,
+    /// Anchors that carried flows.
+    Anchors,
+    /// Flows that are to survive and did not.
+    SessionsLost,
+    /// Median interruption once the care-of address is usable, less the round trip to the anchor, ms.
+    InterruptionOverRtt,
+    /// Round trip by the anchor in units of the direct one.
+    PathStretch,
+    /// Signalling octets per minute in units of those of mode `ha`.
+    SignallingRatio,
+}
+
+impl Scenario {
+    /// Reads and checks a file.
+    pub fn parse(text: &str) -> Result<Self> {
+        let scenario: Self = toml::from_str(text)?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// The number of a region.
+    pub fn region(&self, name: &str) -> Result<usize> {
+        let position = self.regions.iter().position(|region| region.name == name);
+        position.with_context(|| format!("there is no region \"{name}\""))
+    }
+
+    /// The access network of this name.
+    pub fn access(&self, name: &str) -> Result<Access> {
+        let position = self.accesses.iter().position(|access| access.name == name);
+        position
+            .and_then(|index| Access::first(Access::MOST).nth(index))
+            .with_context(|| format!("there is no access network \"{name}\""))
+    }
+
+    /// The name of an access network.
+    pub fn access_name(&self, access: Access) -> &str {
+        let network = self.accesses.get(access.index());
+        network.map_or("?", |network| network.name.as_str())
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(
+            (1..=MOST_REGIONS).contains(&self.regions.len()),
+            "there have to be 1 to {MOST_REGIONS} regions"
+        );
+        ensure!(
+            (2..=usize::from(Access::MOST)).contains(&self.accesses.len()),
+            "there have to be 2 to {} access networks",
+            Access::MOST
+        );
+        ensure!(!self.modes.is_empty(), "there is no mode to run");
+        let mut delays = vec![self.home_agent.delay_ms];
+        for region in &self.regions {
+            delays.extend([
+                region.delay_ms,
+                region.dhp_delay_ms,
+                region.correspondent_delay_ms,
+            ]);
+        }
+        for access in &self.accesses {
+            delays.extend([access.delay_ms, access.queue_ms]);
+            ensure!((0.0..=1.0).contains(&access.loss), "a loss is 0 to 1");
+            ensure!(
+                access
+                    .rate_mbps
+                    .is_none_or(|rate| rate > 0.0 && rate <= 1e5),
+                "a rate is above 0"
+            );
+            if let Some(region) = &access.at {
+                self.region(region)?;
+            }
+        }
+        ensure!(
+            delays.iter().all(|delay| (0.0..=10_000.0).contains(delay)),
+            "a delay is 0 to 10,000 ms"
+        );
+        for (index, flow) in self.flows.iter().enumerate() {
+            self.region(&flow.to)?;
+            let before = self.flows.iter().take(index);
+            let is_new = before.clone().all(|other| other.name != flow.name);
+            ensure!(is_new, "two flows are called \"{}\"", flow.name);
+            let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+            ensure!(
+                !flow.name.is_empty() && flow.name.chars().all(plain),
+                "\"{}\": a flow's name is of letters, digits and hyphens",
+                flow.name
+            );
+            ensure!(
+                (1..=10_000).contains(&flow.rate_pps) && flow.rate_kbytes >= 1,
+                "\"{}\": a rate is above 0",
+                flow.name
+            );
+        }
+        for failure in &self.failures {
+            self.region(&failure.dhp)?;
+        }
+        for wanted in &self.criteria {
+            ensure!(
+                wanted.at_most.is_some() || wanted.at_least.is_some(),
+                "a criterion needs `at-most` or `at-least`"
+            );
+            if let Some(name) = &wanted.flow {
+                let is_there = self.flows.iter().any(|flow| flow.name == *name);
+                ensure!(is_there, "there is no flow \"{name}\"");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn hour() -> String {
+    "1h".to_owned()
+}
+fn half() -> f64 {
+    0.5
+}
+fn two() -> f64 {
+    2.0
+}
+fn queue() -> f64 {
+    50.0
+}
+fn gap() -> u64 {
+    50
+}
+fn pps() -> u32 {
+    200
+}
+fn rate() -> u64 {
+    200
+}
+fn connections() -> u32 {
+    6
+}
+fn object() -> u64 {
+    100
+}

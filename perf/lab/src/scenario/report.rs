@@ -1,0 +1,489 @@
+//! What a scenario found, as data: what `--json` writes and the page is drawn from. `perf/scenarios/README.md` explains it.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::access::Access;
+use crate::addresses::HA;
+use crate::criteria::Criterion;
+use crate::handoff::{Handoff, Phases, milliseconds};
+use crate::stream_record::Direction;
+use crate::streams::Way;
+
+use super::model::{Flow, Kind, Mode, Scenario, Session};
+use super::network::Place;
+use super::prober::Probe;
+use super::run::Findings;
+use super::statistics::median;
+use super::traffic::Notes;
+
+/// Width of a bin of the goodput, s.
+pub const BIN_S: f64 = 1.0;
+/// After a handoff the first probes may still be on the old way.
+const SETTLED_NS: u64 = 500_000_000;
+
+/// Everything.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScenarioReport {
+    /// Version of the lab.
+    pub version: String,
+    /// The scenario as it was read.
+    pub scenario: Scenario,
+    /// Whether it was the quick form.
+    pub quick: bool,
+    /// Each mode.
+    pub modes: Vec<ModeReport>,
+    /// The verdicts.
+    pub criteria: Vec<Criterion>,
+}
+
+/// One mode.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModeReport {
+    /// Which.
+    pub mode: Mode,
+    /// Length of the trace.
+    pub seconds: f64,
+    /// The handoffs.
+    pub handoffs: Vec<HandoffSummary>,
+    /// The flows, in the scenario's order.
+    pub flows: Vec<FlowReport>,
+    /// The anchors.
+    pub anchors: Vec<AnchorReport>,
+    /// Octets of signalling at the mobile node's access, both ways, over the trace.
+    pub signalling_octets: u64,
+    /// The same by minute.
+    pub signalling_per_minute: f64,
+    /// Mean octets from the beginning of a handoff to that of the next.
+    pub signalling_per_handoff: f64,
+    /// Agent's events that tell of trouble: a DHP that is silent, a flow that falls back.
+    pub troubles: Vec<String>,
+}
+
+/// A handoff as all flows share it.
+#[derive(Clone, Debug, Serialize)]
+pub struct HandoffSummary {
+    /// From 1.
+    pub number: usize,
+    /// Access network left.
+    pub from: String,
+    /// Access network joined.
+    pub to: String,
+    /// Seconds from the beginning of the trace.
+    pub begun_s: f64,
+    /// From its beginning until the care-of address could be used.
+    pub usable_ms: Option<f64>,
+    /// Octets of signalling.
+    pub signalling_octets: u64,
+    /// How long cores stood still meanwhile: above 5 ms the figures say little.
+    pub stalled_ms: f64,
+    /// Whether that spoiled it.
+    pub is_spoiled: bool,
+}
+
+/// A flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlowReport {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The node that anchors it; none for the care-of address.
+    pub anchor: Option<String>,
+    /// Whether it went on after the last handoff, right to the last octet.
+    pub survived: bool,
+    /// What was wrong.
+    pub fault: Option<String>,
+    /// Packets sent, of a stream, both ways.
+    pub sent: usize,
+    /// Of those, lost.
+    pub lost: usize,
+    /// (seconds, Mbit/s) that arrived at the mobile node.
+    pub goodput: Vec<(f64, f64)>,
+    /// What each handoff did to it; a stream has both ways.
+    pub interruptions: Vec<Interruption>,
+    /// Round trips by access network.
+    pub round_trips: Vec<RoundTrips>,
+}
+
+/// What one handoff did to one flow, one way.
+#[derive(Clone, Debug, Serialize)]
+pub struct Interruption {
+    /// The handoff, from 1.
+    pub handoff: usize,
+    /// Which way.
+    pub way: Way,
+    /// The longest silence.
+    pub interruption_ms: f64,
+    /// What was left of it when the care-of address could be used; none if packets did not come back.
+    pub after_usable_ms: Option<f64>,
+    /// That less the round trip to the anchor from the new access network.
+    pub over_rtt_ms: Option<f64>,
+    /// Packets lost, of a stream.
+    pub lost: u64,
+    /// Whether the machine stood still meanwhile.
+    pub is_spoiled: bool,
+}
+
+/// The least round trips while the mobile node was in an access network, ms.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoundTrips {
+    /// Which.
+    pub access: String,
+    /// To the correspondent by the anchor.
+    pub by_anchor_ms: Option<f64>,
+    /// To the correspondent from the care-of address.
+    pub direct_ms: Option<f64>,
+    /// To the anchor.
+    pub to_anchor_ms: Option<f64>,
+    /// The first by the second.
+    pub stretch: Option<f64>,
+}
+
+/// An anchor.
+#[derive(Clone, Debug, Serialize)]
+pub struct AnchorReport {
+    /// Its node.
+    pub node: String,
+    /// Packets that it has put into tunnels; none if it does not answer.
+    pub encapsulated: Option<u64>,
+    /// Packets to the mobile node that arrived in the streams that it is to carry.
+    pub arrived: u64,
+}
+
+impl AnchorReport {
+    /// It has put as many packets into tunnels as arrived: the flows went by it, and by no other.
+    pub fn carried(&self) -> bool {
+        self.arrived > 0 && self.encapsulated.is_some_and(|count| count >= self.arrived)
+    }
+}
+
+impl ScenarioReport {
+    /// Whether every criterion holds.
+    pub fn holds(&self) -> bool {
+        self.criteria.iter().all(|criterion| criterion.holds)
+    }
+
+    /// The report of a mode.
+    pub fn mode(&self, mode: Mode) -> Option<&ModeReport> {
+        self.modes.iter().find(|report| report.mode == mode)
+    }
+}
+
+impl FlowReport {
+    /// Whether it is to survive a handoff.
+    pub fn is_persistent(&self) -> bool {
+        self.anchor.is_some()
+    }
+
+    /// The median of a figure over the handoffs that the machine has not spoiled; over all if those are fewer than half.
+    pub fn typical(&self, figure: impl Fn(&Interruption) -> Option<f64>) -> Option<f64> {
+        let all: Vec<f64> = self.interruptions.iter().filter_map(&figure).collect();
+        let good = self.interruptions.iter().filter(|one| !one.is_spoiled);
+        let good: Vec<f64> = good.filter_map(figure).collect();
+        median(if good.len() * 2 >= all.len() {
+            good
+        } else {
+            all
+        })
+    }
+}
+
+/// The node that anchors a flow in a mode.
+fn anchor_of(scenario: &Scenario, flow: &Flow, mode: Mode) -> Option<String> {
+    match (flow.session, mode) {
+        (Session::NonPersistent, _) => None,
+        (Session::SessionLasting, Mode::Dhp) => scenario
+            .region(&flow.to)
+            .ok()
+            .map(|index| Place(index).dhp()),
+        _ => Some("ha".to_owned()),
+    }
+}
+
+impl ModeReport {
+    /// Puts a mode's findings together.
+    pub fn of(scenario: &Scenario, findings: &Findings) -> Self {
+        let seconds = findings.end_ns.saturating_sub(findings.start_ns) as f64 / 1e9;
+        let octets_in = |from_ns, until_ns| -> u64 {
+            let window = from_ns..until_ns;
+            let frames = findings.signalling.iter();
+            frames
+                .filter(|(at_ns, _)| window.contains(at_ns))
+                .map(|(_, frame)| frame.ipv6_bytes)
+                .sum()
+        };
+        let handoffs: Vec<_> = findings
+            .handoffs
+            .iter()
+            .map(|handoff| {
+                let octets = octets_in(handoff.begun_ns, handoff.until_ns);
+                summary(scenario, findings, handoff, octets)
+            })
+            .collect();
+        let octets = octets_in(findings.start_ns, findings.end_ns);
+        let in_handoffs: u64 = handoffs.iter().map(|one| one.signalling_octets).sum();
+        let flows = findings
+            .flows
+            .iter()
+            .filter_map(|(index, notes)| {
+                Some(flow_report(
+                    scenario,
+                    findings,
+                    scenario.flows.get(*index)?,
+                    notes,
+                ))
+            })
+            .collect();
+        let trouble = |name: &str| matches!(name, "anchor_silent" | "fallback" | "unbound");
+        let events = findings.events.iter();
+        Self {
+            mode: findings.mode,
+            seconds,
+            flows,
+            anchors: anchors(scenario, findings),
+            signalling_octets: octets,
+            signalling_per_minute: octets as f64 * 60.0 / seconds.max(1e-3),
+            signalling_per_handoff: in_handoffs as f64 / handoffs.len().max(1) as f64,
+            handoffs,
+            troubles: events
+                .filter(|event| trouble(&event.name) && event.at_ns >= findings.start_ns)
+                .map(|event| {
+                    let s = event.at_ns.saturating_sub(findings.start_ns) as f64 / 1e9;
+                    format!("{s:.1} s: {}", event.describe())
+                })
+                .collect(),
+        }
+    }
+}
+
+fn phases(findings: &Findings, handoff: &Handoff) -> Phases {
+    handoff.phases(&findings.events, "", HA)
+}
+
+fn summary(
+    scenario: &Scenario,
+    findings: &Findings,
+    handoff: &Handoff,
+    signalling_octets: u64,
+) -> HandoffSummary {
+    let usable_ns = phases(findings, handoff).usable_ns;
+    HandoffSummary {
+        number: handoff.number,
+        from: scenario.access_name(handoff.from).to_owned(),
+        to: scenario.access_name(handoff.to).to_owned(),
+        begun_s: handoff.begun_ns.saturating_sub(findings.start_ns) as f64 / 1e9,
+        usable_ms: usable_ns.map(|ns| milliseconds(ns.saturating_sub(handoff.begun_ns))),
+        signalling_octets,
+        stalled_ms: milliseconds(handoff.stalled_ns),
+        is_spoiled: handoff.is_spoiled(),
+    }
+}
+
+fn flow_report(scenario: &Scenario, findings: &Findings, flow: &Flow, notes: &Notes) -> FlowReport {
+    let anchor = anchor_of(scenario, flow, findings.mode);
+    let round_trips: Vec<_> = Access::first(Access::MOST)
+        .take(scenario.accesses.len())
+        .map(|access| round_trips(scenario, findings, flow, anchor.as_deref(), access))
+        .collect();
+    let directions = directions(notes);
+    let mut interruptions = Vec::new();
+    for handoff in &findings.handoffs {
+        let phases = phases(findings, handoff);
+        let to_anchor_ms = round_trips
+            .get(handoff.to.index())
+            .and_then(|trips| trips.to_anchor_ms);
+        for (way, direction) in &directions {
+            let effect = handoff.effect_on(&phases, (), *way, *direction);
+            interruptions.push(Interruption {
+                handoff: handoff.number,
+                way: *way,
+                interruption_ms: effect.interruption_ms,
+                after_usable_ms: effect.after_usable_ms,
+                over_rtt_ms: effect
+                    .after_usable_ms
+                    .zip(to_anchor_ms)
+                    .map(|(after, rtt)| after - rtt),
+                lost: effect.lost,
+                is_spoiled: handoff.is_spoiled(),
+            });
+        }
+    }
+    let last_ns = findings.handoffs.last().map_or(0, |last| last.begun_ns);
+    let goes_on = directions.iter().all(|(_, direction)| {
+        let mut arrivals = direction.arrivals.iter();
+        // What was under way at the last handoff does not show that the flow has survived it.
+        arrivals.any(|one| one.received_ns > last_ns.saturating_add(SETTLED_NS))
+    });
+    let fault = match notes {
+        Notes::Arrivals(arrived) => arrived.fault.clone(),
+        Notes::Stream(_) => None,
+    };
+    let sent = directions.iter().map(|(_, one)| one.sent.len()).sum();
+    let arrived: usize = directions.iter().map(|(_, one)| distinct(one)).sum();
+    FlowReport {
+        name: flow.name.clone(),
+        kind: flow.kind,
+        survived: goes_on && fault.is_none(),
+        fault: match (fault, goes_on) {
+            (None, false) => Some("nothing came after the last handoff".to_owned()),
+            (fault, _) => fault,
+        },
+        sent,
+        lost: if sent > 0 {
+            sent.saturating_sub(arrived)
+        } else {
+            0
+        },
+        goodput: goodput(findings, notes),
+        anchor,
+        interruptions,
+        round_trips,
+    }
+}
+
+fn directions(notes: &Notes) -> Vec<(Way, Direction<'_>)> {
+    match notes {
+        Notes::Stream(stream) => Way::BOTH.map(|way| (way, stream.direction(way))).to_vec(),
+        Notes::Arrivals(arrived) => vec![(
+            Way::Downlink,
+            Direction {
+                sent: &[],
+                arrivals: &arrived.arrivals,
+            },
+        )],
+    }
+}
+
+fn distinct(direction: &Direction<'_>) -> usize {
+    let mut seen: Vec<u64> = direction.arrivals.iter().map(|one| one.sequence).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    seen.len()
+}
+
+/// UDP payload of the streams' packets, octets.
+const STREAM_PAYLOAD: u64 = 100;
+
+fn goodput(findings: &Findings, notes: &Notes) -> Vec<(f64, f64)> {
+    let seconds = findings.end_ns.saturating_sub(findings.start_ns) as f64 / 1e9;
+    let mut bins = vec![0_u64; (seconds / BIN_S).ceil().max(1.0) as usize];
+    let mut add = |at_ns: u64, octets: u64| {
+        let second = at_ns.saturating_sub(findings.start_ns) as f64 / 1e9;
+        if let Some(bin) = bins.get_mut((second / BIN_S) as usize) {
+            *bin = bin.saturating_add(octets);
+        }
+    };
+    match notes {
+        Notes::Stream(stream) => {
+            for one in stream.direction(Way::Downlink).arrivals {
+                add(one.received_ns, STREAM_PAYLOAD);
+            }
+        }
+        Notes::Arrivals(arrived) => {
+            for (one, octets) in arrived.arrivals.iter().zip(&arrived.octets) {
+                add(one.received_ns, *octets);
+            }
+        }
+    }
+    let points = (0_u32..).zip(bins);
+    points
+        .map(|(bin, octets)| {
+            let middle = (f64::from(bin) + 0.5) * BIN_S;
+            (middle, octets as f64 * 8e-6 / BIN_S)
+        })
+        .collect()
+}
+
+fn round_trips(
+    scenario: &Scenario,
+    findings: &Findings,
+    flow: &Flow,
+    anchor: Option<&str>,
+    access: Access,
+) -> RoundTrips {
+    let least = |target: String| {
+        let index = super::run::targets(scenario)
+            .iter()
+            .position(|one| *one == target)?;
+        least_while_in(findings, findings.probes.get(index)?, access)
+    };
+    let place = scenario.region(&flow.to).map(Place).unwrap_or(Place(0));
+    let by_anchor_ms = least(place.address(flow.session));
+    let direct_ms = least(place.address(Session::NonPersistent));
+    let to_anchor_ms = anchor.and_then(|node| match node {
+        "ha" => least(HA.to_owned()),
+        _ => least(place.dhp_address()),
+    });
+    RoundTrips {
+        access: scenario.access_name(access).to_owned(),
+        by_anchor_ms,
+        direct_ms,
+        to_anchor_ms,
+        stretch: by_anchor_ms
+            .zip(direct_ms)
+            .map(|(by, direct)| by / direct.max(1e-3)),
+    }
+}
+
+/// The least of the probes that began and ended in an access network.
+fn least_while_in(findings: &Findings, probes: &[Probe], access: Access) -> Option<f64> {
+    let first_ns = findings
+        .handoffs
+        .first()
+        .map_or(findings.end_ns, |one| one.begun_ns);
+    let mut stays = Vec::new();
+    if access == Access::A {
+        stays.push((findings.start_ns, first_ns));
+    }
+    for handoff in findings
+        .handoffs
+        .iter()
+        .filter(|handoff| handoff.to == access)
+    {
+        stays.push((
+            handoff.begun_ns.saturating_add(SETTLED_NS),
+            handoff.until_ns,
+        ));
+    }
+    let inside = |probe: &&Probe| {
+        let mut stays = stays.iter();
+        stays.any(|(from, until)| probe.begun_ns >= *from && probe.ended_ns <= *until)
+    };
+    let times = probes
+        .iter()
+        .filter(inside)
+        .filter_map(|probe| probe.round_trip_ns);
+    times.min().map(milliseconds)
+}
+
+fn anchors(scenario: &Scenario, findings: &Findings) -> Vec<AnchorReport> {
+    let arrived = |node: &str| -> u64 {
+        let mut count = 0;
+        for (index, notes) in &findings.flows {
+            let anchor = scenario
+                .flows
+                .get(*index)
+                .and_then(|flow| anchor_of(scenario, flow, findings.mode));
+            if let (true, Notes::Stream(stream)) = (anchor.as_deref() == Some(node), notes) {
+                count += stream.direction(Way::Downlink).arrivals.len() as u64;
+            }
+        }
+        count
+    };
+    findings
+        .counters
+        .iter()
+        .map(|(node, counters)| AnchorReport {
+            node: node.clone(),
+            encapsulated: encapsulated(counters),
+            arrived: arrived(node),
+        })
+        .collect()
+}
+
+fn encapsulated(counters: &Value) -> Option<u64> {
+    let workers = counters.get("workers")?.as_array()?;
+    let of_worker = |worker: &Value| worker.pointer("/counters/encapsulated")?.as_u64();
+    Some(workers.iter().filter_map(of_worker).sum())
+}

@@ -1,0 +1,381 @@
+//! One mode of a scenario, from an empty machine to its findings.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::addresses::HA;
+use crate::agent_events::AgentEvent;
+use crate::capture::SignallingCapture;
+use crate::clock::monotonic_ns;
+use crate::configuration::{self, AgentPlan, HomeProxy};
+use crate::handoff::Handoff;
+use crate::lab::{Lab, LabOptions};
+use crate::pcap::CapturedFrame;
+use crate::ping;
+use crate::roaming::{Made, Roaming};
+use crate::stop::Stop;
+use crate::timeline::{Timeline, Tone};
+
+use super::model::{Kind, MannerWanted, Mode, Scenario, Session};
+use super::network::{Place, network};
+use super::prober::{Probe, Prober};
+use super::program;
+use super::trace::{MARGIN, Move};
+use super::traffic::{Notes, ScenarioTraffic};
+
+/// How long the agent may take for its anchors.
+const READY: Duration = Duration::from_secs(30);
+/// How long before a make before break the second interface is brought into reach.
+const AHEAD: Duration = Duration::from_millis(1500);
+/// How long both interfaces are in use then.
+const OVERLAP: Duration = Duration::from_millis(300);
+
+/// What was noted in one mode.
+#[derive(Debug)]
+pub struct Findings {
+    /// The mode.
+    pub mode: Mode,
+    /// Monotonic time of the beginning of the trace.
+    pub start_ns: u64,
+    /// And of its end.
+    pub end_ns: u64,
+    /// The handoffs.
+    pub handoffs: Vec<Handoff>,
+    /// What the agent reported.
+    pub events: Vec<AgentEvent>,
+    /// What the flows left, by number.
+    pub flows: Vec<(usize, Notes)>,
+    /// Signalling of the mobile node.
+    pub signalling: Vec<(u64, CapturedFrame)>,
+    /// Round trips, by [`targets`].
+    pub probes: Vec<Vec<Probe>>,
+    /// What each anchor's node has counted.
+    pub counters: Vec<(String, Value)>,
+}
+
+/// What there is to do in a trace.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Start(usize),
+    Reach(Move),
+    Move(Move),
+    Kill(usize),
+    Return(usize),
+}
+
+/// What is measured: for each region the DHP, then its correspondent by session type; the home agent last.
+pub fn targets(scenario: &Scenario) -> Vec<String> {
+    let of_region = |index| {
+        let place = Place(index);
+        let mut all = vec![place.dhp_address()];
+        all.extend(Session::ALL.map(|session| place.address(session)));
+        all
+    };
+    let mut all: Vec<String> = (0..scenario.regions.len()).flat_map(of_region).collect();
+    all.push(HA.to_owned());
+    all
+}
+
+/// Runs a mode.
+pub fn run(
+    options: LabOptions,
+    scenario: &Scenario,
+    mode: Mode,
+    moves: &[Move],
+    stop: &Stop,
+) -> Result<Findings> {
+    let directory = options.logs.join(mode.name());
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    let options = LabOptions {
+        logs: directory.clone(),
+        ..options
+    };
+    let mut timeline = Timeline::start();
+    timeline.say(
+        Tone::Act,
+        &format!("mode {}: building the networks", mode.name()),
+    );
+    let mut lab = Lab::build(options, network(scenario))?;
+    start_programs(&mut lab, scenario, mode, &directory, stop)?;
+    let capture = SignallingCapture::start(&lab, &directory, stop)?;
+    lab.start_agent(&agent_plan(scenario, mode), stop)?;
+    let mut roaming = Roaming::begin(lab, timeline, stop)?;
+    roaming.tells_events = false;
+    let mut traffic = ScenarioTraffic::new(scenario, &directory);
+    wait_until_anchored(&mut roaming, &mut traffic, scenario, mode)?;
+    let mut script = Script {
+        roaming,
+        traffic,
+        scenario,
+        mode,
+        moves: moves.len(),
+        last: None,
+    };
+    let prober = Prober::start(script.roaming.lab.node("mn")?, &targets(scenario))?;
+    let start_ns = monotonic_ns();
+    script.follow(moves)?;
+    let end_ns = monotonic_ns();
+    let Script {
+        mut roaming,
+        traffic,
+        ..
+    } = script;
+    roaming.timeline.end_progress();
+    let counters = anchors(scenario, mode)
+        .into_iter()
+        .map(|node| (node.clone(), roaming.lab.counters(&node)))
+        .collect();
+    Ok(Findings {
+        mode,
+        start_ns,
+        end_ns,
+        flows: traffic.finish()?,
+        probes: prober.finish(),
+        signalling: capture.finish()?,
+        events: roaming.events.since(0),
+        counters,
+        handoffs: roaming.handoffs,
+    })
+}
+
+/// The nodes where `dhpd` runs.
+pub fn anchors(scenario: &Scenario, mode: Mode) -> Vec<String> {
+    let mut nodes = vec!["ha".to_owned()];
+    if mode == Mode::Dhp {
+        nodes.extend((0..scenario.regions.len()).map(|index| Place(index).dhp()));
+    }
+    nodes
+}
+
+fn start_programs(
+    lab: &mut Lab,
+    scenario: &Scenario,
+    mode: Mode,
+    directory: &Path,
+    stop: &Stop,
+) -> Result<()> {
+    for (index, region) in scenario.regions.iter().enumerate() {
+        let node = Place(index).correspondent();
+        lab.start_server(&node, None)?;
+        let is_ssh = |kind| matches!(kind, Kind::Ssh | Kind::SshBulk);
+        let mut flows = scenario.flows.iter();
+        if flows.any(|flow| is_ssh(flow.kind) && flow.to == region.name) {
+            program::start_ssh_server(lab, &node, directory)?;
+        }
+    }
+    let with_dhps = mode == Mode::Dhp;
+    let entry = |index| (Place(index).dhp_address(), Place(index).site());
+    let directory_of_dhps: Vec<_> = match with_dhps {
+        true => (0..scenario.regions.len()).map(entry).collect(),
+        false => Vec::new(),
+    };
+    let (ports, signalling) = (lab.options().ports, lab.options().signalling);
+    let home = configuration::home_agent(&lab.socket("ha"), ports, signalling, &directory_of_dhps);
+    lab.start_dhpd(&[("ha", home)], stop)?;
+    if with_dhps {
+        for index in 0..scenario.regions.len() {
+            start_dhp(lab, index, stop)?;
+        }
+    }
+    let mut known = vec![HA.to_owned()];
+    for index in 0..scenario.regions.len() {
+        known.extend([
+            Place(index).dhp_address(),
+            Place(index).address(Session::NonPersistent),
+        ]);
+    }
+    for access in lab.topology()?.accesses() {
+        lab.warm_up(&access.router(), &known)?;
+    }
+    Ok(())
+}
+
+fn start_dhp(lab: &mut Lab, index: usize, stop: &Stop) -> Result<()> {
+    let place = Place(index);
+    let (node, address) = (place.dhp(), place.dhp_address());
+    let proxy = HomeProxy {
+        node: &node,
+        address: &address,
+        interfaces: &["core0"],
+        pool: &place.pool(),
+        coverage: &place.site(),
+        path_mtu: None,
+    };
+    let (ports, signalling) = (lab.options().ports, lab.options().signalling);
+    let text = proxy.render(&lab.socket(&node), ports, signalling);
+    lab.start_dhpd(&[(&node, text)], stop)
+}
+
+fn agent_plan(scenario: &Scenario, mode: Mode) -> AgentPlan {
+    let mut flows = Vec::new();
+    for index in 0..scenario.regions.len() {
+        for session in Session::ALL {
+            let word = match (session, mode) {
+                (Session::SessionLasting, Mode::Dhp) => "session-lasting",
+                (Session::NonPersistent, _) => "non-persistent",
+                _ => "fixed",
+            };
+            flows.push((Place(index).prefix(session), word));
+        }
+    }
+    AgentPlan {
+        flows,
+        asks_for_dhps: mode == Mode::Dhp,
+        check_interval: scenario.dhp_check.clone(),
+        path_mtu: None,
+    }
+}
+
+fn wait_until_anchored(
+    roaming: &mut Roaming<'_>,
+    traffic: &mut ScenarioTraffic<'_>,
+    scenario: &Scenario,
+    mode: Mode,
+) -> Result<()> {
+    let mut wanted = vec![HA.to_owned()];
+    if mode == Mode::Dhp {
+        wanted.extend((0..scenario.regions.len()).map(|index| Place(index).dhp_address()));
+    }
+    for anchor in wanted {
+        let limit = Instant::now() + READY;
+        let is_ready = |event: &AgentEvent| {
+            event.name == "anchor_ready" && event.text("anchor") == Some(&anchor)
+        };
+        while !roaming.has_reported(is_ready) {
+            roaming.pump(Duration::from_millis(20), traffic)?;
+            if Instant::now() >= limit {
+                bail!(
+                    "the mobile node has no address at {anchor} within {} s",
+                    READY.as_secs()
+                );
+            }
+        }
+    }
+    for target in targets(scenario) {
+        let limit = Instant::now() + READY;
+        while let Err(error) = ping::round_trip_ns(roaming.lab.node("mn")?, &target, 1) {
+            if Instant::now() >= limit {
+                return Err(error).with_context(|| format!("{target} does not answer"));
+            }
+            roaming.pump(Duration::from_millis(100), traffic)?;
+        }
+    }
+    roaming.timeline.say(
+        Tone::Good,
+        "all anchors are bound, all correspondents answer",
+    );
+    Ok(())
+}
+
+struct Script<'a> {
+    roaming: Roaming<'a>,
+    traffic: ScenarioTraffic<'a>,
+    scenario: &'a Scenario,
+    mode: Mode,
+    moves: usize,
+    last: Option<Made>,
+}
+
+impl Script<'_> {
+    /// Does everything at its time, until a margin after the last handoff.
+    fn follow(&mut self, moves: &[Move]) -> Result<()> {
+        let begun = Instant::now();
+        for (at, act) in self.acts(moves) {
+            self.roaming
+                .pump(at.saturating_sub(begun.elapsed()), &mut self.traffic)?;
+            self.perform(act)?;
+        }
+        self.roaming.pump(MARGIN, &mut self.traffic)?;
+        self.note_last();
+        Ok(())
+    }
+
+    fn acts(&self, moves: &[Move]) -> Vec<(Duration, Act)> {
+        let mut acts = Vec::new();
+        for (index, flow) in self.scenario.flows.iter().enumerate() {
+            acts.push((
+                Duration::from_secs_f64(flow.from_s.clamp(0.0, 86_400.0)),
+                Act::Start(index),
+            ));
+        }
+        for one in moves {
+            if one.manner == MannerWanted::MakeBeforeBreak {
+                acts.push((one.at.saturating_sub(AHEAD), Act::Reach(*one)));
+            }
+            acts.push((one.at, Act::Move(*one)));
+        }
+        // Where there is no DHP none fails.
+        for failure in self
+            .scenario
+            .failures
+            .iter()
+            .filter(|_| self.mode == Mode::Dhp)
+        {
+            if let Ok(index) = self.scenario.region(&failure.dhp) {
+                let at = failure.at_s.clamp(0.0, 86_400.0);
+                acts.push((Duration::from_secs_f64(at), Act::Kill(index)));
+                if let Some(after) = failure.back_after_s {
+                    let back = at + after.clamp(0.0, 86_400.0);
+                    acts.push((Duration::from_secs_f64(back), Act::Return(index)));
+                }
+            }
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        acts
+    }
+
+    fn perform(&mut self, act: Act) -> Result<()> {
+        match act {
+            Act::Start(index) => self.traffic.start(&self.roaming.lab, index)?,
+            Act::Reach(one) => self.roaming.reach_with_other_interface(one.to)?,
+            Act::Move(one) => self.make(&one)?,
+            Act::Kill(index) => {
+                self.roaming.lab.kill_dhpd(&Place(index).dhp())?;
+                self.tell(index, Tone::Bad, "is killed");
+            }
+            Act::Return(index) => {
+                start_dhp(&mut self.roaming.lab, index, self.roaming.stop)?;
+                self.tell(index, Tone::Good, "is back");
+            }
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, one: &Move) -> Result<()> {
+        self.note_last();
+        let made = match one.manner {
+            MannerWanted::BreakBeforeMake => self.roaming.break_before_make(one.to, one.gap)?,
+            MannerWanted::MakeBeforeBreak => {
+                self.roaming
+                    .make_before_break(one.to, OVERLAP, &mut self.traffic)?
+            }
+        };
+        self.last = Some(made);
+        self.traffic.progress = format!(
+            "{}: handoff {} of {}, to {}",
+            self.mode.name(),
+            self.roaming.handoffs.len() + 1,
+            self.moves,
+            self.scenario.access_name(one.to)
+        );
+        Ok(())
+    }
+
+    fn note_last(&mut self) {
+        if let Some(made) = self.last.take() {
+            self.roaming.note(&made);
+        }
+    }
+
+    fn tell(&mut self, index: usize, tone: Tone, what: &str) {
+        let name = self.scenario.regions.get(index);
+        let name = name.map_or("?", |region| region.name.as_str());
+        let text = format!("the DHP of {name} {what}");
+        self.roaming.timeline.say(tone, &text);
+    }
+}
