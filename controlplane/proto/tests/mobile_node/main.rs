@@ -1,6 +1,8 @@
 //! The mobile node's engine against answers made by hand.
 
 mod demand;
+mod first_contact;
+mod rivals;
 mod support;
 
 use core::net::Ipv6Addr;
