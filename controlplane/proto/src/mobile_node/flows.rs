@@ -149,6 +149,10 @@ impl MobileNode {
     pub(super) fn make_ready(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr, address: Ipv6Addr) {
         let serves = self.served_by(&key, &dhp);
         let before = self.flows.get(&key).and_then(Flow::anchor);
+        if let Some(Stage::Ready { address, .. }) = self.flows.get(&key).map(|flow| flow.stage) {
+            // A program may just have connected from it; it is told of in time.
+            self.keep_address(now, address);
+        }
         let advantage = before.and_then(|before| self.advantage_over(&key, &dhp, &before));
         let coverage = self.candidates.coverage(&key.correspondent, &dhp);
         let Some(flow) = self.flows.get_mut(&key) else {
