@@ -154,6 +154,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// New sessions with correspondents get another DHP; those that go on keep theirs.
+    FlowMoved {
+        /// The correspondents.
+        correspondent: Ipv6Net,
+        /// The DHP that they had.
+        from: Ipv6Addr,
+        /// The one that they have now.
+        to: Ipv6Addr,
+        /// By what it is better.
+        reason: &'static str,
+    },
     /// A DHP does not answer: sessions over it may hang, new ones go elsewhere.
     AnchorSilent {
         /// The DHP.

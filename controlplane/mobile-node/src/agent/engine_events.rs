@@ -79,6 +79,20 @@ impl Agent {
                     kind,
                 }
             }
+            MnEvent::Moved {
+                flow,
+                from,
+                to,
+                advantage,
+            } => Event::FlowMoved {
+                correspondent: flow.correspondent,
+                from,
+                to,
+                reason: match advantage {
+                    Some(advantage) => super::explain::advantage_of(advantage),
+                    None => "it was found while the first one had given an address already",
+                },
+            },
             MnEvent::UpdateSent {
                 anchor,
                 home_addresses,

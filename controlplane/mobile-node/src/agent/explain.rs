@@ -1,7 +1,7 @@
 //! Why a connection gets the source address that it gets.
 
 use dhp_proto::mobile_node::policy::{Contact, Rule, Treatment};
-use dhp_proto::mobile_node::{Advantage, FlowProgress, FlowStatus, Need};
+use dhp_proto::mobile_node::{Advantage, FlowKey, FlowProgress, FlowStatus, Need};
 use ipnet::Ipv6Net;
 
 use super::Agent;
@@ -72,6 +72,9 @@ impl Agent {
             explanation.source = Some(ready.home_address);
             self.go_through(ready.anchor, "proxy", explanation);
             explanation.why = format!("the DHP serves {}", ready.serves);
+            explanation.next = self.challenger(key).map(|challenger| {
+                format!("{challenger} is better and is asked for an address, for new connections")
+            });
             self.explain_candidates(key.correspondent, explanation);
             return;
         }
@@ -129,6 +132,13 @@ impl Agent {
         explanation.next = next;
     }
 
+    /// The better DHP that a flow is about to have.
+    fn challenger(&self, key: &FlowKey) -> Option<std::net::Ipv6Addr> {
+        let flows = self.engine.status().flows;
+        let flow = flows.into_iter().find(|flow| flow.key == *key)?;
+        flow.challenger
+    }
+
     fn go_through(&self, anchor: std::net::Ipv6Addr, mode: &str, explanation: &mut Explanation) {
         let anchors = self.engine.status().anchors;
         let known = anchors.iter().find(|known| known.address == anchor);
@@ -178,6 +188,17 @@ fn search_state(flow: &FlowStatus) -> String {
         (FlowProgress::Ready { anchor, .. }, _) => {
             format!("{anchor} has given an address, which is being set up")
         }
+    }
+}
+
+/// By what a DHP is better than another.
+pub(super) fn advantage_of(advantage: Advantage) -> &'static str {
+    match advantage {
+        Advantage::Coverage => "a longer coverage prefix",
+        Advantage::Cost => "a shorter way (round trips and load)",
+        Advantage::InUse => "being in use already",
+        Advantage::Preference => "a higher preference",
+        Advantage::Address => "the order of addresses alone",
     }
 }
 

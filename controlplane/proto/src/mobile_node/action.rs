@@ -4,7 +4,7 @@ use core::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use super::candidate::Candidate;
+use super::candidate::{Advantage, Candidate};
 use super::need::{FlowKey, Need};
 
 /// What a flow needs, in the words of RFC 8653 §3.
@@ -108,6 +108,18 @@ pub enum MnEvent {
         home_address: Ipv6Addr,
         /// Which kind of address it is.
         kind: AddressKind,
+    },
+    /// A better DHP serves new sessions from now on, as [`AnchorReady`](Self::AnchorReady) says next; those that go on keep
+    /// their anchor.
+    Moved {
+        /// The flow.
+        flow: FlowKey,
+        /// The anchor that it had.
+        from: Ipv6Addr,
+        /// The one that it has now.
+        to: Ipv6Addr,
+        /// By what that is better; `None` where the first one had given an address before it was known whether it is the best.
+        advantage: Option<Advantage>,
     },
     /// A message that binds a care-of address was sent.
     UpdateSent {

@@ -54,14 +54,18 @@ impl Candidate {
 
     /// In steps of [`COST_STEP_NS`].
     fn cost(&self) -> u64 {
+        let cost = self.cost_ns().map(|cost| cost / COST_STEP_NS);
+        cost.unwrap_or(u64::MAX)
+    }
+
+    /// The way to the correspondent and back, and what the load weighs; `None` until the way to the DHP is measured.
+    pub(super) fn cost_ns(&self) -> Option<u64> {
         let load_penalty = u64::from(self.load).saturating_mul(LOAD_PENALTY_NS);
-        let cost = self.round_trip_ns.map(|round_trip| {
+        self.round_trip_ns.map(|round_trip| {
             round_trip
                 .saturating_add(self.path_round_trip_ns.unwrap_or(0))
                 .saturating_add(load_penalty)
-                / COST_STEP_NS
-        });
-        cost.unwrap_or(u64::MAX)
+        })
     }
 
     /// In what this one differs first from one that ranks after it.
@@ -167,10 +171,35 @@ impl CandidateCache {
 
     /// What a candidate of a prefix covers.
     pub(super) fn coverage(&self, correspondent: &Ipv6Net, dhp: &Ipv6Addr) -> Option<Ipv6Net> {
-        let mut entries = self.prefixes.get(correspondent)?.iter();
-        entries
-            .find(|entry| entry.candidate.dhp == *dhp)
-            .map(|entry| entry.candidate.coverage)
+        let entries = self.entries(correspondent);
+        let mut candidates = entries.iter().map(|entry| entry.candidate);
+        candidates
+            .find(|candidate| candidate.dhp == *dhp)
+            .map(|candidate| candidate.coverage)
+    }
+
+    /// Whether somebody was asked for the DHPs of this very prefix.
+    pub(super) fn has(&self, correspondent: &Ipv6Net) -> bool {
+        self.prefixes.contains_key(correspondent)
+    }
+
+    /// What is known for a prefix: what was answered for it, or else whose coverage contains it as answers for other prefixes
+    /// have told. Each DHP once, with its longest coverage.
+    fn entries(&self, correspondent: &Ipv6Net) -> Vec<&Entry> {
+        if let Some(entries) = self.prefixes.get(correspondent) {
+            return entries.iter().collect();
+        }
+        let covering = self.prefixes.values().flatten();
+        let covering = covering.filter(|entry| entry.candidate.coverage.contains(correspondent));
+        let mut best: BTreeMap<Ipv6Addr, &Entry> = BTreeMap::new();
+        for entry in covering {
+            let weight = |entry: &Entry| (entry.candidate.coverage.prefix_len(), entry.is_own_word);
+            let known = best.entry(entry.candidate.dhp).or_insert(entry);
+            if weight(entry) > weight(known) {
+                *known = entry;
+            }
+        }
+        best.into_values().take(MAX_CANDIDATES).collect()
     }
 
     fn round_trip(&self, dhp: &Ipv6Addr) -> Option<u64> {
@@ -201,10 +230,8 @@ impl CandidateCache {
         used: impl Fn(&Ipv6Addr) -> bool,
     ) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = self
-            .prefixes
-            .get(correspondent)
+            .entries(correspondent)
             .into_iter()
-            .flatten()
             .map(|entry| entry.candidate)
             .filter(|candidate| candidate.load < FULL || used(&candidate.dhp))
             .collect();

@@ -110,7 +110,7 @@ impl MobileNode {
             Purpose::Check { correspondent } => {
                 Some(self.compose_query(exchange, &correspondent, Requirements::default()))
             }
-            Purpose::Request { flow } => self.compose_request(now, exchange, &flow),
+            Purpose::Request { flow, .. } => self.compose_request(now, exchange, &flow),
             Purpose::Update { addresses } => {
                 self.compose_update(now, exchange, &addresses, self.config.lifetime)
             }

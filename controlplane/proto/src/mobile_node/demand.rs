@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 
 use super::MobileNode;
-use super::action::{AddressKind, MnEvent, Session};
+use super::action::{MnEvent, Session};
 use super::flow::{Flow, Stage};
 use super::need::{FlowKey, Need};
 use super::receive::count;
@@ -21,7 +21,7 @@ pub(super) const NEGATIVE_NS: u64 = 120 * NANOS_PER_SECOND;
 const ASKED_PREFIX: u8 = 64;
 
 /// The widest prefix that one correspondent's DHP serves: a site (RFC 6177). A DHP that covers more may be far from the rest.
-const WIDEST_SERVED: u8 = 48;
+pub(super) const WIDEST_SERVED: u8 = 48;
 
 impl MobileNode {
     /// Somebody talks to the correspondent, or is about to: looks for an anchor, unless there is one or one is looked for.
@@ -55,7 +55,7 @@ impl MobileNode {
     /// Gives a flow on demand the address that this node already has at its DHP, which saves a round trip: what a request would
     /// bring is "the MN's existing DHoA at that DHP" (profile 1, section 2, step 5). False if there is none, or if the flow asks for
     /// more than an address.
-    pub(super) fn share_address(&mut self, key: FlowKey, dhp: Ipv6Addr) -> bool {
+    pub(super) fn share_address(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr) -> bool {
         let Some(anchor) = self.anchors.get(&dhp) else {
             return false;
         };
@@ -63,31 +63,23 @@ impl MobileNode {
             .dhoas
             .iter()
             .find(|dhoa| dhoa.grant.confirmed.is_some() && dhoa.grant.confirmed == self.care_of);
-        let serves = self.served_by(&key, &dhp);
-        let (Some(address), Some(flow)) =
-            (bound.map(|dhoa| dhoa.address), self.flows.get_mut(&key))
-        else {
+        let Some(address) = bound.map(|dhoa| dhoa.address) else {
             return false;
         };
-        if flow.demanded_ns.is_none() || key.need != Session::SessionLasting.into() {
+        if !self.may_share(&key) {
             return false;
         }
-        flow.begin_again();
-        flow.serves = serves;
-        flow.wish = Some((dhp, address));
-        flow.stage = Stage::Ready {
-            anchor: dhp,
-            address,
-        };
-        self.exchanges.retain(|exchange| !exchange.is_for(&key));
-        self.event(MnEvent::AnchorReady {
-            flow: key,
-            serves,
-            anchor: dhp,
-            home_address: address,
-            kind: AddressKind::Dhoa,
-        });
+        self.make_ready(now, key, dhp, address);
         true
+    }
+
+    /// Whether any address at its DHP is good for a flow.
+    pub(super) fn may_share(&self, key: &FlowKey) -> bool {
+        let is_demanded = self
+            .flows
+            .get(key)
+            .is_some_and(|flow| flow.demanded_ns.is_some());
+        is_demanded && key.need == Session::SessionLasting.into()
     }
 
     /// Programs have this home address: it is kept.

@@ -33,6 +33,15 @@ pub(super) enum Asked {
     Probe,
 }
 
+/// Why a DHP is asked for an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// It is known to cover the correspondents.
+    Covers,
+    /// It may: who knows is asked at the same time.
+    Guess,
+}
+
 /// What an exchange is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -41,7 +50,7 @@ pub(super) enum Purpose {
     /// DHP Query to a DHP in use: is it there, how far is it, how busy?
     Check { correspondent: Ipv6Net },
     /// DHoA Request.
-    Request { flow: FlowKey },
+    Request { flow: FlowKey, asked: Reason },
     /// DHP Binding Update that binds the addresses.
     Update { addresses: Vec<Ipv6Addr> },
     /// DHP Binding Update with lifetime 0; all addresses, if none is listed.
@@ -59,6 +68,10 @@ impl Purpose {
         match self {
             Self::Query {
                 asked: Asked::Probe,
+                ..
+            }
+            | Self::Request {
+                asked: Reason::Guess,
                 ..
             } => Some(1),
             Self::Check { .. } => Some(3),
@@ -113,6 +126,7 @@ pub(super) struct Exchange {
     pub(super) not_supported: bool,
     interval_ns: u64,
     restarts: u8,
+    is_last: bool,
     sent: Vec<(u16, u64)>,
 }
 
@@ -133,8 +147,20 @@ impl Exchange {
             not_supported: false,
             interval_ns: INITIAL_TIMEOUT_NS,
             restarts: 0,
+            is_last: false,
             sent: Vec::new(),
         }
+    }
+
+    /// Goes on with another purpose of the same message, as often as that allows.
+    pub(super) fn ask_on(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+        self.is_last = false;
+    }
+
+    /// Sends it no more: its answer is welcome, but nobody waits for it.
+    pub(super) fn last_transmission(&mut self) {
+        self.is_last = true;
     }
 
     /// Sets the first retransmission interval.
@@ -149,7 +175,11 @@ impl Exchange {
         if self.next_ns > now_ns {
             return Due::Later;
         }
-        match self.purpose.max_transmissions() {
+        let limit = match self.is_last {
+            true => Some(1),
+            false => self.purpose.max_transmissions(),
+        };
+        match limit {
             Some(limit) if self.transmissions >= limit => Due::GiveUp,
             _ => Due::Transmit,
         }

@@ -29,6 +29,8 @@ pub(super) struct Flow {
     pub(super) demanded_ns: Option<u64>,
     /// The correspondents that its anchor serves.
     pub(super) serves: Ipv6Net,
+    /// What its anchor covers, where that is known.
+    pub(super) coverage: Option<Ipv6Net>,
     /// Why it has no DHP, where the last search has found none.
     pub(super) fallback: Option<FallbackReason>,
     /// Candidates that have refused or did not answer since the last success.
@@ -41,6 +43,12 @@ pub(super) struct Flow {
     pub(super) probed: bool,
     /// The address it had, to be wished for again.
     pub(super) wish: Option<(Ipv6Addr, Ipv6Addr)>,
+    /// A better DHP that is asked for an address while it has one.
+    pub(super) challenger: Option<Ipv6Addr>,
+    /// The DHP that was the better one in the last measurements, and in how many.
+    pub(super) lead: Option<(Ipv6Addr, u8)>,
+    /// Whether its DHP was chosen before the ways to others were measured.
+    pub(super) in_haste: bool,
 }
 
 impl Flow {
@@ -49,12 +57,16 @@ impl Flow {
             stage: Stage::Waiting,
             demanded_ns: None,
             serves,
+            coverage: None,
             fallback: None,
             tried: Vec::new(),
             refused: None,
             not_supported: false,
             probed: false,
             wish: None,
+            challenger: None,
+            lead: None,
+            in_haste: false,
         }
     }
 
@@ -66,6 +78,14 @@ impl Flow {
         self.refused = None;
         self.not_supported = false;
         self.probed = false;
+        self.forget_rivals();
+    }
+
+    /// Forgets what was found out about other DHPs: it was from another place.
+    pub(super) fn forget_rivals(&mut self) {
+        self.challenger = None;
+        self.lead = None;
+        self.in_haste = false;
     }
 
     /// When its timer runs out.
@@ -74,6 +94,14 @@ impl Flow {
             Stage::Querying { until_ns } => until_ns,
             Stage::Fallback { retry_ns } => Some(retry_ns),
             Stage::Waiting | Stage::Requesting { .. } | Stage::Ready { .. } => None,
+        }
+    }
+
+    /// The anchor whose address it has.
+    pub(super) fn anchor(&self) -> Option<Ipv6Addr> {
+        match self.stage {
+            Stage::Ready { anchor, .. } => Some(anchor),
+            _ => None,
         }
     }
 

@@ -4,8 +4,8 @@ use core::net::Ipv6Addr;
 
 use super::MobileNode;
 use super::action::{AddressKind, FallbackReason, MnEvent, Session, UnboundReason};
-use super::demand::NEGATIVE_NS;
-use super::exchange::{Exchange, Purpose};
+use super::demand::{NEGATIVE_NS, WIDEST_SERVED};
+use super::exchange::{Exchange, Purpose, Reason};
 use super::flow::{Flow, Stage};
 use super::need::FlowKey;
 use super::registration::Grant;
@@ -23,6 +23,7 @@ impl Flow {
             serves: self.serves,
             on_demand: self.demanded_ns.is_some(),
             fallback: self.fallback,
+            challenger: self.challenger,
             progress: match self.stage {
                 Stage::Waiting => FlowProgress::Waiting,
                 Stage::Querying { .. } => FlowProgress::Querying,
@@ -71,10 +72,15 @@ impl MobileNode {
             return;
         }
         self.candidates.expire(now.mono_ns);
-        if self.ranked(&key).is_empty() {
+        let Some(best) = self.ranked(&key).first().copied() else {
             self.query(now, key);
-        } else {
-            self.select(now, key);
+            return self.guess(now, key);
+        };
+        self.select(now, key);
+        // Who covers that much may be far from these correspondents: a nearer DHP can still take over.
+        let is_for_others = !self.candidates.has(&key.correspondent);
+        if is_for_others && best.coverage.prefix_len() < WIDEST_SERVED {
+            self.ask_around(now, key);
         }
     }
 
@@ -132,21 +138,53 @@ impl MobileNode {
         let Some(anchor) = self.anchors.get_mut(&dhp) else {
             return false;
         };
+        let is_new = !anchor.addresses().contains(&address);
         if !anchor.grant(address, grant, now.mono_ns) {
             self.request_refused(now, key, dhp, status::INSUFFICIENT_RESOURCES);
             return false;
         }
+        anchor.misses = 0;
+        anchor.serves = Some(key.correspondent);
+        if !self.is_wanted(&key, &dhp) {
+            // The answer to a guess that came late.
+            if is_new {
+                self.release_address(now, dhp, address);
+            }
+            return !is_new;
+        }
+        self.make_ready(now, key, dhp, address);
+        true
+    }
+
+    /// Gives a flow an address at a DHP.
+    pub(super) fn make_ready(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr, address: Ipv6Addr) {
         let serves = self.served_by(&key, &dhp);
+        let before = self.flows.get(&key).and_then(Flow::anchor);
+        if let Some(Stage::Ready { address, .. }) = self.flows.get(&key).map(|flow| flow.stage) {
+            // A program may just have connected from it; it is told of in time.
+            self.keep_address(now, address);
+        }
+        let advantage = before.and_then(|before| self.advantage_over(&key, &dhp, &before));
+        let coverage = self.candidates.coverage(&key.correspondent, &dhp);
         let Some(flow) = self.flows.get_mut(&key) else {
-            return false;
+            return;
         };
         flow.begin_again();
         flow.serves = serves;
+        flow.coverage = coverage;
         flow.stage = Stage::Ready {
             anchor: dhp,
             address,
         };
         flow.wish = Some((dhp, address));
+        if let Some(from) = before.filter(|before| *before != dhp) {
+            self.event(MnEvent::Moved {
+                flow: key,
+                from,
+                to: dhp,
+                advantage,
+            });
+        }
         self.event(MnEvent::AnchorReady {
             flow: key,
             serves,
@@ -154,21 +192,36 @@ impl MobileNode {
             home_address: address,
             kind: AddressKind::Dhoa,
         });
-        true
+        self.wait_no_longer(&key);
+        self.look_for_rivals(now, key);
     }
 
     /// The candidate does not want the flow: on to the next one.
     pub(super) fn request_refused(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr, status: u8) {
-        if let Some(flow) = self.flows.get_mut(&key) {
+        let Some(flow) = self.flows.get_mut(&key) else {
+            return;
+        };
+        if flow.stage == (Stage::Requesting { anchor: dhp }) {
             flow.refused = Some(status);
             flow.tried.push(dhp);
+            return self.select(now, key);
         }
-        self.select(now, key);
+        self.asked_in_vain(now, key, dhp);
     }
 
     /// The candidate did not answer: on to the next one. The flow's timer does it, so that a list of dead candidates
     /// does not become a recursion.
-    pub(super) fn request_unanswered(&mut self, key: FlowKey, dhp: Ipv6Addr, not_supported: bool) {
+    pub(super) fn request_unanswered(
+        &mut self,
+        now: Now,
+        key: FlowKey,
+        dhp: Ipv6Addr,
+        not_supported: bool,
+    ) {
+        let flow = self.flows.get(&key);
+        if flow.is_none_or(|flow| flow.stage != Stage::Requesting { anchor: dhp }) {
+            return self.asked_in_vain(now, key, dhp);
+        }
         // "It falls back to RFC 6275 when its retransmissions have also failed, and never for a DHP whose answers have
         // verified before" (profile 1, section 4): that one is only tried again later, like any that is silent.
         let verified = self.anchors.get(&dhp).is_some_and(|anchor| anchor.verified);
@@ -272,11 +325,15 @@ impl MobileNode {
 impl Exchange {
     /// Whether it belongs to the flow.
     pub(super) fn is_for(&self, key: &FlowKey) -> bool {
-        matches!(&self.purpose, Purpose::Query { flow, .. } | Purpose::Request { flow } if flow == key)
+        matches!(&self.purpose, Purpose::Query { flow, .. } | Purpose::Request { flow, .. } if flow == key)
     }
 
-    /// Whether it is a query for the flow.
-    pub(super) fn is_query_for(&self, key: &FlowKey) -> bool {
-        matches!(&self.purpose, Purpose::Query { flow, .. } if flow == key)
+    /// Whether it may tell a DHP for the flow: a query, or a request that is a guess.
+    pub(super) fn may_find_dhp_for(&self, key: &FlowKey) -> bool {
+        match &self.purpose {
+            Purpose::Query { flow, .. } => flow == key,
+            Purpose::Request { flow, asked } => flow == key && *asked == Reason::Guess,
+            _ => false,
+        }
     }
 }

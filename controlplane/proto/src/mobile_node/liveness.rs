@@ -92,7 +92,10 @@ impl MobileNode {
 
     /// When the next DHP in use is to be measured.
     pub(super) fn check_deadlines(&self) -> impl Iterator<Item = u64> {
-        self.checks().map(|(_, _, due_ns)| due_ns)
+        let comparisons = self.anchors.values().filter_map(|anchor| anchor.compare_ns);
+        self.checks()
+            .map(|(_, _, due_ns)| due_ns)
+            .chain(comparisons)
     }
 
     /// DHPs in use, with one of their flows and the time at which they are to be measured again.
@@ -136,6 +139,7 @@ impl MobileNode {
             };
             self.exchanges
                 .push(Exchange::new(purpose, *dhp, care_of, now.mono_ns));
+            self.measure_rivals(now, *dhp);
         }
         !due.is_empty()
     }

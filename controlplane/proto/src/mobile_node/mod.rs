@@ -19,6 +19,7 @@ mod demand;
 mod exchange;
 mod flow;
 mod flows;
+mod guess;
 mod home;
 mod kept;
 mod key_change;
@@ -31,6 +32,7 @@ mod prefix;
 mod receive;
 mod registration;
 mod restore;
+mod rivals;
 mod selection;
 mod status;
 
@@ -255,13 +257,23 @@ impl MobileNode {
         self.candidates.forget_round_trips();
         self.counters.handoffs = self.counters.handoffs.saturating_add(1);
         // What waits for an answer at the old address waits in vain; each of these is begun again from the new one.
-        self.exchanges.clear();
+        self.forget_exchanges();
         self.register_home(now);
         let anchors: Vec<Ipv6Addr> = self.anchors.keys().copied().collect();
         for anchor in anchors {
             self.move_anchor(now, anchor);
         }
         self.start_unfinished_flows(now);
+    }
+
+    fn forget_exchanges(&mut self) {
+        self.exchanges.clear();
+        for flow in self.flows.values_mut() {
+            flow.forget_rivals();
+        }
+        for anchor in self.anchors.values_mut() {
+            anchor.compare_ns = None;
+        }
     }
 
     fn start_unfinished_flows(&mut self, now: Now) {
@@ -282,7 +294,7 @@ impl MobileNode {
 
     fn lose_care_of(&mut self) {
         self.care_of = None;
-        self.exchanges.clear();
+        self.forget_exchanges();
         for flow in self.flows.values_mut() {
             if !matches!(flow.stage, Stage::Ready { .. }) {
                 flow.begin_again();
@@ -307,7 +319,8 @@ impl MobileNode {
             let mut busy = self.expire_home(now) | self.expire_dhoas(now) | self.end_idle(now);
             if self.care_of.is_some() {
                 busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
-                busy |= self.check_dhps(now) | self.drive_exchanges(now);
+                busy |= self.check_dhps(now) | self.compare_dhps(now);
+                busy |= self.drive_exchanges(now);
             }
             if !busy {
                 break;
@@ -363,8 +376,8 @@ impl MobileNode {
         match exchange.purpose {
             Purpose::Query { flow, .. } => self.query_over(now, flow),
             Purpose::Check { .. } => self.fell_silent(now, exchange.peer),
-            Purpose::Request { flow } => {
-                self.request_unanswered(flow, exchange.peer, exchange.not_supported);
+            Purpose::Request { flow, .. } => {
+                self.request_unanswered(now, flow, exchange.peer, exchange.not_supported);
             }
             Purpose::Release { .. } => self.release_over(exchange.peer),
             Purpose::HomeDeregister | Purpose::Update { .. } | Purpose::HomeRegister => {}

@@ -159,7 +159,7 @@ impl MobileNode {
             count(&mut self.counters.refusals);
         }
         match exchange.purpose {
-            Purpose::Request { flow } => {
+            Purpose::Request { flow, .. } => {
                 self.receive_response(now, flow, &exchange, answer, contents, sent_ns);
             }
             Purpose::Update { .. } => {
@@ -208,6 +208,7 @@ impl MobileNode {
         self.heard_from(now, &source);
         if let Purpose::Query { flow, .. } = exchange.purpose {
             self.query_over(now, flow);
+            self.look_for_rivals(now, flow);
         }
     }
 

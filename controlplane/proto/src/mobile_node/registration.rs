@@ -2,6 +2,8 @@
 
 use core::net::Ipv6Addr;
 
+use ipnet::Ipv6Net;
+
 use crate::auth::Key;
 use crate::time::NANOS_PER_SECOND;
 
@@ -91,6 +93,12 @@ pub(super) struct Anchor {
     pub(super) checked_ns: u64,
     /// Until when it gets no new flows, since it does not answer.
     pub(super) silent_until_ns: Option<u64>,
+    /// The correspondents that it has last given an address for.
+    pub(super) serves: Option<Ipv6Net>,
+    /// How often in a row it was asked in vain whether it serves others.
+    pub(super) misses: u8,
+    /// When it is to be compared with other DHPs.
+    pub(super) compare_ns: Option<u64>,
     sequence: u16,
 }
 
@@ -107,6 +115,9 @@ impl Anchor {
             round_trip_ns: None,
             checked_ns: 0,
             silent_until_ns: None,
+            serves: None,
+            misses: 0,
+            compare_ns: None,
             sequence: first_sequence,
         }
     }

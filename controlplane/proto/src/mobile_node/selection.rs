@@ -8,7 +8,7 @@ use ipnet::Ipv6Net;
 use super::MobileNode;
 use super::action::MnEvent;
 use super::candidate::{Advantage, Candidate};
-use super::exchange::{Asked, Exchange, Purpose};
+use super::exchange::{Asked, Exchange, Purpose, Reason};
 use super::flow::Stage;
 use super::need::FlowKey;
 use super::registration::Anchor;
@@ -25,12 +25,22 @@ const PROBE_NS: u64 = 500_000_000;
 pub(super) const MAX_ANCHORS: usize = 64;
 
 impl MobileNode {
-    /// DHP Query to the anycast address of the correspondent's /64 and to every locator.
+    /// Looks for DHPs: DHP Query to the anycast address of the correspondent's /64 and to every locator.
     pub(super) fn query(&mut self, now: Now, key: FlowKey) {
-        let Some(care_of) = self.care_of else { return };
-        if let Some(flow) = self.flows.get_mut(&key) {
+        if let (Some(flow), Some(_)) = (self.flows.get_mut(&key), self.care_of) {
             flow.stage = Stage::Querying { until_ns: None };
         }
+        self.send_queries(now, key);
+    }
+
+    /// The same for a flow that need not wait for the answers: each query is sent once.
+    pub(super) fn ask_around(&mut self, now: Now, key: FlowKey) {
+        self.send_queries(now, key);
+        self.wait_no_longer(&key);
+    }
+
+    fn send_queries(&mut self, now: Now, key: FlowKey) {
+        let Some(care_of) = self.care_of else { return };
         let anycast = home_agents_anycast(&key.correspondent.network());
         let locators = self.config.locators.iter();
         let asked: Vec<_> = core::iter::once((anycast, Asked::Anycast))
@@ -66,26 +76,36 @@ impl MobileNode {
 
     /// A query was answered or given up: looks at the answers soon, or at once if no query is open any more.
     pub(super) fn query_over(&mut self, now: Now, key: FlowKey) {
-        let open = self
-            .exchanges
-            .iter()
-            .any(|exchange| exchange.is_query_for(&key));
-        let best = self.ranked(&key).first().copied();
+        let open = self.is_looking(&key);
+        let is_named = !self.ranked(&key).is_empty();
         let Some(flow) = self.flows.get_mut(&key) else {
             return;
         };
         if let Stage::Querying { until_ns } = &mut flow.stage {
             if !open {
                 *until_ns = Some(now.mono_ns);
-            } else if let (Some(best), None) = (best, &until_ns) {
-                // Who demands it waits for it, and a DHP that has answered itself is on the path.
-                let on_path = best.round_trip_ns.is_some();
+            } else if is_named && until_ns.is_none() {
+                // Somebody waits for what is demanded, and a better DHP can take over later.
                 let gather_ns = match flow.demanded_ns {
-                    Some(_) if on_path => 0,
-                    _ => GATHER_NS,
+                    Some(_) => 0,
+                    None => GATHER_NS,
                 };
                 *until_ns = Some(now.deadline_ns(gather_ns));
             }
+        }
+    }
+
+    /// Whether an answer may still tell a DHP for a flow.
+    fn is_looking(&self, key: &FlowKey) -> bool {
+        let mut exchanges = self.exchanges.iter();
+        exchanges.any(|exchange| exchange.may_find_dhp_for(key))
+    }
+
+    /// Nobody waits for a flow's queries any more.
+    pub(super) fn wait_no_longer(&mut self, key: &FlowKey) {
+        let exchanges = self.exchanges.iter_mut();
+        for exchange in exchanges.filter(|exchange| exchange.may_find_dhp_for(key)) {
+            exchange.last_transmission();
         }
     }
 
@@ -121,11 +141,15 @@ impl MobileNode {
             .is_some_and(|anchor| !anchor.dhoas.is_empty())
     }
 
-    /// Asks the best candidate for a DHoA; measures the way to equally good ones before, if it is not known.
+    /// Asks the best candidate for a DHoA; measures the way to equally good ones before, if it is not known and nobody waits.
     pub(super) fn select(&mut self, now: Now, key: FlowKey) {
         let candidates = self.ranked(&key);
         let Some(best) = candidates.first().copied() else {
-            self.fall_back(now, key);
+            if !self.is_looking(&key) {
+                self.fall_back(now, key);
+            } else if let Some(flow) = self.flows.get_mut(&key) {
+                flow.stage = Stage::Querying { until_ns: None };
+            }
             return;
         };
         let Some(flow) = self.flows.get_mut(&key) else {
@@ -138,7 +162,8 @@ impl MobileNode {
             .map(|rival| rival.dhp)
             .collect();
         let alone = candidates.len() == 1;
-        if !alone && !rivals.is_empty() && !flow.probed {
+        let may_wait = flow.demanded_ns.is_none();
+        if may_wait && !alone && !rivals.is_empty() && !flow.probed {
             flow.probed = true;
             flow.stage = Stage::Querying {
                 until_ns: Some(now.deadline_ns(PROBE_NS)),
@@ -150,12 +175,20 @@ impl MobileNode {
             flow: key,
             candidates,
         });
-        if !self.share_address(key, best.dhp) {
+        if !self.share_address(now, key, best.dhp) {
             self.request(now, key, best.dhp);
         }
     }
 
-    fn probe(&mut self, now: Now, key: FlowKey, rivals: &[Ipv6Addr]) {
+    /// Whether the way to a candidate is being measured.
+    pub(super) fn is_probing(&self, dhp: &Ipv6Addr) -> bool {
+        self.exchanges.iter().any(|exchange| {
+            exchange.peer == *dhp && matches!(exchange.purpose, Purpose::Query { .. })
+        })
+    }
+
+    /// Measures the ways to candidates.
+    pub(super) fn probe(&mut self, now: Now, key: FlowKey, rivals: &[Ipv6Addr]) {
         let Some(care_of) = self.care_of else { return };
         for rival in rivals {
             let purpose = Purpose::Query {
@@ -167,10 +200,28 @@ impl MobileNode {
         }
     }
 
-    /// DHoA Request.
-    pub(super) fn request(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr) {
+    /// DHoA Request to the DHP of a flow's choice.
+    fn request(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr) {
+        self.wait_no_longer(&key);
+        if let (Some(flow), Some(_)) = (self.flows.get_mut(&key), self.care_of) {
+            flow.stage = Stage::Requesting { anchor: dhp };
+        }
+        self.send_request(now, key, dhp, Reason::Covers);
+    }
+
+    /// DHoA Request; what was a guess is none any more, once it is known that the DHP covers the correspondents.
+    pub(super) fn send_request(&mut self, now: Now, key: FlowKey, dhp: Ipv6Addr, reason: Reason) {
         let Some(care_of) = self.care_of else { return };
-        self.exchanges.retain(|exchange| !exchange.is_for(&key));
+        let sent = self.exchanges.iter_mut().find(|exchange| {
+            exchange.peer == dhp
+                && matches!(exchange.purpose, Purpose::Request { flow, .. } if flow == key)
+        });
+        if let Some(sent) = sent {
+            return sent.ask_on(Purpose::Request {
+                flow: key,
+                asked: reason,
+            });
+        }
         if self.anchors.len() >= MAX_ANCHORS && !self.anchors.contains_key(&dhp) {
             self.anchors
                 .retain(|_, anchor| !anchor.dhoas.is_empty() || !anchor.releasing.is_empty());
@@ -180,10 +231,10 @@ impl MobileNode {
             let key = self.config.key_for(&dhp);
             self.anchors.insert(dhp, Anchor::new(key, sequence));
         }
-        if let Some(flow) = self.flows.get_mut(&key) {
-            flow.stage = Stage::Requesting { anchor: dhp };
-        }
-        let purpose = Purpose::Request { flow: key };
+        let purpose = Purpose::Request {
+            flow: key,
+            asked: reason,
+        };
         self.exchanges
             .push(Exchange::new(purpose, dhp, care_of, now.mono_ns));
     }

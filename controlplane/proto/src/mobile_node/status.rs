@@ -70,6 +70,8 @@ pub struct FlowStatus {
     pub fallback: Option<FallbackReason>,
     /// How far it has got.
     pub progress: FlowProgress,
+    /// A better DHP that is asked for an address meanwhile.
+    pub challenger: Option<Ipv6Addr>,
 }
 
 /// Everything there is to see.

@@ -1,7 +1,9 @@
 //! The mobile node's engine against answers made by hand.
 
 mod demand;
+mod first_contact;
 mod restart;
+mod rivals;
 mod support;
 
 use core::net::Ipv6Addr;
