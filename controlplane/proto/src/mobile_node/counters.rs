@@ -36,6 +36,12 @@ counters! {
     updates_sent,
     /// Classic Binding Updates sent.
     home_updates_sent,
+    /// Home and Care-of Test Inits sent to correspondents.
+    route_tests_sent,
+    /// Binding Updates sent to correspondents.
+    route_updates_sent,
+    /// Correspondents that were one too many for route optimization.
+    routes_refused,
     /// Transmissions after the first of the same message.
     retransmissions,
     /// Answers that were acted on.
