@@ -159,6 +159,16 @@ fn print(status: &Status) {
             or_none(one.source)
         );
     }
+    for route in &status.routes {
+        let reason = route.reason.as_deref();
+        println!(
+            "route            {} -> {} {}{}",
+            route.home_address,
+            route.correspondent,
+            route.mode,
+            reason.map_or_else(String::new, |reason| format!(" ({reason})"))
+        );
+    }
     for (name, value) in status.counters.iter().filter(|(_, value)| **value > 0) {
         println!("counter          {name} {value}");
     }

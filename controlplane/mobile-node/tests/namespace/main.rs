@@ -6,6 +6,7 @@ mod agent;
 mod choosing;
 mod internet;
 mod network;
+mod routes;
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::atomic::Ordering;

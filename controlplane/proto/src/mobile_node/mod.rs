@@ -44,7 +44,7 @@ pub use config::{ConfigError, HomeConfig, KeyMaterial, MobileNodeConfig};
 pub use counters::Counters;
 pub use need::{FlowKey, Need, Requirements};
 pub use route_optimization::{
-    ProxyReason, RouteMode, RouteStatus, is_signalling, refusing_correspondent,
+    ProxyReason, RouteMode, RouteStatus, is_tunnelled_signalling, refusing_correspondent,
 };
 pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, Status};
 

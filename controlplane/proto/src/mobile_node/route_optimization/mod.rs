@@ -21,7 +21,7 @@ mod update;
 use core::net::Ipv6Addr;
 
 pub use problem::refusing_correspondent;
-pub use receive::is_signalling;
+pub use receive::is_tunnelled_signalling;
 pub use status::{RouteMode, RouteStatus};
 pub(super) use table::Routes;
 

@@ -284,10 +284,13 @@ fn is_authentic(
     })
 }
 
-/// Whether a packet that has come out of a tunnel is for the engine: a Mobility Header to a home address, or an ICMPv6 error that
-/// refuses one. The engine takes it with its tunnel header.
+/// Whether a tunnel packet is for the engine, with its tunnel header: a Mobility Header to a home address, or an ICMPv6 error that
+/// refuses one.
 #[must_use]
-pub fn is_signalling(inner: &Ipv6View<'_>) -> bool {
+pub fn is_tunnelled_signalling(outer: &Ipv6View<'_>) -> bool {
+    let Ok(inner) = Ipv6View::new(outer.payload()) else {
+        return false;
+    };
     match inner.next_header() {
         next_header::MOBILITY => true,
         next_header::ICMPV6 => refusing_correspondent(inner.payload()).is_some(),
