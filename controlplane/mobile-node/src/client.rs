@@ -189,6 +189,16 @@ pub fn described(status: &Status) -> String {
             or_none(one.source)
         );
     }
+    for route in &status.routes {
+        let reason = route.reason.as_deref();
+        println!(
+            "route            {} -> {} {}{}",
+            route.home_address,
+            route.correspondent,
+            route.mode,
+            reason.map_or_else(String::new, |reason| format!(" ({reason})"))
+        );
+    }
     for (name, value) in status.counters.iter().filter(|(_, value)| **value > 0) {
         let _ = writeln!(out, "counter          {name} {value}");
     }

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use dhp_port_afpacket::{PacketSocket, RawIpv6Sender};
+use dhp_proto::anchor::RouteEnds;
+use dhp_proto::mobile_node::is_tunnelled_signalling;
 use dhp_proto::mobile_node::policy::{Conversation, Conversations};
 use dhp_wire::icmpv6::{self, IcmpError};
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6View, MIN_MTU};
@@ -16,6 +18,7 @@ use tokio::sync::mpsc;
 use tun_rs::AsyncDevice;
 
 use crate::access::CareOf;
+use crate::direct_route::DirectRoute;
 use crate::readiness::watch;
 use crate::tunnel::{Arrival, Refusal, Tunnel, Tunnels, Uplink};
 
@@ -30,13 +33,15 @@ const COUNTED: usize = 256;
 /// What has waited longer is no longer wanted: its sender has sent it again.
 const HELD_FOR: Duration = Duration::from_millis(500);
 
-/// A conversation that began at this node goes through the tunnel interface.
+/// A conversation goes through the tunnel interface.
 #[derive(Debug, Clone, Copy)]
 pub struct Sighting {
     /// The conversation.
     pub conversation: Conversation,
     /// DSCP of its packets.
     pub dscp: u8,
+    /// Whether it began at this node.
+    pub began_here: bool,
 }
 
 /// What the data path counts.
@@ -48,7 +53,9 @@ pub struct Counters {
     pub plain: Cell<u64>,
     /// Packets taken out of tunnels.
     pub decapsulated: Cell<u64>,
-    /// Packets of anchors themselves, with a type 2 routing header.
+    /// Packets sent to correspondents directly, with a Home Address option.
+    pub optimized: Cell<u64>,
+    /// Packets with a type 2 routing header, of correspondents or of anchors themselves.
     pub routed: Cell<u64>,
     /// Packets that were kept until an anchor had bound the care-of address, and sent then.
     pub held: Cell<u64>,
@@ -92,6 +99,7 @@ impl Counters {
             ("encapsulated", &self.encapsulated),
             ("plain", &self.plain),
             ("decapsulated", &self.decapsulated),
+            ("optimized", &self.optimized),
             ("routed", &self.routed),
             ("held", &self.held),
             ("held_dropped", &self.held_dropped),
@@ -182,7 +190,12 @@ impl DataPath {
     }
 
     /// Replaces all tunnels; what was held for an anchor that can be reached now is sent.
-    pub fn set_tunnels(&self, tunnels: Vec<(Ipv6Addr, Tunnel)>, care_of: Option<CareOf>) {
+    pub fn set_tunnels(
+        &self,
+        tunnels: Vec<(Ipv6Addr, Tunnel)>,
+        routes: Vec<(RouteEnds, DirectRoute)>,
+        care_of: Option<CareOf>,
+    ) {
         let mut reachable = Vec::new();
         {
             let mut table = self.tunnels.borrow_mut();
@@ -198,6 +211,9 @@ impl DataPath {
                     traffic.entry(tunnel.anchor).or_default();
                 }
                 table.insert(home, tunnel);
+            }
+            for (ends, route) in routes {
+                table.insert_route(ends.home_address, ends.correspondent, route);
             }
         }
         let mut released = Vec::new();
@@ -281,6 +297,11 @@ impl DataPath {
                 let _ = signalling.try_send(view.packet().to_vec());
                 return;
             }
+            Arrival::Tunnelled if is_tunnelled_signalling(&view) => {
+                // The engine looks at the tunnel header as well.
+                let _ = signalling.try_send(view.packet().to_vec());
+                return;
+            }
             Arrival::Tunnelled => (tunnels.decapsulate(packet), &self.counters.decapsulated),
             Arrival::Routed => (tunnels.take_off_routing(packet), &self.counters.routed),
         };
@@ -309,6 +330,10 @@ impl DataPath {
                 self.send(care_of.index, packet);
                 count(&self.counters.encapsulated);
                 self.note_tunnelled(packet);
+            }
+            Uplink::Direct(care_of, packet) => {
+                self.send(care_of.index, packet);
+                count(&self.counters.optimized);
             }
             Uplink::Plain(care_of, packet) => {
                 self.send(care_of.index, packet);
@@ -358,8 +383,11 @@ impl DataPath {
         };
         let mut conversations = self.conversations.borrow_mut();
         if conversations.sent(conversation) {
-            let dscp = view.traffic_class() >> 2;
-            let sighting = Sighting { conversation, dscp };
+            let sighting = Sighting {
+                conversation,
+                dscp: view.traffic_class() >> 2,
+                began_here: true,
+            };
             // Full: its next packet tells it.
             if self.sightings.try_send(sighting).is_err() {
                 conversations.forget(&conversation);
@@ -372,7 +400,17 @@ impl DataPath {
             && let Ok(view) = Ipv6View::new(packet)
             && let Some(conversation) = Conversation::of_received(&view)
         {
-            self.conversations.borrow_mut().received(conversation);
+            let mut conversations = self.conversations.borrow_mut();
+            if conversations.received(conversation) {
+                let sighting = Sighting {
+                    conversation,
+                    dscp: view.traffic_class() >> 2,
+                    began_here: false,
+                };
+                if self.sightings.try_send(sighting).is_err() {
+                    conversations.forget(&conversation);
+                }
+            }
         }
     }
 

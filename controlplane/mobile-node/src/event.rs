@@ -177,6 +177,26 @@ pub enum Event {
         /// The correspondents.
         correspondent: Ipv6Net,
     },
+    /// Packets between a home address and a correspondent go directly.
+    RouteOptimized {
+        /// The home address.
+        home_address: Ipv6Addr,
+        /// The correspondent.
+        correspondent: Ipv6Addr,
+        /// The care-of address that it has confirmed.
+        care_of: Ipv6Addr,
+        /// From the update to its answer.
+        rtt_ns: u64,
+    },
+    /// Packets between a home address and a correspondent go by the anchor: again, or still.
+    RouteProxied {
+        /// The home address.
+        home_address: Ipv6Addr,
+        /// The correspondent.
+        correspondent: Ipv6Addr,
+        /// Why.
+        reason: String,
+    },
     /// New flows to the prefix have another source address from now on.
     FlowSource {
         /// The rule of the policy, from 1.

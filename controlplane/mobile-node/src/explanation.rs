@@ -59,7 +59,7 @@ pub struct Explanation {
     pub anchor: Option<Ipv6Addr>,
     /// From here to the anchor and back.
     pub anchor_rtt_ns: Option<u64>,
-    /// `proxy`, `home agent` or `direct`.
+    /// `proxy`, `home agent`, `route-optimized` or `direct`.
     pub mode: String,
     /// Why that is so.
     pub why: String,

@@ -12,6 +12,7 @@ mod client;
 mod clock;
 mod config;
 mod data_path;
+mod direct_route;
 mod dns;
 mod event;
 mod exec;

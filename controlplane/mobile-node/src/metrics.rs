@@ -240,7 +240,7 @@ fn anchors(families: &Families, status: &Status) -> Result<(), prometheus::Error
 }
 
 /// Messages that are counted by type, with the names of the engine's counters.
-const TYPES: [(&str, &str, &str); 4] = [
+const TYPES: [(&str, &str, &str); 6] = [
     ("dhp-query", "queries_sent", "query_bytes_sent"),
     ("dhoa-request", "requests_sent", "request_bytes_sent"),
     ("dhp-binding-update", "updates_sent", "update_bytes_sent"),
@@ -249,6 +249,12 @@ const TYPES: [(&str, &str, &str); 4] = [
         "home_updates_sent",
         "home_update_bytes_sent",
     ),
+    (
+        "correspondent-binding-update",
+        "route_updates_sent",
+        "route_update_bytes_sent",
+    ),
+    ("test-init", "route_tests_sent", "route_test_bytes_sent"),
 ];
 
 fn signalling(families: &Families, status: &Status) -> Result<(), prometheus::Error> {

@@ -2,7 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_wire::codepoints::{icmpv6, next_header};
+use dhp_proto::mobile_node::refusing_correspondent;
+use dhp_wire::codepoints::{icmpv6, ipv6_option, next_header};
 use dhp_wire::icmpv6::{
     Body, Builder, Envelope, Message, NdOption, PrefixInformation, prefix_flag,
 };
@@ -18,6 +19,18 @@ pub const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 pub enum Received {
     /// A Router Advertisement.
     Advertisement(Advertisement),
+    /// A router on the way to a correspondent cannot forward packets that are longer than `mtu`.
+    RouteTooBig {
+        /// Where they went, with a Home Address option.
+        correspondent: Ipv6Addr,
+        /// In octets.
+        mtu: u32,
+    },
+    /// A correspondent knows nothing of mobility.
+    MobilityRefused {
+        /// Which one.
+        correspondent: Ipv6Addr,
+    },
     /// A router on the path of a tunnel cannot forward packets that are longer than `mtu`.
     TunnelTooBig {
         /// The far end of the tunnel.
@@ -53,6 +66,8 @@ pub fn read(message: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Received>
     match *message.first()? {
         icmpv6::ROUTER_ADVERTISEMENT => advertisement(message, source, hop_limit),
         icmpv6::PACKET_TOO_BIG => too_big(message),
+        icmpv6::PARAMETER_PROBLEM => refusing_correspondent(message)
+            .map(|correspondent| Received::MobilityRefused { correspondent }),
         _ => None,
     }
 }
@@ -90,16 +105,28 @@ fn prefix(information: &PrefixInformation) -> Option<Ipv6Net> {
         .map(|prefix| prefix.trunc())
 }
 
-/// A Packet Too Big that quotes a tunnel packet.
+/// A Packet Too Big that quotes a tunnel packet, or one with a Home Address option.
 fn too_big(message: &[u8]) -> Option<Received> {
     let mtu = u32::from_be_bytes(*message.get(4..8)?.first_chunk()?);
     let quoted = message.get(ERROR_LEN..)?;
-    let is_tunnel = quoted.first()? >> 4 == 6 && *quoted.get(6)? == next_header::IPV6;
+    if quoted.first()? >> 4 != 6 {
+        return None;
+    }
     let destination = Ipv6Addr::from(*quoted.get(24..40)?.first_chunk::<16>()?);
-    is_tunnel.then_some(Received::TunnelTooBig {
-        anchor: destination,
-        mtu,
-    })
+    match *quoted.get(6)? {
+        next_header::IPV6 => Some(Received::TunnelTooBig {
+            anchor: destination,
+            mtu,
+        }),
+        // Where this node puts it.
+        next_header::DESTINATION if *quoted.get(46)? == ipv6_option::HOME_ADDRESS => {
+            Some(Received::RouteTooBig {
+                correspondent: destination,
+                mtu,
+            })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Status {
     pub flows: Vec<FlowStatus>,
     /// Correspondents that somebody talks to, with the anchors found on demand.
     pub correspondents: Vec<CorrespondentStatus>,
+    /// Correspondents that may be talked to directly.
+    pub routes: Vec<RouteStatus>,
     /// DHPs that queries have named.
     pub candidates: Vec<CandidateStatus>,
     /// Counters of signalling and data path; `signalling_…` are the engine's.
@@ -108,6 +110,23 @@ pub struct CorrespondentStatus {
     pub anchor: Option<Ipv6Addr>,
     /// The source address of new flows to them.
     pub source: Option<Ipv6Addr>,
+}
+
+/// A home address and a correspondent whose packets may go directly.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// The home address.
+    pub home_address: Ipv6Addr,
+    /// The correspondent.
+    pub correspondent: Ipv6Addr,
+    /// `route-optimized` or `proxy`.
+    pub mode: String,
+    /// The care-of address that the correspondent has confirmed.
+    pub care_of: Option<Ipv6Addr>,
+    /// Until that binding ends.
+    pub seconds_left: Option<u64>,
+    /// Why they go by the anchor, if that is known.
+    pub reason: Option<String>,
 }
 
 /// A DHP that queries have named.

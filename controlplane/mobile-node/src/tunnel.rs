@@ -1,4 +1,5 @@
-//! Tunnel packets: IPv6 in IPv6 (RFC 2473) between a care-of address and an anchor.
+//! Packets of home addresses: IPv6 in IPv6 (RFC 2473) between a care-of address and an anchor, or directly to and from a
+//! correspondent, see [`crate::direct_route`].
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -11,6 +12,7 @@ use dhp_wire::ipv6::{
 };
 
 use crate::access::CareOf;
+use crate::direct_route::{DirectRoute, put_home_address};
 
 /// Octets of a type 2 routing header (RFC 6275 §6.4.1).
 const TYPE_2_LEN: usize = 24;
@@ -50,7 +52,9 @@ pub enum Uplink<'a> {
     Plain(CareOf, &'a [u8]),
     /// The anchor does not know where we are now: keep it for a moment.
     Hold(Ipv6Addr),
-    /// Longer than the tunnel takes; tell the sender.
+    /// Send directly, with a Home Address option.
+    Direct(CareOf, &'a [u8]),
+    /// Longer than the way takes; tell the sender.
     TooBig {
         /// The longest that it takes, in octets.
         mtu: u16,
@@ -63,6 +67,8 @@ pub enum Uplink<'a> {
 #[derive(Debug, Default)]
 pub struct Tunnels {
     by_home: HashMap<Ipv6Addr, Tunnel>,
+    /// By home address and correspondent.
+    routes: HashMap<(Ipv6Addr, Ipv6Addr), DirectRoute>,
     /// The care-of address: source of flows that wait for an anchor where there is no home agent.
     care_of: Option<CareOf>,
 }
@@ -81,6 +87,11 @@ impl Tunnels {
     /// Sets the tunnel of a home address.
     pub fn insert(&mut self, home: Ipv6Addr, tunnel: Tunnel) {
         self.by_home.insert(home, tunnel);
+    }
+
+    /// Sets the route between a home address and a correspondent.
+    pub fn insert_route(&mut self, home: Ipv6Addr, correspondent: Ipv6Addr, route: DirectRoute) {
+        self.routes.insert((home, correspondent), route);
     }
 
     /// Puts the tunnel header before the packet that stands behind the first 40 octets of `buffer`. The tunnel is that
@@ -108,6 +119,16 @@ impl Tunnels {
             return Uplink::Drop(Refusal::NotForTunnel);
         };
         let total = view.total_len();
+        let route = self.routes.get(&(view.source(), destination));
+        if let Some((care_of, mtu)) = route.and_then(|route| route.way(&view)) {
+            if total > usize::from(mtu).max(MIN_MTU) {
+                return Uplink::TooBig { mtu };
+            }
+            return match put_home_address(buffer, total, &care_of.address) {
+                Some(packet) => Uplink::Direct(care_of, packet),
+                None => Uplink::Drop(Refusal::Malformed),
+            };
+        }
         if total > usize::from(tunnel.mtu).max(MIN_MTU) {
             return Uplink::TooBig { mtu: tunnel.mtu };
         }
@@ -161,7 +182,8 @@ impl Tunnels {
     }
 
     /// Takes off the type 2 routing header that `packet` has for its first extension header, and puts its home address where the
-    /// care-of address was (RFC 6275 §11.3.3). The anchor of a home address sends so what it has itself to say.
+    /// care-of address was (RFC 6275 §11.3.3). The anchor of a home address sends so what it has itself to say, and a correspondent
+    /// what it sends directly.
     ///
     /// # Errors
     /// Why the packet is not for this host to take.
@@ -175,7 +197,7 @@ impl Tunnels {
             .and_then(|routing| routing.home)
             .ok_or(Refusal::Malformed)?;
         let tunnel = self.by_home.get(&home).ok_or(Refusal::NotForTunnel)?;
-        if tunnel.anchor != source {
+        if tunnel.anchor != source && !self.routes.contains_key(&(home, source)) {
             return Err(Refusal::WrongAnchor);
         }
         let behind = *packet.get(HEADER_LEN).ok_or(Refusal::Malformed)?;

@@ -74,6 +74,11 @@ impl Agent {
             ..Contact::new(conversation.remote)
                 .to_port(conversation.protocol, conversation.remote_port)
         };
+        self.optimize(&conversation, &contact).await;
+        // "CN-initiated flows arrive on the HoA … and stay on MIPv6" (profile 1, section 2, step 2).
+        if !sighting.began_here {
+            return;
+        }
         let judged = self.config.policy.judge(&contact, &self.names);
         let need = match judged.map(|(_, rule)| (rule, lasting(rule))) {
             Some((rule, Some(need))) => (!rule.prepare).then_some(need),
@@ -112,7 +117,8 @@ impl Agent {
     pub(super) fn watch(&self) {
         let is_on_demand = |rule: &Rule| !rule.prepare && lasting(rule).is_some();
         let on_demand = self.config.policy.rules.iter().any(is_on_demand);
-        self.data.watch(on_demand || !self.leases.is_empty());
+        let leased = !self.leases.is_empty();
+        self.data.watch(on_demand || leased || self.may_optimize());
     }
 
     fn demand(&mut self, correspondent: Ipv6Addr, need: Need) {

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use dhp_proto::mobile_node::{
-    AddressKind, FallbackReason, MnAction, MnEvent, Session, UnboundReason,
+    AddressKind, FallbackReason, MnAction, MnEvent, ProxyReason, Session, UnboundReason,
 };
 use dhp_wire::codepoints::Status;
 use dhp_wire::ipv6::Ipv6View;
@@ -168,6 +168,27 @@ impl Agent {
                     home_addresses,
                 }
             }
+            MnEvent::RouteOptimized {
+                ends,
+                care_of,
+                round_trip_ns,
+            } => {
+                self.set_tunnels();
+                Event::RouteOptimized {
+                    home_address: ends.home_address,
+                    correspondent: ends.correspondent,
+                    care_of,
+                    rtt_ns: round_trip_ns,
+                }
+            }
+            MnEvent::RouteProxied { ends, reason } => {
+                self.set_tunnels();
+                Event::RouteProxied {
+                    home_address: ends.home_address,
+                    correspondent: ends.correspondent,
+                    reason: proxy_reason(reason),
+                }
+            }
             MnEvent::Ended { flow } => {
                 changed = self.ready.remove(&flow).is_some();
                 Event::FlowEnded {
@@ -207,6 +228,22 @@ fn unbound_reason(reason: UnboundReason) -> String {
         UnboundReason::Expired => "expired".to_owned(),
         UnboundReason::Refused(status) => format!("refused: {}", Status(status)),
         UnboundReason::Released => "released".to_owned(),
+    }
+}
+
+pub(super) fn proxy_reason(reason: ProxyReason) -> String {
+    match reason {
+        ProxyReason::Moved => "the care-of address is another one".to_owned(),
+        ProxyReason::NotPermitted => "the DHP does not permit route optimization".to_owned(),
+        ProxyReason::NotWanted => "nobody asks for it".to_owned(),
+        ProxyReason::AddressLost => "the home address is gone".to_owned(),
+        ProxyReason::NoAnswer => "the correspondent does not answer".to_owned(),
+        ProxyReason::NotSupported => "the correspondent knows nothing of mobility".to_owned(),
+        ProxyReason::Refused(status) => {
+            format!("the correspondent has refused: {}", Status(status))
+        }
+        ProxyReason::Forgotten => "the correspondent has lost the binding".to_owned(),
+        ProxyReason::Expired => "the binding has ended before it was renewed".to_owned(),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Why a connection gets the source address that it gets.
 
+use dhp_proto::anchor::RouteEnds;
 use dhp_proto::mobile_node::policy::{Contact, Rule, Treatment};
-use dhp_proto::mobile_node::{Advantage, FlowKey, FlowProgress, FlowStatus, Need};
+use dhp_proto::mobile_node::{Advantage, FlowKey, FlowProgress, FlowStatus, Need, RouteMode};
 use ipnet::Ipv6Net;
 
 use super::Agent;
 use super::choosing::lasting;
-use super::engine_events::fallback_reason;
+use super::engine_events::{fallback_reason, proxy_reason};
 use super::report::{about, candidate_status, session_name};
+use super::routes::mode_name;
 use crate::explanation::{CandidateExplanation, Connection, Explanation, RuleExplanation};
 use crate::plan::Way;
 
@@ -72,9 +74,12 @@ impl Agent {
             explanation.source = Some(ready.home_address);
             self.go_through(ready.anchor, "proxy", explanation);
             explanation.why = format!("the DHP serves {}", ready.serves);
-            explanation.next = self.challenger(key).map(|challenger| {
-                format!("{challenger} is better and is asked for an address, for new connections")
-            });
+            self.explain_route(rule, explanation);
+            if let Some(challenger) = self.challenger(key) {
+                explanation.next = Some(format!(
+                    "{challenger} is better and is asked for an address, for new connections"
+                ));
+            }
             self.explain_candidates(key.correspondent, explanation);
             return;
         }
@@ -82,6 +87,7 @@ impl Agent {
             Way::Tunnel(source) if let Some(home) = is_home(source) => {
                 explanation.source = Some(source);
                 self.go_through(home.agent, "home agent", explanation);
+                self.explain_route(rule, explanation);
             }
             _ => {}
         }
@@ -137,6 +143,32 @@ impl Agent {
         let flows = self.engine.status().flows;
         let flow = flows.into_iter().find(|flow| flow.key == *key)?;
         flow.challenger
+    }
+
+    /// Whether packets go directly, and why they do not although they may.
+    fn explain_route(&self, rule: &Rule, explanation: &mut Explanation) {
+        let Some(home_address) = explanation.source.filter(|_| rule.optimize) else {
+            return;
+        };
+        let ends = RouteEnds {
+            home_address,
+            correspondent: explanation.connection.destination,
+        };
+        explanation.next = match self.route_mode(&ends) {
+            Some(mode @ RouteMode::Optimized { .. }) => {
+                explanation.mode = mode_name(&mode).to_owned();
+                Some("by the anchor again when the correspondent no longer knows the care-of address".to_owned())
+            }
+            Some(RouteMode::Proxy(Some(reason))) => {
+                Some(format!("not directly: {}", proxy_reason(reason)))
+            }
+            Some(RouteMode::Proxy(None)) => Some(
+                "directly, when the correspondent has confirmed the care-of address".to_owned(),
+            ),
+            None => {
+                Some("the first packet makes the agent ask whether it can go directly".to_owned())
+            }
+        };
     }
 
     fn go_through(&self, anchor: std::net::Ipv6Addr, mode: &str, explanation: &mut Explanation) {

@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
+use dhp_proto::anchor::RouteEnds;
 use dhp_proto::mobile_node::policy::{Rule, Treatment};
-use dhp_proto::mobile_node::{FlowKey, Need, Session};
+use dhp_proto::mobile_node::{FlowKey, Need, RouteMode, Session};
 use ipnet::Ipv6Net;
 
 use super::choosing::lasting;
 use super::{Agent, Ready};
 use crate::access::CareOf;
+use crate::direct_route::DirectRoute;
 use crate::event::Event;
 use crate::plan::{FlowWays, Needs, Plan, Way};
 use crate::tunnel::Tunnel;
 
 /// Room that a tunnel header takes, in octets (RFC 2473 §7).
 pub(super) const TUNNEL_HEADER: u32 = 40;
+/// Room that a Home Address option or a type 2 routing header takes.
+const OPTION_HEADER: u32 = 24;
 /// The smallest MTU of IPv6 (RFC 8200 §5), also of a tunnel.
 pub(super) const MIN_MTU: u32 = 1280;
 
@@ -169,16 +173,37 @@ impl Agent {
                 },
             )
         });
-        self.data
-            .set_tunnels(tunnels.collect(), self.access.current());
+        self.data.set_tunnels(
+            tunnels.collect(),
+            self.direct_routes(),
+            self.access.current(),
+        );
+    }
+
+    /// Routes as correspondents have confirmed them, and those that they may know of already.
+    fn direct_routes(&self) -> Vec<(RouteEnds, DirectRoute)> {
+        let routes = self.engine.routes().map(|route| {
+            let care_of = match route.mode {
+                RouteMode::Optimized { care_of, .. } => self.access.usable(care_of),
+                RouteMode::Proxy(_) => None,
+            };
+            let mtu = self.way_mtu(care_of, &route.ends.correspondent, OPTION_HEADER);
+            (route.ends, DirectRoute { care_of, mtu })
+        });
+        routes.collect()
     }
 
     fn tunnel_mtu(&self, care_of: Option<CareOf>, anchor: &Ipv6Addr) -> u16 {
+        self.way_mtu(care_of, anchor, TUNNEL_HEADER)
+    }
+
+    /// The longest packet that the way to a peer takes when it gets `header` octets more.
+    fn way_mtu(&self, care_of: Option<CareOf>, peer: &Ipv6Addr, header: u32) -> u16 {
         let interface = care_of.and_then(|care_of| self.access.interface(care_of.index));
         let link = interface.map_or(u32::from(u16::MAX), |interface| interface.mtu);
-        let path = self.path_mtus.get(anchor).copied().unwrap_or(link);
+        let path = self.path_mtus.get(peer).copied().unwrap_or(link);
         let path = path.min(self.config.path_mtu.into());
-        let tunnel = link.min(path).saturating_sub(TUNNEL_HEADER).max(MIN_MTU);
-        u16::try_from(tunnel).unwrap_or(u16::MAX)
+        let longest = link.min(path).saturating_sub(header).max(MIN_MTU);
+        u16::try_from(longest).unwrap_or(u16::MAX)
     }
 }

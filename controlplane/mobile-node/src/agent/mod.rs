@@ -7,6 +7,7 @@ mod keeping;
 mod kernel_state;
 mod reload;
 mod report;
+mod routes;
 mod setup;
 mod solicitation;
 
@@ -91,7 +92,7 @@ struct Agent {
     next_look: Instant,
     /// Sources of the flows by rule, as they were reported last.
     sources: Vec<(usize, Ipv6Net, Option<Ipv6Addr>)>,
-    /// Path MTUs that Packet Too Big messages have told, by anchor.
+    /// Path MTUs that Packet Too Big messages have told, by anchor or correspondent.
     path_mtus: BTreeMap<Ipv6Addr, u32>,
     /// Where the state is kept over a restart.
     state: Option<StateFile>,
@@ -211,6 +212,17 @@ impl Agent {
                     advertisement,
                 };
                 self.observe(observation).await;
+            }
+            Received::RouteTooBig { correspondent, mtu } => {
+                if self.is_route_to(&correspondent) {
+                    self.path_mtus.insert(correspondent, mtu);
+                    self.set_tunnels();
+                }
+            }
+            Received::MobilityRefused { correspondent } => {
+                let command = MnCommand::RouteNotSupported(correspondent);
+                self.engine.handle_command(self.clock.now(), command);
+                self.follow_engine().await;
             }
             Received::TunnelTooBig { anchor, mtu } => {
                 if self.anchors().contains(&anchor) {

@@ -90,6 +90,7 @@ impl Agent {
             anchors: anchors.collect(),
             flows: flows.collect(),
             correspondents: correspondents.collect(),
+            routes: self.route_status(),
             candidates: candidates.collect(),
             counters: signalling.chain(data).collect(),
         }

@@ -27,6 +27,7 @@ impl Config {
             tun,
             optimistic_dad,
             path_mtu,
+            optimize,
             policy,
             // Where they stand in the file changes nothing.
             policy_lines: _,
@@ -48,6 +49,10 @@ impl Config {
                 self.optimistic_dad == *optimistic_dad,
             ),
             ("[mobile-node] path-mtu", self.path_mtu == *path_mtu),
+            (
+                "[mobile-node] route-optimization",
+                self.optimize == *optimize,
+            ),
             ("[home]", engine.home == *home),
             ("[[locator]]", engine.locators == *locators),
             ("[[flow]]", self.policy == *policy),

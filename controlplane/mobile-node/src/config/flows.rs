@@ -8,6 +8,7 @@ use dhp_proto::mobile_node::{Need, Requirements, Session};
 use dhp_wire::codepoints::next_header;
 use ipnet::Ipv6Net;
 
+use super::read::route_optimization;
 use crate::plan::MAX_POLICY_RULES;
 
 /// A prefix at least as long as that of a site is looked after as a whole (RFC 6177); what is wider, one correspondent at a time.
@@ -17,6 +18,7 @@ const PREPARED: u8 = 48;
 pub(super) fn flows(
     sections: Vec<Section<'_>>,
     has_home: bool,
+    optimize: bool,
     text: &str,
 ) -> (Policy, Vec<usize>) {
     let mut policy = Policy::default();
@@ -32,7 +34,7 @@ pub(super) fn flows(
             ));
             break;
         }
-        if let Some(rule) = flow(section, has_home, &policy) {
+        if let Some(rule) = flow(section, has_home, optimize, &policy) {
             policy.rules.push(rule);
             lines.push(line);
         }
@@ -40,7 +42,7 @@ pub(super) fn flows(
     (policy, lines)
 }
 
-fn flow(section: Section<'_>, has_home: bool, before: &Policy) -> Option<Rule> {
+fn flow(section: Section<'_>, has_home: bool, optimize: bool, before: &Policy) -> Option<Rule> {
     let prefix = section.prefix("prefix");
     let protocol = section.word(
         "protocol",
@@ -98,6 +100,7 @@ fn flow(section: Section<'_>, has_home: bool, before: &Policy) -> Option<Rule> {
         && selector.is_about_addresses_only()
         && selector.name.is_none();
     let prepare = section.boolean("prepare");
+    let own = route_optimization(&section);
     if prepare == Some(true) && selector.name.is_some() {
         section.problem(Problem::new(
             section.span.clone(),
@@ -110,6 +113,7 @@ fn flow(section: Section<'_>, has_home: bool, before: &Policy) -> Option<Rule> {
         selector,
         treatment: treatment?,
         prepare: prepare.unwrap_or(by_default),
+        optimize: own.unwrap_or(optimize),
     })
 }
 

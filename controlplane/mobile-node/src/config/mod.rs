@@ -52,6 +52,8 @@ pub struct Config {
     pub optimistic_dad: bool,
     /// The longest packet that the paths to all anchors take, in octets.
     pub path_mtu: u16,
+    /// Whether correspondents of flows that no rule is about may be told the care-of address.
+    pub optimize: bool,
     /// Which flows get which mobility.
     pub policy: Policy,
     /// For each rule of the policy, the line of the file where it begins.

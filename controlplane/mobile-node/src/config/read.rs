@@ -36,7 +36,12 @@ pub(super) fn read(
         .into_iter()
         .filter_map(locator)
         .collect();
-    let (policy, policy_lines) = flows(root.sections("flow"), root.has("home"), text);
+    let (policy, policy_lines) = flows(
+        root.sections("flow"),
+        root.has("home"),
+        node.as_ref().is_some_and(|node| node.optimize),
+        text,
+    );
     let (check_interval_ns, idle_ns) = upkeep(root.section("dhp"));
     let dns = root.has("dns").then(|| dns(root.section("dns")));
     let code_points = code_points(root.section("signalling"));
@@ -64,6 +69,7 @@ pub(super) fn read(
         tun: node.tun,
         optimistic_dad: node.optimistic_dad,
         path_mtu: node.path_mtu,
+        optimize: node.optimize,
         policy,
         policy_lines,
         dns: dns.flatten(),
@@ -87,6 +93,7 @@ struct Node {
     lifetime: u16,
     optimistic_dad: bool,
     path_mtu: u16,
+    optimize: bool,
     inline_keys: InlineKeys,
 }
 
@@ -102,6 +109,7 @@ fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
         });
     let optimistic_dad = section.boolean("optimistic-dad").unwrap_or(true);
     let path_mtu = section.integer("path-mtu", 1280..=65_535);
+    let optimize = route_optimization(&section);
     section.finish();
     let mut inline_keys = InlineKeys::default();
     inline_keys.note(association.inline_key.as_ref());
@@ -120,8 +128,16 @@ fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
         path_mtu: path_mtu
             .and_then(|octets| u16::try_from(octets.value).ok())
             .unwrap_or(u16::MAX),
+        // It tells correspondents where the node is, and a DHP near them is as good: who wants it says so.
+        optimize: optimize.unwrap_or(false),
         inline_keys,
     })
+}
+
+/// Whether correspondents may be told the care-of address.
+pub(super) fn route_optimization(section: &Section<'_>) -> Option<bool> {
+    let word = section.word("route-optimization", &[("on", true), ("off", false)]);
+    word.map(|word| word.value)
 }
 
 /// Access interfaces, each once.

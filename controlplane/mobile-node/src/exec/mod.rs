@@ -74,6 +74,7 @@ impl SessionType {
             selector: Selector::default(),
             treatment,
             prepare: false,
+            optimize: false,
         }
     }
 }

@@ -1,20 +1,25 @@
-//! Everything beyond the access link, in one thread: a router that advertises, a DHP, and a correspondent that echoes.
+//! Everything beyond the access link, in one thread: a router that advertises, a DHP, a correspondent that echoes, and one that
+//! can do route optimization.
 
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dhp_port_afpacket::{KernelGuard, PacketSocket, Profile, RawIpv6Sender};
-use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, PoolConfig, PoolKind};
+use dhp_proto::anchor::{
+    Anchor, AnchorAction, AnchorConfig, PoolConfig, PoolKind, RouteOptimization,
+};
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
 use dhp_proto::time::Now;
+use dhp_wire::checksum::upper_layer_checksum;
 use dhp_wire::codepoints::CodePoints;
+use dhp_wire::extension;
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6Header, Ipv6View};
 use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
@@ -28,6 +33,8 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 use super::network::inside;
 
 pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
+/// The correspondent that can do route optimization; all others know nothing of mobility.
+pub const CAPABLE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 1, 0, 0, 0, 0x90);
 /// Of the mobile node; the DHP is its home agent as well.
 pub const HOME_ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
 /// The mobile node's security associations: SPI, and the octet that its home key repeats.
@@ -46,6 +53,13 @@ pub struct Shared {
     pub inbound: Mutex<Vec<Vec<u8>>>,
     /// Sources of TCP packets that have come out of tunnels.
     pub answered: Mutex<Vec<Ipv6Addr>>,
+    /// UDP packets that have come out of tunnels, and with a Home Address option.
+    pub tunnelled: AtomicU64,
+    pub direct: AtomicU64,
+    /// What the capable correspondent has bound: home addresses with their care-of addresses.
+    pub routes: Mutex<BTreeMap<Ipv6Addr, Ipv6Addr>>,
+    /// The DHP does not permit route optimization.
+    pub not_permitted: AtomicBool,
     /// Updates that echo the cookie of a care-of test do not arrive.
     pub cookies_lost: AtomicBool,
     tests_care_ofs: bool,
@@ -115,6 +129,8 @@ struct Machine {
     shared: Arc<Shared>,
     start: Instant,
     anchor: Anchor,
+    permits: bool,
+    correspondent: Anchor,
     packets: PacketSocket,
     sender: RawIpv6Sender,
     icmp: OwnedFd,
@@ -123,7 +139,8 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(shared: Arc<Shared>) -> Self {
+    /// The DHP's configuration; `permits` route optimization or not.
+    fn dhp_config(shared: &Shared, permits: bool) -> AnchorConfig {
         let association = |(spi, octet)| {
             SecurityAssociation::from_home_key(
                 spi,
@@ -133,6 +150,7 @@ impl Machine {
                 Algorithm::HmacSha256_128,
                 Permissions {
                     home_addresses: vec![HOME_ADDRESS],
+                    route_optimization: true,
                     ..Permissions::default()
                 },
             )
@@ -148,6 +166,15 @@ impl Machine {
         config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
         config.security_associations = ASSOCIATIONS.map(association).into();
         config.care_of_test = shared.tests_care_ofs;
+        config.route_optimization = permits;
+        config
+    }
+
+    fn new(shared: Arc<Shared>) -> Self {
+        let correspondent = AnchorConfig {
+            is_correspondent: true,
+            ..AnchorConfig::new(CAPABLE)
+        };
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let icmp = socket(
             AddressFamily::Inet6,
@@ -163,7 +190,11 @@ impl Machine {
         });
         let start = Instant::now();
         Self {
-            anchor: Anchor::new(config, now(start), [3; 32]).expect("a valid configuration"),
+            anchor: Anchor::new(Self::dhp_config(&shared, true), now(start), [3; 32])
+                .expect("a valid configuration"),
+            permits: true,
+            correspondent: Anchor::new(correspondent, now(start), [4; 32])
+                .expect("a valid configuration"),
             shared,
             start,
             packets: PacketSocket::open("r0").expect("a packet socket"),
@@ -206,7 +237,15 @@ impl Machine {
             for packet in std::mem::take(&mut *self.shared.inbound.lock().expect("the lock")) {
                 self.send_down(&packet);
             }
+            let permits = !self.shared.not_permitted.load(Ordering::Relaxed);
+            if permits != self.permits {
+                self.permits = permits;
+                let config = Self::dhp_config(&self.shared, permits);
+                let changed = self.anchor.reconfigure(now(self.start), config);
+                changed.expect("a valid configuration");
+            }
             self.anchor.handle_timeout(now(self.start));
+            self.correspondent.handle_timeout(now(self.start));
             self.act();
         }
     }
@@ -216,6 +255,7 @@ impl Machine {
             return;
         };
         match view.next_header() {
+            135 | 60 if view.destination() == CAPABLE => self.meet(&view),
             135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}
             // A Binding Update has its Home Address option in front.
             135 | 60 => self.anchor.handle_packet(now(self.start), packet),
@@ -225,7 +265,7 @@ impl Machine {
     }
 
     /// The DHP takes the tunnel off.
-    fn take_out(&self, outer: &Ipv6View<'_>) {
+    fn take_out(&mut self, outer: &Ipv6View<'_>) {
         let Ok(inner) = Ipv6View::new(outer.payload()) else {
             return;
         };
@@ -240,7 +280,12 @@ impl Machine {
             return;
         }
         match inner.next_header() {
-            17 => self.echo(&inner),
+            17 => {
+                self.shared.tunnelled.fetch_add(1, Ordering::Relaxed);
+                self.echo(&inner);
+            }
+            135 if inner.destination() == CAPABLE => self.meet(&inner),
+            135 => self.send_down(&parameter_problem(&inner)),
             6 => {
                 let mut answered = self.shared.answered.lock().expect("the lock");
                 answered.push(inner.source());
@@ -259,11 +304,50 @@ impl Machine {
         self.send_down(&packet(17, sent.destination(), sent.source(), &datagram));
     }
 
+    /// The capable correspondent takes a message, or a datagram from a care-of address that it knows.
+    fn meet(&mut self, packet: &Ipv6View<'_>) {
+        if MobilityPacket::parse(packet.packet()).is_ok() {
+            let now = now(self.start);
+            return self.correspondent.handle_packet(now, packet.packet());
+        }
+        let chain = extension::walk(packet.packet()).expect("headers");
+        let (home, _) = chain.home_address.expect("a Home Address option");
+        let known = self
+            .shared
+            .routes
+            .lock()
+            .expect("the lock")
+            .get(&home)
+            .copied();
+        if known == Some(packet.source()) && chain.upper_protocol == 17 {
+            self.shared.direct.fetch_add(1, Ordering::Relaxed);
+            let datagram = &packet.packet()[chain.upper_offset..];
+            let as_sent = self::packet(17, home, CAPABLE, datagram);
+            self.echo(&Ipv6View::new(&as_sent).expect("an IPv6 packet"));
+        }
+    }
+
     /// What correspondents send reaches home addresses through the DHP's tunnel, and care-of addresses as it is.
     fn send_down(&self, inner: &[u8]) {
         let Ok(view) = Ipv6View::new(inner) else {
             return;
         };
+        let to = view.destination();
+        let route = self
+            .shared
+            .routes
+            .lock()
+            .expect("the lock")
+            .get(&to)
+            .copied();
+        // RFC 6275 §9.3.2; Mobility Headers are not sent so, except acknowledgements, which bring their own header.
+        if let (Some(care_of), CAPABLE, 17) = (route, view.source(), view.next_header()) {
+            let mut routed = vec![17, 2, 2, 1, 0, 0, 0, 0];
+            routed.extend(to.octets());
+            routed.extend(view.payload());
+            let _ = self.sender.send(&packet(43, CAPABLE, care_of, &routed));
+            return;
+        }
         let bindings = self.shared.bindings.lock().expect("the lock");
         let _ = match bindings.get(&view.destination()) {
             Some(care_of) => self.sender.send(&packet(41, DHP, *care_of, inner)),
@@ -275,6 +359,22 @@ impl Machine {
         while let Some(action) = self.anchor.poll_action() {
             if let AnchorAction::Transmit(packet) = action {
                 let _ = self.sender.send(&packet);
+            }
+        }
+        while let Some(action) = self.correspondent.poll_action() {
+            let mut routes = self.shared.routes.lock().expect("the lock");
+            match action {
+                AnchorAction::Transmit(packet) => {
+                    drop(routes);
+                    self.send_down(&packet);
+                }
+                AnchorAction::Route(RouteOptimization::Begins { ends, care_of, .. }) => {
+                    routes.insert(ends.home_address, care_of);
+                }
+                AnchorAction::Route(RouteOptimization::Ends { ends }) => {
+                    routes.remove(&ends.home_address);
+                }
+                _ => {}
             }
         }
         let bound = self.anchor.bindings(now(self.start));
@@ -309,6 +409,16 @@ impl Machine {
             Some(&to),
         );
     }
+}
+
+/// What a host answers that does not know the next header.
+fn parameter_problem(sent: &Ipv6View<'_>) -> Vec<u8> {
+    let mut message = vec![4, 1, 0, 0, 0, 0, 0, 6];
+    message.extend(sent.packet());
+    let (from, to) = (sent.destination(), sent.source());
+    let sum = upper_layer_checksum(&from, &to, 58, &message);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    packet(58, from, to, &message)
 }
 
 fn has_cookie(packet: &[u8]) -> bool {

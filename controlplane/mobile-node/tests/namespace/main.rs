@@ -7,6 +7,7 @@ mod choosing;
 mod internet;
 mod network;
 mod restart;
+mod routes;
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::atomic::Ordering;

@@ -6,6 +6,8 @@ use ipnet::Ipv6Net;
 
 use super::candidate::{Advantage, Candidate};
 use super::need::{FlowKey, Need};
+use super::route_optimization::ProxyReason;
+use crate::anchor::RouteEnds;
 
 /// What a flow needs, in the words of RFC 8653 §3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +41,15 @@ pub enum MnCommand {
     },
     /// Programs have this home address: it is kept for [`idle_ns`](super::MobileNodeConfig::idle_ns) more.
     InUse(Ipv6Addr),
+    /// Somebody talks to this correspondent from this home address, and packets between them shall go directly where both the
+    /// anchor and the correspondent allow it. To be repeated while that goes on: a route ends when this was not said again for
+    /// half of [`idle_ns`](super::MobileNodeConfig::idle_ns).
+    OptimizeRoute(RouteEnds),
+    /// Packets between them shall go by the anchor again.
+    ProxyRoute(RouteEnds),
+    /// The correspondent has said by an ICMPv6 error that it knows nothing of mobility; see
+    /// [`refusing_correspondent`](super::refusing_correspondent).
+    RouteNotSupported(Ipv6Addr),
     /// End all bindings and assignments; [`MnEvent::Stopped`] follows when the anchors have confirmed it or do not answer.
     Shutdown,
 }
@@ -180,6 +191,22 @@ pub enum MnEvent {
     Ended {
         /// The flow.
         flow: FlowKey,
+    },
+    /// Packets go directly from now on, with a Home Address option and a type 2 routing header.
+    RouteOptimized {
+        /// Home address and correspondent.
+        ends: RouteEnds,
+        /// The care-of address that the correspondent has confirmed.
+        care_of: Ipv6Addr,
+        /// From the update to its answer.
+        round_trip_ns: u64,
+    },
+    /// Packets go by the anchor: again, or still.
+    RouteProxied {
+        /// Home address and correspondent.
+        ends: RouteEnds,
+        /// Why.
+        reason: ProxyReason,
     },
     /// All that [`MnCommand::Shutdown`] began is done.
     Stopped,

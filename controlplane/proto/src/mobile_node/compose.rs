@@ -55,7 +55,7 @@ impl MobileNode {
             }
         }
         exchange.transmitted(now.mono_ns);
-        self.count_sent(exchange, kind);
+        self.count_sent(exchange.packet.len(), exchange.transmissions, kind);
         let packet = exchange.packet.clone();
         self.actions.push_back(MnAction::Transmit(packet));
         let home_addresses = match &exchange.purpose {
@@ -75,18 +75,27 @@ impl MobileNode {
         });
     }
 
-    fn count_sent(&mut self, exchange: &Exchange, kind: MessageKind) {
+    /// Counts a packet of `octets`, which was sent `transmissions` times by now.
+    pub(super) fn count_sent(&mut self, octets: usize, transmissions: u32, kind: MessageKind) {
         let counters = &mut self.counters;
-        let octets = u64::try_from(exchange.packet.len()).unwrap_or(u64::MAX);
+        let octets = u64::try_from(octets).unwrap_or(u64::MAX);
         counters.packets_sent = counters.packets_sent.saturating_add(1);
         counters.bytes_sent = counters.bytes_sent.saturating_add(octets);
-        if exchange.transmissions > 1 {
+        if transmissions > 1 {
             counters.retransmissions = counters.retransmissions.saturating_add(1);
         }
         let (counter, bytes) = match kind {
             MessageKind::BindingUpdate => (
                 &mut counters.home_updates_sent,
                 &mut counters.home_update_bytes_sent,
+            ),
+            MessageKind::RouteUpdate => (
+                &mut counters.route_updates_sent,
+                &mut counters.route_update_bytes_sent,
+            ),
+            MessageKind::HomeTestInit | MessageKind::CareOfTestInit => (
+                &mut counters.route_tests_sent,
+                &mut counters.route_test_bytes_sent,
             ),
             MessageKind::Dmip(DmipType::DhpQuery) => {
                 (&mut counters.queries_sent, &mut counters.query_bytes_sent)
@@ -184,6 +193,10 @@ impl MobileNode {
             self.identified(DmipType::BindingUpdate, exchange.sequence, lifetime, flags);
         for address in addresses {
             builder = builder.option(&dhoa_option(*address, lifetime));
+        }
+        let mode = self.confirmed_mode(addresses).filter(|_| lifetime > 0);
+        if let Some(mode) = mode {
+            builder = builder.option(&MobilityOption::CommunicationMode { mode, fid: 0 });
         }
         self.finish_dmip(now, exchange, builder)
     }

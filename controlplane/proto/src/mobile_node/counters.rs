@@ -44,6 +44,16 @@ counters! {
     home_updates_sent,
     /// Octets of classic Binding Updates sent.
     home_update_bytes_sent,
+    /// Home and Care-of Test Inits sent to correspondents.
+    route_tests_sent,
+    /// Octets of these.
+    route_test_bytes_sent,
+    /// Binding Updates sent to correspondents.
+    route_updates_sent,
+    /// Octets of Binding Updates sent to correspondents.
+    route_update_bytes_sent,
+    /// Correspondents that were one too many for route optimization.
+    routes_refused,
     /// Transmissions after the first of the same message.
     retransmissions,
     /// Answers that were acted on.

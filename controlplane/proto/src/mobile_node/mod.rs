@@ -33,6 +33,7 @@ mod receive;
 mod registration;
 mod restore;
 mod rivals;
+mod route_optimization;
 mod selection;
 mod status;
 
@@ -49,6 +50,9 @@ pub use kept::{
     Kept, KeptAnchor, KeptBinding, KeptCandidate, KeptFlow, KeptHome, RESERVED_NUMBERS,
 };
 pub use need::{FlowKey, Need, Requirements};
+pub use route_optimization::{
+    ProxyReason, RouteMode, RouteStatus, is_tunnelled_signalling, refusing_correspondent,
+};
 pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, Status};
 
 use crate::random::Random;
@@ -59,6 +63,7 @@ use flow::{Flow, Stage};
 use liveness::SILENT_AFTER;
 use pace::Pace;
 use registration::{Anchor, HomeRegistration};
+use route_optimization::Routes;
 
 /// Rounds of [`MobileNode::drive`] in one call: what one round makes due, the next does. More would mean that
 /// something makes itself due for ever; the rest is then left to the next call.
@@ -85,6 +90,7 @@ pub struct MobileNode {
     flows: BTreeMap<FlowKey, Flow>,
     candidates: CandidateCache,
     exchanges: Vec<Exchange>,
+    routes: Routes,
     pace: Pace,
     counters: Counters,
     actions: VecDeque<MnAction>,
@@ -113,6 +119,7 @@ impl MobileNode {
             flows: BTreeMap::new(),
             candidates: CandidateCache::default(),
             exchanges: Vec::new(),
+            routes: Routes::default(),
             pace: Pace::default(),
             counters: Counters::default(),
             actions: VecDeque::new(),
@@ -138,6 +145,11 @@ impl MobileNode {
                 need,
             } => self.demand(now, correspondent, need),
             MnCommand::InUse(address) => self.keep_address(now, address),
+            MnCommand::OptimizeRoute(ends) => self.optimize_route(now, ends),
+            MnCommand::ProxyRoute(ends) => self.proxy_route(&ends),
+            MnCommand::RouteNotSupported(correspondent) => {
+                self.route_not_supported(now, correspondent);
+            }
             MnCommand::Shutdown => self.shut_down(now),
         }
         self.drive(now);
@@ -150,7 +162,8 @@ impl MobileNode {
         let home = self.home.as_ref().and_then(|home| home.grant);
         let always = expiries
             .chain(home.and_then(|grant| grant.expires_ns))
-            .chain(self.idle_deadlines());
+            .chain(self.idle_deadlines())
+            .chain(self.routes.due_ns());
         // Without a care-of address nothing can be sent; setting one drives everything that is overdue.
         let sending = self.care_of.is_some();
         let exchanges = self.exchanges.iter().map(|exchange| exchange.next_ns);
@@ -326,7 +339,8 @@ impl MobileNode {
                 break;
             }
         }
-        if self.phase == Phase::Stopping && self.exchanges.is_empty() {
+        self.drive_routes(now);
+        if self.phase == Phase::Stopping && self.exchanges.is_empty() && self.routes.is_empty() {
             self.phase = Phase::Stopped;
             self.anchors.clear();
             self.event(MnEvent::Stopped);

@@ -13,8 +13,14 @@ const REQUESTS_PER_SECOND: usize = 10;
 /// The kind of message a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MessageKind {
-    /// RFC 6275 Binding Update.
+    /// RFC 6275 Binding Update to a home agent.
     BindingUpdate,
+    /// One to a correspondent.
+    RouteUpdate,
+    /// RFC 6275 Home Test Init.
+    HomeTestInit,
+    /// RFC 6275 Care-of Test Init.
+    CareOfTestInit,
     /// A message of profile 1.
     Dmip(DmipType),
 }

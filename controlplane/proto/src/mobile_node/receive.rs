@@ -2,7 +2,8 @@
 
 use core::net::Ipv6Addr;
 
-use dhp_wire::codepoints::{DmipType, binding_error_status, status};
+use dhp_wire::codepoints::{DmipType, binding_error_status, dmip_flag, next_header, status};
+use dhp_wire::ipv6::Ipv6View;
 use dhp_wire::mobility::{AuthOption, Dmip, DmipHeader, Message, MobilityHeader};
 use dhp_wire::packet::{IcmpPacket, MobilityPacket};
 
@@ -10,6 +11,7 @@ use super::MobileNode;
 use super::contents::Contents;
 use super::exchange::{Asked, Exchange, Purpose};
 use super::mesg_id;
+use crate::anchor::RouteEnds;
 use crate::auth::{self, Key};
 use crate::time::Now;
 
@@ -24,6 +26,11 @@ impl MobileNode {
         count(&mut self.counters.packets_received);
         let length = u64::try_from(octets.len()).unwrap_or(u64::MAX);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(length);
+        if let Ok(outer) = Ipv6View::new(octets)
+            && outer.next_header() == next_header::IPV6
+        {
+            return self.receive_tunnelled(now, &outer);
+        }
         let Ok(packet) = MobilityPacket::parse(octets) else {
             return match IcmpPacket::parse(octets) {
                 Ok(packet) => self.receive_icmpv6(now, &packet),
@@ -42,11 +49,21 @@ impl MobileNode {
                 self.receive_dmip(now, &packet, &header, &dmip);
             }
             Ok(Message::BindingAcknowledgement(ack)) => {
-                self.receive_acknowledgement(now, &packet, &header, &ack);
+                if !self.receive_route_acknowledgement(now, &packet, &header, &ack) {
+                    self.receive_acknowledgement(now, &packet, &header, &ack);
+                }
             }
-            Ok(Message::BindingError { status, .. }) => {
-                self.receive_binding_error(&packet.source, status);
-            }
+            Ok(Message::CareOfTest {
+                nonce_index,
+                cookie,
+                token,
+                ..
+            }) => self.receive_care_of_test(&packet, (cookie, nonce_index, token)),
+            Ok(Message::BindingError {
+                status,
+                home_address,
+                ..
+            }) => self.receive_binding_error(now, packet.source, home_address, status),
             Ok(_) => count(&mut self.counters.unexpected),
             Err(_) => count(&mut self.counters.malformed),
         }
@@ -54,11 +71,24 @@ impl MobileNode {
 
     /// "A receiver that does not know the MH type answers Binding Error status 2 … The MN takes that as a hint"
     /// (profile 1, section 4): it is noted, and counts when the retransmissions have failed as well.
-    fn receive_binding_error(&mut self, source: &Ipv6Addr, error: u8) {
+    fn receive_binding_error(
+        &mut self,
+        now: Now,
+        source: Ipv6Addr,
+        home_address: Ipv6Addr,
+        error: u8,
+    ) {
         count(&mut self.counters.binding_errors);
+        let ends = RouteEnds {
+            home_address,
+            correspondent: source,
+        };
+        if self.receive_route_error(now, &ends, error) {
+            return;
+        }
         if error == binding_error_status::UNRECOGNIZED_MH_TYPE {
             for exchange in &mut self.exchanges {
-                exchange.not_supported |= exchange.peer == *source && !exchange.purpose.is_home();
+                exchange.not_supported |= exchange.peer == source && !exchange.purpose.is_home();
             }
         }
     }
@@ -144,6 +174,9 @@ impl MobileNode {
                 return;
             }
             _ => anchor.mesg_id = false,
+        }
+        if answer.status.is_accepted() {
+            anchor.permits_optimization = answer.flags & dmip_flag::ROUTE_OPTIMIZATION != 0;
         }
         let round_trip = exchange.round_trip_ns(answer.sequence, now.mono_ns);
         let sent_ns = exchange

@@ -88,6 +88,8 @@ pub(super) struct Anchor {
     pub(super) verified: bool,
     /// Whether messages carry MESG-ID: until the first verified answer, and again when it is asked for.
     pub(super) mesg_id: bool,
+    /// Whether it permits route optimization: flag O of its last answer that accepted something.
+    pub(super) permits_optimization: bool,
     pub(super) round_trip_ns: Option<u64>,
     /// When the way to it was last measured, or that was tried.
     pub(super) checked_ns: u64,
@@ -112,6 +114,7 @@ impl Anchor {
             releasing: Vec::new(),
             verified: false,
             mesg_id: true,
+            permits_optimization: false,
             round_trip_ns: None,
             checked_ns: 0,
             silent_until_ns: None,

@@ -94,9 +94,10 @@ impl Conversations {
         self.note(conversation, Initiator::Here) == Some(Initiator::Here)
     }
 
-    /// Notes a packet that was received.
-    pub fn received(&mut self, conversation: Conversation) {
-        self.note(conversation, Initiator::There);
+    /// Notes a packet that was received. True if it is the first since the last [`turn`](Self::turn) of a conversation that began
+    /// there.
+    pub fn received(&mut self, conversation: Conversation) -> bool {
+        self.note(conversation, Initiator::There) == Some(Initiator::There)
     }
 
     /// Who began it, if this is the first packet since the last turn.
@@ -140,10 +141,11 @@ mod tests {
     #[test]
     fn who_sends_first_has_begun_it_for_as_long_as_it_goes_on() {
         let mut conversations = Conversations::default();
-        conversations.received(conversation(1));
+        assert!(conversations.received(conversation(1)));
+        assert!(!conversations.received(conversation(1)), "not the first");
         assert!(!conversations.sent(conversation(1)), "an answer");
         assert!(conversations.sent(conversation(2)));
-        conversations.received(conversation(2));
+        assert!(!conversations.received(conversation(2)));
         assert!(!conversations.sent(conversation(2)), "not the first one");
         for _ in 0..3 {
             conversations.turn();

@@ -33,6 +33,8 @@ pub struct Rule {
     pub treatment: Treatment,
     /// Whether the anchor is looked for at start, for the whole prefix, and not when somebody talks to a correspondent.
     pub prepare: bool,
+    /// Whether correspondents may be told the care-of address, so that packets go directly where they and the anchor can.
+    pub optimize: bool,
 }
 
 /// The rules, in order.
@@ -111,6 +113,7 @@ mod tests {
             },
             treatment: Treatment::Anchored(session.into()),
             prepare: false,
+            optimize: false,
         }
     }
 
