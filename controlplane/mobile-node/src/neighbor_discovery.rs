@@ -219,6 +219,24 @@ mod tests {
         assert_eq!(read(&message, ROUTER, 64), Some(expected));
         message[8 + 6] = 6;
         assert_eq!(read(&message, ROUTER, 64), None);
+        // With a Home Address option it is of a route to a correspondent.
+        message[8 + 6] = 60;
+        assert_eq!(read(&message, ROUTER, 64), None);
+        message.extend([17, 2, 1, 2, 0, 0, 0xc9, 16]);
+        let expected = Received::RouteTooBig {
+            correspondent: "2001:db8:d::1".parse().expect("an address"),
+            mtu: 1400,
+        };
+        assert_eq!(read(&message, ROUTER, 64), Some(expected));
+    }
+
+    #[test]
+    fn a_correspondent_that_refuses_mobility_is_known_by_what_it_quotes() {
+        let (own, correspondent) = (Ipv6Addr::LOCALHOST, ROUTER);
+        let quoted = dhp_wire::packet::compose(&own, &correspondent, None, None, &[59, 0]);
+        let message = [&[4, 1, 0, 0, 0, 0, 0, 6], &quoted[..]].concat();
+        let expected = Received::MobilityRefused { correspondent };
+        assert_eq!(read(&message, ROUTER, 64), Some(expected));
     }
 
     #[test]

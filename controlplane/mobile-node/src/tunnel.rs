@@ -120,9 +120,9 @@ impl Tunnels {
         };
         let total = view.total_len();
         let route = self.routes.get(&(view.source(), destination));
-        if let Some((care_of, mtu)) = route.and_then(|route| route.way(&view)) {
-            if total > usize::from(mtu).max(MIN_MTU) {
-                return Uplink::TooBig { mtu };
+        if let Some((route, care_of)) = route.and_then(|route| Some((route, route.way(&view)?))) {
+            if route.is_too_long(&view) {
+                return Uplink::TooBig { mtu: route.mtu };
             }
             return match put_home_address(buffer, total, &care_of.address) {
                 Some(packet) => Uplink::Direct(care_of, packet),
@@ -461,6 +461,35 @@ mod tests {
             let view = Ipv6View::new(&message).expect("an IPv6 packet");
             assert_eq!(Arrival::of(&view), arrival);
         }
+    }
+
+    #[test]
+    fn packets_of_a_route_go_and_come_directly() {
+        let mut tunnels = tunnels(Some(CARE_OF));
+        let inner = packet(HOA, CN, 0, &[1, 2, 3, 4, 5]);
+        let mut routed = packet(CN, COA, 0, &[]);
+        routed[5] = 24 + 5;
+        routed[6] = next_header::ROUTING;
+        routed.extend([next_header::UDP, 2, 2, 1, 0, 0, 0, 0]);
+        routed.extend(HOA.octets());
+        routed.extend([1, 2, 3, 4, 5]);
+        let opened = |tunnels: &Tunnels| tunnels.take_off_routing(&mut routed.clone()).is_ok();
+        assert!(!opened(&tunnels), "nobody has told the correspondent");
+        for (care_of, directly) in [(None, false), (Some(CARE_OF), true)] {
+            tunnels.insert_route(HOA, CN, DirectRoute { care_of, mtu: 1476 });
+            assert!(opened(&tunnels));
+            let mut buffer = with_room(&inner);
+            let sent = tunnels.encapsulate(&mut buffer);
+            assert_eq!(matches!(sent, Uplink::Direct(CARE_OF, _)), directly);
+            // All others go by the anchor.
+            let mut buffer = with_room(&packet(HOA, DHP, 0, &[]));
+            assert!(matches!(
+                tunnels.encapsulate(&mut buffer),
+                Uplink::Send(CARE_OF, _)
+            ));
+        }
+        let mut long = with_room(&packet(HOA, CN, 0, &[0; 1437]));
+        assert_eq!(tunnels.encapsulate(&mut long), Uplink::TooBig { mtu: 1476 });
     }
 
     #[test]

@@ -187,23 +187,27 @@ impl Agent {
                 RouteMode::Optimized { care_of, .. } => self.access.usable(care_of),
                 RouteMode::Proxy(_) => None,
             };
-            let mtu = self.way_mtu(care_of, &route.ends.correspondent, OPTION_HEADER);
+            let room = self.path_mtu(care_of, &route.ends.correspondent);
+            let mtu = octets(room.saturating_sub(OPTION_HEADER));
             (route.ends, DirectRoute { care_of, mtu })
         });
         routes.collect()
     }
 
     fn tunnel_mtu(&self, care_of: Option<CareOf>, anchor: &Ipv6Addr) -> u16 {
-        self.way_mtu(care_of, anchor, TUNNEL_HEADER)
+        let path = self.path_mtu(care_of, anchor);
+        octets(path.saturating_sub(TUNNEL_HEADER).max(MIN_MTU))
     }
 
-    /// The longest packet that the way to a peer takes when it gets `header` octets more.
-    fn way_mtu(&self, care_of: Option<CareOf>, peer: &Ipv6Addr, header: u32) -> u16 {
+    /// The longest packet that the way to an anchor or a correspondent takes.
+    fn path_mtu(&self, care_of: Option<CareOf>, peer: &Ipv6Addr) -> u32 {
         let interface = care_of.and_then(|care_of| self.access.interface(care_of.index));
         let link = interface.map_or(u32::from(u16::MAX), |interface| interface.mtu);
         let path = self.path_mtus.get(peer).copied().unwrap_or(link);
-        let path = path.min(self.config.path_mtu.into());
-        let longest = link.min(path).saturating_sub(header).max(MIN_MTU);
-        u16::try_from(longest).unwrap_or(u16::MAX)
+        link.min(path).min(self.config.path_mtu.into())
     }
+}
+
+fn octets(length: u32) -> u16 {
+    u16::try_from(length).unwrap_or(u16::MAX)
 }

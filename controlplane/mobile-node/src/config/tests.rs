@@ -321,3 +321,27 @@ fn code_points_are_as_configured() {
     assert_eq!(found, "5");
     assert!(problem.expected.contains("MH type above 7"), "{problem:?}");
 }
+
+#[test]
+fn route_optimization_is_off_unless_asked_for_and_a_rule_decides_for_itself() {
+    let optimized = |node: &str, flow: &str| {
+        let text =
+            GOOD.replace("tun = \"dhpmn0\"\n", node)
+                .replacen("session = \"fixed\"\n", flow, 1);
+        let config = parse(&text).expect("a good configuration");
+        let rules = config.policy.rules.iter().map(|rule| rule.optimize);
+        (config.optimize, rules.collect::<Vec<_>>())
+    };
+    let (on, off) = (
+        "route-optimization = \"on\"\n",
+        "route-optimization = \"off\"\n",
+    );
+    let fixed = "session = \"fixed\"\n";
+    assert_eq!(optimized("", fixed), (false, vec![false; 3]));
+    assert_eq!(optimized(on, fixed), (true, vec![true; 3]));
+    let with = |word: &str| format!("{fixed}{word}");
+    assert_eq!(optimized("", &with(on)), (false, vec![false, true, false]));
+    assert_eq!(optimized(on, &with(off)), (true, vec![true, false, true]));
+    let wrong = GOOD.replace("tun = \"dhpmn0\"", "route-optimization = \"maybe\"");
+    assert_eq!(problem(&wrong).1, "\"maybe\"");
+}

@@ -2,9 +2,8 @@
 //! can do route optimization.
 
 use std::collections::BTreeMap;
-use std::io::IoSlice;
-use std::net::{Ipv6Addr, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::net::Ipv6Addr;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -24,12 +23,9 @@ use dhp_wire::ipv6::{HEADER_LEN, Ipv6Header, Ipv6View};
 use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendmsg,
-    setsockopt, socket, sockopt,
-};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
+use super::advertiser::Advertiser;
 use super::network::inside;
 
 pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
@@ -133,7 +129,7 @@ struct Machine {
     correspondent: Anchor,
     packets: PacketSocket,
     sender: RawIpv6Sender,
-    icmp: OwnedFd,
+    advertiser: Advertiser,
     kernel: Option<SyncDevice>,
     _guard: KernelGuard,
 }
@@ -175,15 +171,7 @@ impl Machine {
             is_correspondent: true,
             ..AnchorConfig::new(CAPABLE)
         };
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let icmp = socket(
-            AddressFamily::Inet6,
-            SockType::Raw,
-            flags,
-            SockProtocol::IcmpV6,
-        )
-        .expect("a raw socket");
-        setsockopt(&icmp, sockopt::Ipv6MulticastHops, &255).expect("a hop limit");
+        let packets = PacketSocket::open("r0").expect("a packet socket");
         let kernel = shared.kernel_answers.then(|| {
             let tun = DeviceBuilder::new().name("cn0").mtu(1400).build_sync();
             tun.expect("a TUN interface")
@@ -197,9 +185,9 @@ impl Machine {
                 .expect("a valid configuration"),
             shared,
             start,
-            packets: PacketSocket::open("r0").expect("a packet socket"),
+            advertiser: Advertiser::new(packets.interface()),
+            packets,
             sender: RawIpv6Sender::open(Some("r0")).expect("a raw socket"),
-            icmp,
             kernel,
             _guard: KernelGuard::new(Profile::Anchor, &["r0"]).expect("a guard"),
         }
@@ -210,7 +198,7 @@ impl Machine {
         while !self.shared.stop.load(Ordering::Relaxed) {
             let mut waiting = vec![
                 PollFd::new(self.packets.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.icmp.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.advertiser.as_fd(), PollFlags::POLLIN),
             ];
             let kernel = self.kernel.as_ref();
             waiting.extend(kernel.map(|tun| PollFd::new(tun.as_fd(), PollFlags::POLLIN)));
@@ -228,12 +216,8 @@ impl Machine {
             while let Ok(length) = self.packets.recv(&mut buffer) {
                 self.receive(&buffer[..length]);
             }
-            while let Ok(length) = recv(self.icmp.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)
-            {
-                if buffer[..length].first() == Some(&133) {
-                    self.advertise();
-                }
-            }
+            let prefix = *self.shared.prefix.lock().expect("the lock");
+            self.advertiser.answer(prefix);
             for packet in std::mem::take(&mut *self.shared.inbound.lock().expect("the lock")) {
                 self.send_down(&packet);
             }
@@ -383,31 +367,6 @@ impl Machine {
         let associations = self.anchor.security_associations();
         let heard = associations.filter_map(|view| Some((view.heard_ns?, view.spi)));
         *self.shared.heard.lock().expect("the lock") = heard.max().map(|(_, spi)| spi);
-    }
-
-    /// A Router Advertisement with the present prefix.
-    fn advertise(&self) {
-        let Some(prefix) = *self.shared.prefix.lock().expect("the lock") else {
-            return;
-        };
-        let mut message = vec![134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
-        message.extend([
-            3, 4, 64, 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x0e, 0x10, 0, 0, 0, 0,
-        ]);
-        message.extend(prefix.octets());
-        message.extend([1, 1]);
-        message.extend(self.packets.interface().mac);
-        let everyone = "ff02::1".parse().expect("an address");
-        let to = SocketAddrV6::new(everyone, 0, 0, self.packets.interface().index);
-        let to = SockaddrIn6::from(to);
-        let pieces = [IoSlice::new(&message)];
-        let _ = sendmsg(
-            self.icmp.as_raw_fd(),
-            &pieces,
-            &[],
-            MsgFlags::empty(),
-            Some(&to),
-        );
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Needs root and network namespaces; without them it says so and passes.
 
+mod advertiser;
 mod agent;
 mod choosing;
+mod daemons;
 mod internet;
 mod network;
 mod restart;

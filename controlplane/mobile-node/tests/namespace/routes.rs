@@ -1,6 +1,7 @@
 //! Route optimization (RFC 6275 §11): packets to a correspondent that can do it do not go by the DHP.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use nix::sys::signal::Signal;
@@ -19,9 +20,19 @@ const FLOW: &str = r#"
 
 /// Goes to another network.
 fn roam(network: &Network, internet: &Internet, agent: &Agent, prefix: Ipv6Addr) {
+    roam_with(network, &internet.shared.prefix, agent, prefix);
+}
+
+/// The same, by whoever advertises this.
+pub fn roam_with(
+    network: &Network,
+    advertised: &Mutex<Option<Ipv6Addr>>,
+    agent: &Agent,
+    prefix: Ipv6Addr,
+) {
     network.disconnect();
     agent.wait_for("care_of_lost");
-    *internet.shared.prefix.lock().expect("the lock") = Some(prefix);
+    *advertised.lock().expect("the lock") = Some(prefix);
     network.connect();
     let is_there = |event: &serde_json::Value| {
         address(event, "care_of").segments()[..4] == prefix.segments()[..4]
@@ -42,7 +53,7 @@ fn talk(program: &Program, internet: &Internet, dhoa: Ipv6Addr) -> (u64, u64) {
 
 #[test]
 fn a_socket_goes_on_while_its_route_is_optimized_lost_and_restored() {
-    let Some(network) = network(9) else { return };
+    let Some(network) = network(8) else { return };
     let internet = Internet::start(&network.rest(), PREFIX_A);
     let directory = tempfile::tempdir().expect("a directory");
     let agent = Agent::start_with(&network.node(), directory, FLOW);
@@ -87,7 +98,7 @@ fn a_socket_goes_on_while_its_route_is_optimized_lost_and_restored() {
 
 #[test]
 fn a_correspondent_that_knows_nothing_of_mobility_is_reached_by_the_dhp() {
-    let Some(network) = network(10) else { return };
+    let Some(network) = network(0) else { return };
     let internet = Internet::start(&network.rest(), PREFIX_A);
     let directory = tempfile::tempdir().expect("a directory");
     let agent = Agent::start_with(&network.node(), directory, FLOW);
