@@ -4,6 +4,7 @@ mod choosing;
 mod engine_events;
 mod explain;
 mod kernel_state;
+mod known_names;
 mod reload;
 mod report;
 mod setup;
@@ -30,7 +31,7 @@ use crate::api::{Answer, Question, Request};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_path::{DataPath, Sighting};
-use crate::dns::Resolved;
+use crate::dns::Lookup;
 use crate::event::{Event, EventLog};
 use crate::exec::SessionType;
 use crate::icmp_socket::IcmpSocket;
@@ -38,6 +39,7 @@ use crate::neighbor_discovery::Received;
 use crate::netlink::{self, Netlink, Notification, Notifications};
 use crate::plan::Plan;
 use choosing::Preparing;
+use known_names::KnownNames;
 use solicitation::Solicitations;
 
 /// How long anchors may take to confirm that everything ends.
@@ -79,6 +81,8 @@ struct Agent {
     ready: BTreeMap<FlowKey, Ready>,
     /// Addresses of the names that the policy is about.
     names: NamedAddresses,
+    /// What names were resolved to before.
+    known_names: KnownNames,
     /// Resolved names that wait for their anchors.
     preparing: Vec<Preparing>,
     /// Session types of marked sockets, each until when it is kept.
@@ -97,7 +101,7 @@ struct Inputs {
     signalling: mpsc::Receiver<Vec<u8>>,
     requests: mpsc::Receiver<Request>,
     sightings: mpsc::Receiver<Sighting>,
-    names: mpsc::Receiver<Resolved>,
+    names: mpsc::Receiver<Lookup>,
     /// SIGHUP: the configuration is to be read again.
     hangups: Signal,
 }
@@ -131,7 +135,10 @@ impl Agent {
                 }
                 Some(request) = inputs.requests.recv() => self.take_request(request).await,
                 Some(sighting) = inputs.sightings.recv() => self.take_sighting(sighting).await,
-                Some(resolved) = inputs.names.recv() => self.take_name(resolved).await,
+                Some(lookup) = inputs.names.recv() => match lookup {
+                    Lookup::Asked(name) => self.expect_name(&name).await,
+                    Lookup::Answered(resolved) => self.take_name(resolved).await,
+                },
                 Some(()) = inputs.hangups.recv() => {
                     if let Err(error) = self.reload().await {
                         tracing::error!("SIGHUP: the configuration was not taken over: {error}");

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
 use super::kernel_state::{MIN_MTU, TUNNEL_HEADER};
+use super::known_names::KnownNames;
 use super::solicitation::Solicitations;
 use super::{Agent, Inputs};
 use crate::access::Access;
@@ -111,6 +112,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             bindings: BTreeMap::new(),
             ready: BTreeMap::new(),
             names: NamedAddresses::default(),
+            known_names: KnownNames::default(),
             preparing: Vec::new(),
             leases: BTreeMap::new(),
             next_look: Instant::now(),

@@ -1,6 +1,6 @@
 //! Everything beyond the access link, in one thread: a router that advertises, a DHP, and a correspondent that echoes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dhp_port_afpacket::{KernelGuard, PacketSocket, Profile, RawIpv6Sender};
-use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, PoolConfig, PoolKind};
+use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, DirectoryEntry, PoolConfig, PoolKind};
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
 use dhp_proto::time::Now;
@@ -18,11 +18,14 @@ use dhp_wire::codepoints::CodePoints;
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6Header, Ipv6View};
 use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ipnet::Ipv6Net;
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendmsg,
     setsockopt, socket, sockopt,
 };
+
+use nix::sys::time::TimeSpec;
 
 use super::network::inside;
 
@@ -31,6 +34,25 @@ pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 pub const HOME_ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
 /// The mobile node's security associations: SPI, and the octet that its home key repeats.
 pub const ASSOCIATIONS: [(u32, u8); 2] = [(256, 0x42), (512, 0x77)];
+
+/// A locator that knows the DHP, where there is one.
+pub const LOCATOR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 1);
+
+/// How long signalling is under way, there and back.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Ways {
+    /// To the DHP.
+    pub dhp: Duration,
+    /// To the locator.
+    pub locator: Duration,
+}
+
+/// What the DHP covers, beside the site of the one correspondent, when it is far away: pairs of sites, far from other pairs.
+pub fn site(pair: u16, which: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2a00, pair << 8, which, 0, 0, 0, 0, 0)
+}
+/// So many pairs.
+pub const PAIRS: u16 = 8;
 
 /// What the thread and the test share.
 #[derive(Debug, Default)]
@@ -48,6 +70,7 @@ pub struct Shared {
     /// Updates that echo the cookie of a care-of test do not arrive.
     pub cookies_lost: AtomicBool,
     tests_care_ofs: bool,
+    ways: Ways,
     stop: AtomicBool,
 }
 
@@ -68,6 +91,15 @@ impl Internet {
         let shared = Shared {
             tests_care_ofs: true,
             cookies_lost: true.into(),
+            ..Shared::default()
+        };
+        Self::with(namespace, prefix, shared)
+    }
+
+    /// The same; the DHP is so far away, and there is a locator.
+    pub fn start_far(namespace: &str, prefix: Ipv6Addr, ways: Ways) -> Self {
+        let shared = Shared {
+            ways,
             ..Shared::default()
         };
         Self::with(namespace, prefix, shared)
@@ -103,6 +135,9 @@ struct Machine {
     shared: Arc<Shared>,
     start: Instant,
     anchor: Anchor,
+    locator: Anchor,
+    /// Signalling under way, each packet with the time when it is taken to have arrived.
+    under_way: VecDeque<(Instant, Vec<u8>)>,
     packets: PacketSocket,
     sender: RawIpv6Sender,
     icmp: OwnedFd,
@@ -133,6 +168,21 @@ impl Machine {
             PoolConfig::new(home, PoolKind::Home),
         ];
         config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
+        if !shared.ways.dhp.is_zero() {
+            let sites = (0..PAIRS).flat_map(|pair| [site(pair, 1), site(pair, 2)]);
+            let sites = sites.map(|site| Ipv6Net::new(site, 48).expect("a prefix"));
+            config.coverage.extend(sites);
+        }
+        let mut locator = AnchorConfig::new(LOCATOR);
+        let covered = config.coverage.iter();
+        let covered = covered.map(|prefix| DirectoryEntry {
+            dhp: DHP,
+            prefix: *prefix,
+            preference: 100,
+            load: 0,
+            path_rtt_us: 0,
+        });
+        locator.directory = covered.collect();
         config.security_associations = ASSOCIATIONS.map(association).into();
         config.care_of_test = shared.tests_care_ofs;
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -147,6 +197,8 @@ impl Machine {
         let start = Instant::now();
         Self {
             anchor: Anchor::new(config, now(start), [3; 32]).expect("a valid configuration"),
+            locator: Anchor::new(locator, now(start), [4; 32]).expect("a valid configuration"),
+            under_way: VecDeque::new(),
             shared,
             start,
             packets: PacketSocket::open("r0").expect("a packet socket"),
@@ -163,12 +215,12 @@ impl Machine {
                 PollFd::new(self.packets.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.icmp.as_fd(), PollFlags::POLLIN),
             ];
+            let due = self.under_way.iter().map(|(due, _)| *due).min();
             let bound = Duration::from_millis(20);
-            poll(
-                &mut waiting,
-                PollTimeout::try_from(bound).expect("a timeout"),
-            )
-            .expect("poll");
+            let bound = due.map_or(bound, |due| {
+                due.saturating_duration_since(Instant::now()).min(bound)
+            });
+            ppoll(&mut waiting, Some(TimeSpec::from_duration(bound)), None).expect("poll");
             while let Ok(length) = self.packets.recv(&mut buffer) {
                 self.receive(&buffer[..length]);
             }
@@ -181,6 +233,7 @@ impl Machine {
             for packet in std::mem::take(&mut *self.shared.inbound.lock().expect("the lock")) {
                 self.send_down(&packet);
             }
+            self.arrive();
             self.anchor.handle_timeout(now(self.start));
             self.act();
         }
@@ -193,9 +246,34 @@ impl Machine {
         match view.next_header() {
             135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}
             // A Binding Update has its Home Address option in front.
-            135 | 60 => self.anchor.handle_packet(now(self.start), packet),
+            135 | 60 => {
+                let ways = self.shared.ways;
+                let way = match view.destination() {
+                    LOCATOR => ways.locator,
+                    _ => ways.dhp,
+                };
+                self.under_way
+                    .push_back((Instant::now() + way, packet.to_vec()));
+            }
             41 => self.take_out(&view),
             _ => {}
+        }
+    }
+
+    /// Signalling that has been under way for long enough is answered.
+    fn arrive(&mut self) {
+        let under_way = std::mem::take(&mut self.under_way);
+        for (due, packet) in under_way {
+            if due > Instant::now() {
+                self.under_way.push_back((due, packet));
+                continue;
+            }
+            let to_locator = Ipv6View::new(&packet).is_ok_and(|view| view.destination() == LOCATOR);
+            let anchor = match to_locator {
+                true => &mut self.locator,
+                false => &mut self.anchor,
+            };
+            anchor.handle_packet(now(self.start), &packet);
         }
     }
 
@@ -242,7 +320,11 @@ impl Machine {
     }
 
     fn act(&mut self) {
-        while let Some(action) = self.anchor.poll_action() {
+        while let Some(action) = self
+            .anchor
+            .poll_action()
+            .or_else(|| self.locator.poll_action())
+        {
             if let AnchorAction::Transmit(packet) = action {
                 let _ = self.sender.send(&packet);
             }

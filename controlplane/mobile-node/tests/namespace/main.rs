@@ -4,6 +4,7 @@
 
 mod agent;
 mod choosing;
+mod first_contact;
 mod internet;
 mod network;
 
