@@ -9,7 +9,7 @@ use super::PREFIX_A;
 use super::agent::{Agent, PATIENCE};
 use super::internet::{Internet, LOCATOR, Ways, site};
 use super::network;
-use super::network::{Network, inside};
+use super::network::{Network, hurry, inside};
 
 /// To the DHP and back: much, so that a busy machine does not count.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -50,6 +50,7 @@ impl Upstream {
         let is_slow = Arc::new(AtomicBool::new(false));
         let slow = Arc::clone(&is_slow);
         let thread = std::thread::spawn(move || {
+            hurry();
             let mut question = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut question) {
                 if length == 0 {
@@ -125,6 +126,7 @@ fn resolve(network: &Network, name: &str) -> Duration {
     }
     question.extend([0, 0, 28, 0, 1]);
     inside(&network.node(), move || {
+        hurry();
         let socket = UdpSocket::bind("[::1]:0").expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let asked = Instant::now();
@@ -158,6 +160,7 @@ fn an_answer_waits_for_as_many_round_trips_as_are_needed() {
     let directory = tempfile::tempdir().expect("a directory");
     let agent = Agent::start_with(&network.node(), directory, &flows);
     agent.wait_for("care_of");
+    agent.hurry();
     let [
         mut unknown,
         mut covered,
@@ -195,6 +198,7 @@ fn a_locator_that_is_near_saves_most_of_a_round_trip() {
     let directory = tempfile::tempdir().expect("a directory");
     let agent = Agent::start_with(&network.node(), directory, &flows);
     agent.wait_for("care_of");
+    agent.hurry();
     let mut near = Vec::new();
     for pair in 0..SAMPLES {
         near.push(resolve(&network, &format!("{pair}-1-1.a.example")));
@@ -217,6 +221,7 @@ fn a_name_that_was_asked_for_before_is_prepared_while_it_is_resolved() {
     let directory = tempfile::tempdir().expect("a directory");
     let agent = Agent::start_with(&network.node(), directory, &flows);
     agent.wait_for("care_of");
+    agent.hurry();
     let names: Vec<String> = (0..SAMPLES)
         .map(|pair| format!("{pair}-1-1.a.example"))
         .collect();

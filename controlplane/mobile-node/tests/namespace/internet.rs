@@ -27,7 +27,7 @@ use nix::sys::socket::{
 
 use nix::sys::time::TimeSpec;
 
-use super::network::inside;
+use super::network::{hurry, inside};
 
 pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 /// Of the mobile node; the DHP is its home agent as well.
@@ -209,6 +209,9 @@ impl Machine {
     }
 
     fn work(mut self) {
+        if !self.shared.ways.dhp.is_zero() {
+            hurry();
+        }
         let mut buffer = [0; 4096];
         while !self.shared.stop.load(Ordering::Relaxed) {
             let mut waiting = [
