@@ -129,6 +129,27 @@ impl Agent {
         self.engine.handle_command(self.clock.now(), command);
     }
 
+    /// Somebody asks for a name's addresses: those that it had last time are prepared while the question is answered.
+    pub(super) async fn expect_name(&mut self, name: &str) {
+        let expires_ns = {
+            let kept = u64::try_from(NAME_AT_LEAST.as_nanos()).unwrap_or(u64::MAX);
+            self.clock.now().mono_ns.saturating_add(kept)
+        };
+        let policy = &self.config.policy;
+        let mut wanted = BTreeSet::new();
+        for address in self.known_names.addresses(name) {
+            policy.learn_name(&mut self.names, name, *address, expires_ns);
+            for (_, rule) in policy.possible(address, &self.names) {
+                let need = lasting(rule).filter(|_| !rule.prepare);
+                wanted.extend(need.map(|need| (*address, need)));
+            }
+        }
+        for (address, need) in wanted {
+            self.demand(address, need);
+        }
+        self.follow_engine().await;
+    }
+
     /// A name has addresses: those that the policy gives to DHPs are prepared.
     pub(super) async fn take_name(&mut self, resolved: Resolved) {
         let now_ns = self.clock.now().mono_ns;
@@ -143,6 +164,9 @@ impl Agent {
                 wanted.extend(lasting(rule).map(|need| (*address, need, rule.prepare)));
             }
         }
+        let prepared = resolved.addresses.iter().take(PREPARED_ADDRESSES);
+        let prepared = prepared.map(|(address, _)| *address).collect();
+        self.known_names.learn(&resolved.name, prepared);
         for (address, need, _) in wanted.iter().filter(|(_, _, prepared)| !prepared) {
             self.demand(*address, *need);
         }

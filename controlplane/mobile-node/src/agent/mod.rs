@@ -5,6 +5,7 @@ mod engine_events;
 mod explain;
 mod keeping;
 mod kernel_state;
+mod known_names;
 mod reload;
 mod report;
 mod routes;
@@ -33,7 +34,7 @@ use crate::api::{Answer, Question, Request};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_path::{DataPath, Sighting};
-use crate::dns::Resolved;
+use crate::dns::Lookup;
 use crate::event::{Event, EventLog};
 use crate::exec::SessionType;
 use crate::icmp_socket::IcmpSocket;
@@ -43,6 +44,7 @@ use crate::plan::Plan;
 use crate::state::StateFile;
 use choosing::Preparing;
 use keeping::Ending;
+use known_names::KnownNames;
 use solicitation::Solicitations;
 
 /// How long anchors may take to confirm that everything ends.
@@ -84,6 +86,8 @@ struct Agent {
     ready: BTreeMap<FlowKey, Ready>,
     /// Addresses of the names that the policy is about.
     names: NamedAddresses,
+    /// What names were resolved to before.
+    known_names: KnownNames,
     /// Resolved names that wait for their anchors.
     preparing: Vec<Preparing>,
     /// Session types of marked sockets, each until when it is kept.
@@ -106,7 +110,7 @@ struct Inputs {
     signalling: mpsc::Receiver<Vec<u8>>,
     requests: mpsc::Receiver<Request>,
     sightings: mpsc::Receiver<Sighting>,
-    names: mpsc::Receiver<Resolved>,
+    names: mpsc::Receiver<Lookup>,
     /// SIGHUP: the configuration is to be read again.
     hangups: Signal,
 }
@@ -150,7 +154,10 @@ impl Agent {
                 }
                 Some(request) = inputs.requests.recv() => self.take_request(request).await,
                 Some(sighting) = inputs.sightings.recv() => self.take_sighting(sighting).await,
-                Some(resolved) = inputs.names.recv() => self.take_name(resolved).await,
+                Some(lookup) = inputs.names.recv() => match lookup {
+                    Lookup::Asked(name) => self.expect_name(&name).await,
+                    Lookup::Answered(resolved) => self.take_name(resolved).await,
+                },
                 Some(()) = inputs.hangups.recv() => {
                     if let Err(error) = self.reload().await {
                         tracing::error!("SIGHUP: the configuration was not taken over: {error}");

@@ -16,6 +16,7 @@ use tun_rs::{AsyncDevice, DeviceBuilder};
 
 use super::keeping::{self, Ending};
 use super::kernel_state::{MIN_MTU, TUNNEL_HEADER};
+use super::known_names::KnownNames;
 use super::solicitation::Solicitations;
 use super::{Agent, Inputs};
 use crate::access::Access;
@@ -125,6 +126,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             bindings,
             ready: BTreeMap::new(),
             names: NamedAddresses::default(),
+            known_names: KnownNames::default(),
             preparing: Vec::new(),
             leases: BTreeMap::new(),
             next_look: Instant::now(),

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use simple_dns::rdata::RData;
-use simple_dns::{Packet, PacketFlag, RCODE, header_buffer};
+use simple_dns::{Packet, PacketFlag, QTYPE, RCODE, TYPE, header_buffer};
 
 /// The shortest resource record: a root name, type, class, TTL and length (RFC 1035 §3.2.1).
 const SHORTEST_RECORD: usize = 11;
@@ -53,6 +53,14 @@ pub(super) fn addresses(message: &[u8]) -> Option<(String, Vec<(Ipv6Addr, Durati
     (!found.is_empty()).then_some((name, found))
 }
 
+/// The name whose IPv6 addresses are asked for.
+pub(super) fn asked_name(question: &[u8]) -> Option<String> {
+    let packet = parse(question)?;
+    let asked = packet.questions.first()?;
+    let is_for_addresses = asked.qtype == QTYPE::TYPE(TYPE::AAAA);
+    is_for_addresses.then(|| asked.qname.to_string())
+}
+
 /// The answer that there is none.
 pub(super) fn failure(question: &[u8]) -> Option<Vec<u8>> {
     let mut packet = parse(question)?.into_reply();
@@ -94,6 +102,10 @@ mod tests {
         let (question, answer) = exchange();
         assert!(is_question(&question) && !is_question(&answer));
         assert!(answers(&answer, &question));
+        assert_eq!(asked_name(&question).as_deref(), Some("www.example"));
+        let mut other = question.clone();
+        other[26] = 1;
+        assert_eq!(asked_name(&other), None, "an A record");
         let address: Ipv6Addr = "2001:db8:c:1::80".parse().expect("an address");
         let expected = (
             "www.example".to_owned(),

@@ -21,6 +21,15 @@ const AT_ONCE: usize = 128;
 /// The longest DNS message (RFC 1035 §4.2.2).
 const LONGEST: usize = 65_535;
 
+/// What the agent is told.
+#[derive(Debug)]
+pub enum Lookup {
+    /// Somebody asks for the addresses of this name: those that it had before are likely to be the answer.
+    Asked(String),
+    /// There is an answer.
+    Answered(Resolved),
+}
+
 /// A name has addresses.
 #[derive(Debug)]
 pub struct Resolved {
@@ -45,7 +54,7 @@ impl Stub {
     ///
     /// # Errors
     /// Somebody else has the port.
-    pub async fn open(config: &DnsConfig, agent: mpsc::Sender<Resolved>) -> io::Result<Self> {
+    pub async fn open(config: &DnsConfig, agent: mpsc::Sender<Lookup>) -> io::Result<Self> {
         Ok(Self {
             udp: UdpSocket::bind(config.listen).await?,
             tcp: TcpListener::bind(config.listen).await?,

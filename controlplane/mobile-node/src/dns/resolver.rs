@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{LONGEST, Resolved, message};
+use super::{LONGEST, Lookup, Resolved, message};
 
 /// How long one upstream resolver may take before the next is asked.
 const UPSTREAM: Duration = Duration::from_secs(2);
@@ -30,11 +30,11 @@ pub(super) enum Transport {
 #[derive(Debug)]
 pub(super) struct Resolver {
     upstream: Vec<SocketAddr>,
-    agent: mpsc::Sender<Resolved>,
+    agent: mpsc::Sender<Lookup>,
 }
 
 impl Resolver {
-    pub(super) fn new(upstream: Vec<SocketAddr>, agent: mpsc::Sender<Resolved>) -> Self {
+    pub(super) fn new(upstream: Vec<SocketAddr>, agent: mpsc::Sender<Lookup>) -> Self {
         Self { upstream, agent }
     }
 
@@ -42,6 +42,10 @@ impl Resolver {
     pub(super) async fn resolve(&self, question: &[u8], transport: Transport) -> Option<Vec<u8>> {
         if !message::is_question(question) {
             return None;
+        }
+        if let Some(name) = message::asked_name(question) {
+            // Full: the answer tells it, too.
+            let _ = self.agent.try_send(Lookup::Asked(name));
         }
         let Some(answer) = self.ask(question, transport).await else {
             return message::failure(question);
@@ -92,7 +96,7 @@ impl Resolver {
             prepared,
         };
         let preparation = async {
-            if self.agent.send(resolved).await.is_ok() {
+            if self.agent.send(Lookup::Answered(resolved)).await.is_ok() {
                 // Gone without an answer: it has nothing more to do either.
                 let _ = done.await;
             }
@@ -173,18 +177,22 @@ mod tests {
         drop(gone);
         let upstream = UdpSocket::bind("[::1]:0").await.expect("a socket");
         let somebody = upstream.local_addr().expect("its address");
-        let (agent, mut names) = mpsc::channel::<Resolved>(1);
+        let (agent, mut names) = mpsc::channel(2);
         let resolver = Resolver::new(vec![nobody, somebody], agent);
         let answering = async {
             let mut question = [0; 512];
             let (length, from) = upstream.recv_from(&mut question).await.expect("a question");
             assert_eq!(&question[..length], QUESTION, "as it is");
+            let asked = names.recv().await;
+            assert!(matches!(asked, Some(Lookup::Asked(name)) if name == "www.example"));
             // Somebody guesses the port, and not the identifier.
             let mut forged = answer();
             forged[0] ^= 1;
             upstream.send_to(&forged, from).await.expect("sent");
             upstream.send_to(&answer(), from).await.expect("sent");
-            let resolved = names.recv().await.expect("a name");
+            let Some(Lookup::Answered(resolved)) = names.recv().await else {
+                panic!("an answer")
+            };
             assert_eq!(resolved.name, "www.example");
             assert_eq!(resolved.addresses[0].0, Ipv6Addr::LOCALHOST);
             resolved.prepared.send(()).expect("it waits");

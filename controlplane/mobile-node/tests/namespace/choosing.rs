@@ -31,7 +31,7 @@ fn is_care_of(address: Ipv6Addr) -> bool {
 
 #[test]
 fn the_first_flow_to_a_correspondent_goes_without_and_the_next_by_its_dhp() {
-    let Some(network) = network(3) else { return };
+    let Some(network) = network(13) else { return };
     let _internet = Internet::start(&network.rest(), PREFIX_A);
     for correspondent in [CN, ELSEWHERE] {
         answer_without_tunnel(&network, correspondent);
@@ -94,7 +94,7 @@ fn answer_without_tunnel(network: &Network, correspondent: Ipv6Addr) {
 
 #[test]
 fn ports_and_protocols_decide_before_the_socket_has_an_address() {
-    let Some(network) = network(4) else { return };
+    let Some(network) = network(14) else { return };
     let _internet = Internet::start(&network.rest(), PREFIX_A);
     let flows = r#"
         [[flow]]
@@ -138,7 +138,7 @@ fn ports_and_protocols_decide_before_the_socket_has_an_address() {
 /// RFC 6275: who connects to the home address stays there, whatever the policy gives to flows that begin here.
 #[test]
 fn who_connects_to_the_home_address_stays_there() {
-    let Some(network) = network(5) else { return };
+    let Some(network) = network(15) else { return };
     let internet = Internet::start(&network.rest(), PREFIX_A);
     let flows = r#"
         [[flow]]
@@ -206,7 +206,7 @@ fn syn(from: &Ipv6Addr) -> [u8; 20] {
 
 #[test]
 fn a_name_that_is_resolved_has_its_dhp_before_the_program_knows_the_address() {
-    let Some(network) = network(6) else { return };
+    let Some(network) = network(16) else { return };
     let _internet = Internet::start(&network.rest(), PREFIX_A);
     let namespace = network.node();
     let upstream = inside(&namespace, || {
@@ -295,7 +295,7 @@ fn resolve_and_connect(name: &str) -> (Ipv6Addr, Duration) {
 /// The program is a shell: it connects a socket, and the kernel's table tells from where.
 #[test]
 fn one_command_can_have_a_session_type_of_its_own() {
-    let Some(network) = network(7) else { return };
+    let Some(network) = network(17) else { return };
     let Some(groups) = control_groups() else {
         eprintln!("skipped: no cgroup2 file system is mounted");
         return;

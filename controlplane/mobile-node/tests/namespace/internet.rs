@@ -1,7 +1,7 @@
 //! Everything beyond the access link, in one thread: a router that advertises, a DHP, a correspondent that echoes, and one that
 //! can do route optimization.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dhp_port_afpacket::{KernelGuard, PacketSocket, Profile, RawIpv6Sender};
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, PoolConfig, PoolKind, RouteOptimization,
+    Anchor, AnchorAction, AnchorConfig, DirectoryEntry, PoolConfig, PoolKind, RouteOptimization,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
@@ -22,11 +22,13 @@ use dhp_wire::extension;
 use dhp_wire::ipv6::{HEADER_LEN, Ipv6Header, Ipv6View};
 use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ipnet::Ipv6Net;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 use tun_rs::{DeviceBuilder, SyncDevice};
 
 use super::advertiser::Advertiser;
-use super::network::inside;
+use super::network::{hurry, inside};
 
 pub const DHP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 /// The correspondent that can do route optimization; all others know nothing of mobility.
@@ -35,6 +37,25 @@ pub const CAPABLE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 1, 0, 0, 0, 0x90
 pub const HOME_ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
 /// The mobile node's security associations: SPI, and the octet that its home key repeats.
 pub const ASSOCIATIONS: [(u32, u8); 2] = [(256, 0x42), (512, 0x77)];
+
+/// A locator that knows the DHP, where there is one.
+pub const LOCATOR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 1);
+
+/// How long signalling is under way, there and back.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Ways {
+    /// To the DHP.
+    pub dhp: Duration,
+    /// To the locator.
+    pub locator: Duration,
+}
+
+/// What the DHP covers, beside the site of the one correspondent, when it is far away: pairs of sites, far from other pairs.
+pub fn site(pair: u16, which: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2a00, pair << 8, which, 0, 0, 0, 0, 0)
+}
+/// So many pairs.
+pub const PAIRS: u16 = 8;
 
 /// What the thread and the test share.
 #[derive(Debug, Default)]
@@ -61,6 +82,7 @@ pub struct Shared {
     tests_care_ofs: bool,
     /// The kernel is the correspondent: what comes out of tunnels goes to it.
     kernel_answers: bool,
+    ways: Ways,
     stop: AtomicBool,
 }
 
@@ -90,6 +112,15 @@ impl Internet {
     pub fn start_with_kernel(namespace: &str, prefix: Ipv6Addr) -> Self {
         let shared = Shared {
             kernel_answers: true,
+            ..Shared::default()
+        };
+        Self::with(namespace, prefix, shared)
+    }
+
+    /// The same; the DHP is so far away, and there is a locator.
+    pub fn start_far(namespace: &str, prefix: Ipv6Addr, ways: Ways) -> Self {
+        let shared = Shared {
+            ways,
             ..Shared::default()
         };
         Self::with(namespace, prefix, shared)
@@ -127,6 +158,9 @@ struct Machine {
     anchor: Anchor,
     permits: bool,
     correspondent: Anchor,
+    locator: Anchor,
+    /// Signalling under way, each packet with the time when it is taken to have arrived.
+    under_way: VecDeque<(Instant, Vec<u8>)>,
     packets: PacketSocket,
     sender: RawIpv6Sender,
     advertiser: Advertiser,
@@ -135,6 +169,16 @@ struct Machine {
 }
 
 impl Machine {
+    /// What the DHP covers.
+    fn coverage(shared: &Shared) -> Vec<Ipv6Net> {
+        let mut coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
+        if !shared.ways.dhp.is_zero() {
+            let sites = (0..PAIRS).flat_map(|pair| [site(pair, 1), site(pair, 2)]);
+            coverage.extend(sites.map(|site| Ipv6Net::new(site, 48).expect("a prefix")));
+        }
+        coverage
+    }
+
     /// The DHP's configuration; `permits` route optimization or not.
     fn dhp_config(shared: &Shared, permits: bool) -> AnchorConfig {
         let association = |(spi, octet)| {
@@ -159,11 +203,26 @@ impl Machine {
             PoolConfig::new(pool, PoolKind::Dhoa),
             PoolConfig::new(home, PoolKind::Home),
         ];
-        config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
+        config.coverage = Self::coverage(shared);
         config.security_associations = ASSOCIATIONS.map(association).into();
         config.care_of_test = shared.tests_care_ofs;
         config.route_optimization = permits;
         config
+    }
+
+    /// A locator that knows all that the DHP covers.
+    fn locator_config(shared: &Shared) -> AnchorConfig {
+        let mut locator = AnchorConfig::new(LOCATOR);
+        let covered = Self::coverage(shared).into_iter();
+        let covered = covered.map(|prefix| DirectoryEntry {
+            dhp: DHP,
+            prefix,
+            preference: 100,
+            load: 0,
+            path_rtt_us: 0,
+        });
+        locator.directory = covered.collect();
+        locator
     }
 
     fn new(shared: Arc<Shared>) -> Self {
@@ -183,6 +242,9 @@ impl Machine {
             permits: true,
             correspondent: Anchor::new(correspondent, now(start), [4; 32])
                 .expect("a valid configuration"),
+            locator: Anchor::new(Self::locator_config(&shared), now(start), [5; 32])
+                .expect("a valid configuration"),
+            under_way: VecDeque::new(),
             shared,
             start,
             advertiser: Advertiser::new(packets.interface()),
@@ -194,6 +256,9 @@ impl Machine {
     }
 
     fn work(mut self) {
+        if !self.shared.ways.dhp.is_zero() {
+            hurry();
+        }
         let mut buffer = [0; 4096];
         while !self.shared.stop.load(Ordering::Relaxed) {
             let mut waiting = vec![
@@ -202,12 +267,12 @@ impl Machine {
             ];
             let kernel = self.kernel.as_ref();
             waiting.extend(kernel.map(|tun| PollFd::new(tun.as_fd(), PollFlags::POLLIN)));
+            let due = self.under_way.iter().map(|(due, _)| *due).min();
             let bound = Duration::from_millis(20);
-            poll(
-                &mut waiting,
-                PollTimeout::try_from(bound).expect("a timeout"),
-            )
-            .expect("poll");
+            let bound = due.map_or(bound, |due| {
+                due.saturating_duration_since(Instant::now()).min(bound)
+            });
+            ppoll(&mut waiting, Some(TimeSpec::from_duration(bound)), None).expect("poll");
             let answered = waiting.get(2).and_then(PollFd::any) == Some(true);
             if let (Some(tun), true) = (&self.kernel, answered) {
                 let length = tun.recv(&mut buffer).expect("the TUN interface is there");
@@ -228,6 +293,7 @@ impl Machine {
                 let changed = self.anchor.reconfigure(now(self.start), config);
                 changed.expect("a valid configuration");
             }
+            self.arrive();
             self.anchor.handle_timeout(now(self.start));
             self.correspondent.handle_timeout(now(self.start));
             self.act();
@@ -242,9 +308,34 @@ impl Machine {
             135 | 60 if view.destination() == CAPABLE => self.meet(&view),
             135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}
             // A Binding Update has its Home Address option in front.
-            135 | 60 => self.anchor.handle_packet(now(self.start), packet),
+            135 | 60 => {
+                let ways = self.shared.ways;
+                let way = match view.destination() {
+                    LOCATOR => ways.locator,
+                    _ => ways.dhp,
+                };
+                self.under_way
+                    .push_back((Instant::now() + way, packet.to_vec()));
+            }
             41 => self.take_out(&view),
             _ => {}
+        }
+    }
+
+    /// Signalling that has been under way for long enough is answered.
+    fn arrive(&mut self) {
+        let under_way = std::mem::take(&mut self.under_way);
+        for (due, packet) in under_way {
+            if due > Instant::now() {
+                self.under_way.push_back((due, packet));
+                continue;
+            }
+            let to_locator = Ipv6View::new(&packet).is_ok_and(|view| view.destination() == LOCATOR);
+            let anchor = match to_locator {
+                true => &mut self.locator,
+                false => &mut self.anchor,
+            };
+            anchor.handle_packet(now(self.start), &packet);
         }
     }
 
@@ -340,7 +431,11 @@ impl Machine {
     }
 
     fn act(&mut self) {
-        while let Some(action) = self.anchor.poll_action() {
+        while let Some(action) = self
+            .anchor
+            .poll_action()
+            .or_else(|| self.locator.poll_action())
+        {
             if let AnchorAction::Transmit(packet) = action {
                 let _ = self.sender.send(&packet);
             }

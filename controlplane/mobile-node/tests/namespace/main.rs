@@ -6,6 +6,7 @@ mod advertiser;
 mod agent;
 mod choosing;
 mod daemons;
+mod first_contact;
 mod internet;
 mod network;
 mod restart;
