@@ -5,6 +5,7 @@ use core::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 
 use super::action::FallbackReason;
+use super::judgment::Verdict;
 
 /// How far a flow has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub(super) struct Flow {
     pub(super) probed: bool,
     /// The address it had, to be wished for again.
     pub(super) wish: Option<(Ipv6Addr, Ipv6Addr)>,
+    /// How the accesses have been judged for it.
+    pub(super) verdict: Verdict,
+    /// Since when none is good enough.
+    pub(super) short_since_ns: Option<u64>,
 }
 
 impl Flow {
@@ -55,7 +60,14 @@ impl Flow {
             not_supported: false,
             probed: false,
             wish: None,
+            verdict: Verdict::Maintain,
+            short_since_ns: None,
         }
+    }
+
+    /// Whether it has no DHP because no access is good enough.
+    pub(super) fn is_terminated(&self) -> bool {
+        matches!(self.fallback, Some(FallbackReason::Terminated(_)))
     }
 
     /// Forgets which candidates have failed.

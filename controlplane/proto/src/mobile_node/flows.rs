@@ -23,6 +23,7 @@ impl Flow {
             serves: self.serves,
             on_demand: self.demanded_ns.is_some(),
             fallback: self.fallback,
+            verdict: self.verdict,
             progress: match self.stage {
                 Stage::Waiting => FlowProgress::Waiting,
                 Stage::Querying { .. } => FlowProgress::Querying,
@@ -41,6 +42,9 @@ impl MobileNode {
     /// Begins to find an address for a flow.
     pub(super) fn start_flow(&mut self, now: Now, key: FlowKey) {
         self.exchanges.retain(|exchange| !exchange.is_for(&key));
+        if self.stays_terminated(now, key) {
+            return;
+        }
         let home = self.bound_home();
         let Some(flow) = self.flows.get_mut(&key) else {
             return;
@@ -121,9 +125,13 @@ impl MobileNode {
         let Some(anchor) = self.anchors.get_mut(&dhp) else {
             return false;
         };
+        let is_new = !anchor.dhoas.iter().any(|dhoa| dhoa.address == address);
         if !anchor.grant(address, grant, now.mono_ns) {
             self.request_refused(now, key, dhp, status::INSUFFICIENT_RESOURCES);
             return false;
+        }
+        if is_new {
+            anchor.steered.forget();
         }
         let serves = self.served_by(&key, &dhp);
         let Some(flow) = self.flows.get_mut(&key) else {

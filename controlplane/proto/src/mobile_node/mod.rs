@@ -6,11 +6,13 @@
 //! Everything that waits for an answer is an [`exchange::Exchange`] in one list; [`MobileNode::drive`] is the one place
 //! where time passes.
 
+mod access;
 mod acknowledgement;
 mod action;
 mod anchors;
 mod answers;
 mod candidate;
+mod choice;
 mod compose;
 mod config;
 mod contents;
@@ -20,21 +22,28 @@ mod exchange;
 mod flow;
 mod flows;
 mod home;
+pub mod judgment;
 mod key_change;
 mod liveness;
+mod maintenance;
 mod mesg_id;
 mod need;
 mod pace;
 pub mod policy;
 mod prefix;
+mod quality;
 mod receive;
 mod registration;
 mod selection;
 mod status;
+mod steered;
+mod steering;
+mod urgency;
 
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, VecDeque};
 
+pub use access::{AccessRule, Attachment, Choice, ChoiceReason, Unmet};
 pub use action::{
     AddressKind, FallbackReason, MnAction, MnCommand, MnEvent, Session, UnboundReason,
 };
@@ -42,11 +51,13 @@ pub use candidate::{Advantage, Candidate};
 pub use config::{ConfigError, HomeConfig, KeyMaterial, MobileNodeConfig};
 pub use counters::Counters;
 pub use need::{FlowKey, Need, Requirements};
-pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, Status};
+pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, QualityStatus, Status};
+pub use steering::{SteeredFlow, Steering};
 
 use crate::random::Random;
 use crate::time::Now;
 use candidate::CandidateCache;
+use choice::Accesses;
 use exchange::{Due, Exchange, Purpose};
 use flow::{Flow, Stage};
 use liveness::SILENT_AFTER;
@@ -71,7 +82,11 @@ pub struct MobileNode {
     config: MobileNodeConfig,
     random: Random,
     phase: Phase,
+    /// The default one.
     care_of: Option<Ipv6Addr>,
+    accesses: Accesses,
+    /// When flows whose patience was over were judged last.
+    judged_ns: u64,
     query_sequence: u16,
     home: Option<HomeRegistration>,
     anchors: BTreeMap<Ipv6Addr, Anchor>,
@@ -101,6 +116,8 @@ impl MobileNode {
             random,
             phase: Phase::Running,
             care_of: None,
+            accesses: Accesses::default(),
+            judged_ns: 0,
             home,
             anchors: BTreeMap::new(),
             flows: BTreeMap::new(),
@@ -122,8 +139,16 @@ impl MobileNode {
     pub fn handle_command(&mut self, now: Now, command: MnCommand) {
         match command {
             _ if self.phase != Phase::Running => {}
-            MnCommand::SetCareOf(care_of) => self.set_care_of(now, care_of),
+            MnCommand::SetCareOf(care_of) => {
+                self.set_accesses(now, vec![Attachment::only(care_of)]);
+            }
             MnCommand::LoseCareOf => self.lose_care_of(),
+            MnCommand::SetAccesses(accesses) => self.set_accesses(now, accesses),
+            MnCommand::AccessRules {
+                rules,
+                probe_interval_ns,
+            } => self.set_access_rules(now, rules, probe_interval_ns),
+            MnCommand::Active(addresses) => self.note_active(now, &addresses),
             MnCommand::Use(key) => {
                 self.flows.insert(key, Flow::new(key.correspondent));
                 self.start_flow(now, key);
@@ -146,7 +171,8 @@ impl MobileNode {
         let home = self.home.as_ref().and_then(|home| home.grant);
         let always = expiries
             .chain(home.and_then(|grant| grant.expires_ns))
-            .chain(self.idle_deadlines());
+            .chain(self.idle_deadlines())
+            .chain(self.patience_deadline());
         // Without a care-of address nothing can be sent; setting one drives everything that is overdue.
         let sending = self.care_of.is_some();
         let exchanges = self.exchanges.iter().map(|exchange| exchange.next_ns);
@@ -166,6 +192,7 @@ impl MobileNode {
                     .chain(refreshes)
                     .chain(home_refresh)
                     .chain(self.check_deadlines())
+                    .chain(self.probe_deadline())
                     .filter(|_| sending),
             )
             .min()
@@ -224,6 +251,9 @@ impl MobileNode {
         });
         Status {
             care_of: self.care_of,
+            accesses: self.accesses.attached.clone(),
+            qualities: self.accesses.status().collect(),
+            choices: self.accesses.chosen.clone(),
             anchors: home.chain(dhps).collect(),
             flows: self
                 .flows
@@ -245,20 +275,28 @@ impl MobileNode {
         self.actions.push_back(MnAction::Event(event));
     }
 
-    fn set_care_of(&mut self, now: Now, care_of: Ipv6Addr) {
-        if self.care_of == Some(care_of) {
+    fn set_accesses(&mut self, now: Now, attached: Vec<Attachment>) {
+        let Some(default) = attached.first().map(|access| access.care_of) else {
+            return self.lose_care_of();
+        };
+        if self.accesses.attached == attached {
             return;
         }
-        self.care_of = Some(care_of);
+        self.accesses.take(attached);
+        self.forget_changed_qualities();
+        if self.care_of == Some(default) {
+            self.choose_accesses();
+            self.judge_flows(now);
+            return self.steer_anchors(now);
+        }
+        self.care_of = Some(default);
         self.candidates.forget_round_trips();
         self.counters.handoffs = self.counters.handoffs.saturating_add(1);
         // What waits for an answer at the old address waits in vain; each of these is begun again from the new one.
         self.exchanges.clear();
-        self.register_home(now);
-        let anchors: Vec<Ipv6Addr> = self.anchors.keys().copied().collect();
-        for anchor in anchors {
-            self.move_anchor(now, anchor);
-        }
+        self.choose_accesses();
+        self.judge_before_move(now);
+        self.move_everything(now);
         self.start_unfinished_flows(now);
     }
 
@@ -267,6 +305,7 @@ impl MobileNode {
             .flows
             .iter()
             .filter(|(_, flow)| !matches!(flow.stage, Stage::Ready { .. }))
+            .filter(|(_, flow)| !flow.is_terminated())
             .map(|(key, _)| *key)
             .collect();
         for key in unfinished {
@@ -280,6 +319,8 @@ impl MobileNode {
 
     fn lose_care_of(&mut self) {
         self.care_of = None;
+        self.accesses.take(Vec::new());
+        self.forget_changed_qualities();
         self.exchanges.clear();
         for flow in self.flows.values_mut() {
             if !matches!(flow.stage, Stage::Ready { .. }) {
@@ -303,9 +344,10 @@ impl MobileNode {
         for _ in 0..MAX_ROUNDS {
             self.end_silence(now);
             let mut busy = self.expire_home(now) | self.expire_dhoas(now) | self.end_idle(now);
+            busy |= self.end_patience(now);
             if self.care_of.is_some() {
                 busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
-                busy |= self.check_dhps(now) | self.drive_exchanges(now);
+                busy |= self.check_dhps(now) | self.probe_accesses(now) | self.drive_exchanges(now);
             }
             if !busy {
                 break;
@@ -365,6 +407,8 @@ impl MobileNode {
                 self.request_unanswered(flow, exchange.peer, exchange.not_supported);
             }
             Purpose::Release { .. } => self.release_over(exchange.peer),
+            Purpose::Detach { bids, .. } => self.detach_over(exchange.peer, &bids),
+            Purpose::Measure { bid, .. } => self.probed(now, exchange.peer, bid, None),
             Purpose::HomeDeregister | Purpose::Update { .. } | Purpose::HomeRegister => {}
         }
     }
