@@ -17,6 +17,7 @@ mod event;
 mod exec;
 mod explanation;
 mod icmp_socket;
+mod link_rate;
 mod neighbor_discovery;
 mod netlink;
 mod plan;

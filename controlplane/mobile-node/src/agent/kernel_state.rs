@@ -158,7 +158,9 @@ impl Agent {
                 .bindings
                 .get(&home)
                 .filter(|binding| binding.anchor == anchor);
-            let care_of = binding.and_then(|binding| self.access.usable(binding.care_of));
+            let care_of = binding
+                .and_then(|binding| self.access.usable(binding.care_of))
+                .or_else(|| self.other_care_of(&home, &anchor));
             let mtu = self.tunnel_mtu(care_of, &anchor);
             (
                 home,
@@ -166,6 +168,7 @@ impl Agent {
                     anchor,
                     care_of,
                     mtu,
+                    steered: self.steered_paths(&home, &anchor),
                 },
             )
         });
@@ -173,7 +176,7 @@ impl Agent {
             .set_tunnels(tunnels.collect(), self.access.current());
     }
 
-    fn tunnel_mtu(&self, care_of: Option<CareOf>, anchor: &Ipv6Addr) -> u16 {
+    pub(super) fn tunnel_mtu(&self, care_of: Option<CareOf>, anchor: &Ipv6Addr) -> u16 {
         let interface = care_of.and_then(|care_of| self.access.interface(care_of.index));
         let link = interface.map_or(u32::from(u16::MAX), |interface| interface.mtu);
         let path = self.path_mtus.get(anchor).copied().unwrap_or(link);

@@ -109,6 +109,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             tunnel_index,
             installed: Plan::default(),
             bindings: BTreeMap::new(),
+            steerings: BTreeMap::new(),
             ready: BTreeMap::new(),
             names: NamedAddresses::default(),
             preparing: Vec::new(),

@@ -8,18 +8,22 @@ use dhp_proto::mobile_node::{Need, Requirements, Session};
 use dhp_wire::codepoints::next_header;
 use ipnet::Ipv6Net;
 
+use super::FlowAccess;
+use super::accesses::flow_access;
 use crate::plan::MAX_POLICY_RULES;
 
 /// A prefix at least as long as that of a site is looked after as a whole (RFC 6177); what is wider, one correspondent at a time.
 const PREPARED: u8 = 48;
 
-/// The policy, and the line where each rule begins.
+/// The policy; of each rule the line where it begins, and what it asks of accesses.
 pub(super) fn flows(
     sections: Vec<Section<'_>>,
     has_home: bool,
     text: &str,
-) -> (Policy, Vec<usize>) {
+    interfaces: &[String],
+) -> (Policy, Vec<usize>, Vec<FlowAccess>) {
     let mut policy = Policy::default();
+    let mut accesses = Vec::new();
     let mut lines = Vec::new();
     for section in sections {
         let before = text.get(..section.span.start).unwrap_or_default();
@@ -32,15 +36,21 @@ pub(super) fn flows(
             ));
             break;
         }
-        if let Some(rule) = flow(section, has_home, &policy) {
+        if let Some((rule, access)) = flow(section, has_home, &policy, interfaces) {
             policy.rules.push(rule);
             lines.push(line);
+            accesses.push(access);
         }
     }
-    (policy, lines)
+    (policy, lines, accesses)
 }
 
-fn flow(section: Section<'_>, has_home: bool, before: &Policy) -> Option<Rule> {
+fn flow(
+    section: Section<'_>,
+    has_home: bool,
+    before: &Policy,
+    interfaces: &[String],
+) -> Option<(Rule, FlowAccess)> {
     let prefix = section.prefix("prefix");
     let protocol = section.word(
         "protocol",
@@ -105,12 +115,14 @@ fn flow(section: Section<'_>, has_home: bool, before: &Policy) -> Option<Rule> {
             "one of them",
         ));
     }
+    let access = flow_access(&section, treatment, interfaces);
     section.finish();
-    Some(Rule {
+    let rule = Rule {
         selector,
         treatment: treatment?,
         prepare: prepare.unwrap_or(by_default),
-    })
+    };
+    Some((rule, access))
 }
 
 /// The rule that takes all that this one is about.
