@@ -4,13 +4,16 @@ use std::net::Ipv6Addr;
 
 use dhp_proto::mobile_node::judgment::{Shortfall, Verdict, Waiting};
 use dhp_proto::mobile_node::policy::{Rule, Treatment};
-use dhp_proto::mobile_node::{AccessRule, Attachment, ChoiceReason, MnCommand, Steering};
+use dhp_proto::mobile_node::{
+    AccessRule, Attachment, ChoiceReason, MnCommand, Status as EngineStatus, Steering,
+};
 use ipnet::Ipv6Net;
 
 use super::Agent;
 use crate::access::CareOf;
-use crate::config::FlowAccess;
+use crate::config::{FlowAccess, Link};
 use crate::link_rate::link_rate_kbps;
+use crate::status::QualityStatus;
 use crate::tunnel::{Path, SteeredPath};
 
 impl Agent {
@@ -72,15 +75,42 @@ impl Agent {
 
     fn attachment(&self, care_of: &CareOf) -> Attachment {
         let name = self.name(care_of.index);
-        let configured = self.config.links.iter().find(|link| link.name == name);
         Attachment {
             bid: self.bid(care_of.index),
             care_of: care_of.address,
-            rate_kbps: configured
-                .and_then(|link| link.rate_kbps)
-                .or_else(|| link_rate_kbps(&name)),
-            metered: configured.is_some_and(|link| link.metered),
+            rate_kbps: self.rate_kbps(&name),
+            metered: self.is_metered(&name),
         }
+    }
+
+    fn link(&self, name: &str) -> Option<&Link> {
+        self.config.links.iter().find(|link| link.name == name)
+    }
+
+    /// What an interface carries, as configured or as the kernel says.
+    pub(super) fn rate_kbps(&self, name: &str) -> Option<u32> {
+        let configured = self.link(name).and_then(|link| link.rate_kbps);
+        configured.or_else(|| link_rate_kbps(name))
+    }
+
+    /// Whether what goes over an interface costs money.
+    pub(super) fn is_metered(&self, name: &str) -> bool {
+        self.link(name).is_some_and(|link| link.metered)
+    }
+
+    /// What was measured over an interface.
+    pub(super) fn measured(&self, engine: &EngineStatus, index: u32) -> Vec<QualityStatus> {
+        let bid = self.bid(index);
+        let qualities = engine.qualities.iter();
+        let measured = qualities.filter(|quality| quality.bid == bid);
+        measured
+            .map(|quality| QualityStatus {
+                anchor: quality.anchor,
+                rtt_ns: quality.round_trip_ns,
+                lost: quality.lost,
+                probes: quality.probes,
+            })
+            .collect()
     }
 
     /// The number of an interface: its place in the configuration, from 1.
@@ -170,6 +200,15 @@ pub(super) fn choice_reason(reason: ChoiceReason) -> String {
         ChoiceReason::NoneThere => {
             "none that the rule names is there: the default access".to_owned()
         }
+    }
+}
+
+/// What becomes of flows and why, in a line.
+pub(super) fn judged(verdict: Verdict) -> String {
+    let (verdict, reason) = verdict_words(verdict);
+    match reason.as_str() {
+        "" => verdict.to_owned(),
+        reason => format!("{verdict}: {reason}"),
     }
 }
 

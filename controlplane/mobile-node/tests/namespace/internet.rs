@@ -10,7 +10,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dhp_port_afpacket::{KernelGuard, PacketSocket, Profile, RawIpv6Sender};
-use dhp_proto::anchor::{Anchor, AnchorAction, AnchorConfig, PoolConfig, PoolKind};
+use dhp_proto::anchor::{
+    Anchor, AnchorAction, AnchorConfig, FlowBinding, FlowSelector, PoolConfig, PoolKind,
+};
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
 use dhp_proto::time::Now;
@@ -47,6 +49,12 @@ pub struct Shared {
     pub answered: Mutex<Vec<Ipv6Addr>>,
     /// Updates that echo the cookie of a care-of test do not arrive.
     pub cookies_lost: AtomicBool,
+    /// The prefix of the second link, if there is one.
+    second: Option<Ipv6Addr>,
+    /// Nothing comes through the second link any more, although it is there.
+    pub second_is_broken: AtomicBool,
+    /// Tunnel packets: the link, whether they came from the mobile node, and the correspondent's port of the packet inside.
+    pub seen: Mutex<Vec<(usize, bool, u16)>>,
     tests_care_ofs: bool,
     stop: AtomicBool,
 }
@@ -68,6 +76,15 @@ impl Internet {
         let shared = Shared {
             tests_care_ofs: true,
             cookies_lost: true.into(),
+            ..Shared::default()
+        };
+        Self::with(namespace, prefix, shared)
+    }
+
+    /// The same; the second link has a network of its own.
+    pub fn start_on_two(namespace: &str, prefix: Ipv6Addr, second: Ipv6Addr) -> Self {
+        let shared = Shared {
+            second: Some(second),
             ..Shared::default()
         };
         Self::with(namespace, prefix, shared)
@@ -99,12 +116,17 @@ impl Drop for Internet {
     }
 }
 
+/// A link to the mobile node.
+struct Link {
+    packets: PacketSocket,
+    sender: RawIpv6Sender,
+}
+
 struct Machine {
     shared: Arc<Shared>,
     start: Instant,
     anchor: Anchor,
-    packets: PacketSocket,
-    sender: RawIpv6Sender,
+    links: Vec<Link>,
     icmp: OwnedFd,
     _guard: KernelGuard,
 }
@@ -145,37 +167,51 @@ impl Machine {
         .expect("a raw socket");
         setsockopt(&icmp, sockopt::Ipv6MulticastHops, &255).expect("a hop limit");
         let start = Instant::now();
+        let names: &[&str] = match shared.second {
+            Some(_) => &["r0", "r1"],
+            None => &["r0"],
+        };
+        let link = |name: &&str| Link {
+            packets: PacketSocket::open(name).expect("a packet socket"),
+            sender: RawIpv6Sender::open(Some(name)).expect("a raw socket"),
+        };
         Self {
             anchor: Anchor::new(config, now(start), [3; 32]).expect("a valid configuration"),
             shared,
             start,
-            packets: PacketSocket::open("r0").expect("a packet socket"),
-            sender: RawIpv6Sender::open(Some("r0")).expect("a raw socket"),
+            links: names.iter().map(link).collect(),
             icmp,
-            _guard: KernelGuard::new(Profile::Anchor, &["r0"]).expect("a guard"),
+            _guard: KernelGuard::new(Profile::Anchor, names).expect("a guard"),
         }
     }
 
     fn work(mut self) {
         let mut buffer = [0; 4096];
         while !self.shared.stop.load(Ordering::Relaxed) {
-            let mut waiting = [
-                PollFd::new(self.packets.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.icmp.as_fd(), PollFlags::POLLIN),
-            ];
+            let sockets = self.links.iter().map(|link| link.packets.as_fd());
+            let sockets = sockets.chain([self.icmp.as_fd()]);
+            let mut waiting: Vec<PollFd<'_>> = sockets
+                .map(|socket| PollFd::new(socket, PollFlags::POLLIN))
+                .collect();
             let bound = Duration::from_millis(20);
             poll(
                 &mut waiting,
                 PollTimeout::try_from(bound).expect("a timeout"),
             )
             .expect("poll");
-            while let Ok(length) = self.packets.recv(&mut buffer) {
-                self.receive(&buffer[..length]);
+            for link in 0..self.links.len() {
+                while let Ok(length) = self.links[link].packets.recv(&mut buffer) {
+                    if !self.is_broken(link) {
+                        self.receive(link, &buffer[..length]);
+                    }
+                }
             }
             while let Ok(length) = recv(self.icmp.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)
             {
                 if buffer[..length].first() == Some(&133) {
-                    self.advertise();
+                    for link in 0..self.links.len() {
+                        self.advertise(link);
+                    }
                 }
             }
             for packet in std::mem::take(&mut *self.shared.inbound.lock().expect("the lock")) {
@@ -186,7 +222,30 @@ impl Machine {
         }
     }
 
-    fn receive(&mut self, packet: &[u8]) {
+    fn is_broken(&self, link: usize) -> bool {
+        link == 1 && self.shared.second_is_broken.load(Ordering::Relaxed)
+    }
+
+    /// Sends a packet by the link that its destination is on.
+    fn send(&self, packet: &[u8]) {
+        let Ok(view) = Ipv6View::new(packet) else {
+            return;
+        };
+        let is_on_second =
+            |prefix: Ipv6Addr| prefix.segments()[..4] == view.destination().segments()[..4];
+        let link = usize::from(self.shared.second.is_some_and(is_on_second));
+        if self.is_broken(link) {
+            return;
+        }
+        if let Ok(inner) = Ipv6View::new(view.payload()) {
+            let port = port(inner.payload(), 0);
+            let mut seen = self.shared.seen.lock().expect("the lock");
+            seen.push((link, false, port));
+        }
+        let _ = self.links[link].sender.send(packet);
+    }
+
+    fn receive(&mut self, link: usize, packet: &[u8]) {
         let Ok(view) = Ipv6View::new(packet) else {
             return;
         };
@@ -194,21 +253,31 @@ impl Machine {
             135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}
             // A Binding Update has its Home Address option in front.
             135 | 60 => self.anchor.handle_packet(now(self.start), packet),
-            41 => self.take_out(&view),
+            41 => self.take_out(link, &view),
             _ => {}
         }
     }
 
     /// The DHP takes the tunnel off.
-    fn take_out(&self, outer: &Ipv6View<'_>) {
+    fn take_out(&self, link: usize, outer: &Ipv6View<'_>) {
         let Ok(inner) = Ipv6View::new(outer.payload()) else {
             return;
         };
-        let bindings = self.shared.bindings.lock().expect("the lock").clone();
-        let care_of = bindings.get(&inner.source());
-        if outer.destination() != DHP || care_of != Some(&outer.source()) {
+        let binding = self.anchor.binding(now(self.start), &inner.source());
+        let is_registered = binding.is_some_and(|binding| {
+            let mut several = binding.care_ofs.iter();
+            binding.care_of == outer.source()
+                || several.any(|care_of| care_of.address == outer.source())
+        });
+        if outer.destination() != DHP || !is_registered {
             return;
         }
+        let port = port(inner.payload(), 2);
+        self.shared
+            .seen
+            .lock()
+            .expect("the lock")
+            .push((link, true, port));
         match inner.next_header() {
             17 => self.echo(&inner),
             6 => {
@@ -234,17 +303,41 @@ impl Machine {
         let Ok(view) = Ipv6View::new(inner) else {
             return;
         };
-        let bindings = self.shared.bindings.lock().expect("the lock");
-        let _ = match bindings.get(&view.destination()) {
-            Some(care_of) => self.sender.send(&packet(41, DHP, *care_of, inner)),
-            None => self.sender.send(inner),
+        match self.care_of(&view) {
+            Some(care_of) => self.send(&packet(41, DHP, care_of, inner)),
+            None => self.send(inner),
+        }
+    }
+
+    /// Where a packet for a home address goes: by the first flow binding that takes it, else to the default care-of address.
+    fn care_of(&self, view: &Ipv6View<'_>) -> Option<Ipv6Addr> {
+        let binding = self.anchor.binding(now(self.start), &view.destination())?;
+        let port = port(view.payload(), 0);
+        let takes = |flow: &&FlowBinding| {
+            let FlowSelector::Ipv6(selector) = flow.selector else {
+                return false;
+            };
+            selector
+                .source
+                .is_none_or(|range| range.contains(view.source()))
+                && selector
+                    .source_port
+                    .is_none_or(|range| range.contains(port))
+                && selector
+                    .next_header
+                    .is_none_or(|range| range.contains(view.next_header()))
         };
+        let flow = binding.flow_bindings.iter().find(takes);
+        let bid = flow.and_then(|flow| flow.bids.first());
+        let mut care_ofs = binding.care_ofs.iter();
+        let steered = care_ofs.find(|care_of| Some(&care_of.bid) == bid);
+        Some(steered.map_or(binding.care_of, |care_of| care_of.address))
     }
 
     fn act(&mut self) {
         while let Some(action) = self.anchor.poll_action() {
             if let AnchorAction::Transmit(packet) = action {
-                let _ = self.sender.send(&packet);
+                self.send(&packet);
             }
         }
         let bound = self.anchor.bindings(now(self.start));
@@ -256,19 +349,24 @@ impl Machine {
     }
 
     /// A Router Advertisement with the present prefix.
-    fn advertise(&self) {
-        let Some(prefix) = *self.shared.prefix.lock().expect("the lock") else {
+    fn advertise(&self, link: usize) {
+        let prefix = match link {
+            0 => *self.shared.prefix.lock().expect("the lock"),
+            _ => self.shared.second,
+        };
+        let Some(prefix) = prefix else {
             return;
         };
+        let interface = self.links[link].packets.interface();
         let mut message = vec![134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
         message.extend([
             3, 4, 64, 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x0e, 0x10, 0, 0, 0, 0,
         ]);
         message.extend(prefix.octets());
         message.extend([1, 1]);
-        message.extend(self.packets.interface().mac);
+        message.extend(interface.mac);
         let everyone = "ff02::1".parse().expect("an address");
-        let to = SocketAddrV6::new(everyone, 0, 0, self.packets.interface().index);
+        let to = SocketAddrV6::new(everyone, 0, 0, interface.index);
         let to = SockaddrIn6::from(to);
         let pieces = [IoSlice::new(&message)];
         let _ = sendmsg(
@@ -279,6 +377,12 @@ impl Machine {
             Some(&to),
         );
     }
+}
+
+/// The port at an offset of a UDP or TCP header.
+fn port(payload: &[u8], offset: usize) -> u16 {
+    let octets = payload.get(offset..).and_then(|rest| rest.first_chunk());
+    octets.map_or(0, |octets| u16::from_be_bytes(*octets))
 }
 
 fn has_cookie(packet: &[u8]) -> bool {
