@@ -199,6 +199,7 @@ impl DataPath {
         let mut reachable = Vec::new();
         {
             let mut table = self.tunnels.borrow_mut();
+            let active = table.take_active();
             *table = Tunnels::default();
             table.set_care_of(care_of);
             for (home, tunnel) in tunnels {
@@ -215,6 +216,7 @@ impl DataPath {
             for (ends, route) in routes {
                 table.insert_route(ends.home_address, ends.correspondent, route);
             }
+            table.set_active(&active);
         }
         let mut released = Vec::new();
         for anchor in reachable {
@@ -228,6 +230,11 @@ impl DataPath {
             count(&self.counters.held);
             self.send_up(&mut held.packet);
         }
+    }
+
+    /// The home addresses that packets have come or gone for since this was asked last.
+    pub fn take_active(&self) -> Vec<Ipv6Addr> {
+        self.tunnels.borrow().take_active()
     }
 
     /// Takes packets of this host out of the tunnel interface, for as long as it exists.

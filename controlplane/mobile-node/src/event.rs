@@ -34,6 +34,15 @@ pub struct CandidateRecord {
     pub rtt_ns: Option<u64>,
 }
 
+/// A care-of address and its interface.
+#[derive(Debug, Clone, Serialize)]
+pub struct InterfaceCareOf {
+    /// Its name.
+    pub interface: String,
+    /// The address.
+    pub care_of: Ipv6Addr,
+}
+
 /// What happened.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -164,6 +173,42 @@ pub enum Event {
         to: Ipv6Addr,
         /// By what it is better.
         reason: &'static str,
+    },
+    /// An anchor sends flows to several care-of addresses, or to one again.
+    Steered {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// The addresses.
+        home_addresses: Vec<Ipv6Addr>,
+        /// The care-of addresses by interface, the default one first; none: one alone.
+        care_ofs: Vec<InterfaceCareOf>,
+        /// How many flow bindings it has.
+        flows: usize,
+    },
+    /// An anchor takes one care-of address only, or no flow bindings.
+    SteeringRefused {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// Why.
+        reason: String,
+    },
+    /// Flows of a rule use this access from now on.
+    FlowAccess {
+        /// The rule of the policy, from 1.
+        rule: usize,
+        /// The interface; `null`: there is none.
+        interface: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// The accesses have been judged otherwise for flows than before.
+    Judged {
+        /// The correspondents.
+        correspondent: Ipv6Net,
+        /// `maintain`, `wait` or `terminate`.
+        verdict: &'static str,
+        /// Why; empty: all is well.
+        reason: String,
     },
     /// A DHP does not answer: sessions over it may hang, new ones go elsewhere.
     AnchorSilent {

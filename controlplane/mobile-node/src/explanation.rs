@@ -59,6 +59,8 @@ pub struct Explanation {
     pub anchor: Option<Ipv6Addr>,
     /// From here to the anchor and back.
     pub anchor_rtt_ns: Option<u64>,
+    /// The access interface that it uses, and why; `null`: there is none.
+    pub access: Option<String>,
     /// `proxy`, `home agent`, `route-optimized` or `direct`.
     pub mode: String,
     /// Why that is so.
@@ -161,6 +163,9 @@ impl Display for Explanation {
             let round_trip = milliseconds(self.anchor_rtt_ns);
             writeln!(out, "anchor      {anchor}, RTT {round_trip}")?;
         }
+        if let Some(access) = &self.access {
+            writeln!(out, "access      {access}")?;
+        }
         writeln!(out, "mode        {}", self.mode)?;
         writeln!(out, "why         {}", self.why)?;
         for candidate in &self.candidates {
@@ -209,6 +214,7 @@ mod tests {
             source: None,
             anchor: Some(Ipv6Addr::LOCALHOST),
             anchor_rtt_ns: Some(20_500_000),
+            access: Some("wwan0: the first that the rule names".to_owned()),
             mode: "proxy".to_owned(),
             why: "because".to_owned(),
             candidates: Vec::new(),
@@ -217,7 +223,7 @@ mod tests {
         assert_eq!(
             explanation.to_string(),
             "connection  ::1 tcp port 443\nrule        none matches\nsource      none now\n\
-             anchor      ::1, RTT 20.5 ms\nmode        proxy\nwhy         because\n"
+             anchor      ::1, RTT 20.5 ms\naccess      wwan0: the first that the rule names\nmode        proxy\nwhy         because\n"
         );
     }
 }

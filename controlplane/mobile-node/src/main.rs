@@ -18,6 +18,7 @@ mod event;
 mod exec;
 mod explanation;
 mod icmp_socket;
+mod link_rate;
 mod metrics;
 mod neighbor_discovery;
 mod netlink;

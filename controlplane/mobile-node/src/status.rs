@@ -48,6 +48,12 @@ pub struct InterfaceStatus {
     pub router: Option<Ipv6Addr>,
     /// Its global addresses.
     pub addresses: Vec<Ipv6Addr>,
+    /// What the link carries in kbit/s.
+    pub rate_kbps: Option<u32>,
+    /// Whether what goes over it costs money.
+    pub metered: bool,
+    /// What was measured over it, where flows have a choice or limits.
+    pub measured: Vec<QualityStatus>,
 }
 
 /// An anchor.
@@ -93,6 +99,23 @@ pub struct FlowStatus {
     pub state: String,
     /// The source address of new flows; `null` is the care-of address.
     pub source: Option<Ipv6Addr>,
+    /// The access interface that they use; `null`: there is none.
+    pub access: Option<String>,
+    /// Why that one.
+    pub access_reason: String,
+}
+
+/// What was measured over an access.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct QualityStatus {
+    /// To this anchor.
+    pub anchor: Ipv6Addr,
+    /// The present round trip.
+    pub rtt_ns: Option<u64>,
+    /// Probes that were lost.
+    pub lost: u32,
+    /// Of so many.
+    pub probes: u32,
 }
 
 /// Correspondents that somebody talks to.
@@ -106,6 +129,8 @@ pub struct CorrespondentStatus {
     pub session: String,
     /// How far the engine has got, as in [`FlowStatus`].
     pub state: String,
+    /// How the accesses have been judged for it: `maintain`, `wait` or `terminate`, and why.
+    pub judged: String,
     /// The anchor.
     pub anchor: Option<Ipv6Addr>,
     /// The source address of new flows to them.

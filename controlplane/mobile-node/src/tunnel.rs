@@ -1,6 +1,7 @@
 //! Packets of home addresses: IPv6 in IPv6 (RFC 2473) between a care-of address and an anchor, or directly to and from a
 //! correspondent, see [`crate::direct_route`].
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
@@ -10,6 +11,7 @@ use dhp_wire::ipv6::{
     HEADER_LEN, Ipv6Header, Ipv6View, MIN_MTU, decap_traffic_class, encap_traffic_class,
     flow_label_hash,
 };
+use dhp_wire::mobility::TrafficSelector;
 
 use crate::access::CareOf;
 use crate::direct_route::{DirectRoute, put_home_address};
@@ -19,8 +21,26 @@ const TYPE_2_LEN: usize = 24;
 /// Hop limit of tunnel packets (profile 1, section 5).
 const HOP_LIMIT: u8 = 64;
 
-/// The tunnel of a home address.
+/// The near end of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path {
+    /// The care-of address.
+    pub care_of: CareOf,
+    /// The longest inner packet, in octets.
+    pub mtu: u16,
+}
+
+/// Flows that have a near end of their own (RFC 6089).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SteeredPath {
+    /// Which packets, as they come from the correspondent.
+    pub selector: TrafficSelector,
+    /// Where what goes to it leaves; `None`: as if there was no such rule.
+    pub path: Option<Path>,
+}
+
+/// The tunnel of a home address.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tunnel {
     /// The far end.
     pub anchor: Ipv6Addr,
@@ -28,6 +48,49 @@ pub struct Tunnel {
     pub care_of: Option<CareOf>,
     /// The longest inner packet, in octets.
     pub mtu: u16,
+    /// The first that matches decides; the rest goes from the care-of address.
+    pub steered: Vec<SteeredPath>,
+}
+
+impl Tunnel {
+    /// Where a packet to a correspondent leaves.
+    fn path(&self, view: &Ipv6View<'_>) -> Option<Path> {
+        let default = self.care_of.map(|care_of| Path {
+            care_of,
+            mtu: self.mtu,
+        });
+        if self.steered.is_empty() {
+            return default;
+        }
+        // Ports are looked for once, and only where a rule asks for them.
+        let mut ports = None;
+        let mut takes = |flow: &&SteeredPath| {
+            let selector = &flow.selector;
+            let mut port_matches = || {
+                selector.source_port.is_none_or(|range| {
+                    let port = *ports.get_or_insert_with(|| destination_port(view));
+                    port.is_some_and(|port| range.contains(port))
+                })
+            };
+            takes_headers(selector, view) && port_matches()
+        };
+        let steered = self.steered.iter().find(|flow| takes(flow));
+        steered.and_then(|flow| flow.path).or(default)
+    }
+}
+
+/// Whether a packet that goes to a correspondent belongs to a flow, as far as its headers tell.
+fn takes_headers(selector: &TrafficSelector, view: &Ipv6View<'_>) -> bool {
+    let correspondent = view.destination();
+    let protocol = view.next_header();
+    let dscp = view.traffic_class() >> 2;
+    selector
+        .source
+        .is_none_or(|range| range.contains(correspondent))
+        && selector
+            .next_header
+            .is_none_or(|range| range.contains(protocol))
+        && selector.dscp.is_none_or(|range| range.contains(dscp))
 }
 
 /// Why a packet goes no further.
@@ -63,10 +126,17 @@ pub enum Uplink<'a> {
     Drop(Refusal),
 }
 
+#[derive(Debug)]
+struct Known {
+    tunnel: Tunnel,
+    /// Whether packets have come or gone.
+    is_active: Cell<bool>,
+}
+
 /// Home addresses and their tunnels.
 #[derive(Debug, Default)]
 pub struct Tunnels {
-    by_home: HashMap<Ipv6Addr, Tunnel>,
+    by_home: HashMap<Ipv6Addr, Known>,
     /// By home address and correspondent.
     routes: HashMap<(Ipv6Addr, Ipv6Addr), DirectRoute>,
     /// The care-of address: source of flows that wait for an anchor where there is no home agent.
@@ -76,7 +146,27 @@ pub struct Tunnels {
 impl Tunnels {
     /// The tunnel of a home address.
     pub fn get(&self, home: &Ipv6Addr) -> Option<&Tunnel> {
-        self.by_home.get(home)
+        self.by_home.get(home).map(|known| &known.tunnel)
+    }
+
+    fn used(&self, home: &Ipv6Addr) -> Option<&Tunnel> {
+        let known = self.by_home.get(home)?;
+        known.is_active.set(true);
+        Some(&known.tunnel)
+    }
+
+    /// The home addresses that packets have come or gone for since this was asked last.
+    pub fn take_active(&self) -> Vec<Ipv6Addr> {
+        let known = self.by_home.iter();
+        let active = known.filter(|(_, known)| known.is_active.take());
+        active.map(|(home, _)| *home).collect()
+    }
+
+    /// Notes that packets have come or gone.
+    pub fn set_active(&self, homes: &[Ipv6Addr]) {
+        for known in homes.iter().filter_map(|home| self.by_home.get(home)) {
+            known.is_active.set(true);
+        }
     }
 
     /// Sets the care-of address.
@@ -86,7 +176,8 @@ impl Tunnels {
 
     /// Sets the tunnel of a home address.
     pub fn insert(&mut self, home: Ipv6Addr, tunnel: Tunnel) {
-        self.by_home.insert(home, tunnel);
+        let is_active = Cell::new(false);
+        self.by_home.insert(home, Known { tunnel, is_active });
     }
 
     /// Sets the route between a home address and a correspondent.
@@ -115,7 +206,7 @@ impl Tunnels {
                 None => Uplink::Drop(Refusal::Malformed),
             };
         }
-        let Some(tunnel) = self.by_home.get(&view.source()).filter(|_| routable) else {
+        let Some(tunnel) = self.used(&view.source()).filter(|_| routable) else {
             return Uplink::Drop(Refusal::NotForTunnel);
         };
         let total = view.total_len();
@@ -129,10 +220,12 @@ impl Tunnels {
                 None => Uplink::Drop(Refusal::Malformed),
             };
         }
-        if total > usize::from(tunnel.mtu).max(MIN_MTU) {
-            return Uplink::TooBig { mtu: tunnel.mtu };
+        let path = tunnel.path(&view);
+        let mtu = path.map_or(tunnel.mtu, |path| path.mtu);
+        if total > usize::from(mtu).max(MIN_MTU) {
+            return Uplink::TooBig { mtu };
         }
-        let Some(care_of) = tunnel.care_of else {
+        let Some(Path { care_of, .. }) = path else {
             return Uplink::Hold(tunnel.anchor);
         };
         let Ok(payload_len) = u16::try_from(total) else {
@@ -168,8 +261,7 @@ impl Tunnels {
         let view = Ipv6View::new(inner).map_err(|_| Refusal::Malformed)?;
         let (length, class) = (view.total_len(), view.traffic_class());
         let tunnel = self
-            .by_home
-            .get(&view.destination())
+            .used(&view.destination())
             .ok_or(Refusal::NotForTunnel)?;
         if tunnel.anchor != source {
             return Err(Refusal::WrongAnchor);
@@ -196,7 +288,7 @@ impl Tunnels {
             .filter(|routing| routing.segments_left == 1)
             .and_then(|routing| routing.home)
             .ok_or(Refusal::Malformed)?;
-        let tunnel = self.by_home.get(&home).ok_or(Refusal::NotForTunnel)?;
+        let tunnel = self.used(&home).ok_or(Refusal::NotForTunnel)?;
         if tunnel.anchor != source && !self.routes.contains_key(&(home, source)) {
             return Err(Refusal::WrongAnchor);
         }
@@ -258,6 +350,12 @@ fn is_signalling(packet: &[u8], chain: &HeaderChain) -> bool {
     }
 }
 
+/// The port that a packet goes to, if it has one where it can be seen.
+fn destination_port(view: &Ipv6View<'_>) -> Option<u16> {
+    let word = ports(view);
+    u16::try_from(word & 0xffff).ok().filter(|port| *port > 0)
+}
+
 /// Both ports as one word, 0 where there are none.
 fn ports(view: &Ipv6View<'_>) -> u32 {
     let has_ports = matches!(
@@ -278,6 +376,7 @@ fn set_traffic_class(packet: &mut [u8], class: u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dhp_wire::mobility::SelectorRange;
 
     const HOA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
     const CN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 1, 0, 0, 0, 0x80);
@@ -316,9 +415,59 @@ mod tests {
             anchor: HA,
             care_of,
             mtu: 1460,
+            steered: Vec::new(),
         };
         tunnels.insert(HOA, tunnel);
         tunnels
+    }
+
+    #[test]
+    fn flows_leave_from_the_access_that_they_are_bound_to() {
+        let other = CareOf {
+            index: 3,
+            ..CARE_OF
+        };
+        let path = Path {
+            care_of: other,
+            mtu: 1400,
+        };
+        let steered = |path| {
+            let selector = TrafficSelector {
+                source: Some(SelectorRange::one(CN)),
+                source_port: Some(SelectorRange {
+                    start: 5000,
+                    end: Some(5999),
+                }),
+                next_header: Some(SelectorRange::one(next_header::UDP)),
+                ..TrafficSelector::default()
+            };
+            let mut tunnels = Tunnels::default();
+            let tunnel = Tunnel {
+                anchor: HA,
+                care_of: Some(CARE_OF),
+                mtu: 1460,
+                steered: vec![SteeredPath { selector, path }],
+            };
+            tunnels.insert(HOA, tunnel);
+            tunnels
+        };
+        let from = |tunnels: &Tunnels, destination, port: u16| {
+            let payload = [&[0x90, 0x00], &port.to_be_bytes()[..], &[0; 4]].concat();
+            let mut buffer = with_room(&packet(HOA, destination, 0, &payload));
+            match tunnels.encapsulate(&mut buffer) {
+                Uplink::Send(care_of, _) => care_of.index,
+                other => panic!("it is sent, not {other:?}"),
+            }
+        };
+        let both = steered(Some(path));
+        assert_eq!(from(&both, CN, 5004), 3);
+        assert_eq!(from(&both, CN, 443), 2);
+        assert_eq!(from(&both, DHP, 5004), 2);
+        assert_eq!(from(&steered(None), CN, 5004), 2, "the access is gone");
+        // Too short for ports.
+        let mut cut = with_room(&packet(HOA, CN, 0, &[0x90]));
+        let sent = both.encapsulate(&mut cut);
+        assert!(matches!(sent, Uplink::Send(CARE_OF, _)));
     }
 
     #[test]

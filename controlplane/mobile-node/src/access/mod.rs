@@ -112,6 +112,8 @@ pub enum Order {
     },
     /// Use this care-of address from now on; `None`: there is none.
     CareOf(Option<CareOf>),
+    /// Other care-of addresses can be used beside the same one, or no longer.
+    Attached,
 }
 
 /// A care-of address and the way that its packets leave.
@@ -132,6 +134,8 @@ pub struct Access {
     /// The interface that was asked for, before the order of the configuration.
     preferred: Option<u32>,
     current: Option<CareOf>,
+    /// One for each interface that can be used.
+    attached: Vec<CareOf>,
 }
 
 impl Access {
@@ -144,6 +148,7 @@ impl Access {
                 .collect(),
             preferred: None,
             current: None,
+            attached: Vec::new(),
         }
     }
 
@@ -155,6 +160,14 @@ impl Access {
     /// The care-of address in use.
     pub fn current(&self) -> Option<CareOf> {
         self.current
+    }
+
+    /// A care-of address of each interface that can be used, the one in use first.
+    pub fn attached(&self) -> Vec<CareOf> {
+        let current = self.current.into_iter();
+        let others = self.attached.iter().copied();
+        let others = others.filter(|one| Some(one.index) != self.current.map(|used| used.index));
+        current.chain(others).collect()
     }
 
     /// The interface of that index.
@@ -214,9 +227,22 @@ impl Access {
         let chosen = preferred
             .chain(self.interfaces.iter())
             .find_map(|interface| interface.care_of(self.current.map(|current| current.address)));
-        if chosen != self.current {
+        let is_other = chosen != self.current;
+        if is_other {
             self.current = chosen;
             orders.push(Order::CareOf(chosen));
+        }
+        let attached = self.interfaces.iter().filter_map(|interface| {
+            let mut known = self.attached.iter();
+            let before = known.find(|known| known.index == interface.index);
+            interface.care_of(before.map(|before| before.address))
+        });
+        let attached: Vec<CareOf> = attached.collect();
+        if attached != self.attached {
+            self.attached = attached;
+            if !is_other {
+                orders.push(Order::Attached);
+            }
         }
     }
 }

@@ -226,3 +226,22 @@ fn an_interface_that_is_asked_for_too_early_is_used_when_it_is_ready() {
     access.observe(address(WWAN, "2001:db8:b::200", true));
     assert_eq!(current(&access), Some((WWAN, ip("2001:db8:b::200"))));
 }
+
+#[test]
+fn a_second_interface_is_told_of_while_the_first_stays_in_use() {
+    let mut access = on_a();
+    access.observe(link(WWAN, true));
+    access.observe(advertised(WWAN, "fe80::b", "2001:db8:b::/64"));
+    let orders = access.observe(address(WWAN, "2001:db8:b::100", true));
+    assert!(orders.contains(&Order::Attached), "{orders:?}");
+    let attached = |access: &Access| -> Vec<u32> {
+        let attached = access.attached().into_iter();
+        attached.map(|care_of| care_of.index).collect()
+    };
+    assert_eq!(attached(&access), [WLAN, WWAN]);
+    access.prefer(Some(WWAN));
+    assert_eq!(attached(&access), [WWAN, WLAN], "the one in use first");
+    let orders = access.observe(link(WLAN, false));
+    assert!(orders.contains(&Order::Attached), "{orders:?}");
+    assert_eq!(attached(&access), [WWAN]);
+}

@@ -179,6 +179,7 @@ impl Agent {
                 prepared: resolved.prepared,
             });
         }
+        self.tell_of_rules();
         self.apply_plan().await;
         self.follow_engine().await;
     }
@@ -234,6 +235,8 @@ impl Agent {
         }
         self.next_look = Instant::now() + self.look_interval();
         self.data.look_again();
+        let active = MnCommand::Active(self.data.take_active());
+        self.engine.handle_command(self.clock.now(), active);
         for address in addresses_in_use() {
             if self.bindings.contains_key(&address) {
                 self.engine
@@ -243,6 +246,7 @@ impl Agent {
         let before = self.leases.len();
         self.leases.retain(|_, until| *until > Instant::now());
         self.watch();
+        self.tell_of_rules();
         if self.names.expire(self.clock.now().mono_ns) || self.leases.len() < before {
             self.apply_plan().await;
         }

@@ -8,8 +8,9 @@ use dhp_proto::mobile_node::{
 use dhp_wire::codepoints::Status;
 use dhp_wire::ipv6::Ipv6View;
 
+use super::accesses::{choice_reason, shortfall_words, verdict_words};
 use super::{Agent, Binding, Ready};
-use crate::event::{CandidateRecord, Event};
+use crate::event::{CandidateRecord, Event, InterfaceCareOf};
 
 impl Agent {
     /// Does all that the engine wants done now.
@@ -189,6 +190,47 @@ impl Agent {
                     reason: proxy_reason(reason),
                 }
             }
+            MnEvent::Steered {
+                anchor,
+                home_addresses,
+                steering,
+            } => {
+                for home in &home_addresses {
+                    self.steerings.insert(*home, (anchor, steering.clone()));
+                }
+                self.set_tunnels();
+                let care_ofs = steering.care_ofs.iter();
+                let care_ofs = care_ofs.map(|(bid, care_of)| InterfaceCareOf {
+                    interface: self.interface_of(*bid),
+                    care_of: *care_of,
+                });
+                Event::Steered {
+                    anchor,
+                    home_addresses,
+                    care_ofs: care_ofs.collect(),
+                    flows: steering.flows.len(),
+                }
+            }
+            MnEvent::SteeringRefused { anchor, status } => Event::SteeringRefused {
+                anchor,
+                reason: status.map_or_else(
+                    || "it does not know several care-of addresses".to_owned(),
+                    |status| format!("refused: {}", Status(status)),
+                ),
+            },
+            MnEvent::AccessChosen { rule, bid, reason } => Event::FlowAccess {
+                rule: rule.saturating_add(1),
+                interface: bid.map(|bid| self.interface_of(bid)),
+                reason: choice_reason(reason),
+            },
+            MnEvent::Judged { flow, verdict } => {
+                let (verdict, reason) = verdict_words(verdict);
+                Event::Judged {
+                    correspondent: flow.correspondent,
+                    verdict,
+                    reason,
+                }
+            }
             MnEvent::Ended { flow } => {
                 changed = self.ready.remove(&flow).is_some();
                 Event::FlowEnded {
@@ -211,6 +253,8 @@ impl Agent {
     fn unbound(&mut self, home_addresses: &[Ipv6Addr]) {
         self.bindings
             .retain(|home, _| !home_addresses.contains(home));
+        self.steerings
+            .retain(|home, _| !home_addresses.contains(home));
         self.ready
             .retain(|_, ready| !home_addresses.contains(&ready.home_address));
     }
@@ -228,6 +272,9 @@ fn unbound_reason(reason: UnboundReason) -> String {
         UnboundReason::Expired => "expired".to_owned(),
         UnboundReason::Refused(status) => format!("refused: {}", Status(status)),
         UnboundReason::Released => "released".to_owned(),
+        UnboundReason::Terminated(shortfall) => {
+            format!("terminated: {}", shortfall_words(shortfall))
+        }
     }
 }
 
@@ -254,6 +301,9 @@ pub(super) fn fallback_reason(reason: FallbackReason) -> String {
         FallbackReason::NoAnswer => "no DHP answers".to_owned(),
         FallbackReason::NotSupported => {
             "no DHP answers, and one says that it does not know DMIPv6".to_owned()
+        }
+        FallbackReason::Terminated(shortfall) => {
+            format!("no access is good enough: {}", shortfall_words(shortfall))
         }
     }
 }

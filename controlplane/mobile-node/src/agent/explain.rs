@@ -6,6 +6,7 @@ use dhp_proto::mobile_node::{Advantage, FlowKey, FlowProgress, FlowStatus, Need,
 use ipnet::Ipv6Net;
 
 use super::Agent;
+use super::accesses::choice_reason;
 use super::choosing::lasting;
 use super::engine_events::{fallback_reason, proxy_reason};
 use super::report::{about, candidate_status, session_name};
@@ -37,6 +38,7 @@ impl Agent {
             source: self.access.current().map(|care_of| care_of.address),
             anchor: None,
             anchor_rtt_ns: None,
+            access: judged.and_then(|(position, _)| self.explain_access(position)),
             mode: "direct".to_owned(),
             why: "no rule of the policy matches: the host's own routes and addresses decide"
                 .to_owned(),
@@ -47,6 +49,13 @@ impl Agent {
             self.explain_way(rule, &mut explanation);
         }
         explanation
+    }
+
+    fn explain_access(&self, position: usize) -> Option<String> {
+        let choices = self.engine.status().choices;
+        let choice = choices.get(position)?;
+        let interface = self.interface_of(choice.bid?);
+        Some(format!("{interface}: {}", choice_reason(choice.reason)))
     }
 
     fn explain_rule(&self, position: usize, rule: &Rule) -> RuleExplanation {

@@ -162,7 +162,9 @@ impl Agent {
                 .bindings
                 .get(&home)
                 .filter(|binding| binding.anchor == anchor);
-            let care_of = binding.and_then(|binding| self.access.usable(binding.care_of));
+            let care_of = binding
+                .and_then(|binding| self.access.usable(binding.care_of))
+                .or_else(|| self.other_care_of(&home, &anchor));
             let mtu = self.tunnel_mtu(care_of, &anchor);
             (
                 home,
@@ -170,6 +172,7 @@ impl Agent {
                     anchor,
                     care_of,
                     mtu,
+                    steered: self.steered_paths(&home, &anchor),
                 },
             )
         });
@@ -194,7 +197,7 @@ impl Agent {
         routes.collect()
     }
 
-    fn tunnel_mtu(&self, care_of: Option<CareOf>, anchor: &Ipv6Addr) -> u16 {
+    pub(super) fn tunnel_mtu(&self, care_of: Option<CareOf>, anchor: &Ipv6Addr) -> u16 {
         let path = self.path_mtu(care_of, anchor);
         octets(path.saturating_sub(TUNNEL_HEADER).max(MIN_MTU))
     }

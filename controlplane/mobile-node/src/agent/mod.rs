@@ -1,5 +1,6 @@
 //! The agent: movement detection, engine, kernel state and data path together.
 
+mod accesses;
 mod choosing;
 mod engine_events;
 mod explain;
@@ -20,7 +21,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use dhp_proto::mobile_node::policy::NamedAddresses;
-use dhp_proto::mobile_node::{FlowKey, MnCommand, MobileNode};
+use dhp_proto::mobile_node::{FlowKey, MnCommand, MobileNode, Steering};
 use ipnet::Ipv6Net;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
@@ -82,6 +83,8 @@ struct Agent {
     tunnel_index: u32,
     installed: Plan,
     bindings: BTreeMap<Ipv6Addr, Binding>,
+    /// Where each home address's anchor sends its flows, if to more than one care-of address.
+    steerings: BTreeMap<Ipv6Addr, (Ipv6Addr, Steering)>,
     /// Flows that new sessions can use.
     ready: BTreeMap<FlowKey, Ready>,
     /// Addresses of the names that the policy is about.
@@ -289,6 +292,7 @@ impl Agent {
             return;
         }
         let mut care_of = None;
+        let mut are_others = false;
         for order in orders {
             match order {
                 Order::LinkDown { index } => {
@@ -333,30 +337,29 @@ impl Agent {
                     self.netlink.remove_router(index, router).await;
                 }
                 Order::CareOf(new) => care_of = Some(new),
+                Order::Attached => are_others = true,
             }
         }
         self.apply_plan().await;
         if let Some(care_of) = care_of {
-            self.change_care_of(care_of);
+            self.tell_care_of(care_of);
+        }
+        if care_of.is_some() || are_others {
+            self.tell_of_accesses();
         }
         self.set_tunnels();
         self.follow_engine().await;
     }
 
-    fn change_care_of(&mut self, care_of: Option<CareOf>) {
-        let command = match care_of {
+    fn tell_care_of(&mut self, care_of: Option<CareOf>) {
+        match care_of {
             Some(CareOf { index, address, .. }) => {
                 let interface = self.name(index);
                 self.events.write(Event::CareOf { interface, address });
                 self.path_mtus.clear();
-                MnCommand::SetCareOf(address)
             }
-            None => {
-                self.events.write(Event::CareOfLost);
-                MnCommand::LoseCareOf
-            }
-        };
-        self.engine.handle_command(self.clock.now(), command);
+            None => self.events.write(Event::CareOfLost),
+        }
     }
 
     /// Ends all bindings, for as long as anchors may take to confirm it.

@@ -3,11 +3,12 @@
 use std::net::Ipv6Addr;
 
 use dhp_proto::mobile_node::policy::{Rule, Selector, Treatment};
-use dhp_proto::mobile_node::{Candidate, FlowKey, FlowProgress, Session};
+use dhp_proto::mobile_node::{Candidate, FlowKey, FlowProgress, Session, Status as EngineStatus};
 use dhp_wire::codepoints::next_header;
 use ipnet::Ipv6Net;
 
 use super::Agent;
+use super::accesses::{choice_reason, judged};
 use super::choosing::lasting;
 use super::engine_events::kind_name;
 use crate::plan::Way;
@@ -39,7 +40,9 @@ impl Agent {
                 })
                 .collect(),
         });
-        let flows = self.config.policy.rules.iter().map(|rule| {
+        let rules = self.config.policy.rules.iter().enumerate();
+        let flows = rules.map(|(place, rule)| {
+            let choice = engine.choices.get(place);
             let progress = engine.flows.iter().find(|flow| {
                 let Treatment::Anchored(need) = rule.treatment else {
                     return false;
@@ -54,6 +57,11 @@ impl Agent {
                     .map_or("-", |flow| progress_name(flow.progress))
                     .to_owned(),
                 source: self.source(rule, &rule.selector.prefix),
+                access: choice
+                    .and_then(|choice| choice.bid)
+                    .map(|bid| self.interface_of(bid)),
+                access_reason: choice
+                    .map_or_else(String::new, |choice| choice_reason(choice.reason)),
             }
         });
         let on_demand = engine.flows.iter().filter(|flow| flow.on_demand);
@@ -62,6 +70,7 @@ impl Agent {
             serves: flow.serves,
             session: session_name(Treatment::Anchored(flow.key.need)).to_owned(),
             state: progress_name(flow.progress).to_owned(),
+            judged: judged(flow.verdict),
             anchor: self.ready.get(&flow.key).map(|ready| ready.anchor),
             source: self.ready.get(&flow.key).map(|ready| ready.home_address),
         });
@@ -86,7 +95,7 @@ impl Agent {
             care_of: engine.care_of,
             spi: self.config.engine.spi,
             algorithm: self.config.engine.algorithm.name().to_owned(),
-            interfaces: self.interface_status(),
+            interfaces: self.interface_status(&engine),
             anchors: anchors.collect(),
             flows: flows.collect(),
             correspondents: correspondents.collect(),
@@ -96,7 +105,7 @@ impl Agent {
         }
     }
 
-    fn interface_status(&self) -> Vec<InterfaceStatus> {
+    fn interface_status(&self, engine: &EngineStatus) -> Vec<InterfaceStatus> {
         let current = self.access.current().map(|care_of| care_of.index);
         let interfaces = self
             .access
@@ -109,6 +118,9 @@ impl Agent {
                 preferred: self.access.preferred() == Some(interface.index),
                 router: interface.router(),
                 addresses: interface.addresses().collect(),
+                rate_kbps: self.rate_kbps(&interface.name),
+                metered: self.is_metered(&interface.name),
+                measured: self.measured(engine, interface.index),
             });
         interfaces.collect()
     }

@@ -124,6 +124,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             tunnel_index,
             installed,
             bindings,
+            steerings: BTreeMap::new(),
             ready: BTreeMap::new(),
             names: NamedAddresses::default(),
             known_names: KnownNames::default(),

@@ -31,6 +31,9 @@ impl Config {
             policy,
             // Where they stand in the file changes nothing.
             policy_lines: _,
+            flow_accesses,
+            links,
+            probe_interval_ns,
             dns,
             socket,
             state,
@@ -55,7 +58,15 @@ impl Config {
             ),
             ("[home]", engine.home == *home),
             ("[[locator]]", engine.locators == *locators),
-            ("[[flow]]", self.policy == *policy),
+            (
+                "[[flow]]",
+                self.policy == *policy && self.flow_accesses == *flow_accesses,
+            ),
+            ("[[interface]]", self.links == *links),
+            (
+                "[dhp] probe-interval",
+                self.probe_interval_ns == *probe_interval_ns,
+            ),
             ("[dns]", self.dns == *dns),
             (
                 "[dhp] check-interval",

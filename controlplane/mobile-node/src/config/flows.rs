@@ -8,20 +8,24 @@ use dhp_proto::mobile_node::{Need, Requirements, Session};
 use dhp_wire::codepoints::next_header;
 use ipnet::Ipv6Net;
 
+use super::FlowAccess;
+use super::accesses::flow_access;
 use super::read::route_optimization;
 use crate::plan::MAX_POLICY_RULES;
 
 /// A prefix at least as long as that of a site is looked after as a whole (RFC 6177); what is wider, one correspondent at a time.
 const PREPARED: u8 = 48;
 
-/// The policy, and the line where each rule begins.
+/// The policy; of each rule the line where it begins, and what it asks of accesses.
 pub(super) fn flows(
     sections: Vec<Section<'_>>,
     has_home: bool,
     optimize: bool,
     text: &str,
-) -> (Policy, Vec<usize>) {
+    interfaces: &[String],
+) -> (Policy, Vec<usize>, Vec<FlowAccess>) {
     let mut policy = Policy::default();
+    let mut accesses = Vec::new();
     let mut lines = Vec::new();
     for section in sections {
         let before = text.get(..section.span.start).unwrap_or_default();
@@ -34,15 +38,23 @@ pub(super) fn flows(
             ));
             break;
         }
-        if let Some(rule) = flow(section, has_home, optimize, &policy) {
+        let rule = flow(section, has_home, optimize, &policy, interfaces);
+        if let Some((rule, access)) = rule {
             policy.rules.push(rule);
             lines.push(line);
+            accesses.push(access);
         }
     }
-    (policy, lines)
+    (policy, lines, accesses)
 }
 
-fn flow(section: Section<'_>, has_home: bool, optimize: bool, before: &Policy) -> Option<Rule> {
+fn flow(
+    section: Section<'_>,
+    has_home: bool,
+    optimize: bool,
+    before: &Policy,
+    interfaces: &[String],
+) -> Option<(Rule, FlowAccess)> {
     let prefix = section.prefix("prefix");
     let protocol = section.word(
         "protocol",
@@ -108,13 +120,15 @@ fn flow(section: Section<'_>, has_home: bool, optimize: bool, before: &Policy) -
             "one of them",
         ));
     }
+    let access = flow_access(&section, treatment, interfaces);
     section.finish();
-    Some(Rule {
+    let rule = Rule {
         selector,
         treatment: treatment?,
         prepare: prepare.unwrap_or(by_default),
         optimize: own.unwrap_or(optimize),
-    })
+    };
+    Some((rule, access))
 }
 
 /// The rule that takes all that this one is about.

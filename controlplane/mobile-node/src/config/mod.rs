@@ -1,5 +1,6 @@
 //! The configuration file: read, checked, every error with its place.
 
+mod accesses;
 mod changes;
 mod dns;
 mod flows;
@@ -11,8 +12,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use dhp_config::{ConfigError, InlineKeys, LoadError, Problem, ProblemReport, Source};
-use dhp_proto::mobile_node::MobileNodeConfig;
 use dhp_proto::mobile_node::policy::Policy;
+use dhp_proto::mobile_node::{MobileNodeConfig, Unmet};
 use tracing::level_filters::LevelFilter;
 
 /// Where the agent listens unless the file says otherwise.
@@ -28,6 +29,37 @@ pub struct DnsConfig {
     pub listen: SocketAddr,
     /// Who knows the answers; the next one is asked when one does not answer.
     pub upstream: Vec<SocketAddr>,
+}
+
+/// What an access interface is like, where the kernel does not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// What it carries in kbit/s.
+    pub rate_kbps: Option<u32>,
+    /// Whether what goes over it costs money.
+    pub metered: bool,
+}
+
+/// What a rule of the policy asks of accesses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowAccess {
+    /// Interfaces that it may use, the best first; none: the one in use.
+    pub interfaces: Vec<String>,
+    /// Whether its packets may cost money.
+    pub may_be_metered: bool,
+    /// What becomes of it where no access is good enough.
+    pub unmet: Unmet,
+}
+
+impl FlowAccess {
+    /// It asks for nothing.
+    pub const ANY: Self = Self {
+        interfaces: Vec::new(),
+        may_be_metered: true,
+        unmet: Unmet::Wait,
+    };
 }
 
 /// How log lines look.
@@ -58,6 +90,12 @@ pub struct Config {
     pub policy: Policy,
     /// For each rule of the policy, the line of the file where it begins.
     pub policy_lines: Vec<usize>,
+    /// For each rule of the policy, what it asks of accesses.
+    pub flow_accesses: Vec<FlowAccess>,
+    /// What is known of interfaces.
+    pub links: Vec<Link>,
+    /// How often accesses are probed that flows have a choice about.
+    pub probe_interval_ns: u64,
     /// The stub resolver, if there is one.
     pub dns: Option<DnsConfig>,
     /// The API socket.

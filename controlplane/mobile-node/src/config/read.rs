@@ -11,6 +11,7 @@ use dhp_proto::security_association::MnId;
 use dhp_wire::codepoints::CodePoints;
 use tracing::level_filters::LevelFilter;
 
+use super::accesses::links;
 use super::dns::dns;
 use super::flows::flows;
 use super::{Config, DEFAULT_SOCKET, DEFAULT_STATE, LogFormat};
@@ -19,6 +20,8 @@ use super::{Config, DEFAULT_SOCKET, DEFAULT_STATE, LogFormat};
 const DEFAULT_LIFETIME: u16 = 150;
 /// 2 minutes.
 const DEFAULT_CHECK_NS: u64 = 120_000_000_000;
+/// A second: RFC 6275 §11.8 has no more than three messages a second to one anchor.
+const DEFAULT_PROBE_NS: u64 = 1_000_000_000;
 
 /// Everything is looked at before anything is given up, so that all problems are reported at once.
 pub(super) fn read(
@@ -36,13 +39,20 @@ pub(super) fn read(
         .into_iter()
         .filter_map(locator)
         .collect();
-    let (policy, policy_lines) = flows(
+    let interfaces = node.as_ref().map_or(&[][..], |node| &node.interfaces);
+    let (policy, policy_lines, flow_accesses) = flows(
         root.sections("flow"),
         root.has("home"),
         node.as_ref().is_some_and(|node| node.optimize),
         text,
+        interfaces,
     );
-    let (check_interval_ns, idle_ns) = upkeep(root.section("dhp"));
+    let links = links(root.sections("interface"), interfaces);
+    let Upkeep {
+        check_interval_ns,
+        idle_ns,
+        probe_interval_ns,
+    } = upkeep(root.section("dhp"));
     let dns = root.has("dns").then(|| dns(root.section("dns")));
     let code_points = code_points(root.section("signalling"));
     let socket = socket(root.section("api"));
@@ -62,7 +72,7 @@ pub(super) fn read(
             locators,
             code_points,
             lifetime: node.lifetime,
-            check_interval_ns,
+            check_interval_ns: Some(check_interval_ns),
             idle_ns,
         },
         interfaces: node.interfaces,
@@ -72,6 +82,9 @@ pub(super) fn read(
         optimize: node.optimize,
         policy,
         policy_lines,
+        flow_accesses,
+        links,
+        probe_interval_ns,
         dns: dns.flatten(),
         socket,
         state,
@@ -182,17 +195,25 @@ fn locator(section: Section<'_>) -> Option<Ipv6Addr> {
     address.map(|address| address.value)
 }
 
-/// How DHPs in use are looked after, and how long idle ones are kept: nanoseconds both.
-fn upkeep(section: Section<'_>) -> (Option<u64>, u64) {
+/// How DHPs and accesses in use are looked after, and how long idle ones are kept: nanoseconds all.
+struct Upkeep {
+    check_interval_ns: u64,
+    idle_ns: u64,
+    probe_interval_ns: u64,
+}
+
+fn upkeep(section: Section<'_>) -> Upkeep {
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let least = Duration::from_secs(10);
     let interval = section.duration_from("check-interval", least);
     let idle = section.duration_from("idle", least);
+    let probe = section.duration_from("probe-interval", Duration::from_secs(1));
     section.finish();
-    (
-        Some(interval.map_or(DEFAULT_CHECK_NS, |time| nanos(time.value))),
-        idle.map_or(MobileNodeConfig::DEFAULT_IDLE_NS, |time| nanos(time.value)),
-    )
+    Upkeep {
+        check_interval_ns: interval.map_or(DEFAULT_CHECK_NS, |time| nanos(time.value)),
+        idle_ns: idle.map_or(MobileNodeConfig::DEFAULT_IDLE_NS, |time| nanos(time.value)),
+        probe_interval_ns: probe.map_or(DEFAULT_PROBE_NS, |time| nanos(time.value)),
+    }
 }
 
 fn code_points(section: Section<'_>) -> CodePoints {

@@ -39,6 +39,16 @@ impl Agent {
 
     /// The same with other sections.
     pub fn start_with(namespace: &str, directory: tempfile::TempDir, sections: &str) -> Self {
+        Self::start_on(namespace, directory, r#"["wlan0"]"#, sections)
+    }
+
+    /// The same on other access interfaces.
+    pub fn start_on(
+        namespace: &str,
+        directory: tempfile::TempDir,
+        interfaces: &str,
+        sections: &str,
+    ) -> Self {
         let socket = directory.path().join("dhp-mn.sock");
         let config = directory.path().join("dhp-mn.toml");
         let text = format!(
@@ -47,7 +57,7 @@ impl Agent {
             id = "mn1@example.net"
             spi = 256
             home-key = "{key}"
-            interfaces = ["wlan0"]
+            interfaces = {interfaces}
             {sections}
             [api]
             socket = "{socket}"

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dhp_port_afpacket::{KernelGuard, PacketSocket, Profile, RawIpv6Sender};
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, DirectoryEntry, PoolConfig, PoolKind, RouteOptimization,
+    Anchor, AnchorAction, AnchorConfig, DirectoryEntry, FlowBinding, FlowSelector, PoolConfig,
+    PoolKind, RouteOptimization,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
@@ -79,6 +80,12 @@ pub struct Shared {
     pub not_permitted: AtomicBool,
     /// Updates that echo the cookie of a care-of test do not arrive.
     pub cookies_lost: AtomicBool,
+    /// The prefix of the second link, if there is one.
+    second: Option<Ipv6Addr>,
+    /// Nothing comes through the second link any more, although it is there.
+    pub second_is_broken: AtomicBool,
+    /// Tunnel packets: the link, whether they came from the mobile node, and the correspondent's port of the packet inside.
+    pub seen: Mutex<Vec<(usize, bool, u16)>>,
     tests_care_ofs: bool,
     /// The kernel is the correspondent: what comes out of tunnels goes to it.
     kernel_answers: bool,
@@ -103,6 +110,15 @@ impl Internet {
         let shared = Shared {
             tests_care_ofs: true,
             cookies_lost: true.into(),
+            ..Shared::default()
+        };
+        Self::with(namespace, prefix, shared)
+    }
+
+    /// The same; the second link has a network of its own.
+    pub fn start_on_two(namespace: &str, prefix: Ipv6Addr, second: Ipv6Addr) -> Self {
+        let shared = Shared {
+            second: Some(second),
             ..Shared::default()
         };
         Self::with(namespace, prefix, shared)
@@ -152,6 +168,24 @@ impl Drop for Internet {
     }
 }
 
+/// A link to the mobile node.
+struct Link {
+    packets: PacketSocket,
+    sender: RawIpv6Sender,
+    advertiser: Advertiser,
+}
+
+impl Link {
+    fn open(name: &str) -> Self {
+        let packets = PacketSocket::open(name).expect("a packet socket");
+        Self {
+            advertiser: Advertiser::new(packets.interface()),
+            packets,
+            sender: RawIpv6Sender::open(Some(name)).expect("a raw socket"),
+        }
+    }
+}
+
 struct Machine {
     shared: Arc<Shared>,
     start: Instant,
@@ -161,9 +195,7 @@ struct Machine {
     locator: Anchor,
     /// Signalling under way, each packet with the time when it is taken to have arrived.
     under_way: VecDeque<(Instant, Vec<u8>)>,
-    packets: PacketSocket,
-    sender: RawIpv6Sender,
-    advertiser: Advertiser,
+    links: Vec<Link>,
     kernel: Option<SyncDevice>,
     _guard: KernelGuard,
 }
@@ -230,12 +262,15 @@ impl Machine {
             is_correspondent: true,
             ..AnchorConfig::new(CAPABLE)
         };
-        let packets = PacketSocket::open("r0").expect("a packet socket");
         let kernel = shared.kernel_answers.then(|| {
             let tun = DeviceBuilder::new().name("cn0").mtu(1400).build_sync();
             tun.expect("a TUN interface")
         });
         let start = Instant::now();
+        let names: &[&str] = match shared.second {
+            Some(_) => &["r0", "r1"],
+            None => &["r0"],
+        };
         Self {
             anchor: Anchor::new(Self::dhp_config(&shared, true), now(start), [3; 32])
                 .expect("a valid configuration"),
@@ -247,11 +282,9 @@ impl Machine {
             under_way: VecDeque::new(),
             shared,
             start,
-            advertiser: Advertiser::new(packets.interface()),
-            packets,
-            sender: RawIpv6Sender::open(Some("r0")).expect("a raw socket"),
+            links: names.iter().map(|name| Link::open(name)).collect(),
             kernel,
-            _guard: KernelGuard::new(Profile::Anchor, &["r0"]).expect("a guard"),
+            _guard: KernelGuard::new(Profile::Anchor, names).expect("a guard"),
         }
     }
 
@@ -261,10 +294,11 @@ impl Machine {
         }
         let mut buffer = [0; 4096];
         while !self.shared.stop.load(Ordering::Relaxed) {
-            let mut waiting = vec![
-                PollFd::new(self.packets.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.advertiser.as_fd(), PollFlags::POLLIN),
-            ];
+            let mut waiting = Vec::new();
+            for link in &self.links {
+                waiting.push(PollFd::new(link.packets.as_fd(), PollFlags::POLLIN));
+                waiting.push(PollFd::new(link.advertiser.as_fd(), PollFlags::POLLIN));
+            }
             let kernel = self.kernel.as_ref();
             waiting.extend(kernel.map(|tun| PollFd::new(tun.as_fd(), PollFlags::POLLIN)));
             let due = self.under_way.iter().map(|(due, _)| *due).min();
@@ -273,16 +307,25 @@ impl Machine {
                 due.saturating_duration_since(Instant::now()).min(bound)
             });
             ppoll(&mut waiting, Some(TimeSpec::from_duration(bound)), None).expect("poll");
-            let answered = waiting.get(2).and_then(PollFd::any) == Some(true);
+            let answered = waiting.last().and_then(PollFd::any) == Some(true);
             if let (Some(tun), true) = (&self.kernel, answered) {
                 let length = tun.recv(&mut buffer).expect("the TUN interface is there");
                 self.send_down(&buffer[..length]);
             }
-            while let Ok(length) = self.packets.recv(&mut buffer) {
-                self.receive(&buffer[..length]);
+            for link in 0..self.links.len() {
+                while let Ok(length) = self.links[link].packets.recv(&mut buffer) {
+                    if !self.is_broken(link) {
+                        self.receive(link, &buffer[..length]);
+                    }
+                }
             }
-            let prefix = *self.shared.prefix.lock().expect("the lock");
-            self.advertiser.answer(prefix);
+            for link in 0..self.links.len() {
+                let prefix = match link {
+                    0 => *self.shared.prefix.lock().expect("the lock"),
+                    _ => self.shared.second,
+                };
+                self.links[link].advertiser.answer(prefix);
+            }
             for packet in std::mem::take(&mut *self.shared.inbound.lock().expect("the lock")) {
                 self.send_down(&packet);
             }
@@ -300,7 +343,30 @@ impl Machine {
         }
     }
 
-    fn receive(&mut self, packet: &[u8]) {
+    fn is_broken(&self, link: usize) -> bool {
+        link == 1 && self.shared.second_is_broken.load(Ordering::Relaxed)
+    }
+
+    /// Sends a packet by the link that its destination is on.
+    fn send(&self, packet: &[u8]) {
+        let Ok(view) = Ipv6View::new(packet) else {
+            return;
+        };
+        let is_on_second =
+            |prefix: Ipv6Addr| prefix.segments()[..4] == view.destination().segments()[..4];
+        let link = usize::from(self.shared.second.is_some_and(is_on_second));
+        if self.is_broken(link) {
+            return;
+        }
+        if let Ok(inner) = Ipv6View::new(view.payload()) {
+            let port = port(inner.payload(), 0);
+            let mut seen = self.shared.seen.lock().expect("the lock");
+            seen.push((link, false, port));
+        }
+        let _ = self.links[link].sender.send(packet);
+    }
+
+    fn receive(&mut self, link: usize, packet: &[u8]) {
         let Ok(view) = Ipv6View::new(packet) else {
             return;
         };
@@ -317,7 +383,7 @@ impl Machine {
                 self.under_way
                     .push_back((Instant::now() + way, packet.to_vec()));
             }
-            41 => self.take_out(&view),
+            41 => self.take_out(link, &view),
             _ => {}
         }
     }
@@ -340,15 +406,25 @@ impl Machine {
     }
 
     /// The DHP takes the tunnel off.
-    fn take_out(&mut self, outer: &Ipv6View<'_>) {
+    fn take_out(&mut self, link: usize, outer: &Ipv6View<'_>) {
         let Ok(inner) = Ipv6View::new(outer.payload()) else {
             return;
         };
-        let bindings = self.shared.bindings.lock().expect("the lock").clone();
-        let care_of = bindings.get(&inner.source());
-        if outer.destination() != DHP || care_of != Some(&outer.source()) {
+        let binding = self.anchor.binding(now(self.start), &inner.source());
+        let is_registered = binding.is_some_and(|binding| {
+            let mut several = binding.care_ofs.iter();
+            binding.care_of == outer.source()
+                || several.any(|care_of| care_of.address == outer.source())
+        });
+        if outer.destination() != DHP || !is_registered {
             return;
         }
+        let port = port(inner.payload(), 2);
+        self.shared
+            .seen
+            .lock()
+            .expect("the lock")
+            .push((link, true, port));
         if let Some(tun) = &self.kernel {
             tun.send(inner.packet())
                 .expect("the TUN interface is there");
@@ -420,14 +496,38 @@ impl Machine {
             let mut routed = vec![17, 2, 2, 1, 0, 0, 0, 0];
             routed.extend(to.octets());
             routed.extend(view.payload());
-            let _ = self.sender.send(&packet(43, CAPABLE, care_of, &routed));
+            self.send(&packet(43, CAPABLE, care_of, &routed));
             return;
         }
-        let bindings = self.shared.bindings.lock().expect("the lock");
-        let _ = match bindings.get(&view.destination()) {
-            Some(care_of) => self.sender.send(&packet(41, DHP, *care_of, inner)),
-            None => self.sender.send(inner),
+        match self.care_of(&view) {
+            Some(care_of) => self.send(&packet(41, DHP, care_of, inner)),
+            None => self.send(inner),
+        }
+    }
+
+    /// Where a packet for a home address goes: by the first flow binding that takes it, else to the default care-of address.
+    fn care_of(&self, view: &Ipv6View<'_>) -> Option<Ipv6Addr> {
+        let binding = self.anchor.binding(now(self.start), &view.destination())?;
+        let port = port(view.payload(), 0);
+        let takes = |flow: &&FlowBinding| {
+            let FlowSelector::Ipv6(selector) = flow.selector else {
+                return false;
+            };
+            selector
+                .source
+                .is_none_or(|range| range.contains(view.source()))
+                && selector
+                    .source_port
+                    .is_none_or(|range| range.contains(port))
+                && selector
+                    .next_header
+                    .is_none_or(|range| range.contains(view.next_header()))
         };
+        let flow = binding.flow_bindings.iter().find(takes);
+        let bid = flow.and_then(|flow| flow.bids.first());
+        let mut care_ofs = binding.care_ofs.iter();
+        let steered = care_ofs.find(|care_of| Some(&care_of.bid) == bid);
+        Some(steered.map_or(binding.care_of, |care_of| care_of.address))
     }
 
     fn act(&mut self) {
@@ -437,7 +537,7 @@ impl Machine {
             .or_else(|| self.locator.poll_action())
         {
             if let AnchorAction::Transmit(packet) = action {
-                let _ = self.sender.send(&packet);
+                self.send(&packet);
             }
         }
         while let Some(action) = self.correspondent.poll_action() {
@@ -473,6 +573,12 @@ fn parameter_problem(sent: &Ipv6View<'_>) -> Vec<u8> {
     let sum = upper_layer_checksum(&from, &to, 58, &message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
     packet(58, from, to, &message)
+}
+
+/// The port at an offset of a UDP or TCP header.
+fn port(payload: &[u8], offset: usize) -> u16 {
+    let octets = payload.get(offset..).and_then(|rest| rest.first_chunk());
+    octets.map_or(0, |octets| u16::from_be_bytes(*octets))
 }
 
 fn has_cookie(packet: &[u8]) -> bool {

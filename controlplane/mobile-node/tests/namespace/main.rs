@@ -2,6 +2,7 @@
 //!
 //! Needs root and network namespaces; without them it says so and passes.
 
+mod accesses;
 mod advertiser;
 mod agent;
 mod choosing;

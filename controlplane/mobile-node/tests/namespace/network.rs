@@ -39,6 +39,29 @@ impl Network {
         Ok(network)
     }
 
+    /// A second link between them: wwan0 and r1, for the access network of a prefix of 48 bits.
+    pub fn add_link(&self, prefix: &str) {
+        let (node, rest) = (self.node(), self.rest());
+        let veth = [
+            "link", "add", "wwan0", "type", "veth", "peer", "name", "r1", "netns", &rest,
+        ];
+        self.ip(&node, &veth);
+        self.write(&rest, "net/ipv6/conf/r1/accept_dad", "0");
+        self.ip(&node, &["link", "set", "wwan0", "up"]);
+        self.connect_second(prefix);
+    }
+
+    /// Brings the second link up.
+    pub fn connect_second(&self, prefix: &str) {
+        self.ip(&self.rest(), &["link", "set", "r1", "up"]);
+        self.ip(&self.rest(), &["route", "add", prefix, "dev", "r1"]);
+    }
+
+    /// Takes the carrier of the second link away.
+    pub fn disconnect_second(&self) {
+        self.ip(&self.rest(), &["link", "set", "r1", "down"]);
+    }
+
     /// Brings the link up. All access networks are on it; which one the router advertises is another matter.
     pub fn connect(&self) {
         self.ip(&self.rest(), &["link", "set", "r0", "up"]);

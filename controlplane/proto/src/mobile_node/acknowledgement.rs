@@ -97,7 +97,12 @@ impl MobileNode {
         if exchange.purpose == Purpose::HomeDeregister {
             return;
         }
+        let is_single = exchange.steering.is_single();
+        if let (false, Some(refusal)) = (is_single, contents.refuses_bids(ack.status)) {
+            return self.home_steering_refused(now, refusal);
+        }
         if ack.status.is_accepted() {
+            self.home_steered(&exchange, contents.identifiers);
             let (sequence, lifetime) = (ack.sequence, ack.lifetime.0);
             self.home_accepted(now, &exchange, sequence, lifetime, contents.refresh_advice);
         } else {

@@ -4,9 +4,12 @@ use core::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
+use super::access::{AccessRule, Attachment, ChoiceReason};
 use super::candidate::{Advantage, Candidate};
+use super::judgment::{Shortfall, Verdict};
 use super::need::{FlowKey, Need};
 use super::route_optimization::ProxyReason;
+use super::steering::Steering;
 use crate::anchor::RouteEnds;
 
 /// What a flow needs, in the words of RFC 8653 §3.
@@ -27,6 +30,18 @@ pub enum MnCommand {
     SetCareOf(Ipv6Addr),
     /// There is none: nothing can be sent until the next [`SetCareOf`](Self::SetCareOf).
     LoseCareOf,
+    /// These accesses can be used, the first by default; none: as [`LoseCareOf`](Self::LoseCareOf). What the anchors have to know
+    /// of several at once follows from the [`AccessRules`](Self::AccessRules).
+    SetAccesses(Vec<Attachment>),
+    /// What flows ask of accesses, in the order of the policy: the first rule that a packet matches decides.
+    AccessRules {
+        /// The rules.
+        rules: Vec<AccessRule>,
+        /// How often an access is probed that flows have a choice about.
+        probe_interval_ns: u64,
+    },
+    /// Packets of these home addresses come or go: their anchors are told first of the next move.
+    Active(Vec<Ipv6Addr>),
     /// Packets to these correspondents shall have an anchored source address.
     Use(FlowKey),
     /// The flow of an earlier [`Use`](Self::Use) no longer needs one.
@@ -81,6 +96,8 @@ pub enum UnboundReason {
     Refused(u8),
     /// The mobile node gave it back.
     Released,
+    /// No access is good enough for the flows that had it.
+    Terminated(Shortfall),
 }
 
 /// Why a flow cannot have a DHoA for now.
@@ -94,6 +111,8 @@ pub enum FallbackReason {
     NoAnswer,
     /// As `NoAnswer`, and a Binding Error said that the Mobility Header type is unknown there.
     NotSupported,
+    /// No access is good enough.
+    Terminated(Shortfall),
 }
 
 /// What happened.
@@ -186,6 +205,38 @@ pub enum MnEvent {
         anchor: Ipv6Addr,
         /// Its addresses.
         home_addresses: Vec<Ipv6Addr>,
+    },
+    /// An anchor has bound these care-of addresses, each by its BID, and sends flows to them.
+    Steered {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// The addresses.
+        home_addresses: Vec<Ipv6Addr>,
+        /// Where their packets go, in both directions; single: all over the care-of address.
+        steering: Steering,
+    },
+    /// An anchor does not take several care-of addresses, or flow bindings: all goes over the care-of address there.
+    SteeringRefused {
+        /// The anchor.
+        anchor: Ipv6Addr,
+        /// Its status; `None`: it does not know them.
+        status: Option<u8>,
+    },
+    /// Flows of a rule use another access from now on, or the same for another reason.
+    AccessChosen {
+        /// The rule, by its place.
+        rule: usize,
+        /// The BID of the access; `None`: there is none.
+        bid: Option<u16>,
+        /// Why.
+        reason: ChoiceReason,
+    },
+    /// The accesses that there are have been judged otherwise for a flow than before.
+    Judged {
+        /// The flow.
+        flow: FlowKey,
+        /// What becomes of it.
+        verdict: Verdict,
     },
     /// A flow on demand has ended: nobody has asked for it for long.
     Ended {

@@ -16,6 +16,17 @@ pub(super) struct AddressAnswer {
     pub(super) lifetime: u16,
 }
 
+/// Why an anchor is told of the care-of address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UpdateKind {
+    /// It may be another one. What is being given back there is given back again.
+    Move,
+    /// Flows may use other accesses.
+    Steer,
+    /// The anchor is to confirm it again. What is being given back there is given back again.
+    Confirm,
+}
+
 /// A refresh that was refused for want of resources is tried again after this time.
 const REFUSED_REFRESH_NS: u64 = 10 * NANOS_PER_SECOND;
 
@@ -27,28 +38,36 @@ impl MobileNode {
         })
     }
 
-    /// Binds the current care-of address at the anchor: one DHP Binding Update for all its addresses. What is being
-    /// given back there is given back again.
-    pub(super) fn move_anchor(&mut self, now: Now, address: Ipv6Addr) {
-        let care_of = self.care_of;
-        let moved = |grant: &Grant| grant.confirmed != care_of;
-        self.bind_anchor(now, address, moved);
-    }
-
-    /// The same, though the anchor has confirmed it before.
-    pub(super) fn confirm_anchor(&mut self, now: Now, address: Ipv6Addr) {
-        self.bind_anchor(now, address, |_| true);
-    }
-
-    fn bind_anchor(&mut self, now: Now, address: Ipv6Addr, is_to_bind: impl Fn(&Grant) -> bool) {
-        let Some(anchor) = self.anchors.get_mut(&address) else {
+    /// Binds the care-of address at the anchor, where that is to be done: one DHP Binding Update for all its addresses.
+    pub(super) fn bind_anchor(&mut self, now: Now, address: Ipv6Addr, kind: UpdateKind) {
+        let steering = self.steering();
+        let (Some(anchor), Some(care_of)) = (self.anchors.get(&address), self.care_of) else {
             return;
         };
-        let releasing = anchor.releasing.clone();
-        if anchor.dhoas.iter().any(|dhoa| is_to_bind(&dhoa.grant)) {
-            self.update_anchor(now, address);
+        let steering = anchor.steered.wanted(now, steering);
+        let is_on_its_way =
+            |exchange: &Exchange| exchange.is_update_to(&address) && exchange.steering == steering;
+        let differs = !anchor.steered.knows(&steering);
+        let mut grants = anchor.dhoas.iter().map(|dhoa| dhoa.grant);
+        let is_to_bind = match kind {
+            UpdateKind::Move => {
+                differs && !anchor.dhoas.is_empty()
+                    || grants.any(|grant| grant.confirmed != Some(care_of))
+            }
+            UpdateKind::Steer => {
+                differs && !anchor.dhoas.is_empty() && !self.exchanges.iter().any(is_on_its_way)
+            }
+            UpdateKind::Confirm => !anchor.dhoas.is_empty(),
+        };
+        let releasing = match kind {
+            UpdateKind::Steer => Vec::new(),
+            UpdateKind::Move | UpdateKind::Confirm => anchor.releasing.clone(),
+        };
+        let replaces = is_to_bind && !releasing.is_empty() && !self.is_requesting(&address);
+        if is_to_bind {
+            self.update_anchor(now, address, replaces);
         }
-        if let (false, Some(care_of)) = (releasing.is_empty(), self.care_of) {
+        if !replaces && !releasing.is_empty() {
             let purpose = Purpose::Release {
                 addresses: releasing,
             };
@@ -57,34 +76,60 @@ impl MobileNode {
         }
     }
 
-    fn update_anchor(&mut self, now: Now, address: Ipv6Addr) {
+    /// Whether an address may be on its way from the anchor: then a list of its addresses is not complete.
+    fn is_requesting(&self, anchor: &Ipv6Addr) -> bool {
+        self.exchanges.iter().any(|exchange| {
+            exchange.peer == *anchor && matches!(exchange.purpose, Purpose::Request { .. })
+        })
+    }
+
+    /// DHP Binding Update. `replaces`: what it does not list is released by it (profile 1, section 4.1, R flag).
+    pub(super) fn update_anchor(&mut self, now: Now, address: Ipv6Addr, replaces: bool) {
+        let steering = self.steering();
         let (Some(anchor), Some(care_of)) = (self.anchors.get_mut(&address), self.care_of) else {
             return;
         };
+        let steering = anchor.steered.wanted(now, steering);
+        anchor.steered.sending(&steering);
         let addresses = anchor.addresses();
         // From now on the anchor may have the new address, whether or not we get to know.
         for dhoa in &mut anchor.dhoas {
             dhoa.grant.confirmed = dhoa.grant.confirmed.filter(|known| *known == care_of);
         }
         self.exchanges.retain(|exchange| {
-            exchange.peer != address || !matches!(exchange.purpose, Purpose::Update { .. })
+            exchange.peer != address
+                || !matches!(
+                    exchange.purpose,
+                    Purpose::Update { .. } | Purpose::Detach { .. }
+                )
         });
         let purpose = Purpose::Update { addresses };
-        self.exchanges
-            .push(Exchange::new(purpose, address, care_of, now.mono_ns));
+        let mut exchange = Exchange::new(purpose, address, care_of, now.mono_ns).steered(steering);
+        exchange.replaces = replaces;
+        self.exchanges.push(exchange);
     }
 
-    /// Repeats an update with the cookie of its care-of test (profile 1, section 6.4), with the next Sequence #.
+    /// Repeats an update with the cookie of a care-of test (profile 1, section 6.4), with the next Sequence #: "with several CoAs
+    /// … each is echoed in a type 5 of its own".
     pub(super) fn echo_care_of_test(
         &mut self,
         now: Now,
-        anchor: Ipv6Addr,
+        tested: &Exchange,
         addresses: Vec<Ipv6Addr>,
         cookie: Vec<u8>,
     ) {
         let Some(care_of) = self.care_of else { return };
+        let anchor = tested.peer;
+        let is_echoed = |exchange: &Exchange| {
+            exchange.is_update_to(&anchor) && exchange.cookie.as_ref() == Some(&cookie)
+        };
+        if self.exchanges.iter().any(is_echoed) {
+            return;
+        }
+        let purpose = Purpose::Update { addresses };
         let mut exchange =
-            Exchange::new(Purpose::Update { addresses }, anchor, care_of, now.mono_ns);
+            Exchange::new(purpose, anchor, care_of, now.mono_ns).steered(tested.steering.clone());
+        exchange.replaces = tested.replaces;
         exchange.cookie = Some(cookie);
         self.exchanges.push(exchange);
         self.counters.cookies_echoed = self.counters.cookies_echoed.saturating_add(1);
@@ -198,6 +243,17 @@ impl MobileNode {
 
     /// Gives an address back: a DHP Binding Update with lifetime 0 that lists it.
     pub(super) fn release_address(&mut self, now: Now, peer: Ipv6Addr, address: Ipv6Addr) {
+        self.release_for(now, peer, address, UnboundReason::Released);
+    }
+
+    /// The same for a reason.
+    pub(super) fn release_for(
+        &mut self,
+        now: Now,
+        peer: Ipv6Addr,
+        address: Ipv6Addr,
+        reason: UnboundReason,
+    ) {
         let Some(anchor) = self.anchors.get_mut(&peer) else {
             return;
         };
@@ -222,9 +278,9 @@ impl MobileNode {
         }
         // An update on its way may list the address; it is replaced by one that does not.
         if updating && rest {
-            self.update_anchor(now, peer);
+            self.update_anchor(now, peer, false);
         }
-        self.unbound(peer, vec![address], UnboundReason::Released);
+        self.unbound(peer, vec![address], reason);
     }
 
     /// A release was confirmed, or nobody confirms it: then the lifetime ends it.
@@ -267,7 +323,7 @@ impl MobileNode {
             .filter(|address| !self.is_updating(address))
             .collect();
         for anchor in &due {
-            self.update_anchor(now, *anchor);
+            self.update_anchor(now, *anchor, false);
         }
         !due.is_empty()
     }

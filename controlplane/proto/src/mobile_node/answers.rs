@@ -7,6 +7,7 @@ use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::DmipHeader;
 
 use super::MobileNode;
+use super::anchors::UpdateKind;
 use super::contents::Contents;
 use super::exchange::Exchange;
 use super::need::FlowKey;
@@ -54,8 +55,9 @@ impl MobileNode {
         }
         let round_trip_ns = exchange.round_trip_ns(answer.sequence, now.mono_ns);
         self.tell_of_binding(exchange, vec![address], round_trip_ns, pending);
+        self.bind_anchor(now, peer, UpdateKind::Steer);
         if let (true, Some(cookie)) = (pending, contents.cookie) {
-            self.echo_care_of_test(now, peer, vec![address], cookie);
+            self.echo_care_of_test(now, exchange, vec![address], cookie);
         }
     }
 
@@ -63,18 +65,30 @@ impl MobileNode {
     pub(super) fn receive_confirmation(
         &mut self,
         now: Now,
-        exchange: &Exchange,
+        exchange: Exchange,
         answer: &DmipHeader,
         contents: Contents,
         sent_ns: u64,
     ) {
         let pending = answer.status.0 == status::CARE_OF_TEST_PENDING;
+        let is_single = exchange.steering.is_single();
+        if let (false, Some(refusal)) = (is_single, contents.refuses_steering(answer.status)) {
+            return self.steering_refused(now, &exchange, refusal);
+        }
+        if answer.status.is_accepted() {
+            self.steered(now, &exchange, pending);
+        }
+        if exchange.replaces && answer.status.is_accepted() && !pending {
+            self.release_over(exchange.peer);
+        }
+        // Other care-of addresses may be under test, and their cookies still to come.
+        let is_echo = exchange.cookie.is_some();
         if !contents.dhoas.is_empty() {
-            self.update_answered(now, exchange, &contents.dhoas, sent_ns, pending);
-        } else if answer.status.0 == status::INSUFFICIENT_RESOURCES && self.is_refresh(exchange) {
+            self.update_answered(now, &exchange, &contents.dhoas, sent_ns, pending);
+        } else if answer.status.0 == status::INSUFFICIENT_RESOURCES && self.is_refresh(&exchange) {
             self.refresh_postponed(now, &exchange.peer);
         } else if !answer.status.is_accepted() {
-            self.update_refused(now, exchange, answer.status.0);
+            self.update_refused(now, &exchange, answer.status.0);
         }
         if let (true, Some(cookie)) = (pending, contents.cookie) {
             let accepted: Vec<Ipv6Addr> = contents
@@ -83,7 +97,12 @@ impl MobileNode {
                 .filter(|dhoa| dhoa.status < 128)
                 .map(|dhoa| dhoa.address)
                 .collect();
-            self.echo_care_of_test(now, exchange.peer, accepted, cookie);
+            self.echo_care_of_test(now, &exchange, accepted, cookie);
+        }
+        if pending && !is_single && !is_echo {
+            let mut exchange = exchange;
+            exchange.unanswered = 0;
+            self.exchanges.push(exchange);
         }
     }
 

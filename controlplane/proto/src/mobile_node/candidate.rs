@@ -202,6 +202,14 @@ impl CandidateCache {
         best.into_values().take(MAX_CANDIDATES).collect()
     }
 
+    /// What a candidate of a prefix has told of the way from it to the correspondents and back.
+    pub(super) fn path_round_trip(&self, correspondent: &Ipv6Net, dhp: &Ipv6Addr) -> Option<u64> {
+        let mut entries = self.prefixes.get(correspondent)?.iter();
+        entries
+            .find(|entry| entry.candidate.dhp == *dhp)
+            .and_then(|entry| entry.candidate.path_round_trip_ns)
+    }
+
     fn round_trip(&self, dhp: &Ipv6Addr) -> Option<u64> {
         self.prefixes
             .values()

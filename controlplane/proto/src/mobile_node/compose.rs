@@ -12,6 +12,7 @@ use super::action::{MnAction, MnEvent, Session};
 use super::exchange::{Exchange, Purpose};
 use super::need::{FlowKey, Requirements};
 use super::pace::MessageKind;
+use super::steering;
 use crate::auth::{self, Key};
 use crate::time::Now;
 
@@ -20,9 +21,11 @@ impl Purpose {
     fn kind(&self) -> MessageKind {
         match self {
             Self::HomeRegister | Self::HomeDeregister => MessageKind::BindingUpdate,
-            Self::Query { .. } | Self::Check { .. } => MessageKind::Dmip(DmipType::DhpQuery),
+            Self::Query { .. } | Self::Check { .. } | Self::Measure { .. } => {
+                MessageKind::Dmip(DmipType::DhpQuery)
+            }
             Self::Request { .. } => MessageKind::Dmip(DmipType::DhoaRequest),
-            Self::Update { .. } | Self::Release { .. } => {
+            Self::Update { .. } | Self::Release { .. } | Self::Detach { .. } => {
                 MessageKind::Dmip(DmipType::BindingUpdate)
             }
         }
@@ -32,9 +35,13 @@ impl Purpose {
     pub(super) fn answer(&self) -> Option<DmipType> {
         match self {
             Self::HomeRegister | Self::HomeDeregister => None,
-            Self::Query { .. } | Self::Check { .. } => Some(DmipType::DhpQueryReply),
+            Self::Query { .. } | Self::Check { .. } | Self::Measure { .. } => {
+                Some(DmipType::DhpQueryReply)
+            }
             Self::Request { .. } => Some(DmipType::DhoaResponse),
-            Self::Update { .. } | Self::Release { .. } => Some(DmipType::BindingConfirmation),
+            Self::Update { .. } | Self::Release { .. } | Self::Detach { .. } => {
+                Some(DmipType::BindingConfirmation)
+            }
         }
     }
 }
@@ -64,7 +71,9 @@ impl MobileNode {
             Purpose::Request { .. } => Vec::new(),
             Purpose::Query { .. }
             | Purpose::Check { .. }
+            | Purpose::Measure { .. }
             | Purpose::Release { .. }
+            | Purpose::Detach { .. }
             | Purpose::HomeDeregister => return,
         };
         self.event(MnEvent::UpdateSent {
@@ -116,7 +125,7 @@ impl MobileNode {
             Purpose::Query { flow, .. } => {
                 Some(self.compose_query(exchange, &flow.correspondent, flow.need.requirements))
             }
-            Purpose::Check { correspondent } => {
+            Purpose::Check { correspondent } | Purpose::Measure { correspondent, .. } => {
                 Some(self.compose_query(exchange, &correspondent, Requirements::default()))
             }
             Purpose::Request { flow, .. } => self.compose_request(now, exchange, &flow),
@@ -124,6 +133,9 @@ impl MobileNode {
                 self.compose_update(now, exchange, &addresses, self.config.lifetime)
             }
             Purpose::Release { addresses } => self.compose_update(now, exchange, &addresses, 0),
+            Purpose::Detach { addresses, bids } => {
+                self.compose_detach(now, exchange, &addresses, &bids)
+            }
             Purpose::HomeRegister => self.compose_home(now, exchange, self.config.lifetime),
             Purpose::HomeDeregister => self.compose_home(now, exchange, 0),
         }
@@ -160,7 +172,9 @@ impl MobileNode {
         flow: &FlowKey,
     ) -> Option<Vec<u8>> {
         let wish = self.flows.get(flow)?.wish;
-        exchange.sequence = self.anchors.get_mut(&exchange.peer)?.next_sequence();
+        let anchor = self.anchors.get_mut(&exchange.peer)?;
+        exchange.sequence = anchor.next_sequence();
+        anchor.steered.was_requested = true;
         let lifetime = self.config.lifetime;
         let mut builder = self
             .identified(DmipType::DhoaRequest, exchange.sequence, lifetime, 0)
@@ -187,8 +201,13 @@ impl MobileNode {
         addresses: &[Ipv6Addr],
         lifetime: u16,
     ) -> Option<Vec<u8>> {
-        exchange.sequence = self.anchors.get_mut(&exchange.peer)?.next_sequence();
-        let flags = dmip_flag::ACKNOWLEDGE;
+        let anchor = self.anchors.get_mut(&exchange.peer)?;
+        exchange.sequence = anchor.next_sequence();
+        let leaving = !anchor.steered.leaving(&exchange.steering).is_empty();
+        let flags = match exchange.replaces {
+            true => dmip_flag::ACKNOWLEDGE | dmip_flag::REPLACE,
+            false => dmip_flag::ACKNOWLEDGE,
+        };
         let mut builder =
             self.identified(DmipType::BindingUpdate, exchange.sequence, lifetime, flags);
         for address in addresses {
@@ -198,6 +217,31 @@ impl MobileNode {
         if let Some(mode) = mode {
             builder = builder.option(&MobilityOption::CommunicationMode { mode, fid: 0 });
         }
+        let mac_len = self.config.algorithm.mac_len();
+        builder = exchange.steering.write_care_ofs(builder);
+        builder = exchange.steering.write_flows(builder, leaving, mac_len);
+        self.finish_dmip(now, exchange, builder)
+    }
+
+    /// Takes care-of addresses away; the flow bindings stand there again, since those that do not are deleted.
+    fn compose_detach(
+        &mut self,
+        now: Now,
+        exchange: &mut Exchange,
+        addresses: &[Ipv6Addr],
+        bids: &[u16],
+    ) -> Option<Vec<u8>> {
+        exchange.sequence = self.anchors.get_mut(&exchange.peer)?.next_sequence();
+        let flags = dmip_flag::ACKNOWLEDGE;
+        let mut builder = self.identified(DmipType::BindingUpdate, exchange.sequence, 0, flags);
+        for address in addresses {
+            builder = builder.option(&dhoa_option(*address, 0));
+        }
+        for bid in bids {
+            builder = builder.option(&steering::identifier(*bid, 0, None));
+        }
+        let mac_len = self.config.algorithm.mac_len();
+        builder = exchange.steering.write_flows(builder, false, mac_len);
         self.finish_dmip(now, exchange, builder)
     }
 
@@ -240,8 +284,18 @@ impl MobileNode {
         let (agent, address, key) = (home.agent, home.address, home.key.clone());
         let care_of = exchange.care_of;
         let flags = BuFlags::ACKNOWLEDGE | BuFlags::HOME;
-        let mut builder = Builder::binding_update(exchange.sequence, flags, Lifetime(lifetime))
-            .option(&MobilityOption::AlternateCareOf(care_of));
+        // RFC 5648 §5.3: several care-of addresses stand each in its option, and with the O flag they take the place of all
+        // that there were.
+        let mut builder = if exchange.steering.is_single() {
+            Builder::binding_update(exchange.sequence, flags, Lifetime(lifetime))
+                .option(&MobilityOption::AlternateCareOf(care_of))
+        } else {
+            let flags = flags | BuFlags::OVERWRITE;
+            let builder = Builder::binding_update(exchange.sequence, flags, Lifetime(lifetime));
+            let mac_len = self.config.algorithm.mac_len();
+            let builder = exchange.steering.write_care_ofs(builder);
+            exchange.steering.write_flows(builder, false, mac_len)
+        };
         if let Some(mn_id) = &self.config.mn_id {
             builder = builder.option(&MobilityOption::MnId {
                 subtype: mn_id.subtype,

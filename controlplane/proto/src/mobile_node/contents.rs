@@ -1,10 +1,14 @@
 //! The options of an answer.
 
+use dhp_wire::codepoints::{Status, status};
 use dhp_wire::mobility::{MobilityOption, Options};
 use ipnet::Ipv6Net;
 
 use super::anchors::AddressAnswer;
 use super::candidate::Candidate;
+
+/// The last of the statuses that RFC 5648 §8 has for refusals.
+const LAST_MCOA: u8 = status::MCOA_SIMULTANEOUS_HOME_PROHIBITED;
 
 /// What an answer's options say.
 #[derive(Debug, Default)]
@@ -14,6 +18,10 @@ pub(super) struct Contents {
     pub(super) mesg_id: Option<u64>,
     pub(super) cookie: Option<Vec<u8>>,
     pub(super) refresh_advice: Option<u16>,
+    /// How many Binding Identifier options there are.
+    pub(super) identifiers: usize,
+    /// The first status of a care-of address or a flow binding that refuses it.
+    pub(super) steering_refusal: Option<u8>,
 }
 
 impl Contents {
@@ -55,11 +63,40 @@ impl Contents {
                 MobilityOption::BindingRefreshAdvice(interval) => {
                     once(&mut contents.refresh_advice, interval.0)?;
                 }
+                MobilityOption::BindingIdentifier { status, .. } => {
+                    contents.identifiers = contents.identifiers.saturating_add(1);
+                    contents.refuse(status);
+                }
+                MobilityOption::FlowIdentification { status, .. } => {
+                    contents.refuse(Status(status))
+                }
                 MobilityOption::Auth(_) => auths += 1,
                 _ => {}
             }
         }
         (auths <= 1).then_some(contents)
+    }
+
+    fn refuse(&mut self, status: Status) {
+        let refusal = (!status.is_accepted()).then_some(status.0);
+        self.steering_refusal = self.steering_refusal.or(refusal);
+    }
+
+    /// The status that refuses the care-of addresses and flow bindings of an update, if one does; `header` is the answer's.
+    pub(super) fn refuses_steering(&self, header: Status) -> Option<u8> {
+        let of_addresses = self.dhoas.iter().map(|dhoa| Status(dhoa.status));
+        let mut refusals = of_addresses.filter_map(|status| self.refuses_bids(status));
+        let refused_whole = !header.is_accepted() && self.dhoas.is_empty();
+        refusals
+            .next()
+            .or(self.refuses_bids(header))
+            .or(refused_whole.then_some(header.0))
+    }
+
+    /// The same in a Binding Acknowledgement, whose other statuses are about the registration itself.
+    pub(super) fn refuses_bids(&self, header: Status) -> Option<u8> {
+        let is_about_bids = (status::MCOA_MALFORMED..=LAST_MCOA).contains(&header.0);
+        is_about_bids.then_some(header.0).or(self.steering_refusal)
     }
 }
 

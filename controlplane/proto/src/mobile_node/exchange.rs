@@ -5,6 +5,7 @@ use core::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 
 use super::need::FlowKey;
+use super::steering::Steering;
 use crate::time::NANOS_PER_SECOND;
 
 /// INITIAL_BINDACK_TIMEOUT (RFC 6275 §12).
@@ -49,12 +50,19 @@ pub(super) enum Purpose {
     Query { flow: FlowKey, asked: Asked },
     /// DHP Query to a DHP in use: is it there, how far is it, how busy?
     Check { correspondent: Ipv6Net },
+    /// DHP Query to a DHP in use, over the access with this BID: how good is the way?
+    Measure { correspondent: Ipv6Net, bid: u16 },
     /// DHoA Request.
     Request { flow: FlowKey, asked: Reason },
     /// DHP Binding Update that binds the addresses.
     Update { addresses: Vec<Ipv6Addr> },
     /// DHP Binding Update with lifetime 0; all addresses, if none is listed.
     Release { addresses: Vec<Ipv6Addr> },
+    /// DHP Binding Update with lifetime 0 that takes care-of addresses away from the addresses, by their BIDs.
+    Detach {
+        addresses: Vec<Ipv6Addr>,
+        bids: Vec<u16>,
+    },
     /// Binding Update to the home agent.
     HomeRegister,
     /// The same with lifetime 0.
@@ -73,11 +81,13 @@ impl Purpose {
             | Self::Request {
                 asked: Reason::Guess,
                 ..
-            } => Some(1),
+            }
+            | Self::Measure { .. } => Some(1),
             Self::Check { .. } => Some(3),
             Self::Query { .. }
             | Self::Request { .. }
             | Self::Release { .. }
+            | Self::Detach { .. }
             | Self::HomeDeregister => Some(4),
             Self::Update { .. } | Self::HomeRegister => None,
         }
@@ -116,6 +126,10 @@ pub(super) struct Exchange {
     pub(super) mesg_id: Option<u64>,
     /// The cookie it carries.
     pub(super) cookie: Option<Vec<u8>>,
+    /// The care-of addresses and flow bindings of an update.
+    pub(super) steering: Steering,
+    /// Whether an update ends what it does not list.
+    pub(super) replaces: bool,
     /// When it is due next.
     pub(super) next_ns: u64,
     /// How often it was sent.
@@ -141,6 +155,8 @@ impl Exchange {
             packet: Vec::new(),
             mesg_id: None,
             cookie: None,
+            steering: Steering::default(),
+            replaces: false,
             next_ns: now_ns,
             transmissions: 0,
             unanswered: 0,
@@ -168,6 +184,18 @@ impl Exchange {
     pub(super) fn initial_interval(mut self, interval_ns: u64) -> Self {
         self.interval_ns = interval_ns;
         self
+    }
+
+    /// With care-of addresses and flow bindings.
+    #[must_use]
+    pub(super) fn steered(mut self, steering: Steering) -> Self {
+        self.steering = steering;
+        self
+    }
+
+    /// Whether it binds care-of addresses at a DHP.
+    pub(super) fn is_update_to(&self, dhp: &Ipv6Addr) -> bool {
+        self.peer == *dhp && matches!(self.purpose, Purpose::Update { .. })
     }
 
     /// What is due now.

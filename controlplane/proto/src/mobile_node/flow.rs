@@ -5,6 +5,7 @@ use core::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 
 use super::action::FallbackReason;
+use super::judgment::Verdict;
 
 /// How far a flow has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,10 @@ pub(super) struct Flow {
     pub(super) lead: Option<(Ipv6Addr, u8)>,
     /// Whether its DHP was chosen before the ways to others were measured.
     pub(super) in_haste: bool,
+    /// How the accesses have been judged for it.
+    pub(super) verdict: Verdict,
+    /// Since when none is good enough.
+    pub(super) short_since_ns: Option<u64>,
 }
 
 impl Flow {
@@ -67,7 +72,14 @@ impl Flow {
             challenger: None,
             lead: None,
             in_haste: false,
+            verdict: Verdict::Maintain,
+            short_since_ns: None,
         }
+    }
+
+    /// Whether it has no DHP because no access is good enough.
+    pub(super) fn is_terminated(&self) -> bool {
+        matches!(self.fallback, Some(FallbackReason::Terminated(_)))
     }
 
     /// Forgets which candidates have failed.

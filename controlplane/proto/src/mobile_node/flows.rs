@@ -24,6 +24,7 @@ impl Flow {
             on_demand: self.demanded_ns.is_some(),
             fallback: self.fallback,
             challenger: self.challenger,
+            verdict: self.verdict,
             progress: match self.stage {
                 Stage::Waiting => FlowProgress::Waiting,
                 Stage::Querying { .. } => FlowProgress::Querying,
@@ -53,6 +54,9 @@ impl MobileNode {
     /// Begins to find an address for a flow.
     pub(super) fn start_flow(&mut self, now: Now, key: FlowKey) {
         self.exchanges.retain(|exchange| !exchange.is_for(&key));
+        if self.stays_terminated(now, key) {
+            return;
+        }
         let home = self.bound_home();
         let Some(flow) = self.flows.get_mut(&key) else {
             return;
@@ -144,6 +148,9 @@ impl MobileNode {
             return false;
         }
         anchor.misses = 0;
+        if is_new {
+            anchor.steered.forget();
+        }
         anchor.serves = Some(key.correspondent);
         if !self.is_wanted(&key, &dhp) {
             // The answer to a guess that came late.

@@ -5,6 +5,7 @@ use core::net::Ipv6Addr;
 use super::MobileNode;
 use super::action::{MnEvent, UnboundReason};
 use super::exchange::{Exchange, FIRST_REGISTRATION_TIMEOUT_NS, Purpose};
+use super::registration::Grant;
 use crate::time::Now;
 
 impl MobileNode {
@@ -23,12 +24,30 @@ impl MobileNode {
 
     /// Registers the current care-of address, unless the home agent has confirmed it already.
     pub(super) fn register_home(&mut self, now: Now) {
+        let steering = self.steering();
         let Some(home) = &mut self.home else { return };
         home.refused = None;
-        if home
-            .grant
-            .is_none_or(|grant| grant.confirmed != self.care_of)
-        {
+        let steering = home.steered.wanted(now, steering);
+        let knows = |grant: Grant| grant.confirmed == self.care_of && home.steered.knows(&steering);
+        if !home.grant.is_some_and(knows) {
+            self.update_home(now);
+        }
+    }
+
+    /// Tells the home agent how flows use accesses, if it does not know.
+    pub(super) fn steer_home(&mut self, now: Now) {
+        let steering = self.steering();
+        let Some(home) = &self.home else { return };
+        let steering = home.steered.wanted(now, steering);
+        let registering = self
+            .exchanges
+            .iter()
+            .find(|exchange| exchange.purpose == Purpose::HomeRegister);
+        let is_to_be_told = match registering {
+            Some(exchange) => exchange.steering != steering,
+            None => home.grant.is_some() && !home.steered.knows(&steering),
+        };
+        if is_to_be_told {
             self.update_home(now);
         }
     }
@@ -41,15 +60,19 @@ impl MobileNode {
         self.update_home(now);
     }
 
-    fn update_home(&mut self, now: Now) {
+    pub(super) fn update_home(&mut self, now: Now) {
+        let steering = self.steering();
         let (Some(home), Some(care_of)) = (&mut self.home, self.care_of) else {
             return;
         };
+        let steering = home.steered.wanted(now, steering);
+        home.steered.sending(&steering);
         // From now on the home agent may have the new address, whether or not we get to know.
         if let Some(grant) = &mut home.grant {
             grant.confirmed = grant.confirmed.filter(|known| *known == care_of);
         }
-        let mut exchange = Exchange::new(Purpose::HomeRegister, home.agent, care_of, now.mono_ns);
+        let mut exchange = Exchange::new(Purpose::HomeRegister, home.agent, care_of, now.mono_ns)
+            .steered(steering);
         // RFC 6275 §11.8: "If the mobile node is sending a Binding Update and does not have an existing binding at the
         // home agent, it SHOULD use InitialBindackTimeoutFirstReg".
         if home.grant.is_none() {
@@ -79,6 +102,40 @@ impl MobileNode {
         if bound {
             self.unbound(agent, vec![address], UnboundReason::Released);
         }
+    }
+
+    /// What the home agent has accepted of several care-of addresses. RFC 5648 §5.3: without a Binding Identifier option in its
+    /// answer it knows none, and has bound the source.
+    pub(super) fn home_steered(&mut self, exchange: &Exchange, identifiers: usize) {
+        let Some(home) = &mut self.home else { return };
+        let (anchor, home_addresses) = (home.agent, vec![home.address]);
+        let steering = exchange.steering.clone();
+        if !steering.is_single() && identifiers == 0 {
+            home.steered.ignores();
+            return self.event(MnEvent::SteeringRefused {
+                anchor,
+                status: None,
+            });
+        }
+        if home.steered.confirm(&steering) {
+            self.event(MnEvent::Steered {
+                anchor,
+                home_addresses,
+                steering,
+            });
+        }
+    }
+
+    /// The home agent has refused several care-of addresses, or flow bindings: it is told of the default one alone.
+    pub(super) fn home_steering_refused(&mut self, now: Now, status: u8) {
+        let Some(home) = &mut self.home else { return };
+        home.steered.refuse(now);
+        let anchor = home.agent;
+        self.event(MnEvent::SteeringRefused {
+            anchor,
+            status: Some(status),
+        });
+        self.update_home(now);
     }
 
     /// The home agent has accepted. `lifetime` and `refresh_advice` are in units of 4 seconds.

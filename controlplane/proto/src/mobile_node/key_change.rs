@@ -1,8 +1,7 @@
 //! Another key while everything goes on.
 
-use core::net::Ipv6Addr;
-
 use super::MobileNode;
+use super::anchors::UpdateKind;
 use super::config::{ConfigError, KeyMaterial};
 use crate::auth::Algorithm;
 use crate::time::Now;
@@ -43,9 +42,8 @@ impl MobileNode {
     fn begin_all_again(&mut self, now: Now) {
         self.exchanges.clear();
         self.reregister_home(now);
-        let anchors: Vec<Ipv6Addr> = self.anchors.keys().copied().collect();
-        for anchor in anchors {
-            self.confirm_anchor(now, anchor);
+        for anchor in self.by_urgency() {
+            self.bind_anchor(now, anchor, UpdateKind::Confirm);
         }
         self.start_unfinished_flows(now);
     }

@@ -6,11 +6,13 @@
 //! Everything that waits for an answer is an [`exchange::Exchange`] in one list; [`MobileNode::drive`] is the one place
 //! where time passes.
 
+mod access;
 mod acknowledgement;
 mod action;
 mod anchors;
 mod answers;
 mod candidate;
+mod choice;
 mod compose;
 mod config;
 mod contents;
@@ -21,14 +23,17 @@ mod flow;
 mod flows;
 mod guess;
 mod home;
+pub mod judgment;
 mod kept;
 mod key_change;
 mod liveness;
+mod maintenance;
 mod mesg_id;
 mod need;
 mod pace;
 pub mod policy;
 mod prefix;
+mod quality;
 mod receive;
 mod registration;
 mod restore;
@@ -36,10 +41,14 @@ mod rivals;
 mod route_optimization;
 mod selection;
 mod status;
+mod steered;
+mod steering;
+mod urgency;
 
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, VecDeque};
 
+pub use access::{AccessRule, Attachment, Choice, ChoiceReason, Unmet};
 pub use action::{
     AddressKind, FallbackReason, MnAction, MnCommand, MnEvent, Session, UnboundReason,
 };
@@ -53,11 +62,13 @@ pub use need::{FlowKey, Need, Requirements};
 pub use route_optimization::{
     ProxyReason, RouteMode, RouteStatus, is_tunnelled_signalling, refusing_correspondent,
 };
-pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, Status};
+pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, QualityStatus, Status};
+pub use steering::{SteeredFlow, Steering};
 
 use crate::random::Random;
 use crate::time::Now;
 use candidate::CandidateCache;
+use choice::Accesses;
 use exchange::{Due, Exchange, Purpose};
 use flow::{Flow, Stage};
 use liveness::SILENT_AFTER;
@@ -83,7 +94,11 @@ pub struct MobileNode {
     config: MobileNodeConfig,
     random: Random,
     phase: Phase,
+    /// The default one.
     care_of: Option<Ipv6Addr>,
+    accesses: Accesses,
+    /// When flows whose patience was over were judged last.
+    judged_ns: u64,
     query_sequence: u16,
     home: Option<HomeRegistration>,
     anchors: BTreeMap<Ipv6Addr, Anchor>,
@@ -114,6 +129,8 @@ impl MobileNode {
             random,
             phase: Phase::Running,
             care_of: None,
+            accesses: Accesses::default(),
+            judged_ns: 0,
             home,
             anchors: BTreeMap::new(),
             flows: BTreeMap::new(),
@@ -136,8 +153,16 @@ impl MobileNode {
     pub fn handle_command(&mut self, now: Now, command: MnCommand) {
         match command {
             _ if self.phase != Phase::Running => {}
-            MnCommand::SetCareOf(care_of) => self.set_care_of(now, care_of),
+            MnCommand::SetCareOf(care_of) => {
+                self.set_accesses(now, vec![Attachment::only(care_of)]);
+            }
             MnCommand::LoseCareOf => self.lose_care_of(),
+            MnCommand::SetAccesses(accesses) => self.set_accesses(now, accesses),
+            MnCommand::AccessRules {
+                rules,
+                probe_interval_ns,
+            } => self.set_access_rules(now, rules, probe_interval_ns),
+            MnCommand::Active(addresses) => self.note_active(now, &addresses),
             MnCommand::Use(key) => self.use_flow(now, key),
             MnCommand::Release(key) => self.release_flow(now, key),
             MnCommand::Demand {
@@ -163,7 +188,8 @@ impl MobileNode {
         let always = expiries
             .chain(home.and_then(|grant| grant.expires_ns))
             .chain(self.idle_deadlines())
-            .chain(self.routes.due_ns());
+            .chain(self.routes.due_ns())
+            .chain(self.patience_deadline());
         // Without a care-of address nothing can be sent; setting one drives everything that is overdue.
         let sending = self.care_of.is_some();
         let exchanges = self.exchanges.iter().map(|exchange| exchange.next_ns);
@@ -183,6 +209,7 @@ impl MobileNode {
                     .chain(refreshes)
                     .chain(home_refresh)
                     .chain(self.check_deadlines())
+                    .chain(self.probe_deadline())
                     .filter(|_| sending),
             )
             .min()
@@ -241,6 +268,9 @@ impl MobileNode {
         });
         Status {
             care_of: self.care_of,
+            accesses: self.accesses.attached.clone(),
+            qualities: self.accesses.status().collect(),
+            choices: self.accesses.chosen.clone(),
             anchors: home.chain(dhps).collect(),
             flows: self
                 .flows
@@ -262,20 +292,28 @@ impl MobileNode {
         self.actions.push_back(MnAction::Event(event));
     }
 
-    fn set_care_of(&mut self, now: Now, care_of: Ipv6Addr) {
-        if self.care_of == Some(care_of) {
+    fn set_accesses(&mut self, now: Now, attached: Vec<Attachment>) {
+        let Some(default) = attached.first().map(|access| access.care_of) else {
+            return self.lose_care_of();
+        };
+        if self.accesses.attached == attached {
             return;
         }
-        self.care_of = Some(care_of);
+        self.accesses.take(attached);
+        self.forget_changed_qualities();
+        if self.care_of == Some(default) {
+            self.choose_accesses();
+            self.judge_flows(now);
+            return self.steer_anchors(now);
+        }
+        self.care_of = Some(default);
         self.candidates.forget_round_trips();
         self.counters.handoffs = self.counters.handoffs.saturating_add(1);
         // What waits for an answer at the old address waits in vain; each of these is begun again from the new one.
         self.forget_exchanges();
-        self.register_home(now);
-        let anchors: Vec<Ipv6Addr> = self.anchors.keys().copied().collect();
-        for anchor in anchors {
-            self.move_anchor(now, anchor);
-        }
+        self.choose_accesses();
+        self.judge_before_move(now);
+        self.move_everything(now);
         self.start_unfinished_flows(now);
     }
 
@@ -294,6 +332,7 @@ impl MobileNode {
             .flows
             .iter()
             .filter(|(_, flow)| !matches!(flow.stage, Stage::Ready { .. }))
+            .filter(|(_, flow)| !flow.is_terminated())
             .map(|(key, _)| *key)
             .collect();
         for key in unfinished {
@@ -307,6 +346,8 @@ impl MobileNode {
 
     fn lose_care_of(&mut self) {
         self.care_of = None;
+        self.accesses.take(Vec::new());
+        self.forget_changed_qualities();
         self.forget_exchanges();
         for flow in self.flows.values_mut() {
             if !matches!(flow.stage, Stage::Ready { .. }) {
@@ -330,10 +371,11 @@ impl MobileNode {
         for _ in 0..MAX_ROUNDS {
             self.end_silence(now);
             let mut busy = self.expire_home(now) | self.expire_dhoas(now) | self.end_idle(now);
+            busy |= self.end_patience(now);
             if self.care_of.is_some() {
                 busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
                 busy |= self.check_dhps(now) | self.compare_dhps(now);
-                busy |= self.drive_exchanges(now);
+                busy |= self.probe_accesses(now) | self.drive_exchanges(now);
             }
             if !busy {
                 break;
@@ -394,6 +436,8 @@ impl MobileNode {
                 self.request_unanswered(now, flow, exchange.peer, exchange.not_supported);
             }
             Purpose::Release { .. } => self.release_over(exchange.peer),
+            Purpose::Detach { bids, .. } => self.detach_over(exchange.peer, &bids),
+            Purpose::Measure { bid, .. } => self.probed(now, exchange.peer, bid, None),
             Purpose::HomeDeregister | Purpose::Update { .. } | Purpose::HomeRegister => {}
         }
     }

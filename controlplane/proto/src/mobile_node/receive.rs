@@ -196,11 +196,13 @@ impl MobileNode {
                 self.receive_response(now, flow, &exchange, answer, contents, sent_ns);
             }
             Purpose::Update { .. } => {
-                self.receive_confirmation(now, &exchange, answer, contents, sent_ns);
+                self.receive_confirmation(now, exchange, answer, contents, sent_ns);
             }
             Purpose::Release { .. } => self.release_over(exchange.peer),
+            Purpose::Detach { bids, .. } => self.detach_over(exchange.peer, &bids),
             Purpose::Query { .. }
             | Purpose::Check { .. }
+            | Purpose::Measure { .. }
             | Purpose::HomeRegister
             | Purpose::HomeDeregister => {}
         }
@@ -230,6 +232,12 @@ impl MobileNode {
         let correspondent = match exchange.purpose {
             Purpose::Query { flow, .. } => flow.correspondent,
             Purpose::Check { correspondent } => correspondent,
+            Purpose::Measure { bid, .. } => {
+                count(&mut self.counters.answers_accepted);
+                self.heard_from(now, &source);
+                let round_trip_ns = exchange.round_trip_ns(answer.sequence, now.mono_ns);
+                return self.probed(now, source, bid, round_trip_ns);
+            }
             _ => return,
         };
         count(&mut self.counters.answers_accepted);
@@ -282,7 +290,7 @@ impl Exchange {
         self.purpose.answer() == Some(answer.kind)
             && !self.packet.is_empty()
             && self.sequence == answer.sequence
-            && self.care_of == *destination
+            && (self.care_of == *destination || self.steering.contains(destination))
             && (from_anyone || self.peer == *source)
     }
 }

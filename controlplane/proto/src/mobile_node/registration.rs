@@ -9,6 +9,7 @@ use crate::time::NANOS_PER_SECOND;
 
 use super::mesg_id::MesgIdClock;
 use super::prefix::Solicitation;
+use super::steered::Steered;
 
 /// A Lifetime field that never ends (profile 1, section 4.1).
 const INFINITE: u16 = u16::MAX;
@@ -73,6 +74,8 @@ pub(super) struct Dhoa {
     pub(super) grant: Grant,
     /// When it was assigned, or last known to be a program's.
     pub(super) in_use_ns: u64,
+    /// When packets were last known to come or go.
+    pub(super) active_ns: u64,
 }
 
 /// A DHP that this node has asked for a DHoA.
@@ -101,6 +104,8 @@ pub(super) struct Anchor {
     pub(super) misses: u8,
     /// When it is to be compared with other DHPs.
     pub(super) compare_ns: Option<u64>,
+    /// What it knows of the node's accesses.
+    pub(super) steered: Steered,
     sequence: u16,
 }
 
@@ -121,6 +126,7 @@ impl Anchor {
             serves: None,
             misses: 0,
             compare_ns: None,
+            steered: Steered::default(),
             sequence: first_sequence,
         }
     }
@@ -157,6 +163,7 @@ impl Anchor {
                 address,
                 grant,
                 in_use_ns: now_ns,
+                active_ns: now_ns,
             }),
         }
         true
@@ -208,6 +215,10 @@ pub(super) struct HomeRegistration {
     /// Whether the home agent has asked for MESG-ID.
     pub(super) mesg_id: bool,
     pub(super) round_trip_ns: Option<u64>,
+    /// What it knows of the node's accesses.
+    pub(super) steered: Steered,
+    /// When packets of the home address were last known to come or go.
+    pub(super) active_ns: u64,
     /// The last question for the prefixes at home.
     pub(super) solicitation: Option<Solicitation>,
     sequence: u16,
@@ -224,6 +235,8 @@ impl HomeRegistration {
             refused: None,
             mesg_id: false,
             round_trip_ns: None,
+            steered: Steered::default(),
+            active_ns: 0,
             solicitation: None,
             sequence: first_sequence,
         }

@@ -4,9 +4,11 @@ use core::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
+use super::access::{Attachment, Choice};
 use super::action::{AddressKind, FallbackReason};
 use super::candidate::Candidate;
 use super::counters::Counters;
+use super::judgment::Verdict;
 use super::need::FlowKey;
 
 /// A binding at an anchor.
@@ -66,6 +68,8 @@ pub struct FlowStatus {
     pub serves: Ipv6Net,
     /// Whether it ends when nobody asks for it.
     pub on_demand: bool,
+    /// How the accesses have been judged for it.
+    pub verdict: Verdict,
     /// Why it has no DHP, where the last search has found none.
     pub fallback: Option<FallbackReason>,
     /// How far it has got.
@@ -74,11 +78,32 @@ pub struct FlowStatus {
     pub challenger: Option<Ipv6Addr>,
 }
 
+/// What was measured over an access to an anchor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QualityStatus {
+    /// The anchor.
+    pub anchor: Ipv6Addr,
+    /// BID of the access.
+    pub bid: u16,
+    /// The present round trip.
+    pub round_trip_ns: Option<u64>,
+    /// Of so many probes so many were lost.
+    pub lost: u32,
+    /// How many.
+    pub probes: u32,
+}
+
 /// Everything there is to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// The current care-of address.
     pub care_of: Option<Ipv6Addr>,
+    /// The accesses that can be used, the default one first.
+    pub accesses: Vec<Attachment>,
+    /// What was measured over them, where flows have a choice or limits.
+    pub qualities: Vec<QualityStatus>,
+    /// The access that the flows of each rule use.
+    pub choices: Vec<Choice>,
     /// The anchors, the home agent first.
     pub anchors: Vec<AnchorStatus>,
     /// The flows.

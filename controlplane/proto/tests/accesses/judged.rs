@@ -1,0 +1,175 @@
+//! The access network is judged, and flows that it is not good enough for are terminated (profile 1, section 3).
+
+use dhp_proto::mobile_node::judgment::{Shortfall, Verdict, Waiting};
+use dhp_proto::mobile_node::{
+    AccessRule, Attachment, FallbackReason, FlowKey, FlowProgress, MnCommand, MnEvent, Need,
+    Session, UnboundReason, Unmet,
+};
+
+use super::world::{DHP, HA, MS, Path, WLAN, WWAN, World, attachment, care_of, requirements, rule};
+
+const OTHER: &str = "2001:db8:c:2::/64";
+
+/// Flows that may not cost money.
+fn free() -> AccessRule {
+    AccessRule {
+        may_be_metered: false,
+        ..rule()
+    }
+}
+
+fn verdict(world: &World, correspondent: &str) -> Verdict {
+    let flows = world.node.status().flows;
+    let flow = flows
+        .iter()
+        .find(|flow| flow.key.correspondent.to_string() == correspondent);
+    flow.expect("the flow").verdict
+}
+
+#[test]
+fn what_may_not_cost_money_is_terminated_on_a_metered_network_and_begins_again_after_it() {
+    let mut world = World::new();
+    world.rules(vec![free()]);
+    let flow = FlowKey::new(
+        "2001:db8:c:1::/64".parse().expect("a prefix"),
+        Session::SessionLasting,
+    );
+    world.command(MnCommand::Use(flow));
+    let free_access = Attachment {
+        metered: false,
+        ..attachment(WLAN, 0)
+    };
+    world.attach(&[free_access]);
+    world.pass(1000);
+    let dhoa = world.binding(DHP).home_address;
+    // The free access may come back: for a while it costs.
+    world.attach(&[attachment(WWAN, 0)]);
+    world.pass(1000);
+    let waiting = Verdict::Wait(Waiting::ComingBack(Shortfall::Metered));
+    assert_eq!(verdict(&world, "2001:db8:c:1::/64"), waiting);
+    assert_eq!(world.binding(DHP).care_of, care_of(WWAN, 0));
+    world.pass(60_000);
+    let ended = Verdict::Terminate(Shortfall::Metered);
+    assert_eq!(verdict(&world, "2001:db8:c:1::/64"), ended);
+    assert_eq!(world.anchors[&DHP].bindings(world.now).count(), 0);
+    let reason = UnboundReason::Terminated(Shortfall::Metered);
+    let unbound = world.events.iter().find(|event| {
+        matches!(event, MnEvent::Unbound { home_addresses, reason: of, .. } if *home_addresses == [dhoa] && *of == reason)
+    });
+    assert!(unbound.is_some(), "{:#?}", world.events);
+    let fallback = FallbackReason::Terminated(Shortfall::Metered);
+    assert_eq!(world.node.status().flows[0].fallback, Some(fallback));
+    // Nobody asks for an address meanwhile.
+    world.sent.clear();
+    world.pass(100_000);
+    assert!(
+        world.sent.iter().all(|(to, _)| *to == HA),
+        "{:?}",
+        world.sent
+    );
+    // The home address is that of the whole node.
+    assert_eq!(world.binding(HA).care_of, care_of(WWAN, 0));
+    world.attach(&[free_access]);
+    world.pass(1000);
+    let progress = world.node.status().flows[0].progress;
+    assert!(
+        matches!(progress, FlowProgress::Ready { .. }),
+        "{progress:?}"
+    );
+    assert_eq!(verdict(&world, "2001:db8:c:1::/64"), Verdict::Maintain);
+}
+
+/// The terminated one is left out of the only update, which replaces what there was.
+#[test]
+fn a_move_takes_one_update_per_dhp_that_leaves_out_what_is_terminated() {
+    let slow = Need {
+        requirements: dhp_proto::mobile_node::Requirements {
+            min_bandwidth_kbps: 5000,
+            ..Default::default()
+        },
+        ..Session::GracefulReplacement.into()
+    };
+    let heavy = AccessRule {
+        correspondents: vec![OTHER.parse().expect("a prefix")],
+        need: Some(slow),
+        unmet: Unmet::Release,
+        ..rule()
+    };
+    let fast = Attachment {
+        rate_kbps: Some(100_000),
+        ..attachment(WLAN, 0)
+    };
+    let mut world = World::new();
+    world.rules(vec![heavy.clone(), rule()]);
+    for rule in [&heavy, &rule()] {
+        let need = rule.need.expect("an anchored flow");
+        world.command(MnCommand::Use(FlowKey::new(rule.correspondents[0], need)));
+    }
+    world.attach(&[fast]);
+    world.pass(1000);
+    assert_eq!(verdict(&world, OTHER), Verdict::Maintain);
+    world.attach(&[Attachment {
+        rate_kbps: Some(1000),
+        ..attachment(WLAN, 1)
+    }]);
+    assert_eq!(
+        verdict(&world, OTHER),
+        Verdict::Terminate(Shortfall::Bandwidth)
+    );
+    world.pass(1000);
+    let mut told = world.updates();
+    told.sort_unstable();
+    assert_eq!(told, [HA, DHP]);
+    assert_eq!(world.sent.len(), 2, "{:?}", world.sent);
+    // Both had the same address, so that it stays for the other.
+    assert_eq!(world.binding(DHP).care_of, care_of(WLAN, 1));
+    assert_eq!(world.anchors[&DHP].bindings(world.now).count(), 1);
+}
+
+#[test]
+fn sessions_that_last_wait_for_as_long_as_it_takes_and_graceful_ones_end() {
+    for (session, unmet, ends) in [
+        (Session::SessionLasting, Unmet::Wait, false),
+        (Session::GracefulReplacement, Unmet::Release, true),
+    ] {
+        let need = Need {
+            session,
+            ..requirements(30, 0)
+        };
+        let limited = AccessRule {
+            need: Some(need),
+            unmet,
+            ..rule()
+        };
+        let mut world = World::new();
+        world.rules(vec![limited]);
+        let prefix = rule().correspondents[0];
+        world.command(MnCommand::Use(FlowKey::new(prefix, need)));
+        world.attach(&[attachment(WLAN, 0)]);
+        let name = prefix.to_string();
+        world.pass(3000);
+        assert_eq!(verdict(&world, &name), Verdict::Maintain);
+        let slow = Path {
+            delay_ns: 90 * MS,
+            loses_one_in: 0,
+        };
+        let good = world.paths.insert(WLAN, slow).expect("a path");
+        world.pass(10_000);
+        let waiting = Verdict::Wait(Waiting::Passing(Shortfall::Latency));
+        assert_eq!(verdict(&world, &name), waiting);
+        world.pass(70_000);
+        let expected = match ends {
+            true => Verdict::Terminate(Shortfall::Latency),
+            false => waiting,
+        };
+        assert_eq!(verdict(&world, &name), expected);
+        let bound = world.anchors[&DHP].bindings(world.now).count();
+        assert_eq!(bound, usize::from(!ends));
+        world.paths.insert(WLAN, good);
+        // What was terminated is looked at again when the node moves.
+        world.attach(&[attachment(WLAN, 1)]);
+        world.pass(4000);
+        assert_eq!(verdict(&world, &name), Verdict::Maintain);
+        assert_eq!(world.binding(DHP).care_of, care_of(WLAN, 1));
+    }
+}
