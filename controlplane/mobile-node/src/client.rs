@@ -130,10 +130,12 @@ fn print(status: &Status) {
             let left = binding
                 .seconds_left
                 .map_or_else(|| "for ever".to_owned(), |left| format!("{left} s left"));
+            let risk = if anchor.silent { " at risk" } else { "" };
             println!(
-                "  {} -> {} ({left})",
+                "  {} -> {} ({left}), sessions{risk}: {}",
                 binding.home_address,
-                or_none(binding.care_of)
+                or_none(binding.care_of),
+                binding.sessions
             );
         }
     }

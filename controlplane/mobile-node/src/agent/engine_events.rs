@@ -8,6 +8,7 @@ use dhp_proto::mobile_node::{
 use dhp_wire::codepoints::Status;
 use dhp_wire::ipv6::Ipv6View;
 
+use super::sockets::Sockets;
 use super::{Agent, Binding, Ready};
 use crate::event::{CandidateRecord, Event};
 
@@ -135,10 +136,12 @@ impl Agent {
                 self.unbound(&home_addresses);
                 changed = true;
                 let reason = unbound_reason(reason);
+                let sessions = Sockets::now().sessions_of_all(&home_addresses);
                 Event::Unbound {
                     anchor,
                     home_addresses,
                     reason,
+                    sessions,
                 }
             }
             MnEvent::Fallback { flow, reason } => {
@@ -158,9 +161,11 @@ impl Agent {
                     ready.anchor != anchor || flow.need.session == Session::Fixed
                 });
                 changed = true;
+                let sessions = Sockets::now().sessions_of_all(&home_addresses);
                 Event::AnchorSilent {
                     anchor,
                     home_addresses,
+                    sessions,
                 }
             }
             MnEvent::Ended { flow } => {

@@ -8,6 +8,7 @@ mod known_names;
 mod reload;
 mod report;
 mod setup;
+mod sockets;
 mod solicitation;
 
 use std::collections::BTreeMap;

@@ -69,6 +69,8 @@ pub struct Shared {
     pub answered: Mutex<Vec<Ipv6Addr>>,
     /// Updates that echo the cookie of a care-of test do not arrive.
     pub cookies_lost: AtomicBool,
+    /// The DHP answers nothing.
+    pub is_silent: AtomicBool,
     tests_care_ofs: bool,
     ways: Ways,
     stop: AtomicBool,
@@ -247,6 +249,7 @@ impl Machine {
             return;
         };
         match view.next_header() {
+            135 if self.shared.is_silent.load(Ordering::Relaxed) => {}
             135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}
             // A Binding Update has its Home Address option in front.
             135 | 60 => {
