@@ -157,11 +157,13 @@ pub fn described(status: &Status) -> String {
             let left = binding
                 .seconds_left
                 .map_or_else(|| "for ever".to_owned(), |left| format!("{left} s left"));
+            let risk = if anchor.silent { " at risk" } else { "" };
             let _ = writeln!(
                 out,
-                "  {} -> {} ({left})",
+                "  {} -> {} ({left}), sessions{risk}: {}",
                 binding.home_address,
-                or_none(binding.care_of)
+                or_none(binding.care_of),
+                binding.sessions
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,6 +41,17 @@ pub struct InterfaceCareOf {
     pub interface: String,
     /// The address.
     pub care_of: Ipv6Addr,
+}
+
+/// A session of a program's.
+#[derive(Debug, Clone, Serialize)]
+pub struct SessionRecord {
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// Its own address and port.
+    pub local: SocketAddr,
+    /// The correspondent's.
+    pub remote: SocketAddr,
 }
 
 /// What happened.
@@ -155,6 +166,8 @@ pub enum Event {
         home_addresses: Vec<Ipv6Addr>,
         /// Why.
         reason: String,
+        /// The sessions that are lost with them.
+        sessions: Vec<SessionRecord>,
     },
     /// Flows get no address at a DHP for now.
     Fallback {
@@ -216,6 +229,8 @@ pub enum Event {
         anchor: Ipv6Addr,
         /// Its addresses.
         home_addresses: Vec<Ipv6Addr>,
+        /// The sessions at risk.
+        sessions: Vec<SessionRecord>,
     },
     /// Nobody talks to the correspondents any more: their flow has ended.
     FlowEnded {

@@ -84,6 +84,8 @@ pub struct BindingStatus {
     pub care_of: Option<Ipv6Addr>,
     /// Until it ends; `null`: it does not.
     pub seconds_left: Option<u64>,
+    /// Sessions that have the address; they are at risk where the anchor is silent.
+    pub sessions: usize,
 }
 
 /// A policy entry.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Agent;
+use super::sockets::Sockets;
 use crate::api::Answer;
 use crate::data_path::Sighting;
 use crate::dns::Resolved;
@@ -237,7 +238,7 @@ impl Agent {
         self.data.look_again();
         let active = MnCommand::Active(self.data.take_active());
         self.engine.handle_command(self.clock.now(), active);
-        for address in addresses_in_use() {
+        for address in Sockets::now().addresses() {
             if self.bindings.contains_key(&address) {
                 self.engine
                     .handle_command(self.clock.now(), MnCommand::InUse(address));
@@ -252,24 +253,4 @@ impl Agent {
         }
         self.follow_engine().await;
     }
-}
-
-/// Local addresses of this network namespace's sockets.
-fn addresses_in_use() -> BTreeSet<Ipv6Addr> {
-    let tcp = procfs::net::tcp6().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot see the TCP sockets");
-        Vec::new()
-    });
-    let udp = procfs::net::udp6().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot see the UDP sockets");
-        Vec::new()
-    });
-    let tcp = tcp.into_iter().map(|socket| socket.local_address);
-    let udp = udp.into_iter().map(|socket| socket.local_address);
-    tcp.chain(udp)
-        .filter_map(|address| match address.ip() {
-            std::net::IpAddr::V6(address) => Some(address),
-            std::net::IpAddr::V4(_) => None,
-        })
-        .collect()
 }

@@ -9,6 +9,7 @@ use dhp_wire::codepoints::Status;
 use dhp_wire::ipv6::Ipv6View;
 
 use super::accesses::{choice_reason, shortfall_words, verdict_words};
+use super::sockets::Sockets;
 use super::{Agent, Binding, Ready};
 use crate::event::{CandidateRecord, Event, InterfaceCareOf};
 
@@ -141,10 +142,12 @@ impl Agent {
                 self.unbound(&home_addresses);
                 changed = true;
                 let reason = unbound_reason(reason);
+                let sessions = Sockets::now().sessions_of_all(&home_addresses);
                 Event::Unbound {
                     anchor,
                     home_addresses,
                     reason,
+                    sessions,
                 }
             }
             MnEvent::Fallback { flow, reason } => {
@@ -164,9 +167,11 @@ impl Agent {
                     ready.anchor != anchor || flow.need.session == Session::Fixed
                 });
                 changed = true;
+                let sessions = Sockets::now().sessions_of_all(&home_addresses);
                 Event::AnchorSilent {
                     anchor,
                     home_addresses,
+                    sessions,
                 }
             }
             MnEvent::RouteOptimized {

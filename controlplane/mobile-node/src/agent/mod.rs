@@ -11,6 +11,7 @@ mod reload;
 mod report;
 mod routes;
 mod setup;
+mod sockets;
 mod solicitation;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ use super::Agent;
 use super::accesses::{choice_reason, judged};
 use super::choosing::lasting;
 use super::engine_events::kind_name;
+use super::sockets::Sockets;
 use crate::plan::Way;
 use crate::status::{
     AnchorStatus, BindingStatus, CandidateStatus, CorrespondentStatus, FlowStatus, InterfaceStatus,
@@ -23,6 +24,7 @@ impl Agent {
         let engine = self.engine.status();
         let now_ns = self.clock.now().mono_ns;
         let seconds_left = |expires_ns: u64| expires_ns.saturating_sub(now_ns) / 1_000_000_000;
+        let sockets = Sockets::now();
         let anchors = engine.anchors.iter().map(|anchor| AnchorStatus {
             address: anchor.address,
             kind: kind_name(anchor.kind).to_owned(),
@@ -37,6 +39,7 @@ impl Agent {
                     home_address: binding.home_address,
                     care_of: binding.care_of,
                     seconds_left: binding.expires_ns.map(seconds_left),
+                    sessions: sockets.sessions(&binding.home_address).count(),
                 })
                 .collect(),
         });

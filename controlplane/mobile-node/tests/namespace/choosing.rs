@@ -3,6 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use dhp_wire::checksum;
@@ -377,4 +378,38 @@ fn local_address(table: &str) -> Ipv6Addr {
     socket
         .and_then(|(local, _)| local)
         .expect("a connected socket")
+}
+
+/// Queries are sent after 10 s, and for 7 s until they count as unanswered.
+#[test]
+fn a_dhp_that_fails_is_left_and_its_sessions_are_named() {
+    let Some(network) = network(18) else { return };
+    let internet = Internet::start(&network.rest(), PREFIX_A);
+    let sections = r#"
+        [[flow]]
+        prefix = "2001:db8:c:1::/64"
+        session = "session-lasting"
+        [dhp]
+        check-interval = "10s"
+        "#;
+    let agent = Agent::start_with(&network.node(), directory(), sections);
+    let dhoa = address(&agent.wait_for("anchor_ready"), "home_address");
+    agent.wait_for_field("flow_source", "source", &dhoa.to_string());
+    let program = Program::start(&network.node());
+    assert_eq!(program.talk(), dhoa);
+    internet.shared.is_silent.store(true, Ordering::Relaxed);
+    let silent = agent.wait_for("anchor_silent");
+    assert_eq!(silent["home_addresses"][0], dhoa.to_string());
+    let session = &silent["sessions"][0];
+    assert_eq!(session["remote"], format!("[{CN}]:7"), "{silent}");
+    assert_eq!(session["protocol"], "udp");
+    let status = agent.status();
+    assert_eq!(status["anchors"][0]["silent"], true);
+    assert_eq!(status["anchors"][0]["bindings"][0]["sessions"], 1);
+    assert_ne!(
+        status["flows"][0]["source"],
+        dhoa.to_string(),
+        "new ones go elsewhere"
+    );
+    assert_eq!(program.talk(), dhoa, "it has only stopped to answer");
 }

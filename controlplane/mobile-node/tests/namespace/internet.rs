@@ -86,6 +86,8 @@ pub struct Shared {
     pub second_is_broken: AtomicBool,
     /// Tunnel packets: the link, whether they came from the mobile node, and the correspondent's port of the packet inside.
     pub seen: Mutex<Vec<(usize, bool, u16)>>,
+    /// The DHP answers nothing.
+    pub is_silent: AtomicBool,
     tests_care_ofs: bool,
     /// The kernel is the correspondent: what comes out of tunnels goes to it.
     kernel_answers: bool,
@@ -371,6 +373,7 @@ impl Machine {
             return;
         };
         match view.next_header() {
+            135 if self.shared.is_silent.load(Ordering::Relaxed) => {}
             135 | 60 if view.destination() == CAPABLE => self.meet(&view),
             135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}
             // A Binding Update has its Home Address option in front.
