@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub enum Output {
     Log,
     /// To the lab, by a pipe; only standard error goes to the log.
     Pipe,
+    /// The same, and its standard input comes from the lab.
+    Dialogue,
 }
 
 /// A program to run.
@@ -90,10 +92,14 @@ impl Starter {
                 program.namespace,
             ])
             .args(&program.command);
-        command.stdin(Stdio::null()).stderr(file.try_clone()?);
+        command.stderr(file.try_clone()?);
+        match program.output {
+            Output::Dialogue => command.stdin(Stdio::piped()),
+            Output::Log | Output::Pipe => command.stdin(Stdio::null()),
+        };
         match program.output {
             Output::Log => command.stdout(file),
-            Output::Pipe => command.stdout(Stdio::piped()),
+            Output::Pipe | Output::Dialogue => command.stdout(Stdio::piped()),
         };
         let child = command
             .spawn()
@@ -125,6 +131,14 @@ impl Running {
             .stdout
             .take()
             .with_context(|| format!("{} has no output pipe", self.name))
+    }
+
+    /// The program's standard input, if it was asked for and not taken yet.
+    pub fn take_input(&mut self) -> Result<ChildStdin> {
+        self.child
+            .stdin
+            .take()
+            .with_context(|| format!("{} has no input pipe", self.name))
     }
 
     /// An error with the log's last lines if the program has ended.

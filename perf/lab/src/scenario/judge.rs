@@ -37,7 +37,10 @@ fn verdict(report: &ScenarioReport, wanted: &Wanted, planned_handoffs: usize) ->
             name(wanted.what),
             flow.map_or_else(String::new, |flow| format!(", {flow}"))
         ),
-        value: value.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.2}")),
+        value: value.map_or_else(
+            || "not measured".to_owned(),
+            |value| format!("{value:.2}{}", left_out(report, wanted)),
+        ),
         limit: limits.join(", "),
         holds,
     }
@@ -53,6 +56,22 @@ fn name(measure: Measure) -> &'static str {
         }
         Measure::PathStretch => "RTT by the anchor / direct RTT",
         Measure::SignallingRatio => "signalling per minute / that of mode ha",
+    }
+}
+
+/// How many handoffs a median leaves out, since the machine stood still.
+fn left_out(report: &ScenarioReport, wanted: &Wanted) -> String {
+    let mode = report.mode(wanted.mode);
+    let spoiled = mode.map_or(0, |mode| {
+        mode.handoffs.iter().filter(|one| one.is_spoiled).count()
+    });
+    let all = mode.map_or(0, |mode| mode.handoffs.len());
+    match wanted.what {
+        Measure::InterruptionOverRtt if spoiled * 2 > all => {
+            format!(" (all {all} handoffs, though the machine stood still in {spoiled})")
+        }
+        Measure::InterruptionOverRtt => format!(" (of {} handoffs of {all})", all - spoiled),
+        _ => String::new(),
     }
 }
 
@@ -95,5 +114,111 @@ fn measure(report: &ScenarioReport, mode: &ModeReport, wanted: &Wanted) -> Optio
             let base = report.mode(Mode::Ha)?;
             Some(mode.signalling_per_minute / base.signalling_per_minute.max(1e-9))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::library::load;
+    use crate::scenario::report::{Interruption, RoundTrips};
+    use crate::streams::Way;
+
+    /// A stream with a handoff for each figure.
+    fn flow(over_rtt_ms: &[Option<f64>], spoiled: &[bool]) -> FlowReport {
+        let one = |(index, (over, is_spoiled)): (usize, (&Option<f64>, &bool))| Interruption {
+            handoff: index + 1,
+            way: Way::Downlink,
+            interruption_ms: 70.0,
+            after_usable_ms: over.map(|over| over + 20.0),
+            over_rtt_ms: *over,
+            lost: 1,
+            is_spoiled: *is_spoiled,
+        };
+        FlowReport {
+            name: "voice-west".to_owned(),
+            kind: Kind::Stream,
+            anchor: Some("dhp1".to_owned()),
+            survived: true,
+            fault: None,
+            sent: 10,
+            lost: 1,
+            goodput: Vec::new(),
+            interruptions: over_rtt_ms
+                .iter()
+                .zip(spoiled)
+                .enumerate()
+                .map(one)
+                .collect(),
+            round_trips: vec![RoundTrips {
+                access: "a".to_owned(),
+                by_anchor_ms: Some(22.0),
+                direct_ms: Some(20.0),
+                to_anchor_ms: Some(20.0),
+                stretch: Some(1.1),
+            }],
+        }
+    }
+
+    fn judged(flow: FlowReport, what: Measure, at_most: f64) -> bool {
+        let mut scenario = load("two-regions").unwrap();
+        scenario.criteria = vec![Wanted {
+            what,
+            mode: Mode::Dhp,
+            flow: None,
+            at_most: Some(at_most),
+            at_least: None,
+        }];
+        let mode = ModeReport {
+            mode: Mode::Dhp,
+            seconds: 1.0,
+            handoffs: Vec::new(),
+            flows: vec![flow],
+            anchors: Vec::new(),
+            signalling_octets: 0,
+            signalling_per_minute: 0.0,
+            signalling_per_handoff: 0.0,
+            troubles: Vec::new(),
+        };
+        let report = ScenarioReport {
+            version: String::new(),
+            scenario,
+            quick: false,
+            modes: vec![mode],
+            criteria: Vec::new(),
+        };
+        judge(&report, 0).iter().all(|criterion| criterion.holds)
+    }
+
+    #[test]
+    fn handoffs_after_which_nothing_came_back_are_the_worst_and_not_left_out() {
+        let what = Measure::InterruptionOverRtt;
+        let good = [Some(1.0), Some(2.0), None];
+        assert!(judged(flow(&good, &[false; 3]), what, 5.0));
+        let bad = [Some(1.0), None, None];
+        assert!(!judged(flow(&bad, &[false; 3]), what, 5.0));
+    }
+
+    #[test]
+    fn what_the_machine_spoiled_is_left_out_unless_it_is_most() {
+        let what = Measure::InterruptionOverRtt;
+        let over = [Some(1.0), Some(90.0), Some(2.0)];
+        assert!(judged(flow(&over, &[false, true, false]), what, 2.0));
+        assert!(!judged(
+            flow(&[Some(1.0), Some(90.0), Some(95.0)], &[false, true, true]),
+            what,
+            2.0
+        ));
+    }
+
+    #[test]
+    fn what_was_not_measured_does_not_hold() {
+        let mut unmeasured = flow(&[Some(1.0)], &[false]);
+        unmeasured.round_trips[0].stretch = None;
+        assert!(!judged(unmeasured, Measure::PathStretch, 9.0));
+        let mut lost = flow(&[Some(1.0)], &[false]);
+        assert!(judged(lost.clone(), Measure::SessionsLost, 0.0));
+        lost.survived = false;
+        assert!(!judged(lost, Measure::SessionsLost, 0.0));
     }
 }

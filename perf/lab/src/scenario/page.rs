@@ -45,16 +45,15 @@ fn colour(index: usize) -> &'static str {
 
 /// Cumulative distributions: a panel for each mode, a line for each flow.
 fn interruptions(report: &ScenarioReport) -> String {
-    let after = |flow: &FlowReport| -> Vec<f64> {
-        let all = flow.interruptions.iter();
-        all.filter_map(|one| one.after_usable_ms).collect()
-    };
     let persistent = |mode: &ModeReport| -> Vec<FlowReport> {
         let flows = mode.flows.iter().filter(|flow| flow.is_persistent());
         flows.cloned().collect()
     };
     let all = report.modes.iter().flat_map(persistent);
-    let longest = all.flat_map(|flow| after(&flow)).fold(10.0, f64::max);
+    let longest = all
+        .flat_map(|flow| flow.after_usable())
+        .filter(|ms| ms.is_finite())
+        .fold(10.0, f64::max);
     let panels = report.modes.iter().map(|mode| {
         let mut plot = Plot::new((940.0, 260.0), (0.0, longest.min(1000.0)), (0.0, 1.0));
         plot.axes(
@@ -63,7 +62,7 @@ fn interruptions(report: &ScenarioReport) -> String {
         );
         let mut legend = Vec::new();
         for (index, flow) in persistent(mode).iter().enumerate() {
-            let points: Vec<_> = distribution(after(flow))
+            let points: Vec<_> = distribution(flow.after_usable())
                 .into_iter()
                 .take_while(|(ms, _)| *ms <= 1000.0)
                 .collect();
@@ -77,7 +76,7 @@ fn interruptions(report: &ScenarioReport) -> String {
     });
     document(
         "Interruption of each handoff",
-        "cumulative; what lies beyond 1,000 ms is not drawn",
+        "cumulative, all handoffs; what lies beyond 1,000 ms, or never came back, is not drawn: the line ends below 1",
         panels.collect(),
     )
 }

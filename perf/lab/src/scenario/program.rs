@@ -1,11 +1,12 @@
 //! Unmodified programs as flows, watched through what they print: OpenSSH, and curl with parallel connections.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{ChildStdin, Command};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
@@ -19,6 +20,7 @@ use super::model::{Flow, Kind};
 const OBJECTS: u32 = 2_000;
 /// Lines per second of both kinds of SSH session.
 const LINES_A_SECOND: u64 = 10;
+const TYPING_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A line that a program printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +52,17 @@ impl Session {
             name: &format!("flow-{}", flow.name),
             namespace: lab.node("mn")?.name(),
             command,
-            output: Output::Pipe,
+            output: match flow.kind {
+                Kind::Ssh => Output::Dialogue,
+                _ => Output::Pipe,
+            },
         })?;
+        if flow.kind == Kind::Ssh {
+            let input = program.take_input()?;
+            thread::Builder::new()
+                .name("typist".into())
+                .spawn(move || type_lines(input))?;
+        }
         let output = program.take_output()?;
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
@@ -125,27 +136,52 @@ pub fn start_ssh_server(lab: &mut Lab, node: &str, directory: &Path) -> Result<(
         "PasswordAuthentication=no".to_owned(),
         "PidFile=none".to_owned(),
         "UsePAM=no".to_owned(),
+        // The sessions of a killed lab end by themselves.
+        "ClientAliveInterval=5".to_owned(),
+        "ClientAliveCountMax=3".to_owned(),
     ] {
         command.extend(["-o".to_owned(), option]);
     }
     lab.start_in(node, &format!("sshd-{node}"), command)
 }
 
+/// The client as it is, with no shell around it: what the lab ends has no children that would live on.
 fn secure_shell(flow: &Flow, address: &str, directory: &Path) -> Vec<String> {
-    let ssh = format!(
-        "ssh -F none -i {}/client-key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes root@{address}",
-        directory.display()
-    );
-    let typed = "i=0; while i=$((i+1)); do printf '%WIDTHd\\n' $i || exit; sleep 0.1; done";
-    let script = match flow.kind {
+    let key = directory.join("client-key").display().to_string();
+    let remote = match flow.kind {
         Kind::SshBulk => {
             let width = flow.rate_kbytes.saturating_mul(1000) / LINES_A_SECOND;
-            let remote = typed.replace("WIDTH", &width.to_string());
-            format!("exec {ssh} \"{}\"", remote.replace('$', "\\$"))
+            format!("i=0; while i=$((i+1)); do printf '%{width}d\\n' $i || exit; sleep 0.1; done")
         }
-        _ => format!("( {} ) | {ssh} cat", typed.replace("WIDTH", "8")),
+        _ => "cat".to_owned(),
     };
-    vec!["sh".to_owned(), "-c".to_owned(), script]
+    let user = format!("root@{address}");
+    let command = [
+        "ssh",
+        "-F",
+        "none",
+        "-i",
+        &key,
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "BatchMode=yes",
+        &user,
+        &remote,
+    ];
+    command.map(String::from).to_vec()
+}
+
+/// Types a number a line until the program no longer listens.
+fn type_lines(mut input: ChildStdin) {
+    for number in 1_u64.. {
+        if writeln!(input, "{number}").is_err() {
+            return;
+        }
+        thread::sleep(TYPING_INTERVAL);
+    }
 }
 
 fn browse(flow: &Flow, address: &str, directory: &Path) -> Result<Vec<String>> {

@@ -115,7 +115,8 @@ pub struct Interruption {
     pub way: Way,
     /// The longest silence.
     pub interruption_ms: f64,
-    /// What was left of it when the care-of address could be used; none if packets did not come back.
+    /// What was left of it when the care-of address could be used; none (`null`) if packets did not come back, which is
+    /// the worst.
     pub after_usable_ms: Option<f64>,
     /// That less the round trip to the anchor from the new access network.
     pub over_rtt_ms: Option<f64>,
@@ -152,7 +153,8 @@ pub struct AnchorReport {
 }
 
 impl AnchorReport {
-    /// It has put as many packets into tunnels as arrived: the flows went by it, and by no other.
+    /// It has put at least as many packets into tunnels as arrived. If its flows had fallen back to the home agent, it would
+    /// have put none.
     pub fn carried(&self) -> bool {
         self.arrived > 0 && self.encapsulated.is_some_and(|count| count >= self.arrived)
     }
@@ -176,16 +178,35 @@ impl FlowReport {
         self.anchor.is_some()
     }
 
-    /// The median of a figure over the handoffs that the machine has not spoiled; over all if those are fewer than half.
+    /// The handoffs that count: those that the machine has not spoiled, or all if those are fewer than half.
+    pub fn counted(&self) -> Vec<&Interruption> {
+        let good: Vec<_> = self
+            .interruptions
+            .iter()
+            .filter(|one| !one.is_spoiled)
+            .collect();
+        match good.len() * 2 >= self.interruptions.len() {
+            true => good,
+            false => self.interruptions.iter().collect(),
+        }
+    }
+
+    /// The median of a figure over the handoffs that count. One after which packets did not come back has none, and is the
+    /// worst: it counts as infinite, and is not left out.
     pub fn typical(&self, figure: impl Fn(&Interruption) -> Option<f64>) -> Option<f64> {
-        let all: Vec<f64> = self.interruptions.iter().filter_map(&figure).collect();
-        let good = self.interruptions.iter().filter(|one| !one.is_spoiled);
-        let good: Vec<f64> = good.filter_map(figure).collect();
-        median(if good.len() * 2 >= all.len() {
-            good
-        } else {
-            all
-        })
+        let counted = self.counted().into_iter();
+        median(
+            counted
+                .map(|one| figure(one).unwrap_or(f64::INFINITY))
+                .collect(),
+        )
+    }
+
+    /// What was left of each interruption when the care-of address could be used; infinite where packets did not come back.
+    pub fn after_usable(&self) -> Vec<f64> {
+        let all = self.interruptions.iter();
+        all.map(|one| one.after_usable_ms.unwrap_or(f64::INFINITY))
+            .collect()
     }
 }
 

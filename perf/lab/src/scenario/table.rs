@@ -11,11 +11,7 @@ pub fn render(report: &ScenarioReport, colour: bool) -> String {
     for mode in &report.modes {
         text.push_str(&heading(mode));
         for flow in &mode.flows {
-            let after = |part| {
-                let values = flow.interruptions.iter();
-                let values = values.filter_map(|one| one.after_usable_ms).collect();
-                number(quantile(values, part))
-            };
+            let after = |part| number(quantile(flow.after_usable(), part));
             let stretch = flow.round_trips.iter().filter_map(|trips| trips.stretch);
             let _ = writeln!(
                 text,
