@@ -228,7 +228,8 @@ pub struct Limits {
     pub flow_sets: u32,
     /// Care-of addresses that one of them can have: with 0 several are refused with status 166.
     pub care_of_addresses: usize,
-    /// Flow bindings that one of them can have: with 0 they are refused with flow status 128.
+    /// Flow bindings that one of them can have: with 0 they are refused with flow status 128. Of these, [`MAX_FLOW_RULES`] can be for
+    /// more than exactly one flow each.
     pub flow_bindings: usize,
     /// Exact flows with a rule at once, of all home addresses together.
     pub flows: u32,

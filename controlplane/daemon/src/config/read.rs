@@ -235,15 +235,20 @@ fn limits(section: Section<'_>) -> Limits {
         .integer("flow-sets", 0..=1 << 20)
         .and_then(|size| u32::try_from(size.value).ok())
         .unwrap_or(default.flow_sets);
-    let few = |key, most: usize| {
+    let few = |key, most: usize, otherwise| {
         let most_asked = u64::try_from(most).unwrap_or(u64::MAX);
         let number = section.integer(key, 0..=most_asked);
         number
             .and_then(|number| usize::try_from(number.value).ok())
-            .unwrap_or(most)
+            .unwrap_or(otherwise)
     };
-    let care_of_addresses = few("care-of-addresses", default.care_of_addresses);
-    let flow_bindings = few("flow-bindings", default.flow_bindings);
+    let care_of_addresses = few(
+        "care-of-addresses",
+        dhp_segment::MAX_CARE_OFS,
+        default.care_of_addresses,
+    );
+    let most_flows = dhp_proto::anchor::Limits::MOST_FLOW_BINDINGS;
+    let flow_bindings = few("flow-bindings", most_flows, default.flow_bindings);
     // One has less than 100 octets.
     let flows = section
         .integer("flows", 0..=1 << 24)

@@ -52,7 +52,7 @@ const IS_RESTARTED: u8 = 0x04;
 const HEAD_LEN: usize = 6;
 /// Octets behind it.
 const CHECKSUM_LEN: usize = 4;
-/// More than any binding takes, with 32 flow bindings of 400 octets: what claims to be longer is damaged.
+/// More than any binding takes, with 256 flow bindings of 200 octets: what claims to be longer is damaged.
 const MOST_OCTETS: usize = 1 << 16;
 
 /// A record.

@@ -11,6 +11,7 @@ pub(super) fn fit(config: &mut AnchorConfig, geometry: &Geometry) {
         max_split_bindings,
         max_care_of_addresses,
         max_flow_bindings,
+        max_flow_rules,
         max_correspondents,
         errors_per_second: _,
     } = &mut config.limits;
@@ -21,7 +22,8 @@ pub(super) fn fit(config: &mut AnchorConfig, geometry: &Geometry) {
     }
     *max_split_bindings = (*max_split_bindings).min(size(geometry.flow_sets));
     *max_care_of_addresses = (*max_care_of_addresses).min(MAX_CARE_OFS);
-    *max_flow_bindings = (*max_flow_bindings).min(MAX_FLOW_RULES);
+    *max_flow_bindings = (*max_flow_bindings).min(Limits::MOST_FLOW_BINDINGS);
+    *max_flow_rules = (*max_flow_rules).min(MAX_FLOW_RULES);
     // Each of them may have nothing but exact flows, of which the table has so many in all.
     let with_flows = size(geometry.flows).checked_div(*max_flow_bindings);
     *max_split_bindings = (*max_split_bindings).min(with_flows.unwrap_or(usize::MAX));

@@ -304,6 +304,68 @@ fn a_path_mtu_is_learned_for_one_care_of_address() {
     assert_eq!(bound.further.last().expect("BID 2").path.mtu, 1360);
 }
 
+/// Of exact flows there may be more than of rules that packets are compared with, which there may be 32 of.
+#[test]
+fn exact_flows_are_no_rules_that_count() {
+    let mut config = anchor_config();
+    config.limits.max_flow_bindings = 100;
+    let mut rig = Rig::with(config, territory());
+    let exact = |fid: u16| {
+        let selector = TrafficSelector {
+            source: Some(SelectorRange::one(CORRESPONDENT)),
+            source_port: Some(SelectorRange::one(53)),
+            destination_port: Some(SelectorRange::one(fid)),
+            next_header: Some(SelectorRange::one(17)),
+            ..TrafficSelector::default()
+        };
+        sub_options(&selector, &[2])
+    };
+    let bids = [bid(1, CARE_OF), bid(2, OTHER_CARE_OF)];
+    let mut sequence = 0;
+    let mut add = |rig: &mut Rig,
+                   keep: u16,
+                   fids: std::ops::RangeInclusive<u16>,
+                   octets: &dyn Fn(u16) -> Vec<u8>| {
+        sequence += 1;
+        let kept: Vec<[u8; 2]> = (1..=keep).map(u16::to_be_bytes).collect();
+        let sub_options: Vec<(u16, Vec<u8>)> = fids.map(|fid| (fid, octets(fid))).collect();
+        let mut options = bids.to_vec();
+        options.extend(FlowIds::new(&kept).map(MobilityOption::FlowSummary));
+        options.extend(sub_options.iter().map(|(fid, octets)| flow(*fid, octets)));
+        let (status, flows) = ask(rig, &update(sequence, 150, &options));
+        assert_eq!(status, 0);
+        flows
+            .into_iter()
+            .filter(|(_, status)| *status != 0)
+            .collect::<Vec<_>>()
+    };
+    for last in [20, 40, 60] {
+        assert_eq!(add(&mut rig, last - 20, last - 19..=last, &exact), []);
+    }
+    for port in 1..=60 {
+        assert_eq!(tunnelled(&mut rig, port), [OTHER_CARE_OF], "port {port}");
+    }
+    assert_eq!(tunnelled(&mut rig, 61), [CARE_OF]);
+    // What has two ports is compared with each packet, and so is a second flow binding for the same flow.
+    let two_ports = |fid: u16| {
+        let selector = TrafficSelector {
+            destination_port: Some(SelectorRange {
+                start: 1_000 + fid,
+                end: Some(1_001 + fid),
+            }),
+            ..TrafficSelector::default()
+        };
+        sub_options(&selector, &[2])
+    };
+    assert_eq!(add(&mut rig, 60, 61..=92, &two_ports), []);
+    assert_eq!(tunnelled(&mut rig, 1_093), [OTHER_CARE_OF]);
+    assert_eq!(add(&mut rig, 92, 93..=93, &two_ports), [(93, 129)]);
+    assert_eq!(add(&mut rig, 92, 93..=93, &|_| exact(60)), [(93, 129)]);
+    assert_eq!(add(&mut rig, 92, 93..=100, &exact), []);
+    assert_eq!(tunnelled(&mut rig, 100), [OTHER_CARE_OF]);
+    assert_eq!(add(&mut rig, 100, 101..=101, &exact), [(101, 129)]);
+}
+
 /// A limit is that of the binding: what was made without one gets further care-of addresses without, and the other way round.
 #[test]
 fn further_care_of_addresses_share_the_limit_of_the_binding() {

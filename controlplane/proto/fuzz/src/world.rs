@@ -81,6 +81,7 @@ fn config() -> AnchorConfig {
             max_split_bindings: 1,
             max_care_of_addresses: 3,
             max_flow_bindings: 4,
+            max_flow_rules: 2,
         },
         ..AnchorConfig::new(ANCHOR)
     }

@@ -120,12 +120,21 @@ pub struct Limits {
     /// Care-of addresses with a BID that a binding may have. With 0 several care-of addresses are prohibited (status 166), with
     /// 1 their bulk registration (168).
     pub max_care_of_addresses: usize,
-    /// Flow bindings that a home address may have. With 0 they are prohibited (flow status 128).
+    /// Flow bindings that a home address may have, [`Self::MOST_FLOW_BINDINGS`] at most. With 0 they are prohibited (flow status
+    /// 128).
     pub max_flow_bindings: usize,
+    /// Those among them that are not for exactly one flow, or not the first for it: a packet may have to be compared with each.
+    pub max_flow_rules: usize,
     /// Bindings of correspondents, and numbers of those that have ended.
     pub max_correspondents: usize,
     /// Binding Errors a second, and ICMPv6 errors a second.
     pub errors_per_second: u32,
+}
+
+impl Limits {
+    /// Flow bindings that a home address may have at most: a message about one is compared with all the others, and what is kept of a
+    /// binding beyond a restart has to have them all.
+    pub const MOST_FLOW_BINDINGS: usize = 256;
 }
 
 impl Default for Limits {
@@ -135,6 +144,7 @@ impl Default for Limits {
             max_split_bindings: 1_000_000,
             max_care_of_addresses: 8,
             max_flow_bindings: 32,
+            max_flow_rules: 32,
             max_correspondents: 100_000,
             errors_per_second: 1000,
         }

@@ -233,12 +233,13 @@ impl Anchor {
         let (binding, describing): (Vec<_>, Vec<_>) =
             flows.partition(|(_, option)| binds(option, known));
         let update = FlowUpdate {
+            home_address,
             known,
             care_ofs,
             options: binding.iter().map(|(_, option)| *option).collect(),
             summary: &[],
             keeps_unmentioned: false,
-            most: self.config.limits.max_flow_bindings,
+            limits: &self.config.limits,
         };
         let updated = update.apply();
         let described = describing
@@ -290,12 +291,13 @@ impl Anchor {
             return (Steering { care_ofs, flows }, refused);
         }
         let update = FlowUpdate {
+            home_address,
             known,
             care_ofs: &care_ofs,
             options: vec![option],
             summary: &[],
             keeps_unmentioned: true,
-            most: self.config.limits.max_flow_bindings,
+            limits: &self.config.limits,
         };
         let updated = update.apply();
         let status = updated.statuses.first().copied().unwrap_or_default();

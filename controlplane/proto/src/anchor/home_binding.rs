@@ -66,12 +66,13 @@ impl Anchor {
         let steering = &update.options.steering;
         let binding = self.cache.bindings.get(&update.home_address);
         FlowUpdate {
+            home_address: &update.home_address,
             known: binding.map_or(&[][..], |binding| binding.flow_bindings()),
             care_ofs,
             options: steering.flows.iter().collect(),
             summary: &steering.summary,
             keeps_unmentioned: steering.has_unreadable_flow,
-            most: self.config.limits.max_flow_bindings,
+            limits: &self.config.limits,
         }
         .apply()
     }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use crate::harness::{CARE_OF, CARE_OF_2, HOME, OWN_DHOA, World, config, mn1};
 use crate::message;
 use crate::steering_model::{
-    BidOption, FlowOption, MOST_CARE_OFS, MOST_FLOWS, Model, Reply, Selector, Update,
+    BidOption, FlowOption, MOST_CARE_OFS, MOST_FLOWS, MOST_RULES, Model, Reply, Selector, Update,
 };
 
 const CARE_OF_3: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 3);
@@ -55,13 +55,14 @@ fn flow() -> impl Strategy<Value = FlowOption> {
         2 => Just(Selector::All),
         3 => Just(Selector::Protocol(6)),
         3 => Just(Selector::Protocol(17)),
+        4 => (1u16..4).prop_map(Selector::Exact),
         1 => Just(Selector::Ipv4),
         1 => Just(Selector::OtherFormat),
         1 => Just(Selector::Cut),
     ];
     let selector = prop::option::weighted(0.8, selector);
     let bids = prop::option::weighted(0.8, prop::collection::btree_set(1u16..6, 1..4));
-    (1u16..6, 0u16..6, selector, bids).prop_map(|(fid, priority, selector, bids)| FlowOption {
+    (1u16..7, 0u16..7, selector, bids).prop_map(|(fid, priority, selector, bids)| FlowOption {
         fid,
         priority,
         selector,
@@ -124,7 +125,8 @@ impl Plane {
     fn care_ofs_of(&self, protocol: u8) -> BTreeSet<Ipv6Addr> {
         let matches = |rule: &&SteeringRule| {
             let next_header = rule.selector.next_header;
-            next_header.is_none_or(|range| range.contains(protocol))
+            rule.selector.source.is_none()
+                && next_header.is_none_or(|range| range.contains(protocol))
         };
         match self.rules.iter().find(matches) {
             Some(rule) => rule.bids.iter().map(|bid| self.care_ofs[bid]).collect(),
@@ -148,6 +150,7 @@ impl Run {
             limits: Limits {
                 max_care_of_addresses: MOST_CARE_OFS,
                 max_flow_bindings: MOST_FLOWS,
+                max_flow_rules: MOST_RULES,
                 ..Limits::default()
             },
             ..config()
@@ -242,6 +245,16 @@ fn sub_options(option: &FlowOption) -> Vec<u8> {
             Selector::Protocol(protocol) => {
                 let next_header = Some(SelectorRange::one(protocol));
                 (2, TrafficSelector { next_header, ..any }.to_octets())
+            }
+            Selector::Exact(port) => {
+                let exact = TrafficSelector {
+                    source: Some(SelectorRange::one(CARE_OF_3)),
+                    next_header: Some(SelectorRange::one(17)),
+                    source_port: Some(SelectorRange::one(53)),
+                    destination_port: Some(SelectorRange::one(port)),
+                    ..any
+                };
+                (2, exact.to_octets())
             }
             Selector::Ipv4 => (1, Ipv4TrafficSelector::default().to_octets()),
             Selector::OtherFormat => (9, vec![1, 2, 3]),

@@ -9,13 +9,17 @@ use dhp_wire::ipv6::is_unicast_routable;
 use crate::harness::OWN_DHOA;
 
 pub const MOST_CARE_OFS: usize = 3;
-pub const MOST_FLOWS: usize = 3;
+pub const MOST_FLOWS: usize = 4;
+/// Of these that are not for exactly one flow, or not the first for it.
+pub const MOST_RULES: usize = 2;
 
 /// A traffic selector, or something in place of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selector {
     All,
     Protocol(u8),
+    /// UDP from one port of a correspondent to this one.
+    Exact(u16),
     Ipv4,
     OtherFormat,
     Cut,
@@ -239,7 +243,7 @@ impl Model {
             }
             asked.push(flow);
         }
-        // Whoever comes later gives way, until no two are equal.
+        // Whoever comes later gives way, until no two have the same priority, and then until there are no more rules than may be.
         loop {
             let mut outcome = self.flows.clone();
             outcome.retain(|fid, _| mentioned.contains(fid));
@@ -267,6 +271,18 @@ impl Model {
             }
             match collision {
                 Some(at) => asked[at] = Err(130),
+                None if rules(&outcome) > MOST_RULES => {
+                    let makes_a_rule = |at: &usize| {
+                        let Ok(flow) = &asked[*at] else { return false };
+                        let was_there = self.flows.get(&update.flows[*at].fid);
+                        let same = |other: &&Flow| other.selector == flow.selector;
+                        let is_exact = matches!(flow.selector, Selector::Exact(_));
+                        was_there.is_none_or(|known| known.selector != flow.selector)
+                            && (!is_exact || outcome.values().filter(same).count() > 1)
+                    };
+                    let last = (0..asked.len()).rev().find(makes_a_rule);
+                    asked[last.expect("there were not too many before")] = Err(129);
+                }
                 None => {
                     self.flows = outcome;
                     break;
@@ -310,6 +326,15 @@ impl Model {
             bids,
         })
     }
+}
+
+/// Flow bindings that a packet has to be compared with: exact flows are looked up, each for one of them.
+fn rules(flows: &BTreeMap<u16, Flow>) -> usize {
+    let exact = flows.values().filter_map(|flow| match flow.selector {
+        Selector::Exact(port) => Some(port),
+        _ => None,
+    });
+    flows.len() - exact.collect::<BTreeSet<u16>>().len()
 }
 
 /// The answer without flows.

@@ -190,6 +190,7 @@ fn configuration(given: &Words, link: Link) -> AnchorConfig {
             max_split_bindings: given.number_or("max-split", 1000) as usize,
             max_care_of_addresses: given.number_or("max-care-ofs", 8) as usize,
             max_flow_bindings: given.number_or("max-flows", 32) as usize,
+            max_flow_rules: 32,
             max_correspondents: given.number_or("max-correspondents", 1000) as usize,
             errors_per_second: given.number_or("errors", 1000) as u32,
         },

@@ -2,9 +2,12 @@
 
 mod selector;
 
+use core::net::Ipv6Addr;
+
 use dhp_wire::codepoints::flow_status;
 
 use super::care_of_addresses::{self, CareOfAddress};
+use super::config::Limits;
 pub(crate) use selector::FlowContents;
 pub use selector::FlowSelector;
 
@@ -41,6 +44,8 @@ pub(crate) struct FlowOption {
 /// What the flow options of a message ask for.
 #[derive(Debug)]
 pub(crate) struct FlowUpdate<'a> {
+    /// Whose flow bindings they are.
+    pub(crate) home_address: &'a Ipv6Addr,
     /// The flow bindings that there are.
     pub(crate) known: &'a [FlowBinding],
     /// The care-of addresses that there will be: "Home agents … MUST logically process BID options first" (§5.3.1).
@@ -50,8 +55,8 @@ pub(crate) struct FlowUpdate<'a> {
     pub(crate) summary: &'a [u16],
     /// Whether flow bindings that the message does not mention stay.
     pub(crate) keeps_unmentioned: bool,
-    /// Flow bindings that there may be; 0: they are prohibited.
-    pub(crate) most: usize,
+    /// How many flow bindings there may be.
+    pub(crate) limits: &'a Limits,
 }
 
 /// What it comes to.
@@ -69,7 +74,7 @@ impl FlowUpdate<'_> {
     pub(crate) fn apply(&self) -> UpdatedFlows {
         let mut asked = self.read();
         self.refuse_beyond_limit(&mut asked);
-        self.refuse_equal_priorities(&mut asked);
+        self.refuse_what_does_not_fit(&mut asked);
         let mut flows: Vec<FlowBinding> = self.stays(&asked).cloned().collect();
         let mut statuses = Vec::with_capacity(asked.len());
         for asked in asked {
@@ -111,7 +116,7 @@ impl FlowUpdate<'_> {
     /// RFC 6089 §5.3.2.1 for a new FID, which has to bring selector and reference, and §5.3.2.2 for a known one, where what it
     /// does not bring "MUST be maintained".
     fn read_one(&self, option: &FlowOption) -> Result<FlowBinding, u8> {
-        if self.most == 0 {
+        if self.limits.max_flow_bindings == 0 {
             return Err(flow_status::PROHIBITED);
         }
         let contents = FlowContents::read(&option.sub_options)?;
@@ -151,7 +156,7 @@ impl FlowUpdate<'_> {
         for asked in asked {
             match asked {
                 Ok(flow) if self.known(flow.fid).is_none() => {
-                    if count >= self.most {
+                    if count >= self.limits.max_flow_bindings {
                         *asked = Err(flow_status::REJECTED);
                     } else {
                         count = count.saturating_add(1);
@@ -162,23 +167,55 @@ impl FlowUpdate<'_> {
         }
     }
 
-    /// §4.2: "two FIDs MUST NOT be associated with the same FID-PRI value", once all is done: two may exchange theirs. A known
-    /// one that is refused keeps the priority that it has, so that another may meet it there.
-    fn refuse_equal_priorities(&self, asked: &mut [Result<FlowBinding, u8>]) {
+    /// Refuses what cannot be in force beside the rest, once all is done: whoever comes later gives way. A known flow binding that is
+    /// refused stays as it is, so that another may not fit beside it.
+    fn refuse_what_does_not_fit(&self, asked: &mut [Result<FlowBinding, u8>]) {
         loop {
-            let collides = |(at, asked_for): (usize, &Result<FlowBinding, u8>)| {
-                let priority = asked_for.as_ref().ok()?.priority;
-                let earlier = asked.iter().take(at).flatten();
-                let mut others = self.stays(asked).chain(earlier);
-                others.any(|other| other.priority == priority).then_some(at)
-            };
-            let Some(at) = asked.iter().enumerate().find_map(collides) else {
-                return;
+            let (at, status) = match (self.equal_priority(asked), self.rule_too_many(asked)) {
+                (Some(at), _) => (at, flow_status::MALFORMED),
+                (None, Some(at)) => (at, flow_status::REJECTED),
+                (None, None) => return,
             };
             if let Some(refused) = asked.get_mut(at) {
-                *refused = Err(flow_status::MALFORMED);
+                *refused = Err(status);
             }
         }
+    }
+
+    /// §4.2: "two FIDs MUST NOT be associated with the same FID-PRI value", once all is done: two may exchange theirs.
+    fn equal_priority(&self, asked: &[Result<FlowBinding, u8>]) -> Option<usize> {
+        let collides = |(at, asked_for): (usize, &Result<FlowBinding, u8>)| {
+            let priority = asked_for.as_ref().ok()?.priority;
+            let earlier = asked.iter().take(at).flatten();
+            let mut others = self.stays(asked).chain(earlier);
+            others.any(|other| other.priority == priority).then_some(at)
+        };
+        asked.iter().enumerate().find_map(collides)
+    }
+
+    /// The last that makes a rule of its own, if there are more of these than may be. Exact flows are looked up, however many there are,
+    /// but for the second and later flow bindings of the same flow.
+    fn rule_too_many(&self, asked: &[Result<FlowBinding, u8>]) -> Option<usize> {
+        let flows = || self.stays(asked).chain(asked.iter().flatten());
+        let most = self.limits.max_flow_rules;
+        if flows().count() <= most {
+            return None;
+        }
+        let exact = |flow: &FlowBinding| flow.selector.exact(self.home_address);
+        let mut looked_up: Vec<_> = flows().filter_map(exact).collect();
+        looked_up.sort_unstable();
+        looked_up.dedup();
+        if flows().count().saturating_sub(looked_up.len()) <= most {
+            return None;
+        }
+        let makes_a_rule = |asked_for: &Result<FlowBinding, u8>| {
+            let Ok(flow) = asked_for else { return false };
+            let was_there = self.known(flow.fid);
+            let is_another = was_there.is_none_or(|known| known.selector != flow.selector);
+            let of_the_same = |of| flows().filter(|other| exact(other) == Some(of)).count();
+            is_another && exact(flow).is_none_or(|of| of_the_same(of) > 1)
+        };
+        asked.iter().rposition(makes_a_rule)
     }
 
     /// The known flow bindings that stay as they are. §5.3.4: "any registered FIDs that are not explicitly referred to … in

@@ -1,6 +1,7 @@
 //! What a Flow Identification option says in its sub-options (RFC 6089 §4.2.1), and traffic selectors in words.
 
 use core::fmt;
+use core::net::Ipv6Addr;
 
 use dhp_wire::codepoints::flow_status;
 use dhp_wire::mobility::{
@@ -14,6 +15,39 @@ pub enum FlowSelector {
     Ipv4(Ipv4TrafficSelector),
     /// Format 2: IPv6 packets.
     Ipv6(TrafficSelector),
+}
+
+/// One flow to a home address: correspondent, protocol, and the ports of correspondent and mobile node.
+pub(super) type ExactFlow = (Ipv6Addr, u8, u16, u16);
+
+impl FlowSelector {
+    /// The one flow to a home address that the selector is for, if so.
+    pub(super) fn exact(&self, home_address: &Ipv6Addr) -> Option<ExactFlow> {
+        let Self::Ipv6(selector) = self else {
+            return None;
+        };
+        let looks_elsewhere =
+            selector.spi.is_some() || selector.flow_label.is_some() || selector.dscp.is_some();
+        let is_here = |range: SelectorRange<Ipv6Addr>| range.contains(*home_address);
+        if looks_elsewhere || !selector.destination.is_none_or(is_here) {
+            return None;
+        }
+        Some((
+            single(selector.source)?,
+            single(selector.next_header)?,
+            single(selector.source_port)?,
+            single(selector.destination_port)?,
+        ))
+    }
+}
+
+/// The value of a range that has but one.
+fn single<T: Copy + PartialEq>(range: Option<SelectorRange<T>>) -> Option<T> {
+    let range = range?;
+    range
+        .end
+        .is_none_or(|end| end == range.start)
+        .then_some(range.start)
 }
 
 /// The sub-options that have a meaning here. A sub-option that is not there is left as it is.
