@@ -115,6 +115,20 @@ fn print(status: &Status) {
             interface.name,
             addresses.join(" ")
         );
+        let rate = interface.rate_kbps.map(|rate| format!("{rate} kbit/s"));
+        let metered = interface.metered.then(|| "metered".to_owned());
+        let measured = interface.measured.iter().map(|one| {
+            let round_trip = one.rtt_ns.map_or_else(
+                || "unknown".to_owned(),
+                |ns| format!("{:.1} ms", ns as f64 / 1e6),
+            );
+            let (anchor, lost, probes) = (one.anchor, one.lost, one.probes);
+            format!("to {anchor} RTT {round_trip}, {lost} of {probes} probes lost")
+        });
+        let known: Vec<String> = rate.into_iter().chain(metered).chain(measured).collect();
+        if !known.is_empty() {
+            println!("  {}", known.join("; "));
+        }
     }
     for anchor in &status.anchors {
         let round_trip = anchor
@@ -149,14 +163,18 @@ fn print(status: &Status) {
             flow.session,
             flow.state
         );
+        if let Some(access) = &flow.access {
+            println!("  over {access}: {}", flow.access_reason);
+        }
     }
     for one in &status.correspondents {
         println!(
-            "correspondents   {} {} ({}), source {}",
+            "correspondents   {} {} ({}), source {}, judged: {}",
             one.serves,
             one.session,
             one.state,
-            or_none(one.source)
+            or_none(one.source),
+            one.judged
         );
     }
     for (name, value) in status.counters.iter().filter(|(_, value)| **value > 0) {
