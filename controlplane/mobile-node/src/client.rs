@@ -141,6 +141,20 @@ pub fn described(status: &Status) -> String {
             interface.name,
             addresses.join(" ")
         );
+        let rate = interface.rate_kbps.map(|rate| format!("{rate} kbit/s"));
+        let metered = interface.metered.then(|| "metered".to_owned());
+        let measured = interface.measured.iter().map(|one| {
+            let round_trip = one.rtt_ns.map_or_else(
+                || "unknown".to_owned(),
+                |ns| format!("{:.1} ms", ns as f64 / 1e6),
+            );
+            let (anchor, lost, probes) = (one.anchor, one.lost, one.probes);
+            format!("to {anchor} RTT {round_trip}, {lost} of {probes} probes lost")
+        });
+        let known: Vec<String> = rate.into_iter().chain(metered).chain(measured).collect();
+        if !known.is_empty() {
+            let _ = writeln!(out, "  {}", known.join("; "));
+        }
     }
     for anchor in &status.anchors {
         let round_trip = anchor
@@ -180,20 +194,25 @@ pub fn described(status: &Status) -> String {
             flow.session,
             flow.state
         );
+        if let Some(access) = &flow.access {
+            let _ = writeln!(out, "  over {access}: {}", flow.access_reason);
+        }
     }
     for one in &status.correspondents {
         let _ = writeln!(
             out,
-            "correspondents   {} {} ({}), source {}",
+            "correspondents   {} {} ({}), source {}, judged: {}",
             one.serves,
             one.session,
             one.state,
-            or_none(one.source)
+            or_none(one.source),
+            one.judged
         );
     }
     for route in &status.routes {
         let reason = route.reason.as_deref();
-        println!(
+        let _ = writeln!(
+            out,
             "route            {} -> {} {}{}",
             route.home_address,
             route.correspondent,

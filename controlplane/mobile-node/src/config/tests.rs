@@ -345,3 +345,37 @@ fn route_optimization_is_off_unless_asked_for_and_a_rule_decides_for_itself() {
     let wrong = GOOD.replace("tun = \"dhpmn0\"", "route-optimization = \"maybe\"");
     assert_eq!(problem(&wrong).1, "\"maybe\"");
 }
+
+#[test]
+fn flows_name_their_accesses_and_interfaces_say_what_they_are_like() {
+    let link = "[[interface]]\nname = \"wwan0\"\nrate-kbps = 20000\nmetered = true\n[api]";
+    let flow = "prefix = \"2001:db8:c:3::/64\"\nsession = \"graceful-replacement\"\n\
+                access = [\"wwan0\", \"wlan0\"]\nmetered = false\n";
+    let text = with_flow(flow).replace("[api]", link);
+    let config = parse(&text).expect("a good configuration");
+    let [first, _, last] = &*config.flow_accesses else {
+        panic!("one for each flow: {:?}", config.flow_accesses)
+    };
+    assert_eq!(*first, FlowAccess::ANY);
+    assert_eq!(last.interfaces, ["wwan0", "wlan0"]);
+    assert!(!last.may_be_metered);
+    assert_eq!(last.unmet, Unmet::Release, "it may be withdrawn");
+    let [wwan] = &*config.links else {
+        panic!("one interface: {:?}", config.links)
+    };
+    assert_eq!((wwan.rate_kbps, wwan.metered), (Some(20_000), true));
+
+    let (line, found, problem) = self::problem(&text.replace("[\"wwan0\", ", "[\"wwan1\", "));
+    assert_eq!((line, found.as_str()), (23, "\"wwan1\""));
+    assert!(problem.expected.contains("wlan0, wwan0"), "{problem:?}");
+    let (_, found, _) = self::problem(&text.replace("name = \"wwan0\"", "name = \"eth0\""));
+    assert_eq!(found, "\"eth0\"");
+    let short = with_flow("ports = [\"53\"]\nduration = \"short\"\naccess = [\"wlan0\"]\n");
+    let (_, _, problem) = self::problem(&short);
+    assert!(
+        problem.message.contains("belongs to one access"),
+        "{problem:?}"
+    );
+    let other = parse(&text.replace("20000", "30000")).expect("a good configuration");
+    assert_eq!(config.fixed_differences(&other), ["[[interface]]"]);
+}

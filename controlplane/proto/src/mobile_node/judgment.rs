@@ -164,6 +164,9 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    /// Session, how the accesses stand, whether another may come back, whether it has waited, and what becomes of it.
+    type Row<'a> = ((Session, Unmet), &'a [Standing], bool, bool, Verdict);
+
     fn needs() -> Requirements {
         Requirements {
             dscp: 0,
@@ -283,8 +286,7 @@ mod tests {
             (GracefulReplacement, Unmet::Release),
         );
         let end = |shortfall| Verdict::Terminate(shortfall);
-        // Session, standings, another may come back, has waited, verdict.
-        let table: &[((Session, Unmet), &[Standing], bool, bool, Verdict)] = &[
+        let table: &[Row<'_>] = &[
             (
                 lasting,
                 &[latency, Standing::Good],

@@ -235,7 +235,7 @@ impl World {
     fn launch(&mut self, packet: Vec<u8>) {
         let view = Ipv6View::new(&packet).expect("an IPv6 packet");
         let ends = [view.source(), view.destination()];
-        let bid = |address: &Ipv6Addr| Some(address.segments()[2].checked_sub(0xa00)?);
+        let bid = |address: &Ipv6Addr| address.segments()[2].checked_sub(0xa00);
         let path = ends
             .iter()
             .filter_map(bid)
