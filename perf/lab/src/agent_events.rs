@@ -75,6 +75,8 @@ impl AgentEvents {
             command: vec![
                 lab.binary("dhp-mn")?,
                 "events".into(),
+                // What happened before the agent was asked counts too: it may be bound by then.
+                "--replay".into(),
                 "--socket".into(),
                 socket,
             ],

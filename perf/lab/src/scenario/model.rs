@@ -182,7 +182,7 @@ pub struct Flow {
     /// The region of its correspondent.
     pub to: String,
     /// Its session type.
-    pub session: Session,
+    pub session: SessionType,
     /// When it begins.
     #[serde(default)]
     pub from_s: f64,
@@ -219,7 +219,7 @@ pub enum Kind {
 /// The session type (RFC 8653).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Session {
+pub enum SessionType {
     /// By the DHP of its correspondent's region.
     SessionLasting,
     /// By the home agent.
@@ -228,7 +228,7 @@ pub enum Session {
     NonPersistent,
 }
 
-impl Session {
+impl SessionType {
     /// All, in the order of the policy.
     pub const ALL: [Self; 3] = [Self::SessionLasting, Self::Fixed, Self::NonPersistent];
 

@@ -16,7 +16,7 @@ use crate::addresses::HA;
 use crate::delay_line::LineSettings;
 use crate::network_plan::{NetworkPlan, Role};
 
-use super::model::{Scenario, Session};
+use super::model::{Scenario, SessionType};
 
 /// The names and addresses of region number `0` on.
 #[derive(Clone, Copy, Debug)]
@@ -58,12 +58,12 @@ impl Place {
     }
 
     /// The correspondent's address for flows of a session type.
-    pub fn address(self, session: Session) -> String {
+    pub fn address(self, session: SessionType) -> String {
         format!("2001:db8:c{:02x}:{}::80", self.number(), session.subnet())
     }
 
     /// The prefix that the policy knows it by.
-    pub fn prefix(self, session: Session) -> String {
+    pub fn prefix(self, session: SessionType) -> String {
         format!("2001:db8:c{:02x}:{}::/64", self.number(), session.subnet())
     }
 
@@ -129,7 +129,7 @@ pub fn network(scenario: &Scenario) -> NetworkPlan {
             place.site()
         ));
         let mut host = String::new();
-        for session in Session::ALL {
+        for session in SessionType::ALL {
             host.push_str(&format!(
                 "address add {}/128 dev lo\n",
                 place.address(session)

@@ -195,6 +195,9 @@ fn browse(flow: &Flow, address: &str, directory: &Path) -> Result<Vec<String>> {
     let path = directory.join(format!("{}.curl", flow.name));
     fs::write(&path, objects).with_context(|| format!("cannot write {}", path.display()))?;
     let command = [
+        // Else curl would keep its lines until it has some thousand octets of them.
+        "stdbuf",
+        "-oL",
         "curl",
         "--silent",
         "--fail",

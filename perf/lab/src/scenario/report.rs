@@ -10,7 +10,7 @@ use crate::handoff::{Handoff, Phases, milliseconds};
 use crate::stream_record::Direction;
 use crate::streams::Way;
 
-use super::model::{Flow, Kind, Mode, Scenario, Session};
+use super::model::{Flow, Kind, Mode, Scenario, SessionType};
 use super::network::Place;
 use super::prober::Probe;
 use super::run::Findings;
@@ -213,8 +213,8 @@ impl FlowReport {
 /// The node that anchors a flow in a mode.
 fn anchor_of(scenario: &Scenario, flow: &Flow, mode: Mode) -> Option<String> {
     match (flow.session, mode) {
-        (Session::NonPersistent, _) => None,
-        (Session::SessionLasting, Mode::Dhp) => scenario
+        (SessionType::NonPersistent, _) => None,
+        (SessionType::SessionLasting, Mode::Dhp) => scenario
             .region(&flow.to)
             .ok()
             .map(|index| Place(index).dhp()),
@@ -431,7 +431,7 @@ fn round_trips(
     };
     let place = scenario.region(&flow.to).map(Place).unwrap_or(Place(0));
     let by_anchor_ms = least(place.address(flow.session));
-    let direct_ms = least(place.address(Session::NonPersistent));
+    let direct_ms = least(place.address(SessionType::NonPersistent));
     let to_anchor_ms = anchor.and_then(|node| match node {
         "ha" => least(HA.to_owned()),
         _ => least(place.dhp_address()),

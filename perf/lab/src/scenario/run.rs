@@ -20,7 +20,7 @@ use crate::roaming::{Made, Roaming};
 use crate::stop::Stop;
 use crate::timeline::{Timeline, Tone};
 
-use super::model::{Kind, MannerWanted, Mode, Scenario, Session};
+use super::model::{Kind, MannerWanted, Mode, Scenario, SessionType};
 use super::network::{Place, network};
 use super::prober::{Probe, Prober};
 use super::program;
@@ -72,7 +72,7 @@ pub fn targets(scenario: &Scenario) -> Vec<String> {
     let of_region = |index| {
         let place = Place(index);
         let mut all = vec![place.dhp_address()];
-        all.extend(Session::ALL.map(|session| place.address(session)));
+        all.extend(SessionType::ALL.map(|session| place.address(session)));
         all
     };
     let mut all: Vec<String> = (0..scenario.regions.len()).flat_map(of_region).collect();
@@ -186,7 +186,7 @@ fn start_programs(
     for index in 0..scenario.regions.len() {
         known.extend([
             Place(index).dhp_address(),
-            Place(index).address(Session::NonPersistent),
+            Place(index).address(SessionType::NonPersistent),
         ]);
     }
     for access in lab.topology()?.accesses() {
@@ -214,10 +214,10 @@ fn start_dhp(lab: &mut Lab, index: usize, stop: &Stop) -> Result<()> {
 fn agent_plan(scenario: &Scenario, mode: Mode) -> AgentPlan {
     let mut flows = Vec::new();
     for index in 0..scenario.regions.len() {
-        for session in Session::ALL {
+        for session in SessionType::ALL {
             let word = match (session, mode) {
-                (Session::SessionLasting, Mode::Dhp) => "session-lasting",
-                (Session::NonPersistent, _) => "non-persistent",
+                (SessionType::SessionLasting, Mode::Dhp) => "session-lasting",
+                (SessionType::NonPersistent, _) => "non-persistent",
                 _ => "fixed",
             };
             flows.push((Place(index).prefix(session), word));
