@@ -4,6 +4,7 @@ mod changes;
 mod check;
 mod directory;
 mod host;
+mod limits;
 mod mobile_nodes;
 mod ports;
 mod prefix_advertisements;
@@ -11,6 +12,7 @@ mod rates;
 mod read;
 mod remarks;
 mod summary;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -22,7 +24,6 @@ use dhp_config::InlineKeys;
 use dhp_engine::{ErrorRates, PuntRates};
 use dhp_proto::anchor::PrefixAdvertisements;
 use dhp_proto::auth::Algorithm;
-use dhp_segment::{MAX_CARE_OFS, MAX_FLOW_RULES};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
@@ -30,6 +31,8 @@ pub use changes::Change;
 pub use dhp_config::{ConfigError, KeySource, LoadError, Problem, ProblemReport, Source, closest};
 pub use directory::{Coverage, DirectoryEntry, Probe};
 pub use host::{HostFacts, kernel_forwards};
+pub use limits::Limits;
+pub use workers::{Dpdk, Idle, Workers};
 
 /// What this box is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,49 +117,6 @@ pub struct Port {
     pub driver: Driver,
 }
 
-/// `[dpdk]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dpdk {
-    /// Options for DPDK's environment (EAL).
-    pub eal: Vec<String>,
-    /// Packet buffers of each worker.
-    pub mbufs: u32,
-}
-
-/// What a worker does when there is nothing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Idle {
-    /// Look again at once.
-    Poll,
-    /// Sleep until something comes.
-    Sleep,
-}
-
-impl Idle {
-    /// As it is written in the file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Sleep => "sleep",
-        }
-    }
-}
-
-/// `[workers]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Workers {
-    /// How many forwarding threads.
-    pub count: u32,
-    /// The core of each; `None`: the last cores of the machine.
-    pub cores: Option<Vec<usize>>,
-    /// Whether packets that concern no home address are forwarded by route.
-    pub transit: bool,
-    /// Whether TCP's MSS is lowered to what a tunnel takes.
-    pub tcp_mss_clamp: bool,
-    /// What they do when there is nothing to do.
-    pub idle: Idle,
-}
-
 /// What the addresses of a pool are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
@@ -210,47 +170,6 @@ pub struct MobileNode {
     pub max_dhoas: usize,
     /// Whether route optimization is permitted with its DHoAs.
     pub route_optimization: bool,
-}
-
-/// `[limits]`: sizes of the forwarding tables, fixed while the daemon runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Home addresses that can be bound at once. More are refused with status 130.
-    pub home_addresses: u32,
-    /// Prefixes of the kernel that the workers can forward by.
-    pub routes: u32,
-    /// Mobile nodes with home agents elsewhere whose way to this box, or to a host behind it, can be optimized at once. More
-    /// are refused with status 130.
-    pub correspondents: u32,
-    /// Neighbours that the workers can send to; packets to more go through the kernel.
-    pub next_hops: u32,
-    /// Home addresses that can have flow rules or several care-of addresses at once.
-    pub flow_sets: u32,
-    /// Care-of addresses that one of them can have: with 0 several are refused with status 166.
-    pub care_of_addresses: usize,
-    /// Flow bindings that one of them can have: with 0 they are refused with flow status 128. Of these, [`MAX_FLOW_RULES`] can be for
-    /// more than exactly one flow each.
-    pub flow_bindings: usize,
-    /// Exact flows with a rule at once, of all home addresses together.
-    pub flows: u32,
-    /// Packets of which each worker holds fragments at once.
-    pub reassembly: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            home_addresses: 65_536,
-            correspondents: 4_096,
-            routes: 16_384,
-            next_hops: 4_096,
-            flow_sets: 1_024,
-            care_of_addresses: MAX_CARE_OFS,
-            flow_bindings: MAX_FLOW_RULES,
-            flows: 65_536,
-            reassembly: 256,
-        }
-    }
 }
 
 /// `[rates]`: what is limited in time.

@@ -1,5 +1,7 @@
 //! The journal, on a real file system
 
+#[path = "../support/journal_file.rs"]
+mod journal_file;
 mod promises;
 
 use std::net::Ipv6Addr;
@@ -10,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use dhp_proto::anchor::{Kept, KeptBinding, KeptQuarantine, KeptTime, PoolKind, UsedNumber};
 use dhp_proto::security_association::MnId;
-use dhpd::journal::{Header, Journal, JournalError, Record, Restored, State};
+use dhpd::journal::{Header, Journal, JournalError, Restored, State};
+use journal_file::without_the_end;
 
 fn home(last: u16) -> UsedNumber {
     UsedNumber::Home {
@@ -76,16 +79,6 @@ fn addresses(restored: Restored) -> Vec<Kept> {
     let mut addresses = restored.addresses;
     addresses.sort_unstable_by_key(Kept::home_address);
     addresses
-}
-
-/// As a process leaves the file that is killed.
-fn without_the_end(path: &Path) {
-    let mut octets = std::fs::read(path).unwrap();
-    let mut closed = Vec::new();
-    Record::Closed.encode(&mut closed);
-    assert!(octets.ends_with(&closed));
-    octets.truncate(octets.len() - closed.len());
-    std::fs::write(path, octets).unwrap();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-use dhp_engine::{FramePool, Link as Framing, PortInfo, PuntRates, Worker, WorkerConfig};
+use dhp_engine::{PuntRates, Worker, WorkerConfig};
 use dhp_port_memory::{MemoryPort, MemoryWire};
 use dhp_proto::anchor::{AnchorConfig, IdentifierSecret};
 use dhp_proto::security_association::SecurityAssociation;
@@ -26,6 +26,7 @@ use dhpd::mirror::{
 };
 use dhpd::signalling::Signalling;
 
+use crate::memory_ports::ports;
 use crate::site::{ANCHOR, CORRESPONDENT, COVERAGE, DHOA_POOLS, HOME_POOL, MOST_FLOWS, MOST_SPLIT};
 
 /// Where the clocks begin.
@@ -121,7 +122,7 @@ impl Appliance {
                 .expect("a control plane");
         signalling.follow_network(&plan(&kernel(), &territory()));
         signalling.keep_state(journal, restored);
-        let (ports, [core, cn, host]) = ports();
+        let (ports, [core, cn, host]) = ports(2048, 512);
         let settings = WorkerConfig {
             anchor_addresses: vec![ANCHOR],
             punt_rates: PuntRates::UNLIMITED,
@@ -277,23 +278,4 @@ fn territory() -> Territory {
         pools: DHOA_POOLS.into_iter().chain([HOME_POOL]).collect(),
         coverage: vec![COVERAGE],
     }
-}
-
-/// Three ports with their far ends: core0, cn0, dhp0.
-fn ports() -> (Vec<MemoryPort>, [MemoryWire; 3]) {
-    let pool = FramePool::new(2048, 2048);
-    let port = |name: &str, framing| {
-        let info = PortInfo {
-            name: name.to_owned(),
-            mac: MAC,
-            mtu: 1500,
-            link: framing,
-            host_has_copy: framing == Framing::Ethernet,
-        };
-        MemoryPort::new(info, pool.clone(), 512)
-    };
-    let (core, core_wire) = port("core0", Framing::Ethernet);
-    let (cn, cn_wire) = port("cn0", Framing::Ethernet);
-    let (host, host_wire) = port("dhp0", Framing::RawIp);
-    (vec![core, cn, host], [core_wire, cn_wire, host_wire])
 }

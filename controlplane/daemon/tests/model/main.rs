@@ -8,12 +8,16 @@
 //! `DHPD_MODEL_STEPS=1000000 cargo test -p dhpd --release --test model` takes as many steps, other ones each time; a difference
 //! that it finds comes with its seed for `regressions.txt`.
 
+#[path = "../support/journal_file.rs"]
+mod journal_file;
+#[path = "../support/memory_ports.rs"]
+mod memory_ports;
+
 mod agents;
 mod appliance;
 mod coverage;
 mod findings;
 mod invariants;
-mod journal_file;
 mod ledger;
 mod message;
 mod network;

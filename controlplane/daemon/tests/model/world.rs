@@ -394,7 +394,11 @@ impl<'c> World<'c> {
         let elsewhere = self.directory.path().join("elsewhere");
         let stand_in = Appliance::start(config.clone(), &self.clock, &elsewhere);
         drop(std::mem::replace(&mut self.appliance, stand_in));
-        crate::journal_file::leave(&journal, how);
+        match how {
+            Restart::Orderly => {}
+            Restart::Sudden => crate::journal_file::without_the_end(&journal),
+            Restart::WithoutJournal => std::fs::remove_file(&journal).expect("the journal"),
+        }
         self.clock.pass_until(self.now_ns() + down_ms * 1_000_000);
         self.appliance = Appliance::start(config, &self.clock, &journal);
         self.model.restart(how, self.clock.now());

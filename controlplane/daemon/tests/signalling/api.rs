@@ -48,7 +48,7 @@ impl Daemon {
             },
         )
         .expect("a control plane");
-        let (ports, [core, _, _]) = ports();
+        let (ports, [core, _, _]) = crate::memory_ports::ports(1024, 256);
         let mut worker = control
             .join(WorkerConfig::default(), ports, Some(2))
             .expect("a worker");

@@ -1,5 +1,9 @@
 //! Signalling from a worker's port through the control plane and back, on ports in memory
 
+#[path = "../support/journal_file.rs"]
+mod journal_file;
+#[path = "../support/memory_ports.rs"]
+mod memory_ports;
 mod rig;
 mod traces;
 

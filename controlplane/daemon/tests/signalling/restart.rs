@@ -8,8 +8,9 @@ use dhp_proto::anchor::{IdentifierSecret, Kept};
 use dhp_wire::codepoints::CodePoints;
 use dhp_wire::mobility::{Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::MobilityPacket;
-use dhpd::journal::{BootId, Header, Journal, Record, State};
+use dhpd::journal::{BootId, Header, Journal, State};
 
+use crate::journal_file::without_the_end;
 use crate::rig::*;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -102,16 +103,6 @@ fn tunnelled_to(rig: &mut Rig, home_address: Ipv6Addr) -> Option<Ipv6Addr> {
     let (_, anchor, care_of) = ends(&rig.core.pop()?);
     assert_eq!(anchor, ANCHOR);
     Some(care_of)
-}
-
-/// As a process leaves the file that is killed.
-fn without_the_end(path: &Path) {
-    let mut file = std::fs::read(path).expect("the journal");
-    let mut closed = Vec::new();
-    Record::Closed.encode(&mut closed);
-    assert!(file.ends_with(&closed));
-    file.truncate(file.len() - closed.len());
-    std::fs::write(path, file).expect("written");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dhp_engine::{FramePool, Link as Framing, PortInfo, Worker, WorkerConfig};
+use dhp_engine::{Worker, WorkerConfig};
 use dhp_port_memory::{MemoryPort, MemoryWire};
 use dhp_proto::anchor::{AnchorConfig, PoolConfig, PoolKind};
 use dhp_proto::auth::{Algorithm, Key};
@@ -28,6 +28,8 @@ use dhpd::mirror::{
     changes, plan,
 };
 use dhpd::signalling::Signalling;
+
+use crate::memory_ports::ports;
 
 pub const ANCHOR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 0, 0, 0, 0, 1);
 pub const HOME: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
@@ -149,25 +151,6 @@ pub fn geometry() -> Geometry {
     }
 }
 
-/// Three ports with their far ends: core0, cn0, dhp0.
-pub fn ports() -> (Vec<MemoryPort>, [MemoryWire; 3]) {
-    let pool = FramePool::new(1024, 2048);
-    let port = |name: &str, framing| {
-        let info = PortInfo {
-            name: name.to_owned(),
-            mac: [2, 0, 0, 0, 1, 2],
-            mtu: 1500,
-            link: framing,
-            host_has_copy: framing == Framing::Ethernet,
-        };
-        MemoryPort::new(info, pool.clone(), 256)
-    };
-    let (core, core_wire) = port("core0", Framing::Ethernet);
-    let (cn, cn_wire) = port("cn0", Framing::Ethernet);
-    let (host, host_wire) = port("dhp0", Framing::RawIp);
-    (vec![core, cn, host], [core_wire, cn_wire, host_wire])
-}
-
 pub struct Rig {
     pub signalling: Signalling,
     pub metrics: Metrics,
@@ -209,7 +192,7 @@ impl Rig {
         let mut kernel = kernel();
         kernel.take_touched();
         signalling.follow_network(&plan(&kernel, &territory));
-        let (ports, [core, cn, host]) = ports();
+        let (ports, [core, cn, host]) = ports(1024, 256);
         let settings = WorkerConfig {
             anchor_addresses: vec![ANCHOR],
             correspondents,
