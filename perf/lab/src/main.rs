@@ -36,6 +36,7 @@ mod priority;
 mod process_id;
 mod random;
 mod report_html;
+mod route;
 mod signalling_options;
 mod sketch;
 mod stall_meter;
@@ -62,7 +63,7 @@ use clap::Parser;
 
 use crate::cli::{
     BgpArguments, Cli, Command, ConformanceArguments, DemoArguments, LabArguments,
-    PathMtuArguments, StreamArguments, UdpCommand,
+    PathMtuArguments, RouteArguments, StreamArguments, UdpCommand,
 };
 use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
@@ -121,6 +122,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Bgp(arguments) => return run_bgp(&arguments),
         Command::PathMtu(arguments) => return run_path_mtu(&arguments),
+        Command::Route(arguments) => return run_route(&arguments),
         Command::Conformance(arguments) => return run_conformance(&arguments),
         Command::CheckCapture { files } => check_capture::run(&files)?,
         Command::FuzzPort(arguments) => fuzz::run(
@@ -184,6 +186,19 @@ fn run_path_mtu(arguments: &PathMtuArguments) -> Result<ExitCode> {
         write_json(path, &reports)?;
     }
     Ok(if reports.iter().all(path_mtu::PathMtuReport::holds) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_route(arguments: &RouteArguments) -> Result<ExitCode> {
+    let report = route::run(options(&arguments.lab)?, &Stop::on_signals()?)?;
+    print!("{}", report.render(timeline::wants_colour()));
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
+    }
+    Ok(if report.holds() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
