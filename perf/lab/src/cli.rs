@@ -64,6 +64,9 @@ pub enum Command {
     /// Packets of all sizes through tunnels over a path of 1,400 octets: with path MTU discovery, and with a firewall that
     /// drops ICMPv6 errors, the path's MTU configured and TCP's MSS clamped.
     PathMtu(PathMtuArguments),
+    /// Route optimization with a dhpd on the correspondent: round trips against the direct path's, and the anchors' counters
+    /// while echoes and a transfer go by, at one access network and after a move.
+    Route(RouteArguments),
     /// A mobile node and a correspondent scripted with scapy, which share no code with the appliance: registering, moving,
     /// being refused, revoked and switched, each answer checked field by field against the RFCs.
     Conformance(ConformanceArguments),
@@ -192,6 +195,17 @@ pub struct PathMtuArguments {
     /// Length of each TCP transfer, MB (10^6 octets).
     #[arg(long, default_value_t = 1000)]
     pub megabytes: u64,
+    /// Write the verdicts to this file.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// Options of `route`.
+#[derive(Debug, Args)]
+pub struct RouteArguments {
+    /// Where things are.
+    #[command(flatten)]
+    pub lab: LabArguments,
     /// Write the verdicts to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,

@@ -182,3 +182,34 @@ socket = "{socket}"
         socket = api_socket.display()
     )
 }
+
+/// `dhpd` on the correspondent, in the role of one.
+pub fn correspondent(api_socket: &Path, ports: PortDriver) -> String {
+    format!(
+        r#"# dhpd as the lab's correspondent
+[anchor]
+address = "{CN_DHP}"
+roles = ["correspondent"]
+
+{net}
+[api]
+socket = "{socket}"
+metrics = "off"
+"#,
+        net = ports.port_section("net0"),
+        socket = api_socket.display()
+    )
+}
+
+/// `dhp-mn` with route optimization: echoes to the correspondent have the home address, all else a DHoA.
+pub fn mobile_node_with_routes(api_socket: &Path) -> String {
+    let echoes = format!(
+        "[[flow]]\nprefix = \"{CN_DHP}/128\"\nprotocol = \"icmpv6\"\nsession = \"fixed\"\n\n[[flow]]\n"
+    );
+    mobile_node(api_socket, None)
+        .replacen("[[flow]]\n", &echoes, 1)
+        .replace(
+            "tun = \"dhpmn0\"\n",
+            "tun = \"dhpmn0\"\nroute-optimization = \"on\"\n",
+        )
+}

@@ -44,7 +44,9 @@ impl MobileNode {
             .as_ref()
             .filter(|home| home.address == *home_address)
         {
-            situation.anchor = home.grant.map(|_| home.agent);
+            // It is configured: until it is bound, its routes wait.
+            let is_hopeless = home.grant.is_none() && home.refused.is_some();
+            situation.anchor = (!is_hopeless).then_some(home.agent);
             situation.is_bound = home.grant.is_some_and(|grant| is_here(grant.confirmed));
             return situation;
         }
