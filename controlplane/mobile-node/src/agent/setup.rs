@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::data_path::DataPath;
 use crate::dns::Stub;
 use crate::event::EventLog;
+use crate::exec::Marking;
 use crate::icmp_socket::IcmpSocket;
 use crate::netlink::Netlink;
 use crate::plan::Plan;
@@ -94,6 +95,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         let clock = Clock::new();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no entropy: {error}"))?;
+        let marking = Marking::new(&config.policy);
         let engine = MobileNode::new(config.engine.clone(), clock.now(), seed)?;
         let mut agent = Agent {
             access: Access::new(interfaces.iter().map(|one| (one.index, one.name.clone()))),
@@ -115,6 +117,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             known_names: KnownNames::default(),
             preparing: Vec::new(),
             leases: BTreeMap::new(),
+            marking,
             next_look: Instant::now(),
             sources: Vec::new(),
             path_mtus: BTreeMap::new(),
