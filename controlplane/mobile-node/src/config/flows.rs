@@ -71,6 +71,7 @@ fn flow(section: Section<'_>, has_home: bool, before: &Policy) -> Option<Rule> {
         ));
     }
     let program = command.or(group).map(|program| program.value);
+    let is_unclear = program.is_none() && (section.has("command") || section.has("cgroup"));
     let says_more = ["protocol", "ports", "dscp", "name", "command", "cgroup"]
         .into_iter()
         .any(|key| section.has(key));
@@ -117,6 +118,10 @@ fn flow(section: Section<'_>, has_home: bool, before: &Policy) -> Option<Rule> {
         ));
     }
     section.finish();
+    // Without its program it would seem to hide those after it.
+    if is_unclear {
+        return None;
+    }
     Some(Rule {
         selector,
         treatment: treatment?,
