@@ -84,7 +84,7 @@ impl Agent {
         let need = match judged.map(|(_, rule)| (rule, lasting(rule))) {
             Some((rule, Some(need))) => (!rule.prepare).then_some(need),
             // The packet does not tell the mark of its socket. But who else comes here with such a source?
-            _ => self.leased_need(&conversation.local),
+            _ => self.marked_need(&contact, &conversation.local),
         };
         if let Some(need) = need {
             self.demand(conversation.remote, need);
@@ -93,12 +93,16 @@ impl Agent {
     }
 
     /// What sockets that are marked need of DHPs, while their sources are those of flows without.
-    fn leased_need(&self, source: &Ipv6Addr) -> Option<Need> {
+    fn marked_need(&self, contact: &Contact, source: &Ipv6Addr) -> Option<Need> {
         let home = self.config.engine.home.map(|home| home.address);
         let care_of = self.access.current().map(|care_of| care_of.address);
         let without_dhp = home == Some(*source) || care_of == Some(*source);
-        let mut leased = self.leases.keys().filter(|_| without_dhp);
-        leased.find_map(|session| lasting(&session.rule()))
+        let leased = self.leases.keys().map(|session| session.rule());
+        let programs = self.config.policy.rules.iter().filter(|rule| {
+            rule.selector.program.is_some() && !rule.prepare && rule.selector.may_take(contact)
+        });
+        let mut marked = leased.chain(programs.cloned()).filter(|_| without_dhp);
+        marked.find_map(|rule| lasting(&rule))
     }
 
     /// Programs mark their sockets with a session type for a while.
@@ -235,6 +239,7 @@ impl Agent {
             return;
         }
         self.next_look = Instant::now() + self.look_interval();
+        self.marking.refresh();
         self.data.look_again();
         let active = MnCommand::Active(self.data.take_active());
         self.engine.handle_command(self.clock.now(), active);

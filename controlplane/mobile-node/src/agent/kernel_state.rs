@@ -13,6 +13,7 @@ use super::{Agent, Ready};
 use crate::access::CareOf;
 use crate::direct_route::DirectRoute;
 use crate::event::Event;
+use crate::exec::mark_of;
 use crate::plan::{FlowWays, Needs, Plan, Way};
 use crate::tunnel::Tunnel;
 
@@ -109,7 +110,7 @@ impl Agent {
         let rules = self.config.policy.rules.iter().enumerate();
         let policy = rules.map(|(position, rule)| FlowWays {
             selector: &rule.selector,
-            mark: None,
+            mark: rule.selector.program.as_ref().map(mark_of),
             ways: self.ways(position, rule),
         });
         let flows: Vec<FlowWays<'_>> = marked.chain(policy).collect();
@@ -120,7 +121,7 @@ impl Agent {
             flows: &flows,
         };
         let plan = Plan::new(&self.access, &needs);
-        let policy = flows.iter().filter(|flow| flow.mark.is_none());
+        let policy = flows.iter().skip(self.leases.len());
         let sources: Vec<(usize, Ipv6Net, Option<Ipv6Addr>)> = (1..)
             .zip(policy)
             .flat_map(|(rule, flow)| {

@@ -38,7 +38,7 @@ use crate::config::Config;
 use crate::data_path::{DataPath, Sighting};
 use crate::dns::Lookup;
 use crate::event::{Event, EventLog};
-use crate::exec::SessionType;
+use crate::exec::{Marking, SessionType};
 use crate::icmp_socket::IcmpSocket;
 use crate::neighbor_discovery::Received;
 use crate::netlink::{self, Netlink, Notification, Notifications};
@@ -96,6 +96,8 @@ struct Agent {
     preparing: Vec<Preparing>,
     /// Session types of marked sockets, each until when it is kept.
     leases: BTreeMap<SessionType, Instant>,
+    /// Marks the sockets of programs that the policy names.
+    marking: Marking,
     /// When to look next what is still in use.
     next_look: Instant,
     /// Sources of the flows by rule, as they were reported last.
@@ -193,6 +195,7 @@ impl Agent {
     }
 
     async fn start(&mut self) -> anyhow::Result<()> {
+        self.marking.refresh();
         self.events.write(Event::Started);
         self.use_prepared();
         // What was there before the start is known before anything in the kernel is changed.

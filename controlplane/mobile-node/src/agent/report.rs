@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_proto::mobile_node::policy::{Rule, Selector, Treatment};
+use dhp_proto::mobile_node::policy::{Program, Rule, Selector, Treatment};
 use dhp_proto::mobile_node::{Candidate, FlowKey, FlowProgress, Session, Status as EngineStatus};
 use dhp_wire::codepoints::next_header;
 use ipnet::Ipv6Net;
@@ -174,7 +174,12 @@ pub(super) fn about(selector: &Selector) -> String {
     let dscp = selector.dscp.map(|dscp| format!("DSCP {dscp}"));
     let name = selector.name.as_ref();
     let name = name.map(|name| format!("name {}", name.as_str()));
+    let program = selector.program.as_ref().map(|program| match program {
+        Program::Command(name) => format!("command {name}"),
+        Program::ControlGroup(path) => format!("control group {path}"),
+    });
     let parts = protocol.into_iter().chain(ports).chain(dscp).chain(name);
+    let parts = parts.chain(program);
     parts.collect::<Vec<_>>().join(", ")
 }
 

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::data_path::DataPath;
 use crate::dns::Stub;
 use crate::event::EventLog;
+use crate::exec::Marking;
 use crate::icmp_socket::IcmpSocket;
 use crate::metrics;
 use crate::netlink::Netlink;
@@ -109,6 +110,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         if let Some(kept) = kept {
             engine.restore(clock.now(), kept);
         }
+        let marking = Marking::new(&config.policy);
         let mut agent = Agent {
             access: Access::new(interfaces.iter().map(|one| (one.index, one.name.clone()))),
             hardware_addresses: hardware_addresses(&interfaces),
@@ -130,6 +132,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             known_names: KnownNames::default(),
             preparing: Vec::new(),
             leases: BTreeMap::new(),
+            marking,
             next_look: Instant::now(),
             sources: Vec::new(),
             path_mtus: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use dhp_config::{Located, Problem, Section};
-use dhp_proto::mobile_node::policy::{NameSuffix, Policy, Rule, Selector, Treatment};
+use dhp_proto::mobile_node::policy::{NameSuffix, Policy, Program, Rule, Selector, Treatment};
 use dhp_proto::mobile_node::{Need, Requirements, Session};
 use dhp_wire::codepoints::next_header;
 use ipnet::Ipv6Net;
@@ -75,7 +75,18 @@ fn flow(
     let name = section.text("name", "a domain such as \"example.net\"", |text| {
         NameSuffix::new(text).ok_or("no domain name")
     });
-    let says_more = ["protocol", "ports", "dscp", "name"]
+    let command = section.text("command", "the name of a program such as \"ssh\"", command);
+    let group = section.text("cgroup", "a path such as \"user.slice\"", control_group);
+    if let (Some(_), Some(group)) = (&command, &group) {
+        section.problem(Problem::new(
+            group.span.clone(),
+            "`command` and `cgroup` both say which programs are meant",
+            "one of them, or a [[flow]] for each",
+        ));
+    }
+    let program = command.or(group).map(|program| program.value);
+    let is_unclear = program.is_none() && (section.has("command") || section.has("cgroup"));
+    let says_more = ["protocol", "ports", "dscp", "name", "command", "cgroup"]
         .into_iter()
         .any(|key| section.has(key));
     let place = prefix.as_ref().map(|prefix| prefix.span.clone());
@@ -96,6 +107,7 @@ fn flow(
             .collect(),
         dscp: dscp.and_then(|dscp| u8::try_from(dscp.value).ok()),
         name: name.map(|name| name.value),
+        program,
     };
     if let (Some(wider), Some(span)) = (hiding(before, &selector), place) {
         section.problem(Problem::new(
@@ -122,6 +134,10 @@ fn flow(
     }
     let access = flow_access(&section, treatment, interfaces);
     section.finish();
+    // Without its program it would seem to hide those after it.
+    if is_unclear {
+        return None;
+    }
     let rule = Rule {
         selector,
         treatment: treatment?,
@@ -201,6 +217,29 @@ fn requirements(section: &Section<'_>, dscp: Option<u8>) -> Requirements {
             .unwrap_or_default(),
         max_latency_ms: short(latency),
         max_loss_permille: short(loss),
+    }
+}
+
+/// Longest name of a thread (TASK_COMM_LEN, less the zero at its end).
+const LONGEST_COMMAND: usize = 15;
+
+fn command(text: &str) -> Result<Program, &'static str> {
+    match text {
+        "" => Err("no name"),
+        _ if text.contains(['/', '\0']) => Err("a name has no \"/\""),
+        _ if text.len() > LONGEST_COMMAND => {
+            Err("the kernel keeps 15 octets of a name: no more can match")
+        }
+        _ => Ok(Program::Command(text.to_owned())),
+    }
+}
+
+fn control_group(text: &str) -> Result<Program, &'static str> {
+    let path = text.trim_matches('/');
+    let is_name = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+    match path.split('/').all(is_name) {
+        true => Ok(Program::ControlGroup(path.to_owned())),
+        false => Err("no path below the root of all control groups"),
     }
 }
 

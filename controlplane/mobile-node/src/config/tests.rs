@@ -1,5 +1,5 @@
 use super::*;
-use dhp_proto::mobile_node::policy::Treatment;
+use dhp_proto::mobile_node::policy::{Program, Treatment};
 use dhp_proto::mobile_node::{KeyMaterial, Session};
 
 fn parse(text: &str) -> Result<Config, Vec<Problem>> {
@@ -378,4 +378,23 @@ fn flows_name_their_accesses_and_interfaces_say_what_they_are_like() {
     );
     let other = parse(&text.replace("20000", "30000")).expect("a good configuration");
     assert_eq!(config.fixed_differences(&other), ["[[interface]]"]);
+}
+
+#[test]
+fn programs_are_named_by_command_or_control_group() {
+    let with = |line: &str| GOOD.replace("prefix = \"2001:db8:c:1::/64\"", line);
+    let config = parse(&with("command = \"ssh\"")).expect("a good configuration");
+    let rule = &config.policy.rules[0];
+    assert_eq!(rule.selector.program, Some(Program::Command("ssh".into())));
+    assert!(!rule.prepare, "not the whole world");
+    let config = parse(&with("cgroup = \"/user.slice/\"")).expect("a good configuration");
+    let group = Program::ControlGroup("user.slice".into());
+    assert_eq!(config.policy.rules[0].selector.program, Some(group));
+    let (line, found, problem) = problem(&with("command = \"a-name-of-17-octets\""));
+    assert_eq!((line, found.as_str()), (15, "\"a-name-of-17-octets\""));
+    assert!(problem.message.contains("15 octets"), "{problem:?}");
+    let (_, found, _) = self::problem(&with("cgroup = \"../x\""));
+    assert_eq!(found, "\"../x\"");
+    let (_, _, problem) = self::problem(&with("command = \"a\"\ncgroup = \"b\""));
+    assert!(problem.expected.contains("one of them"));
 }

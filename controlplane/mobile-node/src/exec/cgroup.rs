@@ -23,12 +23,7 @@ impl ControlGroup {
     /// No control groups of version 2 are mounted, or none can be made.
     pub(super) fn create() -> anyhow::Result<Self> {
         let me = Process::myself()?;
-        let mounts = me.mountinfo()?;
-        let root = mounts
-            .into_iter()
-            .find(|mount| mount.fs_type == "cgroup2")
-            .map(|mount| mount.mount_point)
-            .context("no cgroup2 file system is mounted")?;
+        let root = root()?;
         let own = me.cgroups()?.into_iter().find(|group| group.hierarchy == 0);
         let own = own.map_or_else(String::new, |group| group.pathname);
         let outside = root.join(own.trim_start_matches('/'));
@@ -64,6 +59,19 @@ impl Drop for ControlGroup {
             eprintln!("dhp-mn: {}: {error}", self.path.display());
         }
     }
+}
+
+/// Where control groups of version 2 are mounted.
+///
+/// # Errors
+/// Nowhere.
+pub(super) fn root() -> anyhow::Result<PathBuf> {
+    let mounts = Process::myself()?.mountinfo()?;
+    mounts
+        .into_iter()
+        .find(|mount| mount.fs_type == "cgroup2")
+        .map(|mount| mount.mount_point)
+        .context("no cgroup2 file system is mounted")
 }
 
 fn enter(group: &Path) -> io::Result<()> {

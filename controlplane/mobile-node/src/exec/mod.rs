@@ -6,6 +6,7 @@
 
 mod cgroup;
 mod mark_program;
+mod marking;
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
@@ -26,6 +27,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{Answer, Question};
 use crate::client;
 use cgroup::ControlGroup;
+
+pub use marking::{Marking, mark_of};
 
 /// How long the agent keeps the rules for marked sockets without being asked again.
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -90,7 +93,7 @@ pub fn exec(socket: &Path, session: SessionType, command: &[OsString]) -> anyhow
     lease(socket, session)?;
     let mut group = ControlGroup::create()?;
     // It is detached when it is dropped.
-    let attached = mark_program::attach(group.directory(), session.mark())
+    let attached = mark_program::attach(group.directory(), session.mark(), None)
         .context("have the sockets of a control group marked")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

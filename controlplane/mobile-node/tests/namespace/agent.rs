@@ -69,8 +69,10 @@ impl Agent {
         );
         std::fs::write(&config, text).expect("a configuration");
         let inside = |arguments: &[&str], path: &PathBuf| {
-            let mut command = Command::new("ip");
-            command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_dhp-mn")]);
+            // `ip netns exec` would hide the control groups.
+            let mut command = Command::new("nsenter");
+            command.arg(format!("--net=/run/netns/{namespace}"));
+            command.arg(env!("CARGO_BIN_EXE_dhp-mn"));
             command.args(arguments).arg(path);
             command
         };

@@ -413,3 +413,80 @@ fn a_dhp_that_fails_is_left_and_its_sessions_are_named() {
     );
     assert_eq!(program.talk(), dhoa, "it has only stopped to answer");
 }
+
+/// A control group; removed with this.
+struct Group(PathBuf);
+
+impl Group {
+    fn create(path: PathBuf) -> Self {
+        std::fs::create_dir(&path).expect("a control group");
+        Self(path)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// A shell under two names, and under its own in a control group, talk to the same correspondent.
+#[test]
+fn programs_have_the_session_types_that_the_policy_gives_to_their_names() {
+    let Some(network) = network(19) else { return };
+    let Some(groups) = control_groups() else {
+        eprintln!("skipped: no cgroup2 file system is mounted");
+        return;
+    };
+    let _internet = Internet::start(&network.rest(), PREFIX_A);
+    let id = std::process::id();
+    let group = format!("dhp-mn-test-{id}");
+    let _group = Group::create(groups.join(&group));
+    let flows = format!(
+        r#"
+        [[flow]]
+        command = "bulk{id}"
+        prefix = "2001:db8:c:1::/64"
+        prepare = true
+        session = "session-lasting"
+        [[flow]]
+        command = "talk{id}"
+        session = "fixed"
+        [[flow]]
+        cgroup = "{group}"
+        session = "fixed"
+        "#
+    );
+    let agent = Agent::start_with(&network.node(), directory(), &format!("{HOME}{flows}"));
+    let dhoa = address(
+        &agent.wait_for_field("anchor_ready", "kind", "dhoa"),
+        "home_address",
+    );
+    agent.wait_for_field("flow_source", "source", &dhoa.to_string());
+    let programs = directory();
+    let source = |name: &str, before: &str| {
+        let program = programs.path().join(name);
+        std::fs::copy("/bin/bash", &program).expect("a shell");
+        let script = format!("{before} exec 3<>/dev/udp/{CN}/7; cat /proc/net/udp6");
+        let output = inside(&network.node(), move || {
+            let mut command = Command::new(program);
+            command.args(["-c", &script]).output().expect("it ends")
+        });
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        local_address(&String::from_utf8_lossy(&output.stdout))
+    };
+    let enter = format!("echo $$ > {}/cgroup.procs;", groups.join(&group).display());
+    assert_eq!(source(&format!("bulk{id}"), ""), dhoa);
+    assert_eq!(source(&format!("talk{id}"), ""), HOME_ADDRESS);
+    assert!(is_care_of(source(&format!("else{id}"), "")));
+    assert_eq!(source(&format!("else{id}"), &enter), HOME_ADDRESS);
+    assert_eq!(
+        source(&format!("bulk{id}"), &enter),
+        HOME_ADDRESS,
+        "the group's rule holds, whatever the name"
+    );
+    let explained = agent.ask(&["explain", &CN.to_string(), "--json"]);
+    let perhaps = explained["undecided"].as_array().map(Vec::len);
+    assert_eq!(perhaps, Some(3), "{explained}");
+}

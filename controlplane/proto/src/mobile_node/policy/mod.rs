@@ -11,7 +11,7 @@ use core::net::Ipv6Addr;
 
 pub use conversation::{Conversation, Conversations};
 pub use names::{NameSuffix, NamedAddresses};
-pub use selector::{Contact, Selector};
+pub use selector::{Contact, Program, Selector};
 
 use super::need::Need;
 
