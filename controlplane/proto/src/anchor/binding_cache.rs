@@ -4,14 +4,13 @@ use core::mem;
 use core::net::Ipv6Addr;
 
 use dhp_wire::mobility::{Lifetime, Mode};
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
 
 use super::care_of_addresses::{self, CareOfAddress};
 use super::config::PoolKind;
 use super::flow_bindings::FlowBinding;
 use super::lifecycle::Registration;
 use super::mobile_nodes::MnIndex;
+use super::recent_map::RecentMap;
 use super::sequence::SequenceNumber;
 use super::steering::Steering;
 use super::timers::Timer;
@@ -196,9 +195,8 @@ pub(crate) struct HomeSequence {
     pub(crate) invalid_until_ns: Option<u64>,
 }
 
-/// Something of each of many addresses. The values lie one behind the other: a table with room for twice as many would cost
-/// twice their size, and when it grows, the few octets that it has of each are all that moves.
-pub(crate) type AddressMap<T> = IndexMap<Ipv6Addr, T, RandomState>;
+/// Something of each of many addresses.
+pub(crate) type AddressMap<T> = RecentMap<Ipv6Addr, T>;
 
 /// All bindings.
 #[derive(Debug, Default)]

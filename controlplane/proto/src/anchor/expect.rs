@@ -96,7 +96,7 @@ impl Anchor {
         for association in associations() {
             black_box((association.security.spi(), association.security.algorithm()));
             black_box(self.nodes.look_at_answers(association));
-            black_box(self.nodes.node(association.owner).map(|node| &node.id));
+            black_box(self.nodes.look_at_node(association.owner));
         }
         for association in associations() {
             let id = association.security.mn_id();

@@ -5,12 +5,11 @@ use core::num::NonZeroU64;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
-use indexmap::IndexMap;
 
 use super::answers::{Answers, KeptAnswer, RequestMac, StoredAnswers};
 use super::binding_cache::{AddressMap, Order};
+use super::recent_map::RecentMap;
 use super::sequence::SequenceWindow;
 use crate::security_association::{MnId, SecurityAssociation};
 
@@ -108,7 +107,7 @@ struct Owned {
 #[derive(Debug, Default)]
 pub(crate) struct MobileNodes {
     nodes: Vec<MobileNode>,
-    associations: IndexMap<u32, Association, RandomState>,
+    associations: RecentMap<u32, Association>,
     /// The places of the associations in order of their owners, so that those of one stand together.
     by_owner: Vec<(MnIndex, u32)>,
     answers: Answers,
@@ -175,7 +174,7 @@ impl MobileNodes {
         for gone in known.values_mut() {
             self.answers.forget_all(&mut gone.answers);
         }
-        ended.extend(known.into_keys());
+        ended.extend(known.keys());
         for owned in self.owned.values_mut() {
             let released_by = owned.released_by;
             owned.released_by = released_by.filter(|order| !ended.contains(&order.spi));
@@ -260,6 +259,14 @@ impl MobileNodes {
     /// Reads what the next request of an association will need of its answers, and gives a number that tells nothing.
     pub(crate) fn look_at_answers(&self, association: &Association) -> u32 {
         self.answers.look_at(&association.answers)
+    }
+
+    /// The same of a mobile node.
+    pub(crate) fn look_at_node(&self, index: MnIndex) -> usize {
+        let node = self.node(index);
+        node.map_or(0, |node| {
+            node.dhoas.len() ^ Arc::as_ptr(&node.id).addr() ^ node.quarantined.len()
+        })
     }
 
     pub(crate) fn association_mut(&mut self, spi: u32) -> Option<&mut Association> {

@@ -59,6 +59,7 @@ mod quarantine;
 mod query;
 mod rate_limit;
 mod receive;
+mod recent_map;
 mod reconfigure;
 mod refresh_request;
 mod reply;

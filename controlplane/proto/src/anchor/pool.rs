@@ -31,6 +31,9 @@ const RESERVED: [RangeInclusive<u64>; 2] = [
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) prefix: Ipv6Net,
+    /// The addresses of the prefix have these bits of `mask`.
+    bits: u128,
+    mask: u128,
     pub(crate) kind: PoolKind,
     pub(crate) quarantine: Duration,
     pub(crate) link: Option<LinkId>,
@@ -46,6 +49,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// Whether an address is of the prefix, which each update asks several times.
+    fn contains(&self, address: &Ipv6Addr) -> bool {
+        address.to_bits() & self.mask == self.bits
+    }
+
     /// Number of addresses, at most 2^64 − 1.
     pub(crate) fn size(&self) -> u64 {
         let host_bits = 128_u32.saturating_sub(u32::from(self.prefix.prefix_len()));
@@ -87,7 +95,7 @@ impl Pool {
         // RFC 4291 §2.6.1: the interface identifier zero is the subnet-router anycast address.
         let subnet_router = *address == self.prefix.network() && self.prefix.prefix_len() < 127;
         let reserved = RESERVED.iter().any(|reserved| reserved.contains(&iid));
-        self.prefix.contains(address) && !subnet_router && !reserved
+        self.contains(address) && !subnet_router && !reserved
     }
 
     /// The first free address of those that are the applicant's. RFC 7217 §5: a reserved identifier is passed over by
@@ -133,6 +141,8 @@ impl Pools {
     pub(crate) fn new(pools: &[PoolConfig], now: Now) -> Self {
         let pools = pools.iter().map(|pool| Pool {
             prefix: pool.prefix.trunc(),
+            bits: pool.prefix.network().to_bits(),
+            mask: pool.prefix.netmask().to_bits(),
             kind: pool.kind,
             quarantine: pool.quarantine,
             link: pool.link,
@@ -184,7 +194,7 @@ impl Pools {
         self.pools
             .iter()
             .enumerate()
-            .find(|(_, pool)| pool.prefix.contains(address))
+            .find(|(_, pool)| pool.contains(address))
     }
 
     /// A free address of a DHoA pool, the same for the same applicant as long as nobody else has it.

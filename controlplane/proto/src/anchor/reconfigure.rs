@@ -139,7 +139,7 @@ impl Anchor {
             }
         }
         let mut homeless = Vec::new();
-        for (home_address, entry) in &mut self.pools.quarantine {
+        for (home_address, entry) in self.pools.quarantine.iter_mut() {
             match new_place(entry.pool) {
                 Some(place) => entry.pool = place,
                 None => homeless.push(*home_address),

@@ -8,6 +8,7 @@ use crate::carried::Carried;
 use crate::error::{SegmentError, Table};
 use crate::hash_table::{HashSlot, HashTable};
 use crate::home_table::{HomeEntry, HomeTable};
+use crate::homes::Homes as ExpectedHomes;
 use crate::layout::ANCHORS;
 use crate::pool::Retired;
 use crate::slot::State;
@@ -206,6 +207,19 @@ impl Writer {
     pub fn binding(&self, home: Ipv6Addr) -> Option<Template> {
         let homes = HomeTable(&self.view);
         homes.tunnel(&homes.find(&home.octets())?)
+    }
+
+    /// Looks ahead at home addresses whose bindings will be asked for or changed, at best some sixteen of them: what has to be
+    /// fetched from memory for them is fetched all at once.
+    pub fn expect_bindings(&self, homes: impl Iterator<Item = Ipv6Addr> + Clone) {
+        let table = ExpectedHomes::new(&self.view);
+        let place = |home: Ipv6Addr| table.expect(home.octets().into());
+        for home in homes.clone() {
+            let _ = place(home);
+        }
+        for home in homes {
+            let _ = table.expect_binding(place(home));
+        }
     }
 
     /// What the binding of `home` has carried.

@@ -32,7 +32,7 @@ pub struct Builder {
 impl Builder {
     fn new(mh_type: u8, dmip_option: u8) -> Self {
         let mut bytes = Vec::with_capacity(128);
-        bytes.extend([next_header::NO_NEXT, 0, mh_type, 0, 0, 0]);
+        bytes.extend_from_slice(&[next_header::NO_NEXT, 0, mh_type, 0, 0, 0]);
         Self {
             bytes,
             dmip_option,
@@ -52,7 +52,7 @@ impl Builder {
     }
 
     fn field<const N: usize>(mut self, octets: [u8; N]) -> Self {
-        self.bytes.extend(octets);
+        self.bytes.extend_from_slice(&octets);
         self
     }
 
@@ -149,7 +149,7 @@ impl Builder {
             let piece = len.min(257);
             match u8::try_from(piece.saturating_sub(2)) {
                 Ok(data) if piece >= 2 => {
-                    self.bytes.extend([mobility_option::PADN, data]);
+                    self.bytes.extend_from_slice(&[mobility_option::PADN, data]);
                     self.bytes.resize(self.bytes.len() + usize::from(data), 0);
                 }
                 _ => self.bytes.push(mobility_option::PAD1),

@@ -71,7 +71,7 @@ impl MobilityOption<'_> {
 
     /// The same behind what is there, of which a part may have been written where there is nothing to write.
     pub(super) fn encode_behind(&self, out: &mut Vec<u8>, dmip_option: u8) -> Option<()> {
-        out.extend([self.kind(dmip_option), 0]);
+        out.extend_from_slice(&[self.kind(dmip_option), 0]);
         let data = out.len();
         self.data(out)?;
         let len = u8::try_from(out.len().checked_sub(data)?).ok()?;
@@ -107,11 +107,13 @@ impl MobilityOption<'_> {
 
     fn data(&self, out: &mut Vec<u8>) -> Option<()> {
         match *self {
-            Self::BindingRefreshAdvice(interval) => out.extend(interval.0.to_be_bytes()),
-            Self::AlternateCareOf(address) => out.extend(address.octets()),
+            Self::BindingRefreshAdvice(interval) => {
+                out.extend_from_slice(&interval.0.to_be_bytes())
+            }
+            Self::AlternateCareOf(address) => out.extend_from_slice(&address.octets()),
             Self::NonceIndices { home, care_of } => {
-                out.extend(home.to_be_bytes());
-                out.extend(care_of.to_be_bytes());
+                out.extend_from_slice(&home.to_be_bytes());
+                out.extend_from_slice(&care_of.to_be_bytes());
             }
             Self::BindingAuthorizationData { authenticator, .. } => {
                 out.extend(non_empty(authenticator)?)
@@ -120,20 +122,20 @@ impl MobilityOption<'_> {
                 prefix_len,
                 prefix: network,
             } => {
-                out.extend([0, prefix(prefix_len)?]);
-                out.extend(network.octets());
+                out.extend_from_slice(&[0, prefix(prefix_len)?]);
+                out.extend_from_slice(&network.octets());
             }
             Self::VendorSpecific {
                 vendor,
                 sub_type,
                 data,
             } => {
-                out.extend(vendor.to_be_bytes());
+                out.extend_from_slice(&vendor.to_be_bytes());
                 out.push(sub_type);
                 out.extend(data);
             }
             Self::ServiceSelection(service) => out.extend(non_empty(service.as_bytes())?),
-            Self::RestartCounter(count) => out.extend(count.to_be_bytes()),
+            Self::RestartCounter(count) => out.extend_from_slice(&count.to_be_bytes()),
             Self::MnId {
                 subtype,
                 identifier,
@@ -143,10 +145,10 @@ impl MobilityOption<'_> {
             }
             Self::Auth(auth) => {
                 out.push(auth.subtype);
-                out.extend(auth.spi.to_be_bytes());
+                out.extend_from_slice(&auth.spi.to_be_bytes());
                 out.extend(non_empty(auth.data)?);
             }
-            Self::MesgId(timestamp) => out.extend(timestamp.to_be_bytes()),
+            Self::MesgId(timestamp) => out.extend_from_slice(&timestamp.to_be_bytes()),
             Self::BindingIdentifier {
                 bid,
                 status,
@@ -154,11 +156,11 @@ impl MobilityOption<'_> {
                 priority,
                 care_of,
             } => {
-                out.extend(non_zero(bid)?.to_be_bytes());
-                out.extend([status.0, u8::from(home_flag) << 7 | (priority & 0x7f)]);
+                out.extend_from_slice(&non_zero(bid)?.to_be_bytes());
+                out.extend_from_slice(&[status.0, u8::from(home_flag) << 7 | (priority & 0x7f)]);
                 match care_of {
-                    Some(IpAddr::V6(address)) => out.extend(address.octets()),
-                    Some(IpAddr::V4(address)) => out.extend(address.octets()),
+                    Some(IpAddr::V6(address)) => out.extend_from_slice(&address.octets()),
+                    Some(IpAddr::V4(address)) => out.extend_from_slice(&address.octets()),
                     None => {}
                 }
             }
@@ -169,9 +171,9 @@ impl MobilityOption<'_> {
                 status,
                 sub_options,
             } => {
-                out.extend(non_zero(fid)?.to_be_bytes());
-                out.extend(priority.to_be_bytes());
-                out.extend([0, status]);
+                out.extend_from_slice(&non_zero(fid)?.to_be_bytes());
+                out.extend_from_slice(&priority.to_be_bytes());
+                out.extend_from_slice(&[0, status]);
                 out.extend(sub_options);
             }
             Self::Unknown { kind, data } => {
@@ -192,8 +194,8 @@ impl MobilityOption<'_> {
                 prefix_len,
                 address,
             } => {
-                out.extend([dmip_option::CORRESPONDENT, prefix(prefix_len)?, 0, 0]);
-                out.extend(address.octets());
+                out.extend_from_slice(&[dmip_option::CORRESPONDENT, prefix(prefix_len)?, 0, 0]);
+                out.extend_from_slice(&address.octets());
             }
             Self::DhpInformation {
                 preference,
@@ -203,15 +205,15 @@ impl MobilityOption<'_> {
                 prefix: covered,
                 path_rtt_us,
             } => {
-                out.extend([
+                out.extend_from_slice(&[
                     dmip_option::DHP_INFORMATION,
                     preference,
                     load,
                     prefix(prefix_len)?,
                 ]);
-                out.extend(address.octets());
-                out.extend(covered.octets());
-                out.extend(path_rtt_us.to_be_bytes());
+                out.extend_from_slice(&address.octets());
+                out.extend_from_slice(&covered.octets());
+                out.extend_from_slice(&path_rtt_us.to_be_bytes());
             }
             Self::Dhoa {
                 status,
@@ -219,11 +221,11 @@ impl MobilityOption<'_> {
                 address,
                 lifetime,
             } => {
-                out.extend([dmip_option::DHOA, status.0]);
-                out.extend(fid.to_be_bytes());
-                out.extend(address.octets());
-                out.extend(lifetime.0.to_be_bytes());
-                out.extend([0, 0]);
+                out.extend_from_slice(&[dmip_option::DHOA, status.0]);
+                out.extend_from_slice(&fid.to_be_bytes());
+                out.extend_from_slice(&address.octets());
+                out.extend_from_slice(&lifetime.0.to_be_bytes());
+                out.extend_from_slice(&[0, 0]);
             }
             Self::FlowRequirements {
                 session,
@@ -232,19 +234,19 @@ impl MobilityOption<'_> {
                 max_latency_ms,
                 max_loss_permille,
             } => {
-                out.extend([
+                out.extend_from_slice(&[
                     dmip_option::FLOW_REQUIREMENTS,
                     session as u8,
                     dscp & 0x3f,
                     0,
                 ]);
-                out.extend(min_bandwidth_kbps.to_be_bytes());
-                out.extend(max_latency_ms.to_be_bytes());
-                out.extend(max_loss_permille.to_be_bytes());
+                out.extend_from_slice(&min_bandwidth_kbps.to_be_bytes());
+                out.extend_from_slice(&max_latency_ms.to_be_bytes());
+                out.extend_from_slice(&max_loss_permille.to_be_bytes());
             }
             Self::CommunicationMode { mode, fid } => {
-                out.extend([dmip_option::COMMUNICATION_MODE, mode as u8]);
-                out.extend(fid.to_be_bytes());
+                out.extend_from_slice(&[dmip_option::COMMUNICATION_MODE, mode as u8]);
+                out.extend_from_slice(&fid.to_be_bytes());
             }
             Self::Cookie(cookie) => {
                 if !(8..=32).contains(&cookie.len()) {

@@ -92,13 +92,35 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// The first well-formed authentication option between mobile node and home agent (RFC 4285 §5.1).
+    /// The first well-formed authentication option between mobile node and home agent (RFC 4285 §5.1). No other option is read.
     #[must_use]
     pub fn auth(&self) -> Option<AuthOption<'a>> {
-        self.iter().find_map(|option| match option {
-            Ok(MobilityOption::Auth(auth)) if auth.subtype == auth_subtype::MN_HA => Some(auth),
-            _ => None,
-        })
+        let mut options = self.iter();
+        loop {
+            let raw = options.next_raw()?;
+            if raw.kind == mobility_option::AUTH
+                && let Ok(MobilityOption::Auth(auth)) = self.read(&raw)
+                && auth.subtype == auth_subtype::MN_HA
+            {
+                return Some(auth);
+            }
+        }
+    }
+
+    fn read(&self, raw: &RawOption<'a>) -> Result<MobilityOption<'a>, OptionError> {
+        let mut decoded = MobilityOption::decode(raw, self.dmip_option);
+        let is_end = raw.end == self.header.len();
+        match &mut decoded {
+            Ok(MobilityOption::Auth(auth)) => {
+                auth.ends_header = is_end;
+                auth.is_last = self.only_padding_from(raw.end);
+            }
+            Ok(MobilityOption::BindingAuthorizationData { ends_header, .. }) => {
+                *ends_header = is_end;
+            }
+            _ => {}
+        }
+        decoded
     }
 
     /// Whether nothing but padding stands at and behind `at`.
@@ -142,19 +164,7 @@ impl<'a> Iterator for OptionIter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let raw = self.next_raw()?;
-        let mut decoded = MobilityOption::decode(&raw, self.options.dmip_option);
-        let is_end = raw.end == self.options.header.len();
-        match &mut decoded {
-            Ok(MobilityOption::Auth(auth)) => {
-                auth.ends_header = is_end;
-                auth.is_last = self.options.only_padding_from(raw.end);
-            }
-            Ok(MobilityOption::BindingAuthorizationData { ends_header, .. }) => {
-                *ends_header = is_end;
-            }
-            _ => {}
-        }
-        Some(decoded)
+        Some(self.options.read(&raw))
     }
 }
 

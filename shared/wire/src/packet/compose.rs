@@ -78,15 +78,15 @@ fn assemble(route: &Route<'_>, protocol: u8, hop_limit: u8, payload: &[u8]) -> V
         behind_routing
     };
     let mut packet = Vec::with_capacity(HEADER_LEN + 2 * ADDRESS_HEADER_LEN + payload.len());
-    packet.extend([0; HEADER_LEN]);
+    packet.resize(HEADER_LEN, 0);
     if let Some(home) = route.type2_home {
         // RFC 6275 §6.4.1: Hdr Ext Len 2, Routing Type 2, Segments Left 1, four reserved octets.
-        packet.extend([behind_routing, 2, routing_type::TYPE_2, 1, 0, 0, 0, 0]);
-        packet.extend(home.octets());
+        packet.extend_from_slice(&[behind_routing, 2, routing_type::TYPE_2, 1, 0, 0, 0, 0]);
+        packet.extend_from_slice(&home.octets());
     }
     if let Some(home) = route.home_address {
         // RFC 6275 §6.3: the option is aligned 8n+6. It stands after the routing header, before a fragment header.
-        packet.extend([
+        packet.extend_from_slice(&[
             behind_options,
             2,
             ipv6_option::PADN,
@@ -96,9 +96,9 @@ fn assemble(route: &Route<'_>, protocol: u8, hop_limit: u8, payload: &[u8]) -> V
             ipv6_option::HOME_ADDRESS,
             16,
         ]);
-        packet.extend(home.octets());
+        packet.extend_from_slice(&home.octets());
     }
-    packet.extend(payload);
+    packet.extend_from_slice(payload);
     let header = Ipv6Header {
         traffic_class: 0,
         flow_label: 0,
