@@ -164,6 +164,11 @@ pub enum MnEvent {
         /// Its addresses.
         home_addresses: Vec<Ipv6Addr>,
     },
+    /// The home agent has told of the prefixes at home.
+    HomePrefixes {
+        /// Each with its valid lifetime in seconds, all ones for ever.
+        prefixes: Vec<(Ipv6Net, u32)>,
+    },
     /// A flow on demand has ended: nobody has asked for it for long.
     Ended {
         /// The flow.

@@ -115,7 +115,10 @@ impl MobileNode {
                 self.compose_update(now, exchange, &addresses, self.config.lifetime)
             }
             Purpose::Release { addresses } => self.compose_update(now, exchange, &addresses, 0),
-            Purpose::HomeRegister => self.compose_home(now, exchange, self.config.lifetime),
+            Purpose::HomeRegister => {
+                let lifetime = self.home_lifetime(now);
+                self.compose_home(now, exchange, lifetime)
+            }
             Purpose::HomeDeregister => self.compose_home(now, exchange, 0),
         }
     }

@@ -10,6 +10,7 @@ mod acknowledgement;
 mod action;
 mod anchors;
 mod answers;
+mod binding_list;
 mod candidate;
 mod compose;
 mod config;
@@ -168,6 +169,7 @@ impl MobileNode {
                     .chain(refreshes)
                     .chain(home_refresh)
                     .chain(self.check_deadlines())
+                    .chain(self.solicitation_deadline())
                     .filter(|_| sending),
             )
             .min()
@@ -307,7 +309,8 @@ impl MobileNode {
             let mut busy = self.expire_home(now) | self.expire_dhoas(now) | self.end_idle(now);
             if self.care_of.is_some() {
                 busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
-                busy |= self.check_dhps(now) | self.drive_exchanges(now);
+                busy |= self.check_dhps(now) | self.solicit_in_time(now);
+                busy |= self.drive_exchanges(now);
             }
             if !busy {
                 break;

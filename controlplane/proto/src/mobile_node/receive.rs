@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use dhp_wire::codepoints::{DmipType, binding_error_status, status};
+use dhp_wire::codepoints::{DmipType, status};
 use dhp_wire::mobility::{AuthOption, Dmip, DmipHeader, Message, MobilityHeader};
 use dhp_wire::packet::{IcmpPacket, MobilityPacket};
 
@@ -45,21 +45,13 @@ impl MobileNode {
                 self.receive_acknowledgement(now, &packet, &header, &ack);
             }
             Ok(Message::BindingError { status, .. }) => {
-                self.receive_binding_error(&packet.source, status);
+                self.receive_binding_error(now, &packet.source, status);
+            }
+            Ok(Message::BindingRefreshRequest { .. }) => {
+                self.receive_refresh_request(now, &packet.source);
             }
             Ok(_) => count(&mut self.counters.unexpected),
             Err(_) => count(&mut self.counters.malformed),
-        }
-    }
-
-    /// "A receiver that does not know the MH type answers Binding Error status 2 … The MN takes that as a hint"
-    /// (profile 1, section 4): it is noted, and counts when the retransmissions have failed as well.
-    fn receive_binding_error(&mut self, source: &Ipv6Addr, error: u8) {
-        count(&mut self.counters.binding_errors);
-        if error == binding_error_status::UNRECOGNIZED_MH_TYPE {
-            for exchange in &mut self.exchanges {
-                exchange.not_supported |= exchange.peer == *source && !exchange.purpose.is_home();
-            }
         }
     }
 

@@ -6,7 +6,7 @@ use crate::auth::Key;
 use crate::time::NANOS_PER_SECOND;
 
 use super::mesg_id::MesgIdClock;
-use super::prefix::Solicitation;
+use super::prefix::{HomePrefix, Solicitation};
 
 /// A Lifetime field that never ends (profile 1, section 4.1).
 const INFINITE: u16 = u16::MAX;
@@ -196,6 +196,8 @@ pub(super) struct HomeRegistration {
     pub(super) round_trip_ns: Option<u64>,
     /// The last question for the prefixes at home.
     pub(super) solicitation: Option<Solicitation>,
+    /// What is known of the home address's prefix; `None`: no end.
+    pub(super) prefix: Option<HomePrefix>,
     sequence: u16,
 }
 
@@ -211,6 +213,7 @@ impl HomeRegistration {
             mesg_id: false,
             round_trip_ns: None,
             solicitation: None,
+            prefix: None,
             sequence: first_sequence,
         }
     }

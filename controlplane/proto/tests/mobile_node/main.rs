@@ -1,6 +1,7 @@
 //! The mobile node's engine against answers made by hand.
 
 mod demand;
+mod home_duties;
 mod restart;
 mod support;
 
