@@ -154,6 +154,7 @@ impl Agent {
                     home_addresses,
                 }
             }
+            MnEvent::HomePrefixes { prefixes } => Event::HomePrefixes { prefixes },
             MnEvent::Ended { flow } => {
                 changed = self.ready.remove(&flow).is_some();
                 Event::FlowEnded {

@@ -33,6 +33,18 @@ pub const HOME_ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0
 /// The mobile node's security associations: SPI, and the octet that its home key repeats.
 pub const ASSOCIATIONS: [(u32, u8); 2] = [(256, 0x42), (512, 0x77)];
 
+/// What kind of anchor there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Anchoring {
+    /// A home agent that is a DHP as well.
+    #[default]
+    Distributed,
+    /// A home agent of RFC 6275: messages of DMIPv6 are of an unknown type to it.
+    HomeAgent,
+    /// None; the correspondent is reached without.
+    None,
+}
+
 /// What the thread and the test share.
 #[derive(Debug, Default)]
 pub struct Shared {
@@ -49,6 +61,7 @@ pub struct Shared {
     /// Updates that echo the cookie of a care-of test do not arrive.
     pub cookies_lost: AtomicBool,
     tests_care_ofs: bool,
+    anchor: Anchoring,
     /// The kernel is the correspondent: what comes out of tunnels goes to it.
     kernel_answers: bool,
     stop: AtomicBool,
@@ -71,6 +84,15 @@ impl Internet {
         let shared = Shared {
             tests_care_ofs: true,
             cookies_lost: true.into(),
+            ..Shared::default()
+        };
+        Self::with(namespace, prefix, shared)
+    }
+
+    /// The same with another kind of anchor.
+    pub fn start_with_anchor(namespace: &str, prefix: Ipv6Addr, anchor: Anchoring) -> Self {
+        let shared = Shared {
+            anchor,
             ..Shared::default()
         };
         Self::with(namespace, prefix, shared)
@@ -148,6 +170,12 @@ impl Machine {
         config.coverage = vec!["2001:db8:c::/48".parse().expect("a prefix")];
         config.security_associations = ASSOCIATIONS.map(association).into();
         config.care_of_test = shared.tests_care_ofs;
+        if shared.anchor == Anchoring::HomeAgent {
+            config.code_points = CodePoints {
+                mh_type: 220,
+                option: 220,
+            };
+        }
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let icmp = socket(
             AddressFamily::Inet6,
@@ -216,6 +244,7 @@ impl Machine {
             return;
         };
         match view.next_header() {
+            _ if self.shared.anchor == Anchoring::None => {}
             135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}
             // A Binding Update has its Home Address option in front.
             135 | 60 => self.anchor.handle_packet(now(self.start), packet),

@@ -4,6 +4,7 @@
 
 mod agent;
 mod choosing;
+mod compatibility;
 mod internet;
 mod network;
 mod restart;

@@ -19,7 +19,7 @@ impl Network {
             return Err("not root".to_owned());
         }
         let network = Self {
-            id: std::process::id() * 10 + number,
+            id: std::process::id() * 100 + number,
         };
         for name in [network.node(), network.rest()] {
             run("ip", &["netns", "add", &name])?;
