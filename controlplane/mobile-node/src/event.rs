@@ -232,6 +232,11 @@ pub enum Event {
         /// The sessions at risk.
         sessions: Vec<SessionRecord>,
     },
+    /// The home agent has told of the prefixes at home.
+    HomePrefixes {
+        /// Each with its valid lifetime in seconds, 4294967295 for ever.
+        prefixes: Vec<(Ipv6Net, u32)>,
+    },
     /// Nobody talks to the correspondents any more: their flow has ended.
     FlowEnded {
         /// The correspondents.

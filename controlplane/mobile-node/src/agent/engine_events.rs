@@ -236,6 +236,7 @@ impl Agent {
                     reason,
                 }
             }
+            MnEvent::HomePrefixes { prefixes } => Event::HomePrefixes { prefixes },
             MnEvent::Ended { flow } => {
                 changed = self.ready.remove(&flow).is_some();
                 Event::FlowEnded {

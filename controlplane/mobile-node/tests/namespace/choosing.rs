@@ -76,7 +76,7 @@ fn the_first_flow_to_a_correspondent_goes_without_and_the_next_by_its_dhp() {
 }
 
 /// A correspondent that can be reached without a tunnel; it ends with its namespace's network.
-fn answer_without_tunnel(network: &Network, correspondent: Ipv6Addr) {
+pub fn answer_without_tunnel(network: &Network, correspondent: Ipv6Addr) {
     let address = format!("{correspondent}/128");
     network.ip(
         &network.rest(),

@@ -58,6 +58,18 @@ pub fn site(pair: u16, which: u16) -> Ipv6Addr {
 /// So many pairs.
 pub const PAIRS: u16 = 8;
 
+/// What kind of anchor there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Anchoring {
+    /// A home agent that is a DHP as well.
+    #[default]
+    Distributed,
+    /// A home agent of RFC 6275: messages of DMIPv6 are of an unknown type to it.
+    HomeAgent,
+    /// None; the correspondent is reached without.
+    None,
+}
+
 /// What the thread and the test share.
 #[derive(Debug, Default)]
 pub struct Shared {
@@ -89,6 +101,7 @@ pub struct Shared {
     /// The DHP answers nothing.
     pub is_silent: AtomicBool,
     tests_care_ofs: bool,
+    anchor: Anchoring,
     /// The kernel is the correspondent: what comes out of tunnels goes to it.
     kernel_answers: bool,
     ways: Ways,
@@ -121,6 +134,15 @@ impl Internet {
     pub fn start_on_two(namespace: &str, prefix: Ipv6Addr, second: Ipv6Addr) -> Self {
         let shared = Shared {
             second: Some(second),
+            ..Shared::default()
+        };
+        Self::with(namespace, prefix, shared)
+    }
+
+    /// The same with another kind of anchor.
+    pub fn start_with_anchor(namespace: &str, prefix: Ipv6Addr, anchor: Anchoring) -> Self {
+        let shared = Shared {
+            anchor,
             ..Shared::default()
         };
         Self::with(namespace, prefix, shared)
@@ -241,6 +263,12 @@ impl Machine {
         config.security_associations = ASSOCIATIONS.map(association).into();
         config.care_of_test = shared.tests_care_ofs;
         config.route_optimization = permits;
+        if shared.anchor == Anchoring::HomeAgent {
+            config.code_points = CodePoints {
+                mh_type: 220,
+                option: 220,
+            };
+        }
         config
     }
 
@@ -373,6 +401,7 @@ impl Machine {
             return;
         };
         match view.next_header() {
+            _ if self.shared.anchor == Anchoring::None => {}
             135 if self.shared.is_silent.load(Ordering::Relaxed) => {}
             135 | 60 if view.destination() == CAPABLE => self.meet(&view),
             135 if self.shared.cookies_lost.load(Ordering::Relaxed) && has_cookie(packet) => {}

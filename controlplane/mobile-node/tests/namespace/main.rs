@@ -6,6 +6,7 @@ mod accesses;
 mod advertiser;
 mod agent;
 mod choosing;
+mod compatibility;
 mod daemons;
 mod first_contact;
 mod internet;

@@ -105,6 +105,11 @@ impl MobileNode {
             self.home_steered(&exchange, contents.identifiers);
             let (sequence, lifetime) = (ack.sequence, ack.lifetime.0);
             self.home_accepted(now, &exchange, sequence, lifetime, contents.refresh_advice);
+            // §11.7.3: "If the Status field value is 1 (accepted but prefix discovery necessary), the mobile node SHOULD send a
+            // Mobile Prefix Solicitation message".
+            if ack.status.0 == status::ACCEPTED_PREFIX_DISCOVERY {
+                self.solicit_prefixes(now);
+            }
         } else {
             count(&mut self.counters.refusals);
             self.home_refused(ack.status.0);

@@ -238,6 +238,11 @@ pub enum MnEvent {
         /// What becomes of it.
         verdict: Verdict,
     },
+    /// The home agent has told of the prefixes at home.
+    HomePrefixes {
+        /// Each with its valid lifetime in seconds, all ones for ever.
+        prefixes: Vec<(Ipv6Net, u32)>,
+    },
     /// A flow on demand has ended: nobody has asked for it for long.
     Ended {
         /// The flow.

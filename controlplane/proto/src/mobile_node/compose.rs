@@ -136,7 +136,10 @@ impl MobileNode {
             Purpose::Detach { addresses, bids } => {
                 self.compose_detach(now, exchange, &addresses, &bids)
             }
-            Purpose::HomeRegister => self.compose_home(now, exchange, self.config.lifetime),
+            Purpose::HomeRegister => {
+                let lifetime = self.home_lifetime(now);
+                self.compose_home(now, exchange, lifetime)
+            }
             Purpose::HomeDeregister => self.compose_home(now, exchange, 0),
         }
     }

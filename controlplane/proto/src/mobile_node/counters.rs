@@ -74,6 +74,8 @@ counters! {
     prefix_solicitations_sent,
     /// Binding Errors.
     binding_errors,
+    /// Binding Refresh Requests.
+    refresh_requests,
     /// Cookies that were asked for.
     cookies_echoed,
     /// Sequence numbers that were set right by an anchor.

@@ -11,6 +11,7 @@ mod acknowledgement;
 mod action;
 mod anchors;
 mod answers;
+mod binding_list;
 mod candidate;
 mod choice;
 mod compose;
@@ -210,6 +211,7 @@ impl MobileNode {
                     .chain(home_refresh)
                     .chain(self.check_deadlines())
                     .chain(self.probe_deadline())
+                    .chain(self.solicitation_deadline())
                     .filter(|_| sending),
             )
             .min()
@@ -375,7 +377,8 @@ impl MobileNode {
             if self.care_of.is_some() {
                 busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
                 busy |= self.check_dhps(now) | self.compare_dhps(now);
-                busy |= self.probe_accesses(now) | self.drive_exchanges(now);
+                busy |= self.probe_accesses(now) | self.solicit_in_time(now);
+                busy |= self.drive_exchanges(now);
             }
             if !busy {
                 break;

@@ -1,27 +1,77 @@
-//! Mobile Prefix Advertisements (RFC 6275 §11.4.2, §11.4.3).
+//! Mobile Prefix Solicitations and Advertisements (RFC 6275 §11.4.2, §11.4.3).
 //!
-//! The home address is configured, so what an advertisement says of prefixes changes nothing here. But the home agent repeats one
-//! that it has sent unasked until it is asked in turn.
+//! The home address is configured: a new prefix at home is told, and makes no new address. But what the home agent says of the prefix
+//! that the home address has limits the registration, and is asked for again before the prefix ends.
 
 use core::net::Ipv6Addr;
 
-use dhp_wire::icmpv6::{Body, Builder};
+use dhp_wire::icmpv6::{Body, Builder, Message, NdOption, PrefixInformation};
 use dhp_wire::packet::{IcmpPacket, compose_icmpv6};
+use ipnet::Ipv6Net;
 
 use super::MobileNode;
-use super::action::MnAction;
+use super::action::{MnAction, MnEvent};
 use super::receive::count;
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// A home agent sends no more than one advertisement a second (§6.8): what comes faster is not its.
 const SPACING_NS: u64 = NANOS_PER_SECOND;
+/// INITIAL_SOLICIT_TIMER (§12): from the first solicitation to the second; the interval is doubled each time.
+const INITIAL_SOLICIT_TIMER_NS: u64 = 3 * NANOS_PER_SECOND;
+/// Solicitations without an answer, until there is another reason for one.
+const MAX_SOLICITATIONS: u32 = 4;
+/// RFC 4862 §5.5.3 e: what is not authenticated shortens a lifetime to no less than two hours.
+const TWO_HOURS_NS: u64 = 2 * 3600 * NANOS_PER_SECOND;
 
 /// A Mobile Prefix Solicitation that was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Solicitation {
-    /// `None`: it is answered.
-    identifier: Option<u16>,
+    identifier: u16,
+    answered: bool,
     sent_ns: u64,
+    transmissions: u32,
+}
+
+impl Solicitation {
+    /// When it is to be sent again.
+    fn due_ns(&self) -> Option<u64> {
+        let is_open = !self.answered && self.transmissions < MAX_SOLICITATIONS;
+        let interval_ns = INITIAL_SOLICIT_TIMER_NS << self.transmissions.saturating_sub(1).min(8);
+        is_open.then(|| self.sent_ns.saturating_add(interval_ns))
+    }
+}
+
+/// What the home agent has said of the prefix that the home address has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HomePrefix {
+    /// End of the valid lifetime.
+    pub(super) ends_ns: u64,
+    /// When to ask again: three quarters of the way there.
+    ask_ns: u64,
+}
+
+impl HomePrefix {
+    /// RFC 4862 §5.5.3 e, where `None` is a prefix that does not end, as it is while nothing was said of it.
+    fn after(known: Option<Self>, valid_s: u32, now: Now) -> Option<Self> {
+        if valid_s == u32::MAX {
+            return None;
+        }
+        let offered_ns = u64::from(valid_s).saturating_mul(NANOS_PER_SECOND);
+        let left_ns = known.map_or(u64::MAX, |prefix| {
+            prefix.ends_ns.saturating_sub(now.mono_ns)
+        });
+        let valid_ns = if offered_ns > TWO_HOURS_NS || offered_ns > left_ns {
+            offered_ns
+        } else if left_ns <= TWO_HOURS_NS {
+            return known;
+        } else {
+            TWO_HOURS_NS
+        };
+        Some(Self {
+            ends_ns: now.deadline_ns(valid_ns),
+            ask_ns: now.deadline_ns(valid_ns / 4 * 3),
+        })
+    }
 }
 
 impl MobileNode {
@@ -30,9 +80,9 @@ impl MobileNode {
         if !packet.checksum_is_valid() {
             return count(&mut self.counters.malformed);
         }
-        match packet.read().map(|message| message.body) {
-            Ok(Body::MobilePrefixAdvertisement { identifier, .. }) => {
-                self.receive_prefixes(now, packet, identifier);
+        match packet.read() {
+            Ok(message) if matches!(message.body, Body::MobilePrefixAdvertisement { .. }) => {
+                self.receive_prefixes(now, packet, &message);
             }
             Ok(_) => count(&mut self.counters.unexpected),
             Err(_) => count(&mut self.counters.malformed),
@@ -44,7 +94,10 @@ impl MobileNode {
     /// ICMP Identifier value of the most recently sent Mobile Prefix Solicitation and no other advertisement has yet been
     /// received for this value, then the advertisement is considered to be solicited". "Otherwise, the advertisement is
     /// unsolicited, and MUST be discarded. In this case the mobile node SHOULD send a Mobile Prefix Solicitation."
-    fn receive_prefixes(&mut self, now: Now, packet: &IcmpPacket<'_>, identifier: u16) {
+    fn receive_prefixes(&mut self, now: Now, packet: &IcmpPacket<'_>, message: &Message<'_>) {
+        let Body::MobilePrefixAdvertisement { identifier, .. } = message.body else {
+            return;
+        };
         let (Some((agent, address)), Some(care_of)) = (self.bound_home(), self.care_of) else {
             return count(&mut self.counters.unexpected);
         };
@@ -57,30 +110,71 @@ impl MobileNode {
         count(&mut self.counters.prefix_advertisements);
         let Some(home) = &mut self.home else { return };
         match &mut home.solicitation {
-            Some(sent) if sent.identifier == Some(identifier) => sent.identifier = None,
+            Some(sent) if sent.identifier == identifier && !sent.answered => {
+                sent.answered = true;
+                self.take_prefixes(now, address, message);
+            }
             Some(sent) if now.mono_ns.saturating_sub(sent.sent_ns) < SPACING_NS => {}
-            _ => self.solicit_prefixes(now, agent, address, care_of),
+            _ => self.solicit_prefixes(now),
         }
     }
 
-    /// §11.4.2: from the care-of address, with the home address in a Home Address option.
-    fn solicit_prefixes(
-        &mut self,
-        now: Now,
-        agent: Ipv6Addr,
-        address: Ipv6Addr,
-        care_of: Ipv6Addr,
-    ) {
-        // Unsolicited advertisements have 0.
+    /// §11.4.3: they are processed "as if they arrived in a Router Advertisement on the mobile node's home link".
+    fn take_prefixes(&mut self, now: Now, address: Ipv6Addr, message: &Message<'_>) {
+        let mut prefixes = Vec::new();
+        for option in message.options.iter().flatten() {
+            let NdOption::Prefix(PrefixInformation {
+                prefix,
+                prefix_len,
+                valid_lifetime_s,
+                preferred_lifetime_s,
+                ..
+            }) = option
+            else {
+                continue;
+            };
+            let Ok(net) = Ipv6Net::new(prefix, prefix_len) else {
+                continue;
+            };
+            // RFC 4862 §5.5.3 c: such an option is ignored; and the link-local prefix is nobody's home.
+            if preferred_lifetime_s > valid_lifetime_s || prefix.is_unicast_link_local() {
+                continue;
+            }
+            if let Some(home) = self.home.as_mut().filter(|_| net.contains(&address)) {
+                home.prefix = HomePrefix::after(home.prefix, valid_lifetime_s, now);
+            }
+            prefixes.push((net.trunc(), valid_lifetime_s));
+        }
+        self.event(MnEvent::HomePrefixes { prefixes });
+    }
+
+    /// Begins to ask for the prefixes at home.
+    pub(super) fn solicit_prefixes(&mut self, now: Now) {
+        // Unsolicited advertisements have 0; §11.4.2: "a random value".
         let identifier = u16::try_from(self.random.below(0xffff)).unwrap_or_default();
-        let identifier = identifier.saturating_add(1);
+        let solicitation = Solicitation {
+            identifier: identifier.saturating_add(1),
+            answered: false,
+            sent_ns: now.mono_ns,
+            transmissions: 0,
+        };
+        self.transmit_solicitation(now, solicitation);
+    }
+
+    /// §11.4.2: from the care-of address, with the home address in a Home Address option.
+    fn transmit_solicitation(&mut self, now: Now, solicitation: Solicitation) {
+        let (Some((agent, address)), Some(care_of)) = (self.bound_home(), self.care_of) else {
+            return;
+        };
+        let identifier = solicitation.identifier;
         let body = Body::MobilePrefixSolicitation { identifier };
         let message = Builder::new(&body).finish(&address, &agent);
         let packet = compose_icmpv6(&care_of, &agent, Some(&address), None, &message);
         if let Some(home) = &mut self.home {
             home.solicitation = Some(Solicitation {
-                identifier: Some(identifier),
                 sent_ns: now.mono_ns,
+                transmissions: solicitation.transmissions.saturating_add(1),
+                ..solicitation
             });
         }
         count(&mut self.counters.packets_sent);
@@ -88,5 +182,53 @@ impl MobileNode {
         self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(octets);
         count(&mut self.counters.prefix_solicitations_sent);
         self.actions.push_back(MnAction::Transmit(packet));
+    }
+
+    /// When the prefixes at home are to be asked for, or asked for again.
+    pub(super) fn solicitation_deadline(&self) -> Option<u64> {
+        let (home, _) = (self.home.as_ref()?, self.bound_home()?);
+        let repeated = home.solicitation.and_then(|sent| sent.due_ns());
+        let is_open = repeated.is_some();
+        let asked = home.prefix.map(|prefix| prefix.ask_ns);
+        asked.filter(|_| !is_open).into_iter().chain(repeated).min()
+    }
+
+    /// Asks for the prefixes at home if it is time. §11.4.2: "When a mobile node has a home address that is about to become invalid, it
+    /// SHOULD send a Mobile Prefix Solicitation to its home agent". True if it was.
+    pub(super) fn solicit_in_time(&mut self, now: Now) -> bool {
+        if self
+            .solicitation_deadline()
+            .is_none_or(|due_ns| due_ns > now.mono_ns)
+        {
+            return false;
+        }
+        let open = self.home.as_ref().and_then(|home| home.solicitation);
+        match open.filter(|sent| sent.due_ns().is_some()) {
+            Some(sent) => self.transmit_solicitation(now, sent),
+            None => {
+                // Of a prefix that goes on to its end without a word, each quarter of the rest.
+                if let Some(prefix) = self.home.as_mut().and_then(|home| home.prefix.as_mut()) {
+                    let left_ns = prefix.ends_ns.saturating_sub(now.mono_ns);
+                    prefix.ask_ns = match left_ns / 4 * 3 {
+                        0..SPACING_NS => u64::MAX,
+                        wait_ns => now.deadline_ns(wait_ns),
+                    };
+                }
+                self.solicit_prefixes(now);
+            }
+        }
+        true
+    }
+
+    /// The lifetime that the home agent is asked for, in units of 4 seconds. §11.4.2: "The mobile node SHOULD further limit the
+    /// lifetimes that it sends on any Binding Updates to be within the remaining valid lifetime".
+    pub(super) fn home_lifetime(&self, now: Now) -> u16 {
+        let prefix = self.home.as_ref().and_then(|home| home.prefix);
+        let left = prefix.map_or(u64::MAX, |prefix| {
+            prefix.ends_ns.saturating_sub(now.mono_ns) / (4 * NANOS_PER_SECOND)
+        });
+        // 0 would be a de-registration.
+        let left = u16::try_from(left).unwrap_or(u16::MAX).max(1);
+        self.config.lifetime.min(left)
     }
 }

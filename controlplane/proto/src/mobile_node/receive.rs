@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use dhp_wire::codepoints::{DmipType, binding_error_status, dmip_flag, next_header, status};
+use dhp_wire::codepoints::{DmipType, dmip_flag, next_header, status};
 use dhp_wire::ipv6::Ipv6View;
 use dhp_wire::mobility::{AuthOption, Dmip, DmipHeader, Message, MobilityHeader};
 use dhp_wire::packet::{IcmpPacket, MobilityPacket};
@@ -53,43 +53,31 @@ impl MobileNode {
                     self.receive_acknowledgement(now, &packet, &header, &ack);
                 }
             }
+            Ok(Message::BindingError {
+                status,
+                home_address,
+                ..
+            }) => {
+                count(&mut self.counters.binding_errors);
+                let ends = RouteEnds {
+                    home_address,
+                    correspondent: packet.source,
+                };
+                if !self.receive_route_error(now, &ends, status) {
+                    self.receive_binding_error(now, &packet.source, status);
+                }
+            }
+            Ok(Message::BindingRefreshRequest { .. }) => {
+                self.receive_refresh_request(now, &packet.source);
+            }
             Ok(Message::CareOfTest {
                 nonce_index,
                 cookie,
                 token,
                 ..
             }) => self.receive_care_of_test(&packet, (cookie, nonce_index, token)),
-            Ok(Message::BindingError {
-                status,
-                home_address,
-                ..
-            }) => self.receive_binding_error(now, packet.source, home_address, status),
             Ok(_) => count(&mut self.counters.unexpected),
             Err(_) => count(&mut self.counters.malformed),
-        }
-    }
-
-    /// "A receiver that does not know the MH type answers Binding Error status 2 … The MN takes that as a hint"
-    /// (profile 1, section 4): it is noted, and counts when the retransmissions have failed as well.
-    fn receive_binding_error(
-        &mut self,
-        now: Now,
-        source: Ipv6Addr,
-        home_address: Ipv6Addr,
-        error: u8,
-    ) {
-        count(&mut self.counters.binding_errors);
-        let ends = RouteEnds {
-            home_address,
-            correspondent: source,
-        };
-        if self.receive_route_error(now, &ends, error) {
-            return;
-        }
-        if error == binding_error_status::UNRECOGNIZED_MH_TYPE {
-            for exchange in &mut self.exchanges {
-                exchange.not_supported |= exchange.peer == source && !exchange.purpose.is_home();
-            }
         }
     }
 

@@ -8,7 +8,7 @@ use crate::auth::Key;
 use crate::time::NANOS_PER_SECOND;
 
 use super::mesg_id::MesgIdClock;
-use super::prefix::Solicitation;
+use super::prefix::{HomePrefix, Solicitation};
 use super::steered::Steered;
 
 /// A Lifetime field that never ends (profile 1, section 4.1).
@@ -221,6 +221,8 @@ pub(super) struct HomeRegistration {
     pub(super) active_ns: u64,
     /// The last question for the prefixes at home.
     pub(super) solicitation: Option<Solicitation>,
+    /// What is known of the home address's prefix; `None`: no end.
+    pub(super) prefix: Option<HomePrefix>,
     sequence: u16,
 }
 
@@ -238,6 +240,7 @@ impl HomeRegistration {
             steered: Steered::default(),
             active_ns: 0,
             solicitation: None,
+            prefix: None,
             sequence: first_sequence,
         }
     }

@@ -135,7 +135,7 @@ fn write_row(page: &mut String, duty: &Duty<'_>, cases: &[&Case]) {
     );
 }
 
-const HEADING: &str = "# Duties of a home agent and correspondent, and what meets them
+const HEADING: &str = "# Duties of a home agent, a correspondent and a mobile node, and what meets them
 
 Made from `tests/conformance/duties.txt` and the titles of the cases in `tests/conformance/cases`; a test keeps it in step. M: MUST,
 S: SHOULD, m: MAY. Unless another RFC or the profile is named, sections are RFC 6275's.

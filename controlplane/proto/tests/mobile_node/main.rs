@@ -2,6 +2,7 @@
 
 mod demand;
 mod first_contact;
+mod home_duties;
 mod restart;
 mod rivals;
 mod support;

@@ -11,7 +11,7 @@ use dhp_proto::security_association::MnId;
 use dhp_proto::time::{NANOS_PER_SECOND, Now};
 use dhp_wire::codepoints::{CodePoints, DmipType, Status, status};
 use dhp_wire::mobility::{Builder, DmipHeader, Lifetime, Message, MobilityHeader, MobilityOption};
-use dhp_wire::packet::{self, MobilityPacket};
+use dhp_wire::packet::{self, IcmpPacket, MobilityPacket};
 
 pub const COA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0x100);
 pub const COA2: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xb, 0, 0, 0, 0, 0x100);
@@ -71,7 +71,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    fn read(octets: Vec<u8>) -> Self {
+    pub fn read(octets: Vec<u8>) -> Self {
         let packet = MobilityPacket::parse(&octets).expect("a packet with a Mobility Header");
         assert!(packet.checksum_is_valid());
         let header = MobilityHeader::parse(packet.mh).expect("a Mobility Header");
@@ -248,6 +248,8 @@ impl Node {
         let (mut sent, mut events) = (Vec::new(), Vec::new());
         while let Some(action) = self.engine.poll_action() {
             match action {
+                // Mobile Prefix Solicitations: whoever looks at them takes them himself.
+                MnAction::Transmit(octets) if IcmpPacket::parse(&octets).is_ok() => {}
                 MnAction::Transmit(octets) => sent.push(Sent::read(octets)),
                 MnAction::Event(event) => events.push(event),
             }
