@@ -51,6 +51,7 @@ impl DemoLab {
             // Nothing beside the handoffs is to be measured.
             check_interval: "1h".to_owned(),
             path_mtu: self.path_mtu,
+            optimizes_routes: false,
         };
         self.lab.start_agent(&plan, stop)
     }
@@ -65,5 +66,6 @@ pub fn home_proxy(path_mtu: Option<u32>) -> HomeProxy<'static> {
         pool: DHOA_PREFIX,
         coverage: COVERAGE,
         path_mtu,
+        permits_route_optimization: false,
     }
 }
