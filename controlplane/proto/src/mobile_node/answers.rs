@@ -55,9 +55,10 @@ impl MobileNode {
         }
         let round_trip_ns = exchange.round_trip_ns(answer.sequence, now.mono_ns);
         self.tell_of_binding(exchange, vec![address], round_trip_ns, pending);
-        self.bind_anchor(now, peer, UpdateKind::Steer);
-        if let (true, Some(cookie)) = (pending, contents.cookie) {
-            self.echo_care_of_test(now, exchange, vec![address], cookie);
+        match contents.cookie.filter(|_| pending) {
+            // Accesses are steered once it has come back: an echo that overtakes nothing takes no new care-of address away.
+            Some(cookie) => self.echo_care_of_test(now, exchange, vec![address], cookie),
+            None => self.bind_anchor(now, peer, UpdateKind::Steer),
         }
     }
 

@@ -1,14 +1,16 @@
 //! Which access each rule's flows use: the first that is there and good enough, with some patience before they go back.
 
 use core::net::Ipv6Addr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use ipnet::Ipv6Net;
 
 use super::MobileNode;
 use super::access::{AccessRule, Attachment, Choice, ChoiceReason};
 use super::action::{MnEvent, Session};
 use super::anchors::UpdateKind;
 use super::exchange::{Exchange, Purpose};
-use super::flow::Stage;
+use super::flow::Flow;
 use super::judgment::{Known, Shortfall, Standing, standing};
 use super::need::FlowKey;
 use super::quality::Quality;
@@ -18,6 +20,9 @@ use crate::time::{NANOS_PER_SECOND, Now};
 
 /// How often each access is probed unless the rules say otherwise.
 const PROBE_NS: u64 = NANOS_PER_SECOND;
+
+/// So many times longer is the interval where all flows that a probe is for have been terminated.
+const TERMINATED_INTERVALS: u64 = 10;
 
 /// Anchors that are probed over each access.
 const MAX_PROBED: usize = 4;
@@ -90,6 +95,17 @@ impl Accesses {
     }
 }
 
+/// A probe that there is to be.
+#[derive(Debug, Clone, Copy)]
+struct Probe {
+    anchor: Ipv6Addr,
+    bid: u16,
+    /// Of one of the anchor's flows.
+    correspondent: Ipv6Net,
+    /// Whether it is only for flows that have been terminated.
+    is_slow: bool,
+}
+
 impl MobileNode {
     /// What an anchor is to know of accesses and flows.
     pub(super) fn steering(&self) -> Steering {
@@ -119,17 +135,29 @@ impl MobileNode {
         self.steer_anchors(now);
     }
 
-    /// The anchors of a rule's flows that can be probed, with what lies behind them: round trips to correspondents.
+    /// The anchors that a rule's flows have, with what lies behind them: round trips to correspondents. Where all its flows have
+    /// been terminated, those that they had.
     fn anchors_of(&self, rule: &AccessRule) -> Vec<(Ipv6Addr, u64)> {
+        let present = self.anchors_by(rule, Flow::anchor);
+        match present.is_empty() {
+            true => self.anchors_by(rule, |flow| flow.left),
+            false => present,
+        }
+    }
+
+    fn anchors_by(
+        &self,
+        rule: &AccessRule,
+        anchor_of: impl Fn(&Flow) -> Option<Ipv6Addr>,
+    ) -> Vec<(Ipv6Addr, u64)> {
         let mut anchors = BTreeMap::new();
         for (key, flow) in &self.flows {
-            let Stage::Ready { anchor, .. } = flow.stage else {
+            let Some(anchor) = anchor_of(flow) else {
                 continue;
             };
             let is_its = rule.need == Some(key.need) && rule.is_about(&[flow.serves]);
             if is_its && key.need.session != Session::Fixed {
-                let beyond = self.candidates.path_round_trip(&key.correspondent, &anchor);
-                let beyond = beyond.unwrap_or_default();
+                let beyond = self.beyond(key, &anchor);
                 let known = anchors.entry(anchor).or_insert(beyond);
                 *known = beyond.max(*known);
             }
@@ -137,8 +165,32 @@ impl MobileNode {
         anchors.into_iter().collect()
     }
 
+    /// The round trip from an anchor to a flow's correspondents, as far as is known.
+    fn beyond(&self, key: &FlowKey, anchor: &Ipv6Addr) -> u64 {
+        let known = self.candidates.path_round_trip(&key.correspondent, anchor);
+        known.unwrap_or_default()
+    }
+
+    /// How the accesses that a rule may use stand to what it needs, for one of its flows. One that was terminated is judged by the
+    /// way to the anchor that it had, whatever those of others are.
+    pub(super) fn standings(&self, rule: &AccessRule, key: &FlowKey) -> Vec<Standing> {
+        let left = self.flows.get(key).and_then(|flow| flow.left);
+        let anchors = match left {
+            Some(anchor) => vec![(anchor, self.beyond(key, &anchor))],
+            None => self.anchors_of(rule),
+        };
+        let usable = self.accesses.usable(rule).into_iter();
+        usable
+            .map(|bid| self.standing_by(rule, bid, &anchors))
+            .collect()
+    }
+
     /// How an access stands to what a rule needs.
-    pub(super) fn standing(&self, rule: &AccessRule, bid: u16) -> Standing {
+    fn standing(&self, rule: &AccessRule, bid: u16) -> Standing {
+        self.standing_by(rule, bid, &self.anchors_of(rule))
+    }
+
+    fn standing_by(&self, rule: &AccessRule, bid: u16, anchors: &[(Ipv6Addr, u64)]) -> Standing {
         let Some(access) = self.accesses.find(bid) else {
             return Standing::Short(Shortfall::Silent);
         };
@@ -148,7 +200,6 @@ impl MobileNode {
             metered: access.metered,
             ..Known::default()
         };
-        let anchors = self.anchors_of(rule);
         let measured = anchors.iter().filter_map(|(anchor, beyond)| {
             let quality = self.accesses.qualities.get(&(*anchor, bid))?;
             let latency = |round_trip: u64| round_trip.saturating_add(*beyond) / 2;
@@ -255,28 +306,33 @@ impl MobileNode {
         }
     }
 
-    /// The probes that there are to be: anchor, BID, a flow of the anchor.
-    fn probes(&self) -> Vec<(Ipv6Addr, u16, FlowKey)> {
+    /// The probes that there are to be.
+    fn probes(&self) -> Vec<Probe> {
         let rules = self.accesses.rules.iter();
         let rules = rules.filter(|rule| rule.wants_measurement());
         let mut probes = BTreeMap::new();
         for rule in rules {
-            let anchors = self.anchors_of(rule).into_iter().take(MAX_PROBED);
+            let anchors = self.anchors_by(rule, Flow::measured_by);
+            let anchors = anchors.into_iter().take(MAX_PROBED);
             for (anchor, _) in anchors.filter(|(anchor, _)| !self.is_silent(anchor)) {
-                let of_anchor = |flow: &super::flow::Flow| matches!(flow.stage, Stage::Ready { anchor: of, .. } if of == anchor);
-                let mut flows = self.flows.iter();
-                let Some((key, _)) = flows.find(|(_, flow)| of_anchor(flow)) else {
+                let flows = self.flows.iter();
+                let of_anchor = flows.filter(|(_, flow)| flow.measured_by() == Some(anchor));
+                let Some((key, flow)) = of_anchor.min_by_key(|(_, flow)| flow.is_terminated())
+                else {
                     continue;
                 };
                 for bid in self.accesses.usable(rule) {
-                    probes.insert((anchor, bid), *key);
+                    let probe = Probe {
+                        anchor,
+                        bid,
+                        correspondent: key.correspondent,
+                        is_slow: flow.is_terminated(),
+                    };
+                    probes.insert((anchor, bid), probe);
                 }
             }
         }
-        let probes = probes.into_iter();
-        probes
-            .map(|((anchor, bid), key)| (anchor, bid, key))
-            .collect()
+        probes.into_values().collect()
     }
 
     /// When the next probe is due.
@@ -285,8 +341,8 @@ impl MobileNode {
             return None;
         }
         let probes = self.probes().into_iter();
-        let due = probes.filter(|(anchor, bid, _)| !self.is_measuring_access(*anchor, *bid));
-        due.map(|(anchor, bid, _)| self.probe_due_ns(anchor, bid))
+        let due = probes.filter(|probe| !self.is_measuring_access(probe.anchor, probe.bid));
+        due.map(|probe| self.probe_due_ns(probe.anchor, probe.bid))
             .min()
     }
 
@@ -308,7 +364,8 @@ impl MobileNode {
             return false;
         }
         let mut any = false;
-        for (anchor, bid, key) in self.probes() {
+        for probe in self.probes() {
+            let Probe { anchor, bid, .. } = probe;
             let is_due = self.probe_due_ns(anchor, bid) <= now.mono_ns;
             let care_of = self.accesses.find(bid).map(|access| access.care_of);
             let Some(care_of) =
@@ -317,18 +374,28 @@ impl MobileNode {
                 continue;
             };
             any = true;
-            let interval_ns = self.accesses.probe_interval_ns;
+            let interval_ns = match (self.accesses.probe_interval_ns, probe.is_slow) {
+                (interval_ns, false) => interval_ns,
+                (interval_ns, true) => interval_ns.saturating_mul(TERMINATED_INTERVALS),
+            };
             let qualities = self.accesses.qualities.entry((anchor, bid));
             let quality = qualities.or_insert_with(|| Quality::new(care_of));
             quality.next_ns = now.deadline_ns(interval_ns);
             let purpose = Purpose::Measure {
-                correspondent: key.correspondent,
+                correspondent: probe.correspondent,
                 bid,
             };
             self.exchanges
                 .push(Exchange::new(purpose, anchor, care_of, now.mono_ns));
         }
         any
+    }
+
+    /// Whether flows use an access, and their anchor: those that were terminated use none.
+    fn uses_access(&self, anchor: Ipv6Addr, bid: u16) -> bool {
+        let mut chosen = self.accesses.chosen.iter();
+        let is_at = |flow: &Flow| flow.anchor() == Some(anchor);
+        chosen.any(|one| one.bid == Some(bid)) && self.flows.values().any(is_at)
     }
 
     /// Takes what became of a probe, and what follows from it.
@@ -339,17 +406,12 @@ impl MobileNode {
         bid: u16,
         round_trip_ns: Option<u64>,
     ) {
-        let used: BTreeSet<u16> = self
-            .accesses
-            .chosen
-            .iter()
-            .filter_map(|one| one.bid)
-            .collect();
+        let is_used = self.uses_access(anchor, bid);
         let Some(quality) = self.accesses.qualities.get_mut(&(anchor, bid)) else {
             return;
         };
         quality.note(round_trip_ns);
-        if !used.contains(&bid) {
+        if !is_used {
             quality.forgive_if_recovered();
         }
         self.choose_accesses();

@@ -54,6 +54,8 @@ pub(super) struct Flow {
     pub(super) verdict: Verdict,
     /// Since when none is good enough.
     pub(super) short_since_ns: Option<u64>,
+    /// The anchor that it had before it was terminated: the way there shows when it can begin again.
+    pub(super) left: Option<Ipv6Addr>,
 }
 
 impl Flow {
@@ -74,6 +76,7 @@ impl Flow {
             in_haste: false,
             verdict: Verdict::Maintain,
             short_since_ns: None,
+            left: None,
         }
     }
 
@@ -82,8 +85,9 @@ impl Flow {
         matches!(self.fallback, Some(FallbackReason::Terminated(_)))
     }
 
-    /// Forgets which candidates have failed.
+    /// Forgets which candidates have failed, and that it was terminated.
     pub(super) fn begin_again(&mut self) {
+        self.left = None;
         self.stage = Stage::Waiting;
         self.fallback = None;
         self.tried.clear();
@@ -115,6 +119,11 @@ impl Flow {
             Stage::Ready { anchor, .. } => Some(anchor),
             _ => None,
         }
+    }
+
+    /// The anchor by which the accesses are measured for it.
+    pub(super) fn measured_by(&self) -> Option<Ipv6Addr> {
+        self.anchor().or(self.left)
     }
 
     /// Whether it uses the address of the anchor.

@@ -91,9 +91,7 @@ impl MobileNode {
     }
 
     fn verdict_by(&self, now: Now, key: &FlowKey, rule: &AccessRule) -> Verdict {
-        let usable = self.accesses.usable(rule);
-        let standings = usable.iter().map(|bid| self.standing(rule, *bid));
-        let standings: Vec<Standing> = standings.collect();
+        let standings = self.standings(rule, key);
         let since_ns = self.flows.get(key).and_then(|flow| flow.short_since_ns);
         let is_over = |since: u64| since.saturating_add(PATIENCE_NS) <= now.mono_ns;
         judgment::judge(&Case {
@@ -131,6 +129,10 @@ impl MobileNode {
         flow.begin_again();
         // Until it is judged otherwise.
         flow.stage = Stage::Fallback { retry_ns: u64::MAX };
+        flow.left = match before {
+            Stage::Ready { anchor, .. } => Some(anchor),
+            _ => None,
+        };
         flow.fallback = Some(reason);
         flow.wish = None;
         self.event(MnEvent::Fallback { flow: key, reason });

@@ -1,9 +1,10 @@
 //! The access network is judged, and flows that it is not good enough for are terminated (profile 1, section 3).
 
+use dhp_proto::anchor::ReleaseReason;
 use dhp_proto::mobile_node::judgment::{Shortfall, Verdict, Waiting};
 use dhp_proto::mobile_node::{
     AccessRule, Attachment, FallbackReason, FlowKey, FlowProgress, MnCommand, MnEvent, Need,
-    Session, UnboundReason, Unmet,
+    Requirements, Session, UnboundReason, Unmet,
 };
 
 use super::world::{DHP, HA, MS, Path, WLAN, WWAN, World, attachment, care_of, requirements, rule};
@@ -83,9 +84,9 @@ fn what_may_not_cost_money_is_terminated_on_a_metered_network_and_begins_again_a
 #[test]
 fn a_move_takes_one_update_per_dhp_that_leaves_out_what_is_terminated() {
     let slow = Need {
-        requirements: dhp_proto::mobile_node::Requirements {
+        requirements: Requirements {
             min_bandwidth_kbps: 5000,
-            ..Default::default()
+            ..Requirements::default()
         },
         ..Session::GracefulReplacement.into()
     };
@@ -166,10 +167,124 @@ fn sessions_that_last_wait_for_as_long_as_it_takes_and_graceful_ones_end() {
         let bound = world.anchors[&DHP].bindings(world.now).count();
         assert_eq!(bound, usize::from(!ends));
         world.paths.insert(WLAN, good);
-        // What was terminated is looked at again when the node moves.
+        // In another place it is looked at anew.
         world.attach(&[attachment(WLAN, 1)]);
         world.pass(4000);
         assert_eq!(verdict(&world, &name), Verdict::Maintain);
         assert_eq!(world.binding(DHP).care_of, care_of(WLAN, 1));
     }
+}
+
+#[test]
+fn what_was_terminated_is_measured_now_and_then_and_begins_again_when_its_access_is_good() {
+    let too_slow = Path {
+        delay_ns: 90 * MS,
+        loses_one_in: 0,
+    };
+    let lossy = Path {
+        delay_ns: 10 * MS,
+        loses_one_in: 3,
+    };
+    for (need, bad) in [
+        (requirements(30, 0), too_slow),
+        (requirements(0, 20), lossy),
+    ] {
+        let need = Need {
+            session: Session::GracefulReplacement,
+            ..need
+        };
+        let limited = AccessRule {
+            need: Some(need),
+            unmet: Unmet::Release,
+            ..rule()
+        };
+        let mut world = World::new();
+        world.rules(vec![limited]);
+        let prefix = rule().correspondents[0];
+        world.command(MnCommand::Use(FlowKey::new(prefix, need)));
+        world.attach(&[attachment(WLAN, 0)]);
+        world.pass(3000);
+        let good = world.paths.insert(WLAN, bad).expect("a path");
+        world.pass(150_000);
+        let is_terminated = |world: &World| {
+            let verdict = verdict(world, &prefix.to_string());
+            matches!(verdict, Verdict::Terminate(_))
+        };
+        assert!(is_terminated(&world));
+        world.sent.clear();
+        world.pass(100_000);
+        assert!(is_terminated(&world));
+        let probes = world.sent.iter().filter(|(to, _)| *to == DHP).count();
+        assert!((9..=11).contains(&probes), "{probes} in 100 seconds");
+        world.paths.insert(WLAN, good);
+        world.pass(150_000);
+        assert_eq!(verdict(&world, &prefix.to_string()), Verdict::Maintain);
+        assert_eq!(world.binding(DHP).care_of, care_of(WLAN, 0));
+        world.sent.clear();
+        world.pass(10_000);
+        let probes = world.sent.iter().filter(|(to, _)| *to == DHP).count();
+        assert!((9..=11).contains(&probes), "{probes} in 10 seconds");
+    }
+}
+
+/// A restart of both has kept two DHoAs, of which the move ends one.
+#[test]
+fn a_dhoa_whose_flow_is_terminated_by_a_move_is_released_by_the_update_that_binds_the_other() {
+    let [stays, ends] =
+        ["2001:db8:d:1::a1", "2001:db8:d:1::a2"].map(|text| text.parse().expect("an address"));
+    let fast_enough = Need {
+        requirements: Requirements {
+            min_bandwidth_kbps: 5000,
+            ..Requirements::default()
+        },
+        ..Session::GracefulReplacement.into()
+    };
+    let heavy = AccessRule {
+        correspondents: vec![OTHER.parse().expect("a prefix")],
+        need: Some(fast_enough),
+        unmet: Unmet::Release,
+        ..rule()
+    };
+    let keys = [&rule(), &heavy].map(|rule| {
+        let need = rule.need.expect("an anchored flow");
+        FlowKey::new(rule.correspondents[0], need)
+    });
+    let mut world = World::new();
+    world.restore_dhoas(&[(stays, keys[0]), (ends, keys[1])]);
+    world.rules(vec![heavy, rule()]);
+    for key in keys {
+        world.command(MnCommand::Use(key));
+    }
+    let access = |network, rate_kbps| Attachment {
+        rate_kbps: Some(rate_kbps),
+        ..attachment(WLAN, network)
+    };
+    world.attach(&[access(0, 100_000)]);
+    world.pass(1000);
+    let bound = |world: &World| -> Vec<_> {
+        let bindings = world.anchors[&DHP].bindings(world.now);
+        let mut bound: Vec<_> = bindings
+            .map(|one| (one.home_address, one.care_of))
+            .collect();
+        bound.sort_unstable();
+        bound
+    };
+    let both = [(stays, care_of(WLAN, 0)), (ends, care_of(WLAN, 0))];
+    assert_eq!(bound(&world), both);
+    world.attach(&[access(1, 1000)]);
+    let ended = Verdict::Terminate(Shortfall::Bandwidth);
+    assert_eq!(verdict(&world, OTHER), ended);
+    world.pass(1000);
+    let mut told = world.updates();
+    told.sort_unstable();
+    assert_eq!(told, [HA, DHP]);
+    assert_eq!(world.sent.len(), 2, "{:?}", world.sent);
+    assert_eq!(bound(&world), [(stays, care_of(WLAN, 1))]);
+    let counters = world.anchors[&DHP].counters();
+    assert_eq!(counters.released(ReleaseReason::Replaced), 1);
+    let reason = UnboundReason::Terminated(Shortfall::Bandwidth);
+    let told = world.events.iter().any(|event| {
+        matches!(event, MnEvent::Unbound { home_addresses, reason: of, .. } if *home_addresses == [ends] && *of == reason)
+    });
+    assert!(told, "{:#?}", world.events);
 }

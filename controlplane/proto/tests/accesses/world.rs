@@ -2,14 +2,17 @@
 
 use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dhp_proto::anchor::{
-    Anchor, AnchorAction, AnchorConfig, BindingView, DirectoryEntry, PoolConfig, PoolKind, Roles,
+    self, Anchor, AnchorAction, AnchorConfig, BindingView, DirectoryEntry, PoolConfig, PoolKind,
+    Roles,
 };
 use dhp_proto::auth::{Algorithm, Key};
 use dhp_proto::mobile_node::{
-    AccessRule, Attachment, FlowKey, HomeConfig, KeyMaterial, MnAction, MnCommand, MnEvent,
-    MobileNode, MobileNodeConfig, Need, Requirements, Session, Unmet,
+    AccessRule, Attachment, FlowKey, HomeConfig, Kept, KeptAnchor, KeptBinding, KeptFlow,
+    KeyMaterial, MnAction, MnCommand, MnEvent, MobileNode, MobileNodeConfig, Need, Requirements,
+    Session, Unmet,
 };
 use dhp_proto::security_association::{MnId, Permissions, SecurityAssociation};
 use dhp_proto::time::{NANOS_PER_SECOND, Now};
@@ -186,6 +189,58 @@ impl World {
         self.attach(&[attachment(WLAN, 0), attachment(WWAN, 0)]);
         self.pass(3000);
         self
+    }
+
+    /// Node and DHP have been restarted, and have kept DHoAs with their flows.
+    pub fn restore_dhoas(&mut self, dhoas: &[(Ipv6Addr, FlowKey)]) {
+        const LIFETIME_S: u64 = 600;
+        let now = self.now;
+        let dhp = self.anchors.get_mut(&DHP).expect("the DHP");
+        let mut owners = dhp.owners();
+        for (home_address, _) in dhoas {
+            let kept = anchor::KeptBinding {
+                home_address: *home_address,
+                kind: PoolKind::Dhoa,
+                mn: Arc::new(MnId::nai("mn1@example.net")),
+                care_of: care_of(WLAN, 0),
+                ends: Some(anchor::KeptTime(now.ntp + (LIFETIME_S << 32))),
+                kept: anchor::KeptTime(now.ntp),
+                changed_by: None,
+                link_local: false,
+                dedicated: None,
+                flows: Box::default(),
+                care_ofs: Vec::new(),
+                flow_bindings: Vec::new(),
+            };
+            let restored = dhp.restore_binding(now, &mut owners, kept);
+            restored.expect("a binding that is permitted");
+        }
+        let binding = KeptBinding {
+            care_of: Some(care_of(WLAN, 0)),
+            expires_ns: Some(now.mono_ns + LIFETIME_S * NANOS_PER_SECOND),
+        };
+        let flow = |(address, key): &(Ipv6Addr, FlowKey)| KeptFlow {
+            key: *key,
+            on_demand: false,
+            serves: key.correspondent,
+            anchor: DHP,
+            address: *address,
+        };
+        let kept = Kept {
+            anchors: vec![KeptAnchor {
+                address: DHP,
+                sequence: 0,
+                dhoas: dhoas
+                    .iter()
+                    .map(|(address, _)| (*address, binding))
+                    .collect(),
+                releasing: Vec::new(),
+            }],
+            flows: dhoas.iter().map(flow).collect(),
+            ..Kept::default()
+        };
+        self.node.restore(now, kept);
+        self.collect();
     }
 
     pub fn rules(&mut self, rules: Vec<AccessRule>) {
