@@ -56,19 +56,6 @@ impl Latencies {
         }
     }
 
-    /// These and others.
-    pub fn and(&self, others: &Self) -> Self {
-        Self {
-            cumulative: self
-                .cumulative
-                .iter()
-                .zip(&others.cumulative)
-                .map(|(one, other)| one + other)
-                .collect(),
-            count: self.count + others.count,
-        }
-    }
-
     /// What a share of them did not exceed, in microseconds.
     pub fn percentile_us(&self, share: f64) -> f64 {
         let wanted = self.count as f64 * share;
@@ -144,7 +131,5 @@ mod tests {
         histogram.observe(1.0);
         let slow = Latencies::of(&histogram).since(&before);
         assert_eq!(slow.percentile_us(1.0), 10_000.0);
-        let twice = window.and(&window);
-        assert_eq!((twice.count, twice.percentile_us(0.5)), (200, 50.0));
     }
 }

@@ -68,17 +68,6 @@ impl Report {
             part.lost,
             part.latency
         );
-        let priority = match part.is_preferred {
-            true => "before ordinary threads",
-            false => "as an ordinary thread",
-        };
-        let undisturbed = part
-            .undisturbed
-            .map_or("none".to_owned(), |of| of.to_string());
-        println!(
-            "  the control thread ran {priority}; {:.1} % of the time a core stood still or was taken from who measures, without which:{undisturbed}",
-            part.disturbed_percent
-        );
         self.rings = Some(part);
     }
 
@@ -141,9 +130,6 @@ impl Report {
                 Some(part.updates_per_second.median),
             );
             figures.put("rings.p999_us", Some(part.latency.p999_us.median));
-            let undisturbed = part.undisturbed.map(|of| of.p999_us.median);
-            figures.put("rings.undisturbed_p999_us", undisturbed);
-            figures.put("rings.disturbed_percent", Some(part.disturbed_percent));
             figures.put("rings.lost", Some(part.lost as f64));
         }
         if let Some(part) = &self.storm {

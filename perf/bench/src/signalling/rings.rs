@@ -3,24 +3,19 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use dhp_engine::{PuntRates, monotonic_ns};
+use dhp_engine::PuntRates;
 use serde::Serialize;
 
 use super::fleet::{Fleet, is_accepted};
-use super::latency::{Latencies, Percentiles};
+use super::latency::Percentiles;
 use super::setting::Setting;
 use super::site::Site;
-use super::stalls::Stalls;
 use crate::statistics::Spread;
 
 /// What has been sent and not been answered, when it goes as fast as it can: half a punt ring, so that none is lost.
 const UNANSWERED: u64 = 512;
 /// Frames between two rounds of the worker.
 const BURST: u64 = 32;
-/// Updates between two looks at whether the machine stood still; each slice ends when all are answered.
-const SLICE: usize = 1_000;
-/// Who measures had its core taken away: what was to be sent meanwhile goes all at once.
-const AWAY: Duration = Duration::from_micros(500);
 /// When updates count as lost: nothing has been answered for so long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -42,14 +37,8 @@ pub struct Measured {
     /// What the control thread worked for each of them, however much of its core others had.
     pub control_ns_per_update: Spread,
     pub rate_per_second: u32,
-    /// Whether the kernel ran the control thread before ordinary ones at that rate.
-    pub is_preferred: bool,
-    /// Of the updates at that rate, from punt ring to inject ring: of all of them.
+    /// Of the updates at that rate, from punt ring to inject ring.
     pub latency: Percentiles,
-    /// The same without those of slices in which a core of the machine stood still, or who measures had none. `None`: there is no other.
-    pub undisturbed: Option<Percentiles>,
-    /// How much of the time those slices are.
-    pub disturbed_percent: f64,
     /// Updates at that rate that were not answered: no ring had room for them.
     pub lost: u64,
 }
@@ -60,8 +49,6 @@ struct Run {
     answered: u64,
     per_second: f64,
     lost: u64,
-    /// The longest time from one round of the worker to the next, which takes some tens of microseconds.
-    longest_round: Duration,
 }
 
 /// Measure.
@@ -78,9 +65,7 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
 
     let mut most = 2.0 * f64::from(plan.rate);
     let (mut rates, mut works) = (Vec::new(), Vec::new());
-    let (mut latencies, mut undisturbed, mut lost) = (Vec::new(), Vec::new(), 0);
-    let (mut all, mut disturbed, mut is_preferred) = (0_u32, 0_u32, false);
-    let stalls = Stalls::watch(&[setting.cores.measuring, setting.cores.control])?;
+    let (mut latencies, mut lost) = (Vec::new(), 0);
     for _ in 0..plan.windows {
         let enough = (most * 2.0 * plan.window.as_secs_f64()) as usize;
         let mut traffic = Traffic::of(&mut fleet, enough);
@@ -90,42 +75,19 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
         works.push(worked.as_nanos() as f64 / run.answered.max(1) as f64);
         most = most.max(run.per_second);
         rates.push(run.per_second);
-        let slices = (f64::from(plan.rate) * plan.window.as_secs_f64() / SLICE as f64).ceil();
-        let slices = (0..slices as usize).map(|_| Traffic::of(&mut fleet, SLICE));
-        let slices: Vec<_> = slices.collect();
-        is_preferred = site.prefer_control(true)?;
-        let start = site.latencies();
-        let mut before = start.clone();
-        let mut calm: Option<Latencies> = None;
-        for mut slice in slices {
-            let begun_ns = monotonic_ns();
-            let run = slice.run(&mut site, Some(plan.rate), Duration::MAX)?;
-            lost += run.lost;
-            let now = site.latencies();
-            all += 1;
-            if run.longest_round > AWAY || stalls.were_between(begun_ns, monotonic_ns()) {
-                disturbed += 1;
-            } else {
-                let slice = now.since(&before);
-                calm = Some(calm.map_or(slice.clone(), |calm| calm.and(&slice)));
-            }
-            before = now;
-        }
-        site.prefer_control(false)?;
-        latencies.push(before.since(&start));
-        undisturbed.extend(calm);
+        let at_rate = f64::from(plan.rate) * plan.window.as_secs_f64();
+        let mut traffic = Traffic::of(&mut fleet, at_rate as usize);
+        let before = site.latencies();
+        lost += traffic.run(&mut site, Some(plan.rate), Duration::MAX)?.lost;
+        latencies.push(site.latencies().since(&before));
     }
-    stalls.stop()?;
     site.stop()?;
     Ok(Measured {
         bindings: plan.bindings,
         updates_per_second: Spread::of(&rates).context("no windows")?,
         control_ns_per_update: Spread::of(&works).context("no windows")?,
         rate_per_second: plan.rate,
-        is_preferred,
         latency: Percentiles::of(&latencies)?,
-        undisturbed: Percentiles::of(&undisturbed).ok(),
-        disturbed_percent: f64::from(disturbed) / f64::from(all.max(1)) * 100.0,
         lost,
     })
 }
@@ -154,11 +116,8 @@ impl Traffic {
         let (mut sent, mut answered) = (0_u64, 0_u64);
         let mut packets = self.packets.iter().peekable();
         let mut progress = started;
-        let (mut round, mut longest_round) = (Duration::ZERO, Duration::ZERO);
         loop {
             let elapsed = started.elapsed();
-            longest_round = longest_round.max(elapsed - round);
-            round = elapsed;
             let due = match rate {
                 Some(rate) => (elapsed.as_secs_f64() * f64::from(rate)) as u64,
                 None => answered + UNANSWERED,
@@ -181,7 +140,6 @@ impl Traffic {
                     answered,
                     per_second: answered as f64 / seconds,
                     lost: sent - answered,
-                    longest_round,
                 });
             }
         }

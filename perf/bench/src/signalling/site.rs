@@ -13,7 +13,6 @@ use dhpd::clock::system_clock;
 use dhpd::control::{self, ControlHandle};
 use dhpd::signalling::Signalling;
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::gettid;
 use prometheus::Histogram;
 use tempfile::TempDir;
 
@@ -21,7 +20,6 @@ use super::appliance::ETHERNET;
 use super::in_memory::InMemory;
 use super::latency::{Latencies, histogram};
 use super::network;
-use super::priority::{Priority, prefer, prefer_no_more};
 use super::setting::{Setting, keep_journal};
 
 /// Where the planes run.
@@ -215,19 +213,6 @@ impl<W: Wire> Site<W> {
     pub fn control_time(&mut self) -> anyhow::Result<Duration> {
         let worked = self.ask(|_| clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID))??;
         Ok(worked.into())
-    }
-
-    /// Has the kernel run the control thread before ordinary ones, or no more. `false`: that is not permitted here.
-    ///
-    /// # Errors
-    /// The control plane has stopped.
-    pub fn prefer_control(&mut self, is_preferred: bool) -> anyhow::Result<bool> {
-        let thread = self.ask(|_| gettid())?;
-        if is_preferred {
-            return Ok(prefer(thread, Priority::Control));
-        }
-        prefer_no_more(thread);
-        Ok(true)
     }
 
     /// End both planes.
