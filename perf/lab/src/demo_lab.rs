@@ -49,6 +49,7 @@ impl DemoLab {
             ],
             asks_for_dhps: true,
             // Nothing beside the handoffs is to be measured.
+            steered: Vec::new(),
             check_interval: "1h".to_owned(),
             path_mtu: self.path_mtu,
         };

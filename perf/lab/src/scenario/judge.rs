@@ -56,6 +56,9 @@ fn name(measure: Measure) -> &'static str {
         }
         Measure::PathStretch => "RTT by the anchor / direct RTT",
         Measure::SignallingRatio => "signalling per minute / that of mode ha",
+        Measure::AccessShare => "part of the packets on the access that the agent says, worse way",
+        Measure::AccessMoves => "moves to another access",
+        Measure::LongestSilence => "longest time without an arrival, ms",
     }
 }
 
@@ -110,6 +113,16 @@ fn measure(report: &ScenarioReport, mode: &ModeReport, wanted: &Wanted) -> Optio
             let trips = flows().flat_map(|flow| &flow.round_trips);
             worst(trips.map(|trips| trips.stretch).collect())
         }
+        Measure::AccessShare => worst(
+            flows()
+                .map(|flow| flow.access_use.as_ref()?.share)
+                .collect(),
+        ),
+        Measure::AccessMoves => {
+            let moves = |flow: &FlowReport| Some(flow.access_use.as_ref()?.moves as f64);
+            worst(flows().map(moves).collect())
+        }
+        Measure::LongestSilence => worst(flows().map(|flow| flow.longest_silence_ms).collect()),
         Measure::SignallingRatio => {
             let base = report.mode(Mode::Ha)?;
             Some(mode.signalling_per_minute / base.signalling_per_minute.max(1e-9))
@@ -157,6 +170,8 @@ mod tests {
                 to_anchor_ms: Some(20.0),
                 stretch: Some(1.1),
             }],
+            longest_silence_ms: Some(5.0),
+            access_use: None,
         }
     }
 
