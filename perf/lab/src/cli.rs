@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::scenario::Mode;
 use crate::signalling_options::SignallingOptions;
 
 /// A roaming mobile node, its anchors and a plain correspondent, in network namespaces of this machine.
@@ -64,9 +65,6 @@ pub enum Command {
     /// Packets of all sizes through tunnels over a path of 1,400 octets: with path MTU discovery, and with a firewall that
     /// drops ICMPv6 errors, the path's MTU configured and TCP's MSS clamped.
     PathMtu(PathMtuArguments),
-    /// Route optimization with a dhpd on the correspondent: round trips against the direct path's, and the anchors' counters
-    /// while echoes and a transfer go by, at one access network and after a move.
-    Route(RouteArguments),
     /// A mobile node and a correspondent scripted with scapy, which share no code with the appliance: registering, moving,
     /// being refused, revoked and switched, each answer checked field by field against the RFCs.
     Conformance(ConformanceArguments),
@@ -158,6 +156,9 @@ pub struct RunArguments {
     /// List the built-in scenarios.
     #[arg(long)]
     pub list: bool,
+    /// Run this mode and not those of the scenario, with the criteria that it can be judged by; may be given several times.
+    #[arg(long = "mode")]
+    pub modes: Vec<Mode>,
     /// Fewer handoffs.
     #[arg(long)]
     pub quick: bool,
@@ -195,17 +196,6 @@ pub struct PathMtuArguments {
     /// Length of each TCP transfer, MB (10^6 octets).
     #[arg(long, default_value_t = 1000)]
     pub megabytes: u64,
-    /// Write the verdicts to this file.
-    #[arg(long)]
-    pub json: Option<PathBuf>,
-}
-
-/// Options of `route`.
-#[derive(Debug, Args)]
-pub struct RouteArguments {
-    /// Where things are.
-    #[command(flatten)]
-    pub lab: LabArguments,
     /// Write the verdicts to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,

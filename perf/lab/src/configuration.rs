@@ -73,6 +73,8 @@ pub struct HomeProxy<'a> {
     pub coverage: &'a str,
     /// How long tunnel packets may be, if it is told; it lowers TCP's MSS accordingly.
     pub path_mtu: Option<u32>,
+    /// Whether its mobile node may have routes optimized.
+    pub permits_route_optimization: bool,
 }
 
 impl HomeProxy<'_> {
@@ -91,6 +93,10 @@ impl HomeProxy<'_> {
         } = self;
         let signalling = signalling.section(&api_socket.with_extension("journal"));
         let path = path_mtu_line(self.path_mtu);
+        let permission = match self.permits_route_optimization {
+            true => "route-optimization = true\n",
+            false => "",
+        };
         let clamp = self
             .path_mtu
             .map_or("", |_| "[workers]\ntcp-mss-clamp = true\n\n");
@@ -117,7 +123,7 @@ id = "{MN_ID}"
 spi = {SPI}
 algorithm = "hmac-sha256-128"
 home-key = "{HOME_KEY}"
-
+{permission}
 {clamp}{signalling}[api]
 socket = "{socket}"
 metrics = "127.0.0.1:9105"
@@ -185,11 +191,17 @@ pub struct AgentPlan {
     pub check_interval: String,
     /// The longest tunnel packet, if it is told.
     pub path_mtu: Option<u32>,
+    /// Whether it has the routes to correspondents optimized.
+    pub optimizes_routes: bool,
 }
 
 /// `dhp-mn`, the agent on the mobile node.
 pub fn mobile_node(api_socket: &Path, plan: &AgentPlan) -> String {
     let path = path_mtu_line(plan.path_mtu);
+    let routes = match plan.optimizes_routes {
+        true => "route-optimization = \"on\"\n",
+        false => "",
+    };
     let locator = match plan.asks_for_dhps {
         true => format!("[[locator]]\naddress = \"{HA}\"\n\n"),
         false => String::new(),
@@ -208,7 +220,7 @@ algorithm = "hmac-sha256-128"
 home-key = "{HOME_KEY}"
 interfaces = ["wlan0", "wwan0"]
 tun = "dhpmn0"
-{path}
+{routes}{path}
 [home]
 agent = "{HA}"
 address = "{HOME_ADDRESS}"
@@ -224,33 +236,41 @@ socket = "{socket}"
     )
 }
 
-/// `dhpd` on the correspondent, in the role of one.
-pub fn correspondent(api_socket: &Path, ports: PortDriver) -> String {
-    format!(
-        r#"# dhpd as the lab's correspondent
+/// `dhpd` in the role of a correspondent, on behalf of the hosts behind it, which know nothing of mobility.
+#[derive(Clone, Debug)]
+pub struct Correspondent<'a> {
+    /// Its node.
+    pub node: &'a str,
+    /// Its own address.
+    pub address: &'a str,
+    /// Its ports.
+    pub interfaces: &'a [&'a str],
+    /// The hosts behind it.
+    pub hosts: &'a [String],
+}
+
+impl Correspondent<'_> {
+    /// Its configuration.
+    pub fn render(&self, api_socket: &Path, ports: PortDriver) -> String {
+        let port = |interface: &&str| ports.port_section(interface);
+        let sections: Vec<String> = self.interfaces.iter().map(port).collect();
+        let host = |prefix: &String| format!("[[correspondent]]\nprefix = \"{prefix}\"\n\n");
+        let hosts: String = self.hosts.iter().map(host).collect();
+        format!(
+            r#"# dhpd as correspondent of the lab
 [anchor]
-address = "{CN_DHP}"
+address = "{address}"
 roles = ["correspondent"]
 
-{net}
-[api]
+{ports}
+{dpdk}{hosts}[api]
 socket = "{socket}"
 metrics = "off"
 "#,
-        net = ports.port_section("net0"),
-        socket = api_socket.display()
-    )
-}
-
-/// `dhp-mn` with route optimization: echoes to the correspondent have the home address, all else a DHoA.
-pub fn mobile_node_with_routes(api_socket: &Path) -> String {
-    let echoes = format!(
-        "[[flow]]\nprefix = \"{CN_DHP}/128\"\nprotocol = \"icmpv6\"\nsession = \"fixed\"\n\n[[flow]]\n"
-    );
-    mobile_node(api_socket, None)
-        .replacen("[[flow]]\n", &echoes, 1)
-        .replace(
-            "tun = \"dhpmn0\"\n",
-            "tun = \"dhpmn0\"\nroute-optimization = \"on\"\n",
+            address = self.address,
+            ports = sections.join("\n"),
+            dpdk = ports.section(self.node),
+            socket = api_socket.display()
         )
+    }
 }

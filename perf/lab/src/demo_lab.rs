@@ -48,10 +48,11 @@ impl DemoLab {
                 (host(CN_DIRECT), "non-persistent"),
             ],
             asks_for_dhps: true,
-            // Nothing beside the handoffs is to be measured.
             steered: Vec::new(),
+            // Nothing beside the handoffs is to be measured.
             check_interval: "1h".to_owned(),
             path_mtu: self.path_mtu,
+            optimizes_routes: false,
         };
         self.lab.start_agent(&plan, stop)
     }
@@ -66,5 +67,6 @@ pub fn home_proxy(path_mtu: Option<u32>) -> HomeProxy<'static> {
         pool: DHOA_PREFIX,
         coverage: COVERAGE,
         path_mtu,
+        permits_route_optimization: false,
     }
 }

@@ -40,7 +40,6 @@ mod process_id;
 mod random;
 mod report_html;
 mod roaming;
-mod route;
 mod scenario;
 mod signalling_options;
 mod sketch;
@@ -68,7 +67,7 @@ use clap::Parser;
 
 use crate::cli::{
     BgpArguments, Cli, Command, ConformanceArguments, DemoArguments, LabArguments,
-    PathMtuArguments, RouteArguments, RunArguments, StreamArguments, UdpCommand,
+    PathMtuArguments, RunArguments, StreamArguments, UdpCommand,
 };
 use crate::demo_plan::DemoPlan;
 use crate::lab::LabOptions;
@@ -129,7 +128,6 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Bgp(arguments) => return run_bgp(&arguments),
         Command::PathMtu(arguments) => return run_path_mtu(&arguments),
-        Command::Route(arguments) => return run_route(&arguments),
         Command::Conformance(arguments) => return run_conformance(&arguments),
         Command::CheckCapture { files } => check_capture::run(&files)?,
         Command::FuzzPort(arguments) => fuzz::run(
@@ -213,19 +211,6 @@ fn run_path_mtu(arguments: &PathMtuArguments) -> Result<ExitCode> {
         write_json(path, &reports)?;
     }
     Ok(if reports.iter().all(path_mtu::PathMtuReport::holds) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn run_route(arguments: &RouteArguments) -> Result<ExitCode> {
-    let report = route::run(options(&arguments.lab)?, &Stop::on_signals()?)?;
-    print!("{}", report.render(timeline::wants_colour()));
-    if let Some(path) = &arguments.json {
-        write_json(path, &report)?;
-    }
-    Ok(if report.holds() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -39,7 +39,7 @@ fn verdict(report: &ScenarioReport, wanted: &Wanted, planned_handoffs: usize) ->
         ),
         value: value.map_or_else(
             || "not measured".to_owned(),
-            |value| format!("{value:.2}{}", left_out(report, wanted)),
+            |value| format!("{value:.2}{}", basis(report, wanted)),
         ),
         limit: limits.join(", "),
         holds,
@@ -55,6 +55,13 @@ fn name(measure: Measure) -> &'static str {
             "median interruption once the CoA is usable, beyond one RTT to the anchor, ms"
         }
         Measure::PathStretch => "RTT by the anchor / direct RTT",
+        Measure::MedianPathStretch => "median RTT / median direct RTT",
+        Measure::RoutesNotRestored => {
+            "handoffs in which not every route fell back and was restored"
+        }
+        Measure::TunnelPackets => {
+            "packets tunnelled by the anchors while all routes were optimized"
+        }
         Measure::SignallingRatio => "signalling per minute / that of mode ha",
         Measure::AccessShare => "part of the packets on the access that the agent says, worse way",
         Measure::AccessMoves => "moves to another access",
@@ -62,8 +69,8 @@ fn name(measure: Measure) -> &'static str {
     }
 }
 
-/// How many handoffs a median leaves out, since the machine stood still.
-fn left_out(report: &ScenarioReport, wanted: &Wanted) -> String {
+/// What a value is of: how many handoffs a median leaves out, since the machine stood still; for how long anchors were watched.
+fn basis(report: &ScenarioReport, wanted: &Wanted) -> String {
     let mode = report.mode(wanted.mode);
     let spoiled = mode.map_or(0, |mode| {
         mode.handoffs.iter().filter(|one| one.is_spoiled).count()
@@ -74,6 +81,13 @@ fn left_out(report: &ScenarioReport, wanted: &Wanted) -> String {
             format!(" (all {all} handoffs, though the machine stood still in {spoiled})")
         }
         Measure::InterruptionOverRtt => format!(" (of {} handoffs of {all})", all - spoiled),
+        Measure::TunnelPackets => {
+            let routes = mode.and_then(|mode| mode.routes.as_ref());
+            let windows = || routes.into_iter().flat_map(|routes| &routes.windows);
+            let seconds: f64 = windows().map(|window| window.seconds).sum();
+            let arrived: u64 = windows().map(|window| window.arrived).sum();
+            format!(" (in {seconds:.0} s, while {arrived} packets arrived)")
+        }
         _ => String::new(),
     }
 }
@@ -123,6 +137,15 @@ fn measure(report: &ScenarioReport, mode: &ModeReport, wanted: &Wanted) -> Optio
             worst(flows().map(moves).collect())
         }
         Measure::LongestSilence => worst(flows().map(|flow| flow.longest_silence_ms).collect()),
+        Measure::MedianPathStretch => {
+            let trips = flows().flat_map(|flow| &flow.round_trips);
+            worst(trips.map(|trips| trips.median_stretch).collect())
+        }
+        Measure::RoutesNotRestored => {
+            let routes = mode.routes.as_ref()?;
+            (!routes.restorations.is_empty()).then(|| routes.incomplete() as f64)
+        }
+        Measure::TunnelPackets => mode.routes.as_ref()?.tunnelled().map(|count| count as f64),
         Measure::SignallingRatio => {
             let base = report.mode(Mode::Ha)?;
             Some(mode.signalling_per_minute / base.signalling_per_minute.max(1e-9))
@@ -169,6 +192,10 @@ mod tests {
                 direct_ms: Some(20.0),
                 to_anchor_ms: Some(20.0),
                 stretch: Some(1.1),
+                samples: 9,
+                median_by_anchor_ms: Some(22.5),
+                median_direct_ms: Some(20.5),
+                median_stretch: Some(1.1),
             }],
             longest_silence_ms: Some(5.0),
             access_use: None,
@@ -190,6 +217,7 @@ mod tests {
             handoffs: Vec::new(),
             flows: vec![flow],
             anchors: Vec::new(),
+            routes: None,
             signalling_octets: 0,
             signalling_per_minute: 0.0,
             signalling_per_handoff: 0.0,
@@ -206,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn handoffs_after_which_nothing_came_back_are_the_worst_and_not_left_out() {
+    fn handoffs_after_which_nothing_came_back_are_the_worst_and_not_basis() {
         let what = Measure::InterruptionOverRtt;
         let good = [Some(1.0), Some(2.0), None];
         assert!(judged(flow(&good, &[false; 3]), what, 5.0));

@@ -7,10 +7,14 @@ use anyhow::{Context, Result};
 use super::model::Scenario;
 
 /// Name and text of each.
-pub const BUILT_IN: [(&str, &str); 7] = [
+pub const BUILT_IN: [(&str, &str); 8] = [
     (
         "two-regions",
         include_str!("../../../scenarios/two-regions.toml"),
+    ),
+    (
+        "route-optimization",
+        include_str!("../../../scenarios/route-optimization.toml"),
     ),
     ("commute", include_str!("../../../scenarios/commute.toml")),
     (

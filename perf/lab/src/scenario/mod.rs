@@ -9,6 +9,7 @@ mod page;
 mod prober;
 mod program;
 mod report;
+mod routes;
 mod run;
 mod statistics;
 mod table;
@@ -17,14 +18,14 @@ mod traffic;
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::cli::RunArguments;
 use crate::lab::LabOptions;
 use crate::stop::Stop;
 use crate::timeline;
 
-use model::Mode;
+pub use model::Mode;
 use report::{ModeReport, ScenarioReport};
 
 /// Prints the built-in scenarios.
@@ -42,12 +43,10 @@ pub fn run(
     options: &LabOptions,
     stop: &Stop,
 ) -> Result<ScenarioReport> {
-    let scenario = library::load(name)?;
     // All that can be wrong is told before anything is built.
-    if scenario.modes.contains(&Mode::Ro) {
-        bail!(
-            "mode \"ro\" (route optimization) cannot be run: the lab's correspondents do not speak Mobile IPv6 yet"
-        );
+    let mut scenario = library::load(name)?;
+    if !arguments.modes.is_empty() {
+        scenario.limit_to(&arguments.modes);
     }
     let moves = trace::trace(&scenario, arguments.quick)?;
     let mut modes = Vec::new();

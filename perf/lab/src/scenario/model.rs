@@ -46,14 +46,16 @@ pub struct Scenario {
 }
 
 /// By what flows are anchored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Plain Mobile IPv6: all that is to survive goes by the home agent, and there is no DHP.
     Ha,
     /// As each flow's session type has it.
     Dhp,
-    /// Route optimization with correspondents that speak Mobile IPv6.
+    /// The same, and correspondents that speak Mobile IPv6: packets go by the anchors only until routes are optimized.
     Ro,
 }
 
@@ -65,6 +67,11 @@ impl Mode {
             Self::Dhp => "dhp",
             Self::Ro => "ro",
         }
+    }
+
+    /// Whether there are DHPs.
+    pub fn has_dhps(self) -> bool {
+        matches!(self, Self::Dhp | Self::Ro)
     }
 }
 
@@ -307,8 +314,14 @@ pub enum Measure {
     SessionsLost,
     /// Median interruption once the care-of address is usable, less the round trip to the anchor, ms.
     InterruptionOverRtt,
-    /// Round trip by the anchor in units of the direct one.
+    /// Round trip by the anchor in units of the direct one, least of each.
     PathStretch,
+    /// The same of the medians; where routes are optimized, of the time in which they are.
+    MedianPathStretch,
+    /// Handoffs in which not every optimized route fell back to its anchor and was optimized again.
+    RoutesNotRestored,
+    /// Packets that the anchors tunnelled while flows went on and every route was optimized.
+    TunnelPackets,
     /// Signalling octets per minute in units of those of mode `ha`.
     SignallingRatio,
     /// Part of a flow's packets that took the access that the agent says, the worse way.
@@ -325,6 +338,20 @@ impl Scenario {
         let scenario: Self = toml::from_str(text)?;
         scenario.check()?;
         Ok(scenario)
+    }
+
+    /// Other modes than its own, and the criteria that they can be judged by.
+    pub fn limit_to(&mut self, modes: &[Mode]) {
+        self.modes.clear();
+        for mode in modes {
+            if !self.modes.contains(mode) {
+                self.modes.push(*mode);
+            }
+        }
+        let runs = |mode| self.modes.contains(&mode);
+        self.criteria.retain(|wanted| {
+            runs(wanted.mode) && (wanted.what != Measure::SignallingRatio || runs(Mode::Ha))
+        });
     }
 
     /// The number of a region.

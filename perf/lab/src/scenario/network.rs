@@ -7,7 +7,8 @@
 //!                     └── ha
 //! ```
 //!
-//! A DHP is beside the path, as a box in a rack is: its region's router sends it what is for its own address and its pool.
+//! A DHP is beside the path, as a box in a rack is: its region's router sends it what is for its own address and its pool. In mode
+//! `ro` each correspondent has a box in front of it, mip1 and so on, that all its packets pass.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::addresses::HA;
 use crate::delay_line::LineSettings;
 use crate::network_plan::{NetworkPlan, Role};
 
-use super::model::{Scenario, SessionType};
+use super::model::{Mode, Scenario, SessionType};
 
 /// The names and addresses of region number `0` on.
 #[derive(Clone, Copy, Debug)]
@@ -67,13 +68,23 @@ impl Place {
         format!("2001:db8:c{:02x}:{}::/64", self.number(), session.subnet())
     }
 
+    /// The node in front of the correspondent that speaks Mobile IPv6 in its name, in mode `ro`.
+    pub fn speaker(self) -> String {
+        format!("mip{}", self.number())
+    }
+
+    /// That node's own address.
+    pub fn speaker_address(self) -> String {
+        format!("2001:db8:c{:02x}::1", self.number())
+    }
+
     fn dhp_site(self) -> String {
         format!("2001:db8:d{:02x}::/48", self.number())
     }
 }
 
 /// The plan of the networks.
-pub fn network(scenario: &Scenario) -> NetworkPlan {
+pub fn network(scenario: &Scenario, mode: Mode) -> NetworkPlan {
     let mut plan = NetworkPlan {
         accesses: u8::try_from(scenario.accesses.len()).unwrap_or(Access::MOST),
         ..NetworkPlan::default()
@@ -94,6 +105,8 @@ pub fn network(scenario: &Scenario) -> NetworkPlan {
     );
     plan.node("ha", "dhpd as home agent", Role::Anchor, &home);
     let mut routers = vec![String::new(); scenario.regions.len()];
+    // The regions' ends of their links to the core.
+    let mut uplinks = Vec::new();
     for (index, region) in scenario.regions.iter().enumerate() {
         let place = Place(index);
         let (router, port) = (place.router(), place.router());
@@ -104,6 +117,7 @@ pub fn network(scenario: &Scenario) -> NetworkPlan {
             core.push_str(&format!("route add {site} via {far}\n"));
         }
         let mut setup = format!("address add {far}/64 dev core0\nroute add default via {near}\n");
+        uplinks.push(far);
         let (near, far) = links.next();
         plan.wire(
             (&router, "dhp0"),
@@ -120,14 +134,31 @@ pub fn network(scenario: &Scenario) -> NetworkPlan {
         );
         let what = format!("dhpd as DHP of region {}", region.name);
         plan.node(&place.dhp(), &what, Role::Anchor, &dhp);
-        let (near, far) = links.next();
+        let (mut near, mut far) = links.next();
         let correspondent = place.correspondent();
         let way = delay(region.correspondent_delay_ms);
-        plan.wire((&router, "cn0"), (&correspondent, "net0"), way);
         setup.push_str(&format!(
             "address add {near}/64 dev cn0\nroute add {} via {far}\n",
             place.site()
         ));
+        if mode == Mode::Ro {
+            let speaker = place.speaker();
+            plan.wire((&router, "cn0"), (&speaker, "net0"), way);
+            plan.wire((&speaker, "cn0"), (&correspondent, "net0"), Duration::ZERO);
+            let mut box_setup = format!(
+                "address add {}/128 dev lo\naddress add {far}/64 dev net0\nroute add default via {near}\n",
+                place.speaker_address()
+            );
+            (near, far) = links.next();
+            box_setup.push_str(&format!(
+                "address add {near}/64 dev cn0\nroute add {} via {far}",
+                place.site()
+            ));
+            let what = "dhpd as correspondent, in the name of the one behind it";
+            plan.node(&speaker, what, Role::Anchor, &box_setup);
+        } else {
+            plan.wire((&router, "cn0"), (&correspondent, "net0"), way);
+        }
         let mut host = String::new();
         for session in SessionType::ALL {
             host.push_str(&format!(
@@ -160,11 +191,10 @@ pub fn network(scenario: &Scenario) -> NetworkPlan {
         plan.wire_with((&upstream, &router), (&router, "core0"), settings);
         let own = access.network();
         let lines = format!("address add {near}/64 dev {router}\nroute add {own} via {far}\n");
-        match place.and_then(|index| Some((index, routers.get_mut(index)?))) {
-            Some((index, setup)) => {
+        match place.and_then(|index| Some((uplinks.get(index)?, routers.get_mut(index)?))) {
+            Some((via, setup)) => {
                 setup.push_str(&lines);
                 // The core learns of it by its region's router.
-                let via = links.of_region(index);
                 core.push_str(&format!("route add {own} via {via}\n"));
             }
             None => core.push_str(&lines),
@@ -203,11 +233,6 @@ impl Links {
             format!("2001:db8:f:{:x}::1", self.0),
             format!("2001:db8:f:{:x}::2", self.0),
         )
-    }
-
-    /// The region's end of its link to the core: the home agent has the first link, each region three.
-    fn of_region(&self, index: usize) -> String {
-        format!("2001:db8:f:{:x}::2", 2 + 3 * index)
     }
 }
 

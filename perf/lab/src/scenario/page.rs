@@ -8,6 +8,7 @@ use crate::criteria::Criterion;
 
 use super::report::{FlowReport, ModeReport, ScenarioReport};
 use super::statistics::distribution;
+use super::table;
 
 const STYLE: &str = include_str!("../report.css");
 
@@ -31,6 +32,10 @@ pub fn render(report: &ScenarioReport) -> String {
         page.push_str(&card(goodput(mode)));
     }
     page.push_str(&flows(report));
+    for routes in report.modes.iter().filter_map(|mode| mode.routes.as_ref()) {
+        let line = table::routes_line(routes);
+        let _ = write!(page, "<div class=card><p>ro: {}</p></div>", escape(&line));
+    }
     let _ = write!(
         page,
         "<footer>dhp-lab {}; sender and receiver share one clock</footer></main></body></html>",
@@ -173,9 +178,11 @@ fn flows(report: &ScenarioReport) -> String {
                 value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"))
             };
             let stretch = flow.round_trips.iter().filter_map(|trips| trips.stretch);
+            let trips = flow.round_trips.iter();
+            let round_trip = trips.filter_map(|trips| trips.median_by_anchor_ms);
             let _ = write!(
                 rows,
-                "<tr><td>{}<td>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{} of {}<td class=n>{}<td>{}</tr>",
+                "<tr><td>{}<td>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{} of {}<td class=n>{}<td class=n>{}<td>{}</tr>",
                 mode.mode.name(),
                 escape(&flow.name),
                 escape(flow.anchor.as_deref().unwrap_or("none")),
@@ -183,6 +190,7 @@ fn flows(report: &ScenarioReport) -> String {
                 typical(flow.typical(|one| one.after_usable_ms)),
                 flow.lost,
                 flow.sent,
+                typical(round_trip.reduce(f64::max)),
                 typical(stretch.reduce(f64::max)),
                 escape(flow.fault.as_deref().unwrap_or("survived")),
             );
@@ -190,7 +198,7 @@ fn flows(report: &ScenarioReport) -> String {
     }
     format!(
         "<div class=card><table><tr><th>mode<th>flow<th>anchor<th class=n>median ms<th class=n>… with usable CoA<th class=n>lost\
-         <th class=n>path stretch<th></tr>{rows}</table></div>"
+         <th class=n>longest RTT ms<th class=n>path stretch<th></tr>{rows}</table></div>"
     )
 }
 

@@ -1,7 +1,6 @@
 //! What a scenario found, as data: what `--json` writes and the page is drawn from. `perf/scenarios/README.md` explains it.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::access::Access;
 use crate::addresses::HA;
@@ -14,6 +13,7 @@ use super::access_use::AccessUse;
 use super::model::{Flow, Kind, Mode, Scenario, SessionType};
 use super::network::Place;
 use super::prober::Probe;
+use super::routes::{self, RoutesReport};
 use super::run::Findings;
 use super::statistics::median;
 use super::traffic::Notes;
@@ -51,6 +51,8 @@ pub struct ModeReport {
     pub flows: Vec<FlowReport>,
     /// The anchors.
     pub anchors: Vec<AnchorReport>,
+    /// Optimized routes; none (`null`) in other modes than `ro`.
+    pub routes: Option<RoutesReport>,
     /// Octets of signalling at the mobile node's access, both ways, over the trace.
     pub signalling_octets: u64,
     /// The same by minute.
@@ -131,7 +133,7 @@ pub struct Interruption {
     pub is_spoiled: bool,
 }
 
-/// The least round trips while the mobile node was in an access network, ms.
+/// The round trips while the mobile node was in an access network, ms: least, and medians.
 #[derive(Clone, Debug, Serialize)]
 pub struct RoundTrips {
     /// Which.
@@ -144,6 +146,14 @@ pub struct RoundTrips {
     pub to_anchor_ms: Option<f64>,
     /// The first by the second.
     pub stretch: Option<f64>,
+    /// How many times the correspondent was measured.
+    pub samples: usize,
+    /// Median to the correspondent by the anchor; where routes are optimized, of the time in which they are.
+    pub median_by_anchor_ms: Option<f64>,
+    /// Median from the care-of address, of the same time.
+    pub median_direct_ms: Option<f64>,
+    /// The one by the other.
+    pub median_stretch: Option<f64>,
 }
 
 /// An anchor.
@@ -219,7 +229,7 @@ impl FlowReport {
 fn anchor_of(scenario: &Scenario, flow: &Flow, mode: Mode) -> Option<String> {
     match (flow.session, mode) {
         (SessionType::NonPersistent, _) => None,
-        (SessionType::SessionLasting, Mode::Dhp) => scenario
+        (SessionType::SessionLasting, mode) if mode.has_dhps() => scenario
             .region(&flow.to)
             .ok()
             .map(|index| Place(index).dhp()),
@@ -271,6 +281,7 @@ impl ModeReport {
             seconds,
             flows,
             anchors: anchors(scenario, findings),
+            routes: (findings.mode == Mode::Ro).then(|| routes(scenario, findings)),
             signalling_octets: octets,
             signalling_per_minute: octets as f64 * 60.0 / seconds.max(1e-3),
             signalling_per_handoff: in_handoffs as f64 / handoffs.len().max(1) as f64,
@@ -450,32 +461,42 @@ fn round_trips(
     anchor: Option<&str>,
     access: Access,
 ) -> RoundTrips {
-    let least = |target: String| {
-        let index = super::run::targets(scenario)
-            .iter()
-            .position(|one| *one == target)?;
-        least_while_in(findings, findings.probes.get(index)?, access)
+    let times = |target: String| {
+        let targets = super::run::targets(scenario);
+        let index = targets.iter().position(|one| *one == target);
+        let probes = index.and_then(|index| findings.probes.get(index));
+        probes.map_or_else(Vec::new, |probes| times_in(findings, probes, access))
     };
+    let least = |times: &[f64]| times.iter().copied().reduce(f64::min);
     let place = scenario.region(&flow.to).map(Place).unwrap_or(Place(0));
-    let by_anchor_ms = least(place.address(flow.session));
-    let direct_ms = least(place.address(SessionType::NonPersistent));
+    let by_anchor = times(place.address(flow.session));
+    let direct = times(place.address(SessionType::NonPersistent));
+    let (by_anchor_ms, direct_ms) = (least(&by_anchor), least(&direct));
     let to_anchor_ms = anchor.and_then(|node| match node {
-        "ha" => least(HA.to_owned()),
-        _ => least(place.dhp_address()),
+        "ha" => least(&times(HA.to_owned())),
+        _ => least(&times(place.dhp_address())),
     });
+    let ratio = |by: Option<f64>, direct: Option<f64>| {
+        by.zip(direct).map(|(by, direct)| by / direct.max(1e-3))
+    };
+    let samples = by_anchor.len();
+    let (median_by_anchor_ms, median_direct_ms) = (median(by_anchor), median(direct));
     RoundTrips {
         access: scenario.access_name(access).to_owned(),
         by_anchor_ms,
         direct_ms,
         to_anchor_ms,
-        stretch: by_anchor_ms
-            .zip(direct_ms)
-            .map(|(by, direct)| by / direct.max(1e-3)),
+        stretch: ratio(by_anchor_ms, direct_ms),
+        samples,
+        median_by_anchor_ms,
+        median_direct_ms,
+        median_stretch: ratio(median_by_anchor_ms, median_direct_ms),
     }
 }
 
-/// The least of the probes that began and ended in an access network.
-fn least_while_in(findings: &Findings, probes: &[Probe], access: Access) -> Option<f64> {
+/// What the probes that began and ended in an access network have measured, ms. Where routes are optimized, those count that began
+/// when all of them were.
+fn times_in(findings: &Findings, probes: &[Probe], access: Access) -> Vec<f64> {
     let first_ns = findings
         .handoffs
         .first()
@@ -490,7 +511,10 @@ fn least_while_in(findings: &Findings, probes: &[Probe], access: Access) -> Opti
         .filter(|handoff| handoff.to == access)
     {
         stays.push((
-            handoff.begun_ns.saturating_add(SETTLED_NS),
+            handoff
+                .begun_ns
+                .saturating_add(SETTLED_NS)
+                .max(restored_ns(findings, handoff)),
             handoff.until_ns,
         ));
     }
@@ -502,7 +526,46 @@ fn least_while_in(findings: &Findings, probes: &[Probe], access: Access) -> Opti
         .iter()
         .filter(inside)
         .filter_map(|probe| probe.round_trip_ns);
-    times.min().map(milliseconds)
+    times.map(milliseconds).collect()
+}
+
+/// When the last route was optimized that was so before the handoff; 0 where there is none.
+fn restored_ns(findings: &Findings, handoff: &Handoff) -> u64 {
+    let window = handoff.begun_ns..handoff.until_ns;
+    let optimized = findings
+        .events
+        .iter()
+        .filter(|event| event.name == "route_optimized" && window.contains(&event.at_ns));
+    optimized.map(|event| event.at_ns).max().unwrap_or(0)
+}
+
+fn routes(scenario: &Scenario, findings: &Findings) -> RoutesReport {
+    let restorations = findings.handoffs.iter().map(|handoff| {
+        let usable_ns = phases(findings, handoff).usable_ns;
+        routes::restoration(&findings.events, handoff, usable_ns)
+    });
+    let arrived = |from_ns: u64, until_ns: u64| -> u64 {
+        let mut count = 0;
+        for (index, notes) in &findings.flows {
+            let flow = scenario.flows.get(*index);
+            if flow.is_none_or(|flow| anchor_of(scenario, flow, findings.mode).is_none()) {
+                continue;
+            }
+            for (_, direction) in directions(notes) {
+                let arrivals = direction.arrivals.iter();
+                let inside = arrivals.filter(|one| (from_ns..until_ns).contains(&one.received_ns));
+                count += inside.count() as u64;
+            }
+        }
+        count
+    };
+    let pairs = findings.counts.iter().zip(findings.counts.iter().skip(1));
+    let windows =
+        pairs.filter_map(|pair| routes::window(&findings.events, findings.start_ns, pair, arrived));
+    RoutesReport {
+        restorations: restorations.collect(),
+        windows: windows.collect(),
+    }
 }
 
 fn anchors(scenario: &Scenario, findings: &Findings) -> Vec<AnchorReport> {
@@ -524,14 +587,8 @@ fn anchors(scenario: &Scenario, findings: &Findings) -> Vec<AnchorReport> {
         .iter()
         .map(|(node, counters)| AnchorReport {
             node: node.clone(),
-            encapsulated: encapsulated(counters),
+            encapsulated: routes::sum(counters, "encapsulated"),
             arrived: arrived(node),
         })
         .collect()
-}
-
-fn encapsulated(counters: &Value) -> Option<u64> {
-    let workers = counters.get("workers")?.as_array()?;
-    let of_worker = |worker: &Value| worker.pointer("/counters/encapsulated")?.as_u64();
-    Some(workers.iter().filter_map(of_worker).sum())
 }

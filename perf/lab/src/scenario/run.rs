@@ -12,7 +12,7 @@ use crate::addresses::HA;
 use crate::agent_events::AgentEvent;
 use crate::capture::SignallingCapture;
 use crate::clock::monotonic_ns;
-use crate::configuration::{self, AgentPlan, HomeProxy, SteeredFlow};
+use crate::configuration::{self, AgentPlan, Correspondent, HomeProxy, SteeredFlow};
 use crate::handoff::Handoff;
 use crate::lab::{Lab, LabOptions};
 use crate::pcap::CapturedFrame;
@@ -26,6 +26,7 @@ use super::model::{Kind, MannerWanted, Mode, Scenario, SessionType};
 use super::network::{Place, network};
 use super::prober::{Probe, Prober};
 use super::program;
+use super::routes::{self, Count};
 use super::trace::{MARGIN, Move};
 use super::traffic::{Notes, ScenarioTraffic, protocol_and_port};
 
@@ -38,6 +39,12 @@ const OVERLAP: Duration = Duration::from_millis(300);
 
 /// How long an access network that is good again may be watched before flows come back to it.
 const RECOVERY: Duration = Duration::from_secs(12);
+/// So long after a handoff its routes are optimized again, as a rule; then the anchors are asked for what they have tunnelled.
+const ROUTES_RESTORED: Duration = Duration::from_millis(1200);
+/// They are asked again so long before the next handoff, which asking must not delay.
+const BEFORE_MOVE: Duration = Duration::from_millis(350);
+/// A time between two handoffs that would be shorter is not looked at.
+const LEAST_WINDOW: Duration = Duration::from_millis(400);
 
 /// What was noted in one mode.
 #[derive(Debug)]
@@ -62,6 +69,8 @@ pub struct Findings {
     pub probes: Vec<Vec<Probe>>,
     /// What each anchor's node has counted.
     pub counters: Vec<(String, Value)>,
+    /// What the anchors had tunnelled, again and again, where routes are optimized.
+    pub counts: Vec<Count>,
 }
 
 /// What there is to do in a trace.
@@ -74,6 +83,7 @@ enum Act {
     Return(usize),
     Trouble(usize),
     Relief(usize),
+    Count,
 }
 
 /// What is measured: for each region the DHP, then its correspondent by session type; the home agent last.
@@ -109,7 +119,7 @@ pub fn run(
         Tone::Act,
         &format!("mode {}: building the networks", mode.name()),
     );
-    let mut lab = Lab::build(options, network(scenario))?;
+    let mut lab = Lab::build(options, network(scenario, mode))?;
     start_programs(&mut lab, scenario, mode, &directory, stop)?;
     let capture = SignallingCapture::start(&lab, &directory, stop)?;
     lab.start_agent(&agent_plan(scenario, mode), stop)?;
@@ -131,6 +141,7 @@ pub fn run(
         mode,
         moves: moves.len(),
         last: None,
+        counts: Vec::new(),
     };
     let prober = Prober::start(script.roaming.lab.node("mn")?, &targets(scenario))?;
     let start_ns = monotonic_ns();
@@ -139,6 +150,7 @@ pub fn run(
     let Script {
         mut roaming,
         traffic,
+        counts,
         ..
     } = script;
     roaming.timeline.end_progress();
@@ -159,6 +171,7 @@ pub fn run(
         },
         events: roaming.events.since(0),
         counters,
+        counts,
         handoffs: roaming.handoffs,
     })
 }
@@ -166,7 +179,7 @@ pub fn run(
 /// The nodes where `dhpd` runs.
 pub fn anchors(scenario: &Scenario, mode: Mode) -> Vec<String> {
     let mut nodes = vec!["ha".to_owned()];
-    if mode == Mode::Dhp {
+    if mode.has_dhps() {
         nodes.extend((0..scenario.regions.len()).map(|index| Place(index).dhp()));
     }
     nodes
@@ -188,7 +201,7 @@ fn start_programs(
             program::start_ssh_server(lab, &node, directory)?;
         }
     }
-    let with_dhps = mode == Mode::Dhp;
+    let with_dhps = mode.has_dhps();
     let entry = |index| (Place(index).dhp_address(), Place(index).site());
     let directory_of_dhps: Vec<_> = match with_dhps {
         true => (0..scenario.regions.len()).map(entry).collect(),
@@ -199,7 +212,12 @@ fn start_programs(
     lab.start_dhpd(&[("ha", home)], stop)?;
     if with_dhps {
         for index in 0..scenario.regions.len() {
-            start_dhp(lab, index, stop)?;
+            start_dhp(lab, index, mode, stop)?;
+        }
+    }
+    if mode == Mode::Ro {
+        for index in 0..scenario.regions.len() {
+            start_correspondent(lab, index, stop)?;
         }
     }
     let mut known = vec![HA.to_owned()];
@@ -215,7 +233,7 @@ fn start_programs(
     Ok(())
 }
 
-fn start_dhp(lab: &mut Lab, index: usize, stop: &Stop) -> Result<()> {
+fn start_dhp(lab: &mut Lab, index: usize, mode: Mode, stop: &Stop) -> Result<()> {
     let place = Place(index);
     let (node, address) = (place.dhp(), place.dhp_address());
     let proxy = HomeProxy {
@@ -225,15 +243,31 @@ fn start_dhp(lab: &mut Lab, index: usize, stop: &Stop) -> Result<()> {
         pool: &place.pool(),
         coverage: &place.site(),
         path_mtu: None,
+        permits_route_optimization: mode == Mode::Ro,
     };
     let (ports, signalling) = (lab.options().ports, lab.options().signalling);
     let text = proxy.render(&lab.socket(&node), ports, signalling);
     lab.start_dhpd(&[(&node, text)], stop)
 }
 
+/// What speaks Mobile IPv6 in front of a region's correspondent, and in its name.
+fn start_correspondent(lab: &mut Lab, index: usize, stop: &Stop) -> Result<()> {
+    let place = Place(index);
+    let (node, address) = (place.speaker(), place.speaker_address());
+    let persistent = [SessionType::SessionLasting, SessionType::Fixed];
+    let text = Correspondent {
+        node: &node,
+        address: &address,
+        interfaces: &["net0", "cn0"],
+        hosts: &persistent.map(|session| place.prefix(session)),
+    }
+    .render(&lab.socket(&node), lab.options().ports);
+    lab.start_dhpd(&[(&node, text)], stop)
+}
+
 fn agent_plan(scenario: &Scenario, mode: Mode) -> AgentPlan {
     let word = |session| match (session, mode) {
-        (SessionType::SessionLasting, Mode::Dhp) => "session-lasting",
+        (SessionType::SessionLasting, mode) if mode.has_dhps() => "session-lasting",
         (SessionType::NonPersistent, _) => "non-persistent",
         _ => "fixed",
     };
@@ -261,9 +295,10 @@ fn agent_plan(scenario: &Scenario, mode: Mode) -> AgentPlan {
     AgentPlan {
         flows,
         steered: steered.collect(),
-        asks_for_dhps: mode == Mode::Dhp,
+        asks_for_dhps: mode.has_dhps(),
         check_interval: scenario.dhp_check.clone(),
         path_mtu: None,
+        optimizes_routes: mode == Mode::Ro,
     }
 }
 
@@ -274,7 +309,7 @@ fn wait_until_anchored(
     mode: Mode,
 ) -> Result<()> {
     let mut wanted = vec![HA.to_owned()];
-    if mode == Mode::Dhp {
+    if mode.has_dhps() {
         wanted.extend((0..scenario.regions.len()).map(|index| Place(index).dhp_address()));
     }
     for anchor in wanted {
@@ -305,6 +340,42 @@ fn wait_until_anchored(
         Tone::Good,
         "all anchors are bound, all correspondents answer",
     );
+    match mode {
+        Mode::Ro => wait_until_optimized(roaming, traffic, scenario),
+        Mode::Ha | Mode::Dhp => Ok(()),
+    }
+}
+
+fn wait_until_optimized(
+    roaming: &mut Roaming<'_>,
+    traffic: &mut ScenarioTraffic<'_>,
+    scenario: &Scenario,
+) -> Result<()> {
+    let limit = Instant::now() + READY;
+    for flow in &scenario.flows {
+        let place = Place(scenario.region(&flow.to)?);
+        if flow.session == SessionType::NonPersistent {
+            continue;
+        }
+        let correspondent = place.address(flow.session);
+        let is_so = |event: &AgentEvent| {
+            event.name == "route_optimized" && event.text("correspondent") == Some(&correspondent)
+        };
+        while !roaming.has_reported(is_so) {
+            // The route of a conversation is optimized, so there has to be one.
+            let _ = ping::round_trip_ns(roaming.lab.node("mn")?, &correspondent, 1);
+            roaming.pump(Duration::from_millis(100), traffic)?;
+            if Instant::now() >= limit {
+                bail!(
+                    "the route to {correspondent} is not optimized within {} s",
+                    READY.as_secs()
+                );
+            }
+        }
+    }
+    roaming
+        .timeline
+        .say(Tone::Good, "packets go directly to all correspondents");
     Ok(())
 }
 
@@ -315,6 +386,7 @@ struct Script<'a> {
     mode: Mode,
     moves: usize,
     last: Option<Made>,
+    counts: Vec<Count>,
 }
 
 impl Script<'_> {
@@ -359,7 +431,7 @@ impl Script<'_> {
             .scenario
             .failures
             .iter()
-            .filter(|_| self.mode == Mode::Dhp)
+            .filter(|_| self.mode.has_dhps())
         {
             if let Ok(index) = self.scenario.region(&failure.dhp) {
                 let at = failure.at_s.clamp(0.0, 86_400.0);
@@ -369,6 +441,9 @@ impl Script<'_> {
                     acts.push((Duration::from_secs_f64(back), Act::Return(index)));
                 }
             }
+        }
+        if self.mode == Mode::Ro {
+            acts.extend(counting(moves).into_iter().map(|at| (at, Act::Count)));
         }
         acts.sort_by_key(|(at, _)| *at);
         acts
@@ -386,9 +461,10 @@ impl Script<'_> {
             Act::Trouble(index) => self.trouble(index, true)?,
             Act::Relief(index) => self.trouble(index, false)?,
             Act::Return(index) => {
-                start_dhp(&mut self.roaming.lab, index, self.roaming.stop)?;
+                start_dhp(&mut self.roaming.lab, index, self.mode, self.roaming.stop)?;
                 self.tell(index, Tone::Good, "is back");
             }
+            Act::Count => self.count(),
         }
         Ok(())
     }
@@ -450,6 +526,21 @@ impl Script<'_> {
         Ok(())
     }
 
+    fn count(&mut self) {
+        let begun_ns = monotonic_ns();
+        let of_node = |node: String| {
+            let tunnelled = routes::tunnelled(&self.roaming.lab.counters(&node));
+            (node, tunnelled)
+        };
+        let anchors = anchors(self.scenario, self.mode).into_iter();
+        let tunnelled = anchors.map(of_node).collect();
+        self.counts.push(Count {
+            begun_ns,
+            ended_ns: monotonic_ns(),
+            tunnelled,
+        });
+    }
+
     fn note_last(&mut self) {
         if let Some(made) = self.last.take() {
             self.roaming.note(&made);
@@ -462,4 +553,18 @@ impl Script<'_> {
         let text = format!("the DHP of {name} {what}");
         self.roaming.timeline.say(tone, &text);
     }
+}
+
+/// When the anchors are asked for what they have tunnelled: twice between handoffs, where there is the time.
+fn counting(moves: &[Move]) -> Vec<Duration> {
+    let mut times = Vec::new();
+    let mut routes_restored = ROUTES_RESTORED;
+    for one in moves {
+        let last = one.at.saturating_sub(BEFORE_MOVE);
+        if last.saturating_sub(routes_restored) >= LEAST_WINDOW {
+            times.extend([routes_restored, last]);
+        }
+        routes_restored = one.at + one.gap + ROUTES_RESTORED;
+    }
+    times
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::report::{ModeReport, ScenarioReport};
-use super::statistics::quantile;
+use super::routes::RoutesReport;
+use super::statistics::{median, quantile};
 
 /// The modes compared, and the criteria.
 pub fn render(report: &ScenarioReport, colour: bool) -> String {
@@ -26,9 +27,15 @@ pub fn render(report: &ScenarioReport, colour: bool) -> String {
                 flow.fault.as_deref().unwrap_or("survived"),
             );
         }
+        if let Some(routes) = &mode.routes {
+            text.push_str(&routes_line(routes));
+        }
         for trouble in &mode.troubles {
             let _ = writeln!(text, "  {trouble}");
         }
+    }
+    if report.modes.len() > 1 {
+        text.push_str(&compared(report));
     }
     text.push_str("\nCriteria\n");
     for criterion in &report.criteria {
@@ -64,6 +71,63 @@ fn heading(mode: &ModeReport) -> String {
         "",
         "ms after the CoA is usable",
     )
+}
+
+/// What became of the optimized routes.
+pub fn routes_line(routes: &RoutesReport) -> String {
+    let restored: Vec<f64> = routes
+        .restorations
+        .iter()
+        .filter_map(|one| one.restored_ms)
+        .collect();
+    let complete = routes.restorations.len() - routes.incomplete();
+    let packets = routes.tunnelled();
+    format!(
+        "  every route fell back and was optimized again in {complete} of {} handoffs, {} ms after the CoA is usable (median; longest {}); \
+         tunnelled meanwhile: {}\n",
+        routes.restorations.len(),
+        number(median(restored.clone())),
+        number(restored.into_iter().reduce(f64::max)),
+        packets.map_or_else(
+            || "not known".to_owned(),
+            |count| format!("{count} packets")
+        ),
+    )
+}
+
+/// The modes side by side: for each flow the round trip and the interruption.
+fn compared(report: &ScenarioReport) -> String {
+    let mut text = format!("\n{:<18}{:<22}", "compared", "");
+    for mode in &report.modes {
+        let _ = write!(text, "{:>12}", mode.mode.name());
+    }
+    text.push('\n');
+    let mut row = |name: &str, what: &str, value: &dyn Fn(&ModeReport) -> String| {
+        let _ = write!(text, "  {name:<16}{what:<22}");
+        for mode in &report.modes {
+            let _ = write!(text, "{:>12}", value(mode));
+        }
+        text.push('\n');
+    };
+    for flow in report.scenario.flows.iter().map(|flow| flow.name.as_str()) {
+        let of = |mode: &ModeReport| mode.flows.iter().find(|one| one.name == flow).cloned();
+        row(flow, "longest RTT, ms", &|mode| {
+            let flow = of(mode);
+            let trips = flow.iter().flat_map(|flow| &flow.round_trips);
+            number(
+                trips
+                    .filter_map(|trips| trips.median_by_anchor_ms)
+                    .reduce(f64::max),
+            )
+        });
+        row("", "median silence, ms", &|mode| {
+            number(of(mode).and_then(|flow| flow.typical(|one| one.after_usable_ms)))
+        });
+    }
+    row("signalling", "octets a handoff", &|mode| {
+        format!("{:.0}", mode.signalling_per_handoff)
+    });
+    text
 }
 
 fn number(value: Option<f64>) -> String {
