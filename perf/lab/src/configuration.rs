@@ -140,11 +140,51 @@ fn path_mtu_line(path_mtu: Option<u32>) -> String {
     path_mtu.map_or_else(String::new, |octets| format!("path-mtu = {octets}\n"))
 }
 
+/// A flow that names its accesses.
+#[derive(Clone, Debug)]
+pub struct SteeredFlow {
+    /// The correspondents.
+    pub prefix: String,
+    /// IP protocol by name.
+    pub protocol: &'static str,
+    /// The correspondents' port.
+    pub port: u16,
+    /// Session type.
+    pub session: &'static str,
+    /// Interfaces, the best first.
+    pub interfaces: Vec<&'static str>,
+    /// How much may be lost, in 1/10 %; 0 is no limit.
+    pub max_loss_permille: u16,
+}
+
+impl SteeredFlow {
+    fn section(&self) -> String {
+        let Self {
+            prefix,
+            protocol,
+            port,
+            session,
+            interfaces,
+            max_loss_permille,
+        } = self;
+        let limit = match max_loss_permille {
+            0 => String::new(),
+            limit => format!("max-loss-permille = {limit}\n"),
+        };
+        format!(
+            "[[flow]]\nprefix = \"{prefix}\"\nprotocol = \"{protocol}\"\nports = [\"{port}\"]\nsession = \"{session}\"\n\
+             prepare = true\naccess = {interfaces:?}\n{limit}\n"
+        )
+    }
+}
+
 /// What the agent on the mobile node is to do.
 #[derive(Clone, Debug)]
 pub struct AgentPlan {
     /// Correspondents' prefix and session type, the first that matches decides.
     pub flows: Vec<(String, &'static str)>,
+    /// Flows with accesses of their own; they go before the others.
+    pub steered: Vec<SteeredFlow>,
     /// Whether it asks for DHPs at all.
     pub asks_for_dhps: bool,
     /// How often the way to DHPs in use is measured.
@@ -170,6 +210,7 @@ pub fn mobile_node(api_socket: &Path, plan: &AgentPlan) -> String {
         format!("[[flow]]\nprefix = \"{prefix}\"\nsession = \"{session}\"\n\n")
     };
     let flows: String = plan.flows.iter().map(flow).collect();
+    let steered: String = plan.steered.iter().map(SteeredFlow::section).collect();
     format!(
         r#"# dhp-mn of the lab
 [mobile-node]
@@ -184,7 +225,7 @@ tun = "dhpmn0"
 agent = "{HA}"
 address = "{HOME_ADDRESS}"
 
-{locator}{flows}[dhp]
+{locator}{steered}{flows}[dhp]
 check-interval = "{check}"
 
 [api]

@@ -61,7 +61,33 @@ pub fn judge(report: &DemoReport) -> Vec<Criterion> {
     ];
     criteria.extend(Flow::ALL.map(|flow| download(report, flow)));
     criteria.extend(handoffs(report));
+    criteria.push(signalling(report));
     criteria
+}
+
+/// No handoff is free: where nothing was counted the capture was broken.
+fn signalling(report: &DemoReport) -> Criterion {
+    let counted = report.handoffs.iter().map(|handoff| {
+        let is_something = handoff.signalling_bytes > 0 && handoff.signalling_packets > 0;
+        is_something.then_some(handoff.signalling_bytes)
+    });
+    let counted: Option<Vec<u64>> = counted.collect();
+    let range = counted.and_then(|all| {
+        let least = all.iter().min().copied()?;
+        Some((least, all.iter().max().copied()?))
+    });
+    Criterion {
+        what: "signalling of each handoff was counted".to_owned(),
+        value: range.map_or_else(
+            || "not in all".to_owned(),
+            |(least, most)| match least == most {
+                true => format!("{least} octets each"),
+                false => format!("{least} to {most} octets"),
+            },
+        ),
+        limit: "> 0 octets".to_owned(),
+        holds: range.is_some(),
+    }
 }
 
 fn download(report: &DemoReport, flow: Flow) -> Criterion {
@@ -226,6 +252,12 @@ mod tests {
         });
         check("handoff 1", |report| {
             report.handoffs[0].flows[1].after_usable_ms = None
+        });
+        check("signalling of each", |report| {
+            report.handoffs[1].signalling_bytes = 0
+        });
+        check("signalling of each", |report| {
+            report.handoffs[0].signalling_packets = 0
         });
         check("handoffs shown, break before make", |report| {
             report.moves = 2

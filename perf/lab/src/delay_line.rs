@@ -69,6 +69,11 @@ impl DelayLine {
         }
     }
 
+    /// From now on that part of the frames is lost.
+    pub fn set_loss(&mut self, loss: f64) {
+        self.settings.loss = loss;
+    }
+
     /// Puts a frame on the line.
     pub fn push(&mut self, now_ns: u64, frame: &[u8]) -> Accepted {
         if self.settings.loss > 0.0 && self.random.fraction() < self.settings.loss {

@@ -48,6 +48,7 @@ impl DemoLab {
                 (host(CN_DIRECT), "non-persistent"),
             ],
             asks_for_dhps: true,
+            steered: Vec::new(),
             // Nothing beside the handoffs is to be measured.
             check_interval: "1h".to_owned(),
             path_mtu: self.path_mtu,

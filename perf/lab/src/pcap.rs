@@ -17,13 +17,18 @@ const ETHERNET_HEADER: u64 = 14;
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
 
-/// Reads the frames' times and lengths. A record cut short at the end is left out.
-pub fn read(path: &Path) -> Result<Vec<CapturedFrame>> {
+/// Reads the frames' times and lengths, and gives what `keep` makes of each and its octets, from the Ethernet header on, as far as
+/// they were captured.
+pub fn read<T>(path: &Path, keep: impl FnMut(CapturedFrame, &[u8]) -> Option<T>) -> Result<Vec<T>> {
     let octets = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse(&octets).with_context(|| format!("{} is not a capture of this machine", path.display()))
+    parse(&octets, keep)
+        .with_context(|| format!("{} is not a capture of this machine", path.display()))
 }
 
-fn parse(octets: &[u8]) -> Result<Vec<CapturedFrame>> {
+fn parse<T>(
+    octets: &[u8],
+    mut keep: impl FnMut(CapturedFrame, &[u8]) -> Option<T>,
+) -> Result<Vec<T>> {
     let nanoseconds_per_fraction = match word(octets, 0) {
         Some(0xa1b2_c3d4) => 1_000,
         Some(0xa1b2_3c4d) => 1,
@@ -37,14 +42,16 @@ fn parse(octets: &[u8]) -> Result<Vec<CapturedFrame>> {
         word(octets, at + 8),
         word(octets, at + 12),
     ) {
-        frames.push(CapturedFrame {
+        let frame = CapturedFrame {
             realtime_ns: u64::from(seconds) * 1_000_000_000
                 + u64::from(fraction) * nanoseconds_per_fraction,
             ipv6_bytes: u64::from(length).saturating_sub(ETHERNET_HEADER),
-        });
-        at = at
-            .saturating_add(RECORD_HEADER)
-            .saturating_add(usize::try_from(captured)?);
+        };
+        let begins = at.saturating_add(RECORD_HEADER);
+        at = begins.saturating_add(usize::try_from(captured)?);
+        // The last record may have been cut short.
+        let body = octets.get(begins..at.min(octets.len()));
+        frames.extend(keep(frame, body.unwrap_or_default()));
     }
     Ok(frames)
 }
@@ -72,7 +79,9 @@ mod tests {
             }
             file.resize(file.len() + length as usize, 0);
         }
-        let frames = parse(&file).unwrap();
+        let whole = |frame, octets: &[u8]| Some((frame, octets.len()));
+        let (frames, lengths): (Vec<_>, Vec<_>) = parse(&file, whole).unwrap().into_iter().unzip();
+        assert_eq!(lengths, [74, 114]);
         assert_eq!(frames.len(), 2);
         assert_eq!(
             frames[0],
@@ -81,7 +90,7 @@ mod tests {
                 ipv6_bytes: 60
             }
         );
-        assert!(parse(&file[..10]).is_ok_and(|frames| frames.is_empty()));
-        assert!(parse(b"not a capture").is_err());
+        assert!(parse(&file[..10], whole).is_ok_and(|frames| frames.is_empty()));
+        assert!(parse(b"not a capture", whole).is_err());
     }
 }

@@ -134,6 +134,16 @@ impl<'a> Roaming<'a> {
             })
     }
 
+    /// Puts an interface out of reach, and leaves the rest to the agent.
+    pub fn cut(&mut self, interface: Interface) -> Result<()> {
+        self.radio.cut(interface).map(drop)
+    }
+
+    /// Brings an interface into reach of an access network, and leaves the rest to the agent.
+    pub fn attach(&mut self, interface: Interface, access: Access) -> Result<()> {
+        self.radio.attach(interface, access).map(drop)
+    }
+
     /// Make before break, once the other interface has been brought into reach: the agent is told to move, and after `overlap`
     /// the old interface goes out of reach.
     pub fn make_before_break(

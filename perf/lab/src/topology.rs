@@ -81,6 +81,15 @@ impl Topology {
         &self.wires
     }
 
+    /// The wire of an access network: what leaves its router for the rest of the world.
+    pub fn access_wire(&self, access: Access) -> Result<&Wire> {
+        let end = (access.router(), "core0".to_owned());
+        let mut planned = self.plan.wires.iter().zip(&self.wires);
+        let found = planned.find(|(plan, _)| plan.right == end);
+        let (_, wire) = found.with_context(|| format!("{} has no wire", end.0))?;
+        Ok(wire)
+    }
+
     /// The wires as they were planned.
     pub fn planned_wires(&self) -> &[WirePlan] {
         &self.plan.wires

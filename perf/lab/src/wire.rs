@@ -5,7 +5,7 @@
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -57,6 +57,7 @@ pub struct WireCounters {
 pub struct Wire {
     name: String,
     counters: Arc<WireCounters>,
+    loss_ppm: Arc<AtomicU32>,
     wake: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
 }
@@ -70,10 +71,12 @@ impl Wire {
         let wake = Arc::new(
             EventFd::from_flags(EfdFlags::EFD_NONBLOCK).context("cannot make an eventfd")?,
         );
+        let loss_ppm = Arc::new(AtomicU32::new(ppm(settings.loss)));
         let relay = Relay {
             sides,
             settings,
             counters: Arc::clone(&counters),
+            loss_ppm: Arc::clone(&loss_ppm),
             wake: Arc::clone(&wake),
         };
         let thread = thread::Builder::new()
@@ -82,6 +85,7 @@ impl Wire {
         Ok(Self {
             name,
             counters,
+            loss_ppm,
             wake,
             thread: Some(thread),
         })
@@ -96,6 +100,11 @@ impl Wire {
     pub fn request_end(&self) {
         // Cannot fail: the counter behind it has room for 2^64 − 2 of these.
         let _ = self.wake.write(1);
+    }
+
+    /// From now on that part of the frames is lost each way.
+    pub fn set_loss(&self, loss: f64) {
+        self.loss_ppm.store(ppm(loss), Ordering::Relaxed);
     }
 
     /// What passed it so far.
@@ -137,6 +146,7 @@ struct Relay {
     sides: [SyncDevice; 2],
     settings: LineSettings,
     counters: Arc<WireCounters>,
+    loss_ppm: Arc<AtomicU32>,
     wake: Arc<EventFd>,
 }
 
@@ -146,6 +156,7 @@ impl Relay {
             sides: [left, right],
             settings,
             counters,
+            loss_ppm,
             wake,
         } = self;
         let mut rightward = DelayLine::new(settings, 1);
@@ -154,6 +165,9 @@ impl Relay {
         prefer_this_thread(Priority::Wire);
         let mut waited_ns = 0;
         loop {
+            let loss = f64::from(loss_ppm.load(Ordering::Relaxed)) / 1e6;
+            rightward.set_loss(loss);
+            leftward.set_loss(loss);
             let more = take_in(&left, &mut rightward, &mut scratch, waited_ns, &counters)
                 | take_in(&right, &mut leftward, &mut scratch, waited_ns, &counters);
             put_out(&right, &mut rightward, &counters);
@@ -239,6 +253,10 @@ fn put_out(side: &SyncDevice, line: &mut DelayLine, counters: &WireCounters) {
         }
         line.recycle(frame);
     }
+}
+
+fn ppm(part: f64) -> u32 {
+    (part.clamp(0.0, 1.0) * 1e6) as u32
 }
 
 fn count(counter: &AtomicU64) {

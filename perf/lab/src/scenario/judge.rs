@@ -63,6 +63,9 @@ fn name(measure: Measure) -> &'static str {
             "packets tunnelled by the anchors while all routes were optimized"
         }
         Measure::SignallingRatio => "signalling per minute / that of mode ha",
+        Measure::AccessShare => "part of the packets on the access that the agent says, worse way",
+        Measure::AccessMoves => "moves to another access",
+        Measure::LongestSilence => "longest time without an arrival, ms",
     }
 }
 
@@ -124,6 +127,16 @@ fn measure(report: &ScenarioReport, mode: &ModeReport, wanted: &Wanted) -> Optio
             let trips = flows().flat_map(|flow| &flow.round_trips);
             worst(trips.map(|trips| trips.stretch).collect())
         }
+        Measure::AccessShare => worst(
+            flows()
+                .map(|flow| flow.access_use.as_ref()?.share)
+                .collect(),
+        ),
+        Measure::AccessMoves => {
+            let moves = |flow: &FlowReport| Some(flow.access_use.as_ref()?.moves as f64);
+            worst(flows().map(moves).collect())
+        }
+        Measure::LongestSilence => worst(flows().map(|flow| flow.longest_silence_ms).collect()),
         Measure::MedianPathStretch => {
             let trips = flows().flat_map(|flow| &flow.round_trips);
             worst(trips.map(|trips| trips.median_stretch).collect())
@@ -184,6 +197,8 @@ mod tests {
                 median_direct_ms: Some(20.5),
                 median_stretch: Some(1.1),
             }],
+            longest_silence_ms: Some(5.0),
+            access_use: None,
         }
     }
 

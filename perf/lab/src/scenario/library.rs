@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::model::Scenario;
 
 /// Name and text of each.
-pub const BUILT_IN: [(&str, &str); 7] = [
+pub const BUILT_IN: [(&str, &str); 8] = [
     (
         "two-regions",
         include_str!("../../../scenarios/two-regions.toml"),
@@ -28,6 +28,10 @@ pub const BUILT_IN: [(&str, &str); 7] = [
     (
         "many-anchors",
         include_str!("../../../scenarios/many-anchors.toml"),
+    ),
+    (
+        "two-accesses",
+        include_str!("../../../scenarios/two-accesses.toml"),
     ),
     ("programs", include_str!("../../../scenarios/programs.toml")),
 ];

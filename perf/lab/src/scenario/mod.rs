@@ -1,5 +1,6 @@
 //! `dhp-lab run`: a scenario that a researcher wrote, in each of its modes on the same trace.
 
+mod access_use;
 mod judge;
 mod library;
 mod model;

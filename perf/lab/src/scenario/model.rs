@@ -1,9 +1,9 @@
 //! A scenario as it is written in TOML. `perf/scenarios/README.md` explains each key.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::access::Access;
+use crate::access::{Access, Interface};
 
 /// Regions and DHPs there can be: each has a hexadecimal octet of the address plan.
 const MOST_REGIONS: usize = 16;
@@ -27,11 +27,16 @@ pub struct Scenario {
     /// What the mobile node roams between; it begins in the first.
     #[serde(rename = "access")]
     pub accesses: Vec<AccessNetwork>,
+    /// Where its second interface is all the time, as its first is in the first; out of reach if absent.
+    pub second_access: Option<String>,
     /// How it moves.
     pub movement: Movement,
     /// What it does meanwhile.
     #[serde(rename = "flow")]
     pub flows: Vec<Flow>,
+    /// What befalls access networks.
+    #[serde(rename = "trouble", default)]
+    pub troubles: Vec<Trouble>,
     /// DHPs that are killed.
     #[serde(rename = "failure", default)]
     pub failures: Vec<Failure>,
@@ -205,6 +210,12 @@ pub struct Flow {
     /// Length of each object, of `web`.
     #[serde(default = "object")]
     pub object_kbytes: u64,
+    /// The access networks that it may use at a time, the best first: those that both interfaces are in. The default one if empty.
+    #[serde(default)]
+    pub access: Vec<String>,
+    /// How much of it may be lost on an access, in 1/10 %; 0 is no limit.
+    #[serde(default)]
+    pub max_loss_permille: u16,
 }
 
 /// What a flow is.
@@ -247,6 +258,20 @@ impl SessionType {
             Self::NonPersistent => 3,
         }
     }
+}
+
+/// An access network gets worse for a while.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Trouble {
+    /// Its name.
+    pub access: String,
+    /// When.
+    pub at_s: f64,
+    /// For how long.
+    pub for_s: f64,
+    /// What part of the packets is lost, 0 to 1; the link is gone if absent.
+    pub loss: Option<f64>,
 }
 
 /// A DHP that is killed.
@@ -299,6 +324,12 @@ pub enum Measure {
     TunnelPackets,
     /// Signalling octets per minute in units of those of mode `ha`.
     SignallingRatio,
+    /// Part of a flow's packets that took the access that the agent says, the worse way.
+    AccessShare,
+    /// How often a flow was taken to another access.
+    AccessMoves,
+    /// The longest time without an arrival, ms, the worse way.
+    LongestSilence,
 }
 
 impl Scenario {
@@ -335,6 +366,16 @@ impl Scenario {
         position
             .and_then(|index| Access::first(Access::MOST).nth(index))
             .with_context(|| format!("there is no access network \"{name}\""))
+    }
+
+    /// The interface that stays in an access network, where both are in use.
+    pub fn interface_in(&self, name: &str) -> Result<Interface> {
+        let first = self.accesses.first().map(|access| access.name.as_str());
+        match () {
+            () if self.second_access.as_deref() == Some(name) => Ok(Interface::Wwan0),
+            () if first == Some(name) => Ok(Interface::Wlan0),
+            () => bail!("no interface stays in access network \"{name}\""),
+        }
     }
 
     /// The name of an access network.
@@ -396,6 +437,7 @@ impl Scenario {
                 flow.name
             );
         }
+        self.check_accesses()?;
         for failure in &self.failures {
             self.region(&failure.dhp)?;
         }
@@ -408,6 +450,52 @@ impl Scenario {
                 let is_there = self.flows.iter().any(|flow| flow.name == *name);
                 ensure!(is_there, "there is no flow \"{name}\"");
             }
+        }
+        Ok(())
+    }
+}
+
+impl Scenario {
+    fn check_accesses(&self) -> Result<()> {
+        if let Some(second) = &self.second_access {
+            self.access(second)?;
+            ensure!(
+                self.movement.handoffs.is_empty() && self.movement.count == 0,
+                "with `second-access` both interfaces stay where they are: there is no handoff"
+            );
+        }
+        for flow in &self.flows {
+            for name in &flow.access {
+                ensure!(
+                    self.second_access.is_some(),
+                    "\"{}\": a choice of access needs `second-access`",
+                    flow.name
+                );
+                self.interface_in(name)?;
+            }
+            ensure!(
+                flow.access.is_empty() || matches!(flow.kind, Kind::Stream | Kind::Download),
+                "\"{}\": only a stream or a download has a choice of access",
+                flow.name
+            );
+            ensure!(
+                flow.max_loss_permille == 0 || !flow.access.is_empty(),
+                "\"{}\": a limit of loss needs `access`",
+                flow.name
+            );
+        }
+        for trouble in &self.troubles {
+            self.interface_in(&trouble.access)?;
+            ensure!(
+                [trouble.at_s, trouble.for_s]
+                    .iter()
+                    .all(|time| (0.0..=86_400.0).contains(time)),
+                "a time is 0 to a day"
+            );
+            ensure!(
+                trouble.loss.is_none_or(|loss| (0.0..=1.0).contains(&loss)),
+                "a loss is 0 to 1"
+            );
         }
         Ok(())
     }

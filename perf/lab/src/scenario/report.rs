@@ -9,6 +9,7 @@ use crate::handoff::{Handoff, Phases, milliseconds};
 use crate::stream_record::Direction;
 use crate::streams::Way;
 
+use super::access_use::AccessUse;
 use super::model::{Flow, Kind, Mode, Scenario, SessionType};
 use super::network::Place;
 use super::prober::Probe;
@@ -106,6 +107,10 @@ pub struct FlowReport {
     pub interruptions: Vec<Interruption>,
     /// Round trips by access network.
     pub round_trips: Vec<RoundTrips>,
+    /// The longest time without an arrival, ms, the worse way.
+    pub longest_silence_ms: Option<f64>,
+    /// How it used the accesses, if it has a choice of them.
+    pub access_use: Option<AccessUse>,
 }
 
 /// What one handoff did to one flow, one way.
@@ -258,15 +263,18 @@ impl ModeReport {
             .flows
             .iter()
             .filter_map(|(index, notes)| {
-                Some(flow_report(
-                    scenario,
-                    findings,
-                    scenario.flows.get(*index)?,
-                    notes,
-                ))
+                let flow = scenario.flows.get(*index)?;
+                let mut report = flow_report(scenario, findings, flow, notes);
+                report.access_use = AccessUse::of(scenario, findings, *index);
+                Some(report)
             })
             .collect();
-        let trouble = |name: &str| matches!(name, "anchor_silent" | "fallback" | "unbound");
+        let trouble = |name: &str| {
+            matches!(
+                name,
+                "anchor_silent" | "fallback" | "unbound" | "flow_access"
+            )
+        };
         let events = findings.events.iter();
         Self {
             mode: findings.mode,
@@ -342,6 +350,10 @@ fn flow_report(scenario: &Scenario, findings: &Findings, flow: &Flow, notes: &No
         }
     }
     let last_ns = findings.handoffs.last().map_or(0, |last| last.begun_ns);
+    let troubles = scenario.troubles.iter();
+    let over_s = troubles.map(|trouble| trouble.at_s + trouble.for_s);
+    let over_ns = over_s.map(|s| findings.start_ns.saturating_add((s * 1e9) as u64));
+    let last_ns = over_ns.fold(last_ns, u64::max);
     let goes_on = directions.iter().all(|(_, direction)| {
         let mut arrivals = direction.arrivals.iter();
         // What was under way at the last handoff does not show that the flow has survived it.
@@ -371,7 +383,22 @@ fn flow_report(scenario: &Scenario, findings: &Findings, flow: &Flow, notes: &No
         anchor,
         interruptions,
         round_trips,
+        longest_silence_ms: longest_silence_ns(&directions, findings.end_ns).map(milliseconds),
+        access_use: None,
     }
+}
+
+/// From one arrival to the next, and from the last one to the end; none where nothing arrived.
+fn longest_silence_ns(directions: &[(Way, Direction<'_>)], end_ns: u64) -> Option<u64> {
+    let longest = directions.iter().map(|(_, direction)| {
+        let times = direction.arrivals.iter().map(|one| one.received_ns);
+        let mut times: Vec<u64> = times.filter(|at_ns| *at_ns < end_ns).collect();
+        times.sort_unstable();
+        let next = times.iter().skip(1).chain([&end_ns]);
+        let silences = times.iter().zip(next);
+        silences.map(|(from, to)| to.saturating_sub(*from)).max()
+    });
+    longest.collect::<Option<Vec<u64>>>()?.into_iter().max()
 }
 
 fn directions(notes: &Notes) -> Vec<(Way, Direction<'_>)> {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::access::Interface;
 use crate::addresses::HA;
 use crate::agent_events::AgentEvent;
 use crate::capture::SignallingCapture;
 use crate::clock::monotonic_ns;
-use crate::configuration::{self, AgentPlan, Correspondent, HomeProxy};
+use crate::configuration::{self, AgentPlan, Correspondent, HomeProxy, SteeredFlow};
 use crate::handoff::Handoff;
 use crate::lab::{Lab, LabOptions};
 use crate::pcap::CapturedFrame;
@@ -20,13 +21,14 @@ use crate::roaming::{Made, Roaming};
 use crate::stop::Stop;
 use crate::timeline::{Timeline, Tone};
 
+use super::access_use::{FlowPacket, TunnelCapture};
 use super::model::{Kind, MannerWanted, Mode, Scenario, SessionType};
 use super::network::{Place, network};
 use super::prober::{Probe, Prober};
 use super::program;
 use super::routes::{self, Count};
 use super::trace::{MARGIN, Move};
-use super::traffic::{Notes, ScenarioTraffic};
+use super::traffic::{Notes, ScenarioTraffic, protocol_and_port};
 
 /// How long the agent may take for its anchors.
 const READY: Duration = Duration::from_secs(30);
@@ -35,6 +37,8 @@ const AHEAD: Duration = Duration::from_millis(1500);
 /// How long both interfaces are in use then.
 const OVERLAP: Duration = Duration::from_millis(300);
 
+/// How long an access network that is good again may be watched before flows come back to it.
+const RECOVERY: Duration = Duration::from_secs(12);
 /// So long after a handoff its routes are optimized again, as a rule; then the anchors are asked for what they have tunnelled.
 const ROUTES_RESTORED: Duration = Duration::from_millis(1200);
 /// They are asked again so long before the next handoff, which asking must not delay.
@@ -59,6 +63,8 @@ pub struct Findings {
     pub flows: Vec<(usize, Notes)>,
     /// Signalling of the mobile node.
     pub signalling: Vec<(u64, CapturedFrame)>,
+    /// Packets of flows that have a choice of access, where both interfaces are in use.
+    pub packets: Vec<FlowPacket>,
     /// Round trips, by [`targets`].
     pub probes: Vec<Vec<Probe>>,
     /// What each anchor's node has counted.
@@ -75,6 +81,8 @@ enum Act {
     Move(Move),
     Kill(usize),
     Return(usize),
+    Trouble(usize),
+    Relief(usize),
     Count,
 }
 
@@ -117,6 +125,13 @@ pub fn run(
     lab.start_agent(&agent_plan(scenario, mode), stop)?;
     let mut roaming = Roaming::begin(lab, timeline, stop)?;
     roaming.tells_events = false;
+    let tunnels = match &scenario.second_access {
+        Some(second) => {
+            roaming.reach_with_other_interface(scenario.access(second)?)?;
+            Some(TunnelCapture::start(&roaming.lab, &directory, stop)?)
+        }
+        None => None,
+    };
     let mut traffic = ScenarioTraffic::new(scenario, &directory);
     wait_until_anchored(&mut roaming, &mut traffic, scenario, mode)?;
     let mut script = Script {
@@ -150,6 +165,10 @@ pub fn run(
         flows: traffic.finish()?,
         probes: prober.finish(),
         signalling: capture.finish()?,
+        packets: match tunnels {
+            Some(tunnels) => tunnels.finish(scenario)?,
+            None => Vec::new(),
+        },
         events: roaming.events.since(0),
         counters,
         counts,
@@ -247,19 +266,35 @@ fn start_correspondent(lab: &mut Lab, index: usize, stop: &Stop) -> Result<()> {
 }
 
 fn agent_plan(scenario: &Scenario, mode: Mode) -> AgentPlan {
+    let word = |session| match (session, mode) {
+        (SessionType::SessionLasting, mode) if mode.has_dhps() => "session-lasting",
+        (SessionType::NonPersistent, _) => "non-persistent",
+        _ => "fixed",
+    };
     let mut flows = Vec::new();
     for index in 0..scenario.regions.len() {
         for session in SessionType::ALL {
-            let word = match (session, mode) {
-                (SessionType::SessionLasting, mode) if mode.has_dhps() => "session-lasting",
-                (SessionType::NonPersistent, _) => "non-persistent",
-                _ => "fixed",
-            };
-            flows.push((Place(index).prefix(session), word));
+            flows.push((Place(index).prefix(session), word(session)));
         }
     }
+    let with_access = scenario.flows.iter().enumerate();
+    let with_access = with_access.filter(|(_, flow)| !flow.access.is_empty());
+    let steered = with_access.filter_map(|(index, flow)| {
+        let (protocol, _, port) = protocol_and_port(flow.kind, index);
+        let interfaces = flow.access.iter();
+        let interfaces = interfaces.filter_map(|name| scenario.interface_in(name).ok());
+        Some(SteeredFlow {
+            prefix: Place(scenario.region(&flow.to).ok()?).prefix(flow.session),
+            protocol,
+            port,
+            session: word(flow.session),
+            interfaces: interfaces.map(Interface::name).collect(),
+            max_loss_permille: flow.max_loss_permille,
+        })
+    });
     AgentPlan {
         flows,
+        steered: steered.collect(),
         asks_for_dhps: mode.has_dhps(),
         check_interval: scenario.dhp_check.clone(),
         path_mtu: None,
@@ -363,7 +398,11 @@ impl Script<'_> {
                 .pump(at.saturating_sub(begun.elapsed()), &mut self.traffic)?;
             self.perform(act)?;
         }
-        self.roaming.pump(MARGIN, &mut self.traffic)?;
+        let rest = match self.scenario.troubles.is_empty() {
+            true => MARGIN,
+            false => MARGIN + RECOVERY,
+        };
+        self.roaming.pump(rest, &mut self.traffic)?;
         self.note_last();
         Ok(())
     }
@@ -381,6 +420,11 @@ impl Script<'_> {
                 acts.push((one.at.saturating_sub(AHEAD), Act::Reach(*one)));
             }
             acts.push((one.at, Act::Move(*one)));
+        }
+        for (index, trouble) in self.scenario.troubles.iter().enumerate() {
+            let at = Duration::from_secs_f64(trouble.at_s);
+            let over = at + Duration::from_secs_f64(trouble.for_s);
+            acts.extend([(at, Act::Trouble(index)), (over, Act::Relief(index))]);
         }
         // Where there is no DHP none fails.
         for failure in self
@@ -414,12 +458,51 @@ impl Script<'_> {
                 self.roaming.lab.kill_dhpd(&Place(index).dhp())?;
                 self.tell(index, Tone::Bad, "is killed");
             }
+            Act::Trouble(index) => self.trouble(index, true)?,
+            Act::Relief(index) => self.trouble(index, false)?,
             Act::Return(index) => {
                 start_dhp(&mut self.roaming.lab, index, self.mode, self.roaming.stop)?;
                 self.tell(index, Tone::Good, "is back");
             }
             Act::Count => self.count(),
         }
+        Ok(())
+    }
+
+    /// An access network gets worse, or is as it was.
+    fn trouble(&mut self, index: usize, begins: bool) -> Result<()> {
+        let scenario = self.scenario;
+        let Some(trouble) = scenario.troubles.get(index) else {
+            return Ok(());
+        };
+        let access = scenario.access(&trouble.access)?;
+        let interface = scenario.interface_in(&trouble.access)?;
+        let usual = scenario.accesses.get(access.index());
+        let usual = usual.map_or(0.0, |network| network.loss);
+        let wire = self.roaming.lab.topology()?.access_wire(access)?;
+        let (tone, what) = match (trouble.loss, begins) {
+            (Some(loss), true) => {
+                wire.set_loss(loss);
+                (
+                    Tone::Bad,
+                    format!("loses {:.0} % of the packets", loss * 100.0),
+                )
+            }
+            (Some(_), false) => {
+                wire.set_loss(usual);
+                (Tone::Good, "loses no more than before".to_owned())
+            }
+            (None, true) => {
+                self.roaming.cut(interface)?;
+                (Tone::Bad, "is out of reach".to_owned())
+            }
+            (None, false) => {
+                self.roaming.attach(interface, access)?;
+                (Tone::Good, "is in reach again".to_owned())
+            }
+        };
+        let text = format!("access network {} {what}", trouble.access);
+        self.roaming.timeline.say(tone, &text);
         Ok(())
     }
 

@@ -66,7 +66,10 @@ pub fn trace(scenario: &Scenario, quick: bool) -> Result<Vec<Move>> {
         });
     }
     moves.sort_by_key(|one| one.at);
-    ensure!(!moves.is_empty(), "the movement has no handoff");
+    ensure!(
+        !moves.is_empty() || scenario.second_access.is_some(),
+        "the movement has no handoff"
+    );
     let mut at = Access::A;
     let mut free = Duration::ZERO;
     for one in &moves {

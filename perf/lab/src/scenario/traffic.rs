@@ -19,10 +19,23 @@ use super::program::Session;
 
 /// The UDP port of flow 0; each flow has its own.
 const FIRST_PORT: u16 = 7000;
+/// The TCP port of the web servers.
+const WEB_PORT: u16 = 80;
 /// A download lasts far longer than any scenario; it is ended.
 const ENDLESS: u64 = 1_000_000_000_000;
 /// After how long without octets curl gives up, s.
 const PATIENCE_S: u64 = 60;
+
+/// IP protocol, by name and number, and the correspondent's port of a flow.
+pub fn protocol_and_port(kind: Kind, index: usize) -> (&'static str, u8, u16) {
+    match kind {
+        Kind::Stream => {
+            let place = u16::try_from(index).unwrap_or(u16::MAX);
+            ("udp", 17, FIRST_PORT.saturating_add(place))
+        }
+        _ => ("tcp", 6, WEB_PORT),
+    }
+}
 
 /// A flow that runs.
 #[derive(Debug)]
@@ -87,7 +100,7 @@ impl<'a> ScenarioTraffic<'a> {
                     key: &flow.name,
                     node: &place.correspondent(),
                     address: &address,
-                    port: FIRST_PORT.saturating_add(u16::try_from(index)?),
+                    port: protocol_and_port(flow.kind, index).2,
                     rate: flow.rate_pps,
                 };
                 Running::Stream(Stream::start(lab, &ends, &self.directory)?)
