@@ -221,7 +221,8 @@ fn geometry() -> Geometry {
         routes: 64,
         flow_sets: u32::try_from(MOST_SPLIT).expect("few"),
         flows: u32::try_from(MOST_SPLIT * MOST_FLOWS).expect("few"),
-        meters: 16,
+        // One for each DHoA while care-of addresses are tested.
+        meters: 64,
         optimized_routes: 0,
         ring_slots: 2048,
     }

@@ -338,7 +338,7 @@ fn datagram(key: &FlowKey) -> Vec<u8> {
 }
 
 /// Source and destination of the (outer) IPv6 header.
-fn ends(packet: &[u8]) -> (Ipv6Addr, Ipv6Addr) {
+pub fn ends(packet: &[u8]) -> (Ipv6Addr, Ipv6Addr) {
     let address = |at: usize| {
         let octets: [u8; 16] = packet[at..at + 16].try_into().expect("16 octets");
         Ipv6Addr::from(octets)

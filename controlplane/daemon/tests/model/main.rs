@@ -15,6 +15,7 @@ mod memory_ports;
 
 mod agents;
 mod appliance;
+mod care_of;
 mod coverage;
 mod findings;
 mod invariants;
@@ -22,6 +23,7 @@ mod ledger;
 mod message;
 mod network;
 mod reference;
+mod run;
 mod signer;
 mod site;
 mod step;
@@ -30,48 +32,31 @@ mod world;
 
 use std::cell::RefCell;
 
-use proptest::test_runner::{
-    Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
-};
-
 use coverage::Coverage;
+use run::{Length, more_steps, until_enough};
 use world::World;
 
-/// Steps of all runs together, at least, and of one on average.
-const STEPS: usize = 20_000;
-const STEPS_OF_A_RUN: usize = 400;
-/// Runs are of different lengths: so many more see to it that there are enough steps.
-const SPARE_RUNS: usize = 2;
+/// With the steps of [`care_of`] there are 20,000.
+const LENGTH: Length = Length {
+    all: 17_000,
+    one: 400,
+};
 
 #[test]
 fn the_anchor_does_what_the_reference_does() {
-    let more = std::env::var("DHPD_MODEL_STEPS").ok();
-    let more: Option<usize> = more.and_then(|text| text.parse().ok());
-    let runs = more.unwrap_or(STEPS).div_ceil(STEPS_OF_A_RUN) + SPARE_RUNS;
-    let config = Config {
-        cases: u32::try_from(runs).expect("32 bits"),
-        max_shrink_iters: 4_000,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
-            "tests/model/regressions.txt",
-        ))),
-        ..Config::default()
-    };
-    let mut runner = match more {
-        Some(_) => TestRunner::new(config),
-        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
-    };
     let coverage = RefCell::new(Coverage::default());
-    let outcome = runner.run(&strategies::steps(STEPS_OF_A_RUN), |steps| {
-        let mut coverage = coverage.borrow_mut();
-        let run = World::new(&mut coverage).run(&steps);
-        run.map_err(|difference| TestCaseError::fail(difference.to_string()))
-    });
+    let outcome = until_enough(
+        &LENGTH,
+        "tests/model/regressions.txt",
+        &strategies::steps(LENGTH.one),
+        |steps| World::new(&mut coverage.borrow_mut()).run(steps),
+    );
     let coverage = coverage.into_inner();
     println!("{coverage}");
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    if more.is_none() {
-        coverage.assert_enough(STEPS);
+    if more_steps().is_none() {
+        coverage.assert_enough(LENGTH.all);
     }
 }

@@ -76,6 +76,7 @@ pub struct Contents {
     pub bids: Vec<BidOption>,
     pub summary: Vec<u16>,
     pub dhps: usize,
+    pub cookies: Vec<Vec<u8>>,
     pub auth: Option<Auth>,
     /// Type, and subtype of options of this profile, of those that cannot be read.
     pub broken: Vec<(u8, Option<u8>)>,
@@ -259,6 +260,7 @@ impl Contents {
             }),
             MobilityOption::FlowSummary(fids) => self.summary.extend(fids.iter()),
             MobilityOption::DhpInformation { .. } => self.dhps += 1,
+            MobilityOption::Cookie(cookie) => self.cookies.push(cookie.to_vec()),
             MobilityOption::Auth(auth) => {
                 self.auth = Some(Auth {
                     spi: auth.spi,

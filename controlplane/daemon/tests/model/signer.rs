@@ -30,6 +30,8 @@ pub struct Signer<'a> {
     pub sequence: u16,
     /// As an NTP timestamp.
     pub mesg_id: Option<u64>,
+    /// An echo.
+    pub cookie: Option<&'a [u8]>,
 }
 
 /// What a message is about, and how it is signed.
@@ -192,6 +194,9 @@ impl Signer<'_> {
         }
         if let Some(timestamp) = self.mesg_id {
             builder = builder.option(&MobilityOption::MesgId(timestamp));
+        }
+        if let Some(cookie) = self.cookie {
+            builder = builder.option(&MobilityOption::Cookie(cookie));
         }
         let care_of = alternate.unwrap_or(source);
         let builder = match self.key() {

@@ -58,6 +58,7 @@ impl World<'_> {
             security: &node.associations[usize::from(self.is_second(by))],
             sequence,
             mesg_id: by.mesg_id.map(|off| timestamp(self.clock.now(), off)),
+            cookie: None,
         }
     }
 
