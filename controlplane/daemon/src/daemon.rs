@@ -68,6 +68,11 @@ pub async fn run(loaded: &LoadedConfig) -> anyhow::Result<()> {
         },
     )?;
 
+    let priority = config.signalling.priority;
+    if let Err(error) = control.handle().ask(move |_| priority.take()).await? {
+        tracing::warn!("the thread that answers stays an ordinary one: {error}");
+    }
+
     let (links, listeners, interceptions) = HomeLinks::open(&config.home_links())?;
     control
         .handle()

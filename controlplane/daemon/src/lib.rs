@@ -46,6 +46,7 @@ pub mod packet_traces;
 pub mod path_probe;
 pub mod pool_routes;
 pub mod ports;
+pub mod priority;
 pub mod signalling;
 pub mod snapshot;
 pub mod socket;

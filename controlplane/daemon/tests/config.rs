@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dhp_proto::anchor::{PrefixAdvertisements, PrefixDelivery};
 use dhpd::config::{Driver, HostFacts, Idle, KeySource, LoadedConfig, LogFormat, PoolKind};
+use dhpd::priority::Priority;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -121,6 +122,7 @@ prefix-advertisements = "solicited"
 max-prefix-interval = "1h"
 min-prefix-interval = "1m"
 care-of-test = "on"
+priority = "real-time"
 [limits]
 home-addresses = 4_000_000
 [rates]
@@ -167,6 +169,7 @@ format = "json"
         punts.per_home_address,
     ];
     assert_eq!(given, [7, 8, 9, 10]);
+    assert_eq!(config.signalling.priority, Priority::RealTime);
     assert_eq!(config.api.metrics, None);
     // What is shown of it has no key in it.
     assert!(!config.summary().to_string().contains(&KEY[..8]));
@@ -760,7 +763,7 @@ fn changes_are_named() {
     assert_eq!(old.fixed_differences(&new), [""; 0]);
     let restart = config(
         "[limits]\nroutes = 20000\n[workers]\ntransit = false\n[log]\nformat = \"json\"\n\
-                [signalling]\ncare-of-test = \"on\"\n",
+                [signalling]\ncare-of-test = \"on\"\npriority = \"real-time\"\n",
     );
     assert_eq!(
         old.fixed_differences(&restart),
@@ -768,6 +771,7 @@ fn changes_are_named() {
             "[workers]",
             "[limits]",
             "[signalling] care-of-test",
+            "[signalling] priority",
             "[log] format"
         ]
     );

@@ -47,6 +47,7 @@ impl Config {
                     refresh_request: _,
                     cookies_above: _,
                     care_of_test: _,
+                    priority: _,
                     prefix_advertisements: _,
                     peers: _,
                     allow_unauthenticated: _,
@@ -92,6 +93,10 @@ impl Config {
             (
                 "[signalling] care-of-test",
                 self.signalling.care_of_test == new.signalling.care_of_test,
+            ),
+            (
+                "[signalling] priority",
+                self.signalling.priority == new.signalling.priority,
             ),
             (
                 "[signalling] peers",

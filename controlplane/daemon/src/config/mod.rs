@@ -34,6 +34,8 @@ pub use host::{HostFacts, kernel_forwards};
 pub use limits::Limits;
 pub use workers::{Dpdk, Idle, Workers};
 
+use crate::priority::Priority;
+
 /// What this box is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Roles {
@@ -198,6 +200,8 @@ pub struct Signalling {
     pub cookies_above: u32,
     /// Whether new care-of addresses are tested.
     pub care_of_test: bool,
+    /// Of the control thread.
+    pub priority: Priority,
     /// Which Mobile Prefix Advertisements mobile nodes get, and when.
     pub prefix_advertisements: PrefixAdvertisements,
     /// Other anchors, asked once a minute whether they live.

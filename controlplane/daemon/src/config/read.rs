@@ -18,6 +18,7 @@ use super::{
     Anchor, Api, Config, Idle, Limits, Log, LogFormat, Places, Pool, PoolKind, Roles, Signalling,
     Workers,
 };
+use crate::priority::Priority;
 
 /// Read everything, then check how it fits together; all problems of both at once.
 pub(super) fn read(path: &Path, text: &str) -> Result<(Config, Places), Vec<Problem>> {
@@ -298,6 +299,8 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
     let prefix_advertisements = prefix_advertisements::read(&section);
     let cookies_above = section.integer("cookies-above", 0..=u64::from(u32::MAX));
     let care_of_test = section.word("care-of-test", &[("on", true), ("off", false)]);
+    let priorities = [Priority::Ordinary, Priority::RealTime].map(|one| (one.name(), one));
+    let priority = section.word("priority", &priorities);
     let peers = section.texts(
         "peers",
         "IPv6 addresses such as \"2001:db8:e::1\"",
@@ -317,6 +320,7 @@ fn signalling(section: Section<'_>) -> Located<Signalling> {
             .and_then(|rate| u32::try_from(rate.value).ok())
             .unwrap_or(10_000),
         care_of_test: care_of_test.is_some_and(|test| test.value),
+        priority: priority.map_or_else(Priority::default, |one| one.value),
         prefix_advertisements,
         peers: peers
             .unwrap_or_default()

@@ -94,6 +94,7 @@ impl Config {
                 "refresh-request_seconds": self.signalling.refresh_request.map(|time| time.as_secs()),
                 "cookies-above": self.signalling.cookies_above,
                 "care-of-test": if self.signalling.care_of_test { "on" } else { "off" },
+                "priority": self.signalling.priority.name(),
                 "prefix-advertisements": match self.signalling.prefix_advertisements.delivery {
                     PrefixDelivery::Off => "off",
                     PrefixDelivery::Solicited => "solicited",

@@ -1,5 +1,6 @@
 //! Everything that was measured: said, and as figures for targets
 
+use dhpd::priority::Priority;
 use serde::Serialize;
 
 use super::{calm, engine, handoff, rings, storm, veth};
@@ -60,8 +61,13 @@ impl Report {
     /// Takes a part, and says it.
     pub fn add_rings(&mut self, part: rings::Measured) {
         println!(
-            "rings, {} bindings: {} updates a second, {} ns of the control thread each; at {} a second {} lost, punt to inject:{}",
+            "rings, {} bindings, control thread {}: {} updates a second, {} ns of it each; at {} a second {} lost, punt to inject:{}",
             part.bindings,
+            match part.is_real_time {
+                true => Priority::RealTime,
+                false => Priority::Ordinary,
+            }
+            .name(),
             line(part.updates_per_second),
             line(part.control_ns_per_update),
             part.rate_per_second,

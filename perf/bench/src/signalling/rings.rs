@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use dhp_engine::PuntRates;
+use dhpd::priority::Priority;
 use serde::Serialize;
 
 use super::fleet::{Fleet, is_accepted};
@@ -37,6 +38,8 @@ pub struct Measured {
     /// What the control thread worked for each of them, however much of its core others had.
     pub control_ns_per_update: Spread,
     pub rate_per_second: u32,
+    /// Whether the control thread had `priority = "real-time"`, where the system allows it.
+    pub is_real_time: bool,
     /// Of the updates at that rate, from punt ring to inject ring.
     pub latency: Percentiles,
     /// Updates at that rate that were not answered: no ring had room for them.
@@ -62,6 +65,7 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
     let mut site = Site::start(fleet.security_associations()?, rates, setting)?;
     let mut registering = Traffic::of(&mut fleet, plan.bindings as usize);
     registering.run(&mut site, None, Duration::MAX)?;
+    let is_real_time = site.ask(|_| Priority::RealTime.take().is_ok())?;
 
     let mut most = 2.0 * f64::from(plan.rate);
     let (mut rates, mut works) = (Vec::new(), Vec::new());
@@ -87,6 +91,7 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
         updates_per_second: Spread::of(&rates).context("no windows")?,
         control_ns_per_update: Spread::of(&works).context("no windows")?,
         rate_per_second: plan.rate,
+        is_real_time,
         latency: Percentiles::of(&latencies)?,
         lost,
     })
