@@ -32,7 +32,8 @@ impl Traffic {
             let (speed_limit, speed_time_s) = if flow.is_persistent() {
                 (1000, PATIENCE_S)
             } else {
-                (plan.rate / 5, 1)
+                // curl looks once a second: within one second it may give up before it has measured anything.
+                (plan.rate / 2, 2)
             };
             let download = DownloadPlan {
                 flow,
