@@ -198,7 +198,7 @@ fn flows(report: &ScenarioReport) -> String {
     }
     format!(
         "<div class=card><table><tr><th>mode<th>flow<th>anchor<th class=n>median ms<th class=n>… with usable CoA<th class=n>lost\
-         <th class=n>longest RTT ms<th class=n>path stretch<th></tr>{rows}</table></div>"
+         <th class=n>median RTT ms<th class=n>path stretch<th></tr>{rows}</table></div>"
     )
 }
 

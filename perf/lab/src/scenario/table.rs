@@ -95,7 +95,8 @@ pub fn routes_line(routes: &RoutesReport) -> String {
     )
 }
 
-/// The modes side by side: for each flow the round trip and the interruption.
+/// The modes side by side: for each flow the median round trip, in the access network where it is longest, and the median
+/// interruption once the care-of address is usable, of the handoffs that count.
 fn compared(report: &ScenarioReport) -> String {
     let mut text = format!("\n{:<18}{:<22}", "compared", "");
     for mode in &report.modes {
@@ -111,7 +112,7 @@ fn compared(report: &ScenarioReport) -> String {
     };
     for flow in report.scenario.flows.iter().map(|flow| flow.name.as_str()) {
         let of = |mode: &ModeReport| mode.flows.iter().find(|one| one.name == flow).cloned();
-        row(flow, "longest RTT, ms", &|mode| {
+        row(flow, "median RTT, ms", &|mode| {
             let flow = of(mode);
             let trips = flow.iter().flat_map(|flow| &flow.round_trips);
             number(
