@@ -7,6 +7,7 @@
 mod answer;
 mod care_ofs;
 mod credit;
+mod findings;
 mod reference;
 mod step;
 mod world;

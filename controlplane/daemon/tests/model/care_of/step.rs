@@ -75,7 +75,7 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let lifetime = || prop_oneof![1 => 1u16..6, 4 => 30u16..150];
+    let lifetime = || prop_oneof![1 => 1u16..4, 3 => 30u16..150];
     let may_release = prop_oneof![1 => Just(0u16), 14 => lifetime()];
     let echo = prop_oneof![
         12 => prop_oneof![4 => Just(0usize), 1 => 1..4usize].prop_map(Echo::Right),
