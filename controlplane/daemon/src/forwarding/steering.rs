@@ -76,21 +76,24 @@ impl Forwarding {
         let path = self.path_to(home_address, care_of);
         let bound = self.bound.get(home_address);
         let before = bound.and_then(|bound| bound.further.iter().find(|known| known.bid == bid));
-        // While it is tested, the one before is good.
-        let good_ns = match test {
-            Some(_) => PREVIOUS_CARE_OF_NS.saturating_add(CARE_OF_TEST_NS),
-            None => PREVIOUS_CARE_OF_NS,
-        };
-        let until_ns = now_ns.saturating_add(good_ns);
+        let until_ns = now_ns.saturating_add(PREVIOUS_CARE_OF_NS);
+        let tested = test.and_then(|test| test.tested);
         let previous = match before {
             Some(before) if before.path.care_of != care_of => {
                 // Of two handoffs during a test the first one's was never in force.
-                let tested = before.test.and(before.previous).filter(|_| test.is_some());
-                let left = tested.map_or(before.path.care_of, |(tested, _)| tested);
+                let earlier = before.test.and(before.previous).map(|(left, _)| left);
+                let earlier = earlier.filter(|left| tested == Some(*left));
+                let left = earlier.unwrap_or(before.path.care_of);
+                // While it is tested, the one before is good, if that had passed.
+                let until_ns = match tested == Some(left) {
+                    true => until_ns.saturating_add(CARE_OF_TEST_NS),
+                    false => until_ns,
+                };
                 (left != care_of).then_some((left, until_ns))
             }
             Some(before) if before.test.is_some() && test.is_none() => {
-                before.previous.map(|(left, _)| (left, until_ns))
+                let previous = before.previous;
+                previous.map(|(left, good_ns)| (left, good_ns.min(until_ns)))
             }
             Some(before) => before.previous,
             None => None,

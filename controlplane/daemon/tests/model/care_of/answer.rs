@@ -12,6 +12,8 @@ pub struct Answer {
     pub head: Head,
     /// Status, FID, address, lifetime.
     pub dhoas: Vec<(u8, u16, Ipv6Addr, u16)>,
+    /// BID and status.
+    pub bids: Vec<(u16, u8)>,
 }
 
 impl Answer {
@@ -22,12 +24,14 @@ impl Answer {
             cookie: None,
             head,
             dhoas: Vec::new(),
+            bids: Vec::new(),
         }
     }
 
     /// What was answered.
     pub fn of(read: &Read) -> Self {
         let dhoas = read.contents.dhoas.iter();
+        let bids = read.contents.bids.iter();
         Self {
             to: read.destination,
             cookie: read.contents.cookies.first().cloned(),
@@ -35,6 +39,7 @@ impl Answer {
             dhoas: dhoas
                 .map(|dhoa| (dhoa.status, dhoa.fid, dhoa.address, dhoa.lifetime))
                 .collect(),
+            bids: bids.map(|bid| (bid.bid, bid.status)).collect(),
         }
     }
 

@@ -1,11 +1,13 @@
 //! The care-of test alone (DMIPv6 profile 1, section 6.4): a reference of its own against both planes
 //!
-//! A few mobile nodes, and DHoAs with one care-of address each: which care-of addresses are tested, by which cookies they pass,
+//! A few mobile nodes, and DHoAs with one care-of address or several: which care-of addresses are tested, by which cookies they pass,
 //! what becomes of the bindings when they do not, and how many octets they get until then. Nothing is lost but what a run holds
 //! back, and the anchor does not start anew: that is the other model's.
 
 mod answer;
+mod care_ofs;
 mod credit;
+mod findings;
 mod reference;
 mod step;
 mod world;
@@ -24,6 +26,7 @@ const LENGTH: Length = Length {
 /// What has to have happened, and at least so often.
 const OCCASIONS: &[&str] = &[
     "abandoned",
+    "accepted while others are under test",
     "begun",
     "DHoA is refused",
     "echo in vain",
@@ -41,6 +44,7 @@ const OCCASIONS: &[&str] = &[
     "status 195",
     "to a care-of address under test",
     "to nowhere",
+    "to the first of several under test",
     "to the mobile node",
     "to the tested care-of address instead",
     "to nobody",

@@ -1,14 +1,15 @@
-//! The reference: what DMIPv6 profile 1 §6.4 says becomes of DHoAs that have one care-of address each
+//! The reference: what DMIPv6 profile 1 §6.4 says becomes of DHoAs
 //!
 //! Plain maps of what is bound and of what is tested, and no timers: whatever ends has a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use dhp_proto::anchor::CareOfTestCounters;
 use dhp_wire::codepoints::DmipType;
 
 use super::answer::Answer;
+use super::care_ofs::{Binding, CareOf, CareOfs};
 use super::credit::Credit;
 use crate::message::{Head, Read};
 use crate::site::{ANCHOR, DHOA_POOLS, Node, QUARANTINE_NS};
@@ -24,28 +25,6 @@ const ANSWERS_NS: u64 = 64_000_000_000;
 const REPLACE: u16 = 0x4000;
 /// A lifetime counts so many nanoseconds.
 const LIFETIME_NS: u64 = 4_000_000_000;
-
-/// A bound DHoA.
-#[derive(Debug, Clone)]
-pub struct Binding {
-    pub owner: usize,
-    /// The flow that it is dedicated to.
-    dedicated: Option<u16>,
-    pub care_of: Ipv6Addr,
-    pub ends_ns: u64,
-    /// Of the DMIP message that last changed it.
-    pub number: u16,
-    /// The care-of address has not shown to be the mobile node's.
-    pub test: Option<Test>,
-    pub credit: Credit,
-}
-
-/// What a test leaves a DHoA to go back to.
-#[derive(Debug, Clone)]
-pub struct Test {
-    /// The care-of address that had passed, and when its lifetime ends.
-    before: Option<(Ipv6Addr, u64)>,
-}
 
 #[derive(Debug)]
 struct Trial {
@@ -81,6 +60,8 @@ struct Outcome {
     lifetime: u16,
     /// Status, FID, address, lifetime.
     dhoas: Vec<(u8, u16, Ipv6Addr, u16)>,
+    /// BID and status.
+    bids: Vec<(u16, u8)>,
     is_echo: bool,
 }
 
@@ -131,11 +112,11 @@ impl Model {
         self.trials.len()
     }
 
-    /// Where goes what exceeds the credit of a DHoA under test: "the old, tested CoA if there is one", for as long as the test.
-    pub fn tested(&self, binding: &Binding) -> Option<Ipv6Addr> {
-        let (before, ends_ns) = binding.test.as_ref()?.before?;
-        let trial = &self.trials[&(binding.owner, binding.care_of)];
-        (ends_ns > trial.ends_ns).then_some(before)
+    /// Where goes what exceeds the credit of a BID.
+    pub fn tested(&self, binding: &Binding, bid: u16) -> Option<Ipv6Addr> {
+        let under_test = binding.under_test().into_iter();
+        let ends = under_test.map(|care_of| self.trials[&(binding.owner, care_of)].ends_ns);
+        binding.tested(bid, ends.max()?)
     }
 
     /// Time passes, and everything ends in its order.
@@ -143,21 +124,21 @@ impl Model {
         loop {
             let trial = self.trials.iter().min_by_key(|(_, trial)| trial.ends_ns);
             let trial = trial.map(|(key, trial)| (trial.ends_ns, *key));
-            let binding = self
-                .bindings
-                .iter()
-                .min_by_key(|(_, binding)| binding.ends_ns);
-            let binding = binding.map(|(address, binding)| (binding.ends_ns, *address));
-            let next = [trial.map(|of| of.0), binding.map(|of| of.0)];
+            let ends = self.bindings.iter().flat_map(|(address, binding)| {
+                let care_ofs = binding.care_ofs.values();
+                care_ofs.map(move |care_of| (care_of.ends_ns, *address))
+            });
+            let care_of = ends.min();
+            let next = [trial.map(|of| of.0), care_of.map(|of| of.0)];
             let Some(at_ns) = next.into_iter().flatten().min().filter(|at| *at <= now_ns) else {
                 break;
             };
             self.now_ns = at_ns;
-            match (trial, binding) {
+            match (trial, care_of) {
                 (Some((ends_ns, (owner, care_of))), _) if ends_ns == at_ns => {
                     self.fail(owner, care_of);
                 }
-                (_, Some((_, address))) => self.end(address),
+                (_, Some((_, address))) => self.expire(address),
                 (_, None) => unreachable!("something ends"),
             }
         }
@@ -198,9 +179,8 @@ impl Model {
                 let home = read.home.expect("a home address");
                 let binding = self.bindings.get_mut(&home).expect("a bound DHoA");
                 // "Classic updates have no cookie: exempt"
-                binding.care_of = care_of;
-                binding.ends_ns = self.now_ns + u64::from(lifetime) * LIFETIME_NS;
-                binding.test = None;
+                let ends_ns = self.now_ns + u64::from(lifetime) * LIFETIME_NS;
+                binding.change_to(only(care_of, ends_ns));
                 self.abandon();
                 let head = Head::Acknowledgement {
                     status: 0,
@@ -253,10 +233,8 @@ impl Model {
     fn answers(&self, kind: DmipType, request: &Request<'_>, outcome: Outcome) -> Vec<Answer> {
         let accepted = outcome.dhoas.iter().filter(|dhoa| dhoa.0 == 0);
         let bindings = accepted.filter_map(|dhoa| self.bindings.get(&dhoa.2));
-        let under_test = bindings.filter(|binding| binding.test.is_some());
-        let care_ofs: BTreeSet<_> = under_test
-            .map(|binding| (binding.owner, binding.care_of))
-            .collect();
+        let under_test = bindings.flat_map(Binding::under_test);
+        let care_ofs: BTreeSet<_> = under_test.map(|care_of| (request.owner, care_of)).collect();
         let status = match care_ofs.is_empty() {
             true => outcome.status,
             false => 16,
@@ -276,6 +254,7 @@ impl Model {
             cookie,
             head,
             dhoas: outcome.dhoas.clone(),
+            bids: outcome.bids.clone(),
         };
         let cookies = care_ofs.iter().map(|key| {
             let cookie = self.trials[key].cookie.clone();
@@ -306,7 +285,21 @@ impl Model {
         let lifetime = match self.overtaking(&address, request) {
             Some(remaining) => remaining,
             None => {
-                self.register(request, address, request.lifetime);
+                let ends_ns = self.end_of(request);
+                let known = self.bindings.get(&address);
+                let mut care_ofs = known
+                    .map(|known| known.care_ofs.clone())
+                    .unwrap_or_default();
+                // From one of several it refreshes that one; from elsewhere it takes the place of all.
+                let is_it = |care_of: &CareOf| care_of.address == request.care_of;
+                if care_ofs.values().any(is_it) && !care_ofs.contains_key(&0) {
+                    for care_of in care_ofs.values_mut().filter(|care_of| is_it(care_of)) {
+                        care_of.ends_ns = ends_ns;
+                    }
+                } else {
+                    care_ofs = only(request.care_of, ends_ns);
+                }
+                self.register(request, address, care_ofs);
                 let binding = self.bindings.get_mut(&address).expect("just bound");
                 binding.dedicated = dedicated;
                 request.lifetime
@@ -334,6 +327,8 @@ impl Model {
 
     fn dhp_update(&mut self, request: &Request<'_>) -> Outcome {
         let listed = &request.read.contents.dhoas;
+        let bids = &request.read.contents.bids;
+
         let releases = request.lifetime == 0;
         if listed.is_empty() && !releases {
             return Outcome {
@@ -355,7 +350,7 @@ impl Model {
         };
         let is_pending = |address: &Ipv6Addr| {
             let binding = self.bindings.get(address);
-            binding.is_some_and(|binding| binding.test.is_some())
+            binding.is_some_and(|binding| !binding.under_test().is_empty())
         };
         let meets_16 = accepted.clone().any(|dhoa| is_pending(&dhoa.2));
         // "A Replace that meets 16 releases when the echo arrives."
@@ -375,6 +370,7 @@ impl Model {
             flags: self.optimization_flag(request.owner),
             lifetime: smallest.unwrap_or(0),
             dhoas,
+            bids: bids.iter().map(|option| (option.bid, 0)).collect(),
             is_echo,
         }
     }
@@ -391,7 +387,8 @@ impl Model {
         if request.lifetime == 0 {
             self.end(address);
         } else {
-            self.register(request, address, request.lifetime);
+            let care_ofs = self.named(request, &address);
+            self.register(request, address, care_ofs);
         }
         (0, request.lifetime)
     }
@@ -400,7 +397,7 @@ impl Model {
     /// as it stands".
     fn overtaking(&self, address: &Ipv6Addr, request: &Request<'_>) -> Option<u16> {
         let binding = self.bindings.get(address)?;
-        let left_ns = binding.ends_ns - self.now_ns;
+        let left_ns = binding.ends_ns() - self.now_ns;
         let left = u16::try_from(left_ns / LIFETIME_NS).expect("a granted lifetime");
         (binding.number > request.number).then_some(left.max(1))
     }
@@ -411,37 +408,65 @@ impl Model {
         u16::from(permissions.route_optimization) << 15
     }
 
-    /// A DHoA is at the care-of address of a message from now on.
-    fn register(&mut self, request: &Request<'_>, address: Ipv6Addr, lifetime: u16) {
-        let (owner, care_of) = (request.owner, request.care_of);
-        let is_reached = self.is_reached(owner, care_of);
-        let known = self.bindings.get(&address);
-        let test = known.and_then(|known| known.test.clone());
-        let goes_on = test.is_some() && known.is_some_and(|known| known.care_of == care_of);
-        let test = match test {
-            Some(test) if goes_on => Some(test),
-            _ if is_reached => None,
-            // "what the binding goes back to remains the last that had passed"
-            Some(test) => Some(test),
-            None => Some(Test {
-                before: known.map(|known| (known.care_of, known.ends_ns)),
-            }),
-        };
-        let mut credit = known.map(|known| known.credit.clone()).unwrap_or_default();
-        let dedicated = known.and_then(|known| known.dedicated);
-        if test.is_some() && !goes_on {
-            credit.begin(self.now_ns);
-            self.try_out(request);
+    fn end_of(&self, request: &Request<'_>) -> u64 {
+        self.now_ns + u64::from(request.lifetime) * LIFETIME_NS
+    }
+
+    /// The care-of addresses of a DHoA that an update lists: what has a BID is added, what has none takes the place of all.
+    fn named(&self, request: &Request<'_>, address: &Ipv6Addr) -> CareOfs {
+        let ends_ns = self.end_of(request);
+        let options = &request.read.contents.bids;
+        if options.is_empty() {
+            return only(request.care_of, ends_ns);
         }
-        let binding = Binding {
+        let mut care_ofs = self.bindings[address].care_ofs.clone();
+        care_ofs.remove(&0);
+        for option in options {
+            let Some(IpAddr::V6(address)) = option.care_of else {
+                unreachable!("no other is sent here");
+            };
+            let care_of = CareOf {
+                priority: option.priority,
+                address,
+                ends_ns,
+                is_under_test: false,
+            };
+            care_ofs.insert(option.bid, care_of);
+        }
+        care_ofs
+    }
+
+    /// A DHoA is at these care-of addresses from now on.
+    fn register(&mut self, request: &Request<'_>, address: Ipv6Addr, mut care_ofs: CareOfs) {
+        let owner = request.owner;
+        let known = self.bindings.get(&address);
+        let under_test = known.map(Binding::under_test).unwrap_or_default();
+        for care_of in care_ofs.values_mut() {
+            care_of.is_under_test =
+                under_test.contains(&care_of.address) || !self.is_reached(owner, care_of.address);
+        }
+        let mut binding = known.cloned().unwrap_or_else(|| Binding {
             owner,
-            dedicated,
-            care_of,
-            ends_ns: self.now_ns + u64::from(lifetime) * LIFETIME_NS,
-            number: request.number,
-            test,
-            credit,
-        };
+            dedicated: None,
+            care_ofs: CareOfs::new(),
+            before: None,
+            number: 0,
+            credit: Some(Credit::default()),
+        });
+        // "what the binding goes back to remains the last that had passed"
+        if known.is_some() && under_test.is_empty() {
+            binding.before = Some(binding.care_ofs.clone());
+        }
+        binding.number = request.number;
+        binding.change_to(care_ofs);
+        for care_of in binding.under_test() {
+            if let Some(credit) = &mut binding.credit
+                && !under_test.contains(&care_of)
+            {
+                credit.begin(self.now_ns);
+            }
+            self.try_out(request, care_of);
+        }
         self.quarantine.remove(&address);
         self.bindings.insert(address, binding);
         self.abandon();
@@ -452,22 +477,24 @@ impl Model {
     fn is_reached(&self, owner: usize, care_of: Ipv6Addr) -> bool {
         let own = self.bindings.values();
         let mut own = own.filter(|binding| binding.owner == owner);
-        own.any(|binding| match &binding.test {
-            None => binding.care_of == care_of,
-            Some(test) => test
-                .before
-                .is_some_and(|(before, ends_ns)| before == care_of && ends_ns > self.now_ns),
+        let is_it = |known: &CareOf| known.address == care_of;
+        own.any(|binding| {
+            let mut before = binding.before.iter().flat_map(BTreeMap::values);
+            let mut now = binding.care_ofs.values();
+            before.any(|known| is_it(known) && known.ends_ns > self.now_ns)
+                || now.any(|known| is_it(known) && !known.is_under_test)
         })
     }
 
     /// "one cookie of 16 octets and one end, 10 s from the first message, for all DHoAs that are to go there"
-    fn try_out(&mut self, request: &Request<'_>) {
-        let key = (request.owner, request.care_of);
+    fn try_out(&mut self, request: &Request<'_>, care_of: Ipv6Addr) {
+        let key = (request.owner, care_of);
         if self.trials.contains_key(&key) {
             return;
         }
         let mut there = request.observed.iter();
-        let there = there.find(|read| read.destination == request.care_of);
+        let there =
+            there.find(|read| read.destination == care_of && !read.contents.cookies.is_empty());
         let cookie = there.and_then(|read| read.contents.cookies.first());
         // Another one than before: else an old echo would do.
         let cookie = cookie.filter(|cookie| cookie.len() == 16);
@@ -480,18 +507,30 @@ impl Model {
         self.trials.insert(key, trial);
     }
 
-    /// "An echo passes it for all of them, whichever it lists", if it names the care-of address that its cookie was sent to.
+    /// "An echo passes it for all of them, whichever it lists", if it names the care-of address that its cookie was sent to: with
+    /// BIDs by what is tested at the addresses that it lists.
     fn take_echo(&mut self, request: &Request<'_>) -> bool {
-        let key = (request.owner, request.care_of);
-        let cookie = request.read.contents.cookies.first();
-        let trial = self.trials.get(&key);
-        if cookie.is_none() || trial.map(|trial| &trial.cookie) != cookie {
+        let contents = &request.read.contents;
+        let Some(cookie) = contents.cookies.first() else {
             return false;
-        }
+        };
+        let named: BTreeSet<Ipv6Addr> = if contents.bids.is_empty() {
+            BTreeSet::from([request.care_of])
+        } else {
+            let listed = contents.dhoas.iter();
+            let listed = listed.filter_map(|dhoa| self.bindings.get(&dhoa.address));
+            listed.flat_map(Binding::under_test).collect()
+        };
+        let mut keys = named.iter().map(|care_of| (request.owner, *care_of));
+        let Some(key) = keys.find(|key| {
+            let trial = self.trials.get(key);
+            trial.is_some_and(|trial| trial.cookie == *cookie)
+        }) else {
+            return false;
+        };
         for address in self.waiting(key) {
-            if let Some(binding) = self.bindings.get_mut(&address) {
-                binding.test = None;
-            }
+            let binding = self.bindings.get_mut(&address).expect("it waits");
+            binding.pass(key.1);
         }
         self.trials.remove(&key);
         self.counts.passed += 1;
@@ -503,24 +542,32 @@ impl Model {
         let waiting = self.waiting((owner, care_of));
         self.trials.remove(&(owner, care_of));
         self.counts.failed += 1;
-        let now_ns = self.now_ns;
         for address in waiting {
             let binding = self.bindings.get_mut(&address).expect("it waits");
-            let before = binding.test.take().and_then(|test| test.before);
-            match before.filter(|(_, ends_ns)| *ends_ns > now_ns) {
-                Some((before, ends_ns)) => {
-                    (binding.care_of, binding.ends_ns) = (before, ends_ns);
-                }
-                None => self.end(address),
+            if binding.fail(care_of, self.now_ns).is_none() {
+                self.end(address);
             }
+        }
+        self.abandon();
+    }
+
+    /// The lifetimes of care-of addresses have passed.
+    fn expire(&mut self, address: Ipv6Addr) {
+        let binding = self.bindings.get_mut(&address).expect("bound");
+        let mut left = binding.care_ofs.clone();
+        left.retain(|_, care_of| care_of.ends_ns > self.now_ns);
+        if left.is_empty() {
+            self.end(address);
+        } else {
+            binding.change_to(left);
+            self.abandon();
         }
     }
 
     /// The DHoAs that a test is for.
     fn waiting(&self, (owner, care_of): (usize, Ipv6Addr)) -> Vec<Ipv6Addr> {
-        let waits = |binding: &Binding| {
-            binding.test.is_some() && binding.owner == owner && binding.care_of == care_of
-        };
+        let waits =
+            |binding: &Binding| binding.owner == owner && binding.under_test().contains(&care_of);
         let waiting = self.bindings.iter().filter(|(_, binding)| waits(binding));
         waiting.map(|(address, _)| *address).collect()
     }
@@ -544,4 +591,15 @@ impl Model {
         }
         self.abandon();
     }
+}
+
+/// One care-of address, without a BID.
+fn only(address: Ipv6Addr, ends_ns: u64) -> CareOfs {
+    let care_of = CareOf {
+        priority: 0,
+        address,
+        ends_ns,
+        is_under_test: false,
+    };
+    CareOfs::from([(0, care_of)])
 }

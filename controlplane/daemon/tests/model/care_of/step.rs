@@ -1,6 +1,8 @@
 //! What can happen, and how often
 
-use proptest::collection::vec;
+use std::collections::BTreeMap;
+
+use proptest::collection::{btree_map, vec};
 use proptest::option::weighted;
 use proptest::prelude::*;
 
@@ -23,6 +25,8 @@ pub enum Step {
         listed: Vec<usize>,
         /// Another's is listed too.
         of_another: bool,
+        /// BID, place and priority.
+        bids: BTreeMap<u16, (usize, u8)>,
         lifetime: u16,
         replace: bool,
         echo: Option<Echo>,
@@ -71,7 +75,7 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let lifetime = || prop_oneof![1 => 1u16..6, 4 => 30u16..150];
+    let lifetime = || prop_oneof![1 => 1u16..4, 3 => 30u16..150];
     let may_release = prop_oneof![1 => Just(0u16), 14 => lifetime()];
     let echo = prop_oneof![
         12 => prop_oneof![4 => Just(0usize), 1 => 1..4usize].prop_map(Echo::Right),
@@ -81,19 +85,21 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let replace = prop::bool::weighted(0.2);
     let listed = prop_oneof![1 => Just(Vec::new()), 30 => vec(0..4usize, 1..4)];
-    let listed = (listed, prop::bool::weighted(0.05));
+    let bids = btree_map(1..4u16, (0..=PLACES, 0..3u8), 1..4);
+    let bids = prop_oneof![2 => Just(BTreeMap::new()), 1 => bids];
+    let listed = (listed, prop::bool::weighted(0.05), bids);
     let update = (by(), listed, may_release, replace, weighted(0.6, echo));
-    let update =
-        update.prop_map(
-            |(by, (listed, of_another), lifetime, replace, echo)| Step::Update {
-                by,
-                listed,
-                of_another,
-                lifetime,
-                replace,
-                echo,
-            },
-        );
+    let update = update.prop_map(
+        |(by, (listed, of_another, bids), lifetime, replace, echo)| Step::Update {
+            by,
+            listed,
+            of_another,
+            bids,
+            lifetime,
+            replace,
+            echo,
+        },
+    );
     let request = (by(), 0..3u16, lifetime());
     let request = request.prop_map(|(by, fid, lifetime)| Step::Request { by, fid, lifetime });
     let classic = (0..NODES.len(), 0..4usize, 0..PLACES, lifetime());

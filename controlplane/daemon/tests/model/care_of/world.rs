@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use dhp_proto::anchor::UnderTest;
+use dhp_segment::Template;
 
 use super::answer::Answer;
+use super::care_ofs::CareOf;
 use super::reference::Model;
 use super::step::{By, Echo, Step};
 use crate::appliance::{Appliance, SimulatedClock};
@@ -14,7 +16,7 @@ use crate::message::{Head, Read};
 use crate::signer::Signer;
 use crate::site::{ANCHOR, CORRESPONDENT, DHOA_POOLS, Node, PLACES, anchor_config, care_of, nodes};
 use crate::step::{
-    Elsewhere, Fault, FlowAsk, HomeUpdate, Number, Pick, Request, Signature, Update, Whom,
+    BidAsk, Elsewhere, Fault, FlowAsk, HomeUpdate, Number, Pick, Request, Signature, Update, Whom,
 };
 use crate::world::{Difference, ensure};
 
@@ -125,6 +127,7 @@ impl<'s> World<'s> {
                 by,
                 listed,
                 of_another,
+                bids,
                 lifetime,
                 replace,
                 echo,
@@ -135,12 +138,31 @@ impl<'s> World<'s> {
                     _ => *by,
                 };
                 let cookie = cookie.map(|(_, cookie)| cookie);
+                // Care-of addresses are not taken away by BIDs here, and one without is not named beside them.
+                let bids = bids.iter().filter(|_| *lifetime != 0);
+                let bids = bids.map(|(bid, (place, priority))| BidAsk {
+                    bid: *bid,
+                    priority: *priority,
+                    care_of: Some(match *place {
+                        PLACES => Elsewhere::Neighbour,
+                        place => Elsewhere::Place(place),
+                    }),
+                    home: false,
+                });
+                let bids: Vec<_> = bids.collect();
+                let by = match bids.is_empty() {
+                    true => by,
+                    false => By {
+                        care_of: by.place,
+                        ..by
+                    },
+                };
                 let update = Update {
                     lifetime: *lifetime,
                     acknowledge: true,
                     replace: *replace,
                     listed: Vec::new(),
-                    bids: Vec::new(),
+                    bids,
                     flows: Vec::new(),
                     modes: Vec::new(),
                 };
@@ -466,30 +488,56 @@ impl<'s> World<'s> {
         for (_, address) in &self.assigned {
             let view = anchor.binding(now, address);
             let actual = view.map(|view| {
-                let mn = view.mn.to_string();
-                (mn, view.care_of, view.expires_ns, view.sequence, view.test)
+                let several = view.care_ofs.iter();
+                let several = several.map(|of| (of.bid, of.address, of.expires_ns, of.test));
+                let several: Vec<_> = several.collect();
+                let (mn, sequence) = (view.mn.to_string(), view.sequence);
+                let default = (view.care_of, view.test);
+                (mn, sequence, view.expires_ns, default, several)
             });
             let binding = self.model.bindings().get(address);
             let expected = binding.map(|binding| {
+                let test = |(bid, care_of): (&u16, &CareOf)| {
+                    let tested = self.model.tested(binding, *bid);
+                    care_of.is_under_test.then_some(UnderTest { tested })
+                };
+                let care_ofs = binding.care_ofs.iter();
+                let all = care_ofs.map(|of| (*of.0, of.1.address, Some(of.1.ends_ns), test(of)));
+                let several: Vec<_> = all.filter(|_| binding.is_numbered()).collect();
+                let first = binding.default();
+                let default = (first.1.address, test(first));
                 let mn = self.nodes[binding.owner].id.to_string();
-                let tested = self.model.tested(binding);
-                let test = binding.test.as_ref().map(|_| UnderTest { tested });
-                let (ends_ns, number) = (Some(binding.ends_ns), Some(binding.number));
-                (mn, binding.care_of, ends_ns, number, test)
+                let (number, ends_ns) = (Some(binding.number), Some(binding.ends_ns()));
+                (mn, number, ends_ns, default, several)
             });
             ensure(actual == expected, || {
                 format!("{address}: expected {expected:?}\nin the anchor {actual:?}")
             })?;
             let reader = &self.appliance.reader;
             let entry = reader.lookup_home(&address.octets());
-            let template = entry.and_then(|entry| reader.tunnel(&entry));
-            let actual = template.map(|template| {
+            let by_template = |template: Template| {
                 let tested = template.tested.and_then(|id| reader.template(id));
                 let tested = tested.map(|template| Ipv6Addr::from(template.destination));
                 let test = template.is_tested_now().then_some(UnderTest { tested });
                 (Ipv6Addr::from(template.destination), test)
-            });
-            let expected = expected.map(|(_, care_of, _, _, test)| (care_of, test));
+            };
+            let order = |(care_of, test): &(Ipv6Addr, Option<UnderTest>)| {
+                (*care_of, test.map(|test| test.tested))
+            };
+            let default = entry.and_then(|entry| reader.tunnel(&entry));
+            let set = entry.and_then(|entry| reader.flow_set(entry.flows()?));
+            let several = set.iter().flat_map(|set| set.templates());
+            let several = several.filter_map(|id| reader.template(id));
+            let mut several: Vec<_> = several.map(by_template).collect();
+            several.sort_by_key(order);
+            let actual = (default.map(by_template), several);
+            let default = expected.as_ref().map(|of| of.3);
+            let several = expected.iter().flat_map(|of| &of.4);
+            let mut several: Vec<_> = several.map(|of| (of.1, of.3)).collect();
+            // One that has a BID is like one that has none.
+            several.retain(|_| binding.is_some_and(|binding| binding.care_ofs.len() > 1));
+            several.sort_by_key(order);
+            let expected = (default, several);
             ensure(actual == expected, || {
                 format!("{address}: expected {expected:?}\nin the segment {actual:?}")
             })?;
@@ -500,26 +548,38 @@ impl<'s> World<'s> {
     /// A packet from the correspondent.
     fn send_down(&mut self, address: Ipv6Addr) -> Result<(), Difference> {
         let now_ns = self.now_ns();
-        let tested = self.model.bindings().get(&address);
-        let tested = tested.and_then(|binding| self.model.tested(binding));
-        let (expected, what) = match self.model.binding_mut(&address) {
-            None => (None, "to nobody"),
-            Some(binding) if binding.test.is_none() => {
-                (Some(binding.care_of), "to the mobile node")
+        let binding = self.model.bindings().get(&address);
+        let first = binding.map(|binding| {
+            let (bid, care_of) = binding.default();
+            let tested = self.model.tested(binding, *bid);
+            (care_of.address, care_of.is_under_test, tested)
+        });
+        let credit = self.model.binding_mut(&address);
+        let credit = credit.and_then(|binding| binding.credit.as_mut());
+        let (expected, what) = match (first, credit) {
+            (None, _) => (vec![None], "to nobody"),
+            (Some((own, false, _)), _) => (vec![Some(own)], "to the mobile node"),
+            (Some((own, true, tested)), None) => (
+                vec![Some(own), tested],
+                "to the first of several under test",
+            ),
+            (Some((own, true, tested)), Some(credit)) => {
+                match (credit.spend(PACKET, now_ns), tested) {
+                    (true, _) => (vec![Some(own)], "to a care-of address under test"),
+                    (false, Some(_)) => (vec![tested], "to the tested care-of address instead"),
+                    (false, None) => (vec![None], "to nowhere"),
+                }
             }
-            Some(binding) => match (binding.credit.spend(PACKET, now_ns), tested) {
-                (true, _) => (Some(binding.care_of), "to a care-of address under test"),
-                (false, Some(_)) => (tested, "to the tested care-of address instead"),
-                (false, None) => (None, "to nowhere"),
-            },
         };
         self.note(what);
         self.appliance.send_on_cn(&datagram(CORRESPONDENT, address));
         let out = self.appliance.take_from_core();
         let out: Vec<_> = out.iter().map(|packet| ends(packet)).collect();
         self.appliance.take_from_cn();
-        let expected: Vec<_> = expected.map(|to| (ANCHOR, to)).into_iter().collect();
-        ensure(out == expected, || {
+        let expected = expected.into_iter();
+        let expected = expected.map(|to| to.map(|to| (ANCHOR, to)).into_iter().collect());
+        let expected: Vec<Vec<_>> = expected.collect();
+        ensure(expected.contains(&out), || {
             format!("a packet to {address} should leave by {expected:?}, has left by {out:?}")
         })
     }
@@ -529,7 +589,7 @@ impl<'s> World<'s> {
         let now_ns = self.now_ns();
         self.note_places();
         let binding = self.model.bindings().get(&address);
-        let is_under_test = binding.is_some_and(|of| of.test.is_some() && of.care_of == care_of);
+        let is_under_test = binding.is_some_and(|of| of.under_test().contains(&care_of));
         let there_ns = self.there_ns.get(&(address, care_of)).copied();
         let mut packet = vec![0x60, 0, 0, 0, 3, 0xc0, 41, 64];
         packet.extend(care_of.octets());
@@ -560,9 +620,10 @@ impl<'s> World<'s> {
             }
         }
         if let Some(binding) = self.model.binding_mut(&address)
+            && let Some(credit) = &mut binding.credit
             && arrived
         {
-            binding.credit.receive(PACKET, now_ns);
+            credit.receive(PACKET, now_ns);
         }
         Ok(())
     }
@@ -571,9 +632,12 @@ impl<'s> World<'s> {
     fn note_places(&mut self) {
         let now_ns = self.now_ns();
         for (address, binding) in self.model.bindings() {
-            let tested = self.model.tested(binding);
-            for care_of in tested.into_iter().chain([binding.care_of]) {
-                self.there_ns.insert((*address, care_of), now_ns);
+            for (bid, care_of) in &binding.care_ofs {
+                self.there_ns.insert((*address, care_of.address), now_ns);
+                let tested = self.model.tested(binding, *bid);
+                if let Some(tested) = tested.filter(|_| care_of.is_under_test) {
+                    self.there_ns.insert((*address, tested), now_ns);
+                }
             }
         }
     }
