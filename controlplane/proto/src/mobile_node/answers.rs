@@ -56,7 +56,8 @@ impl MobileNode {
         let round_trip_ns = exchange.round_trip_ns(answer.sequence, now.mono_ns);
         self.tell_of_binding(exchange, vec![address], round_trip_ns, pending);
         match contents.cookie.filter(|_| pending) {
-            // Accesses are steered once it has come back: an echo that overtakes nothing takes no new care-of address away.
+            // Accesses are steered once this is answered: the echo binds one care-of address, and would take away those of an
+            // update that went before it, whose test would be in vain.
             Some(cookie) => self.echo_care_of_test(now, exchange, vec![address], cookie),
             None => self.bind_anchor(now, peer, UpdateKind::Steer),
         }
