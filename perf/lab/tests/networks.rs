@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 const LAB: &str = env!("CARGO_BIN_EXE_dhp-lab");
 
 /// A lab in the background; killed when dropped, whatever way the test ends.
-struct Lab(Child);
+struct Lab {
+    child: Child,
+    /// Another one may have been there before: it is none of this test's business.
+    came_up: bool,
+}
 
 impl Lab {
     fn up(logs: &std::path::Path) -> Self {
@@ -16,20 +20,20 @@ impl Lab {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().map(Result::unwrap);
-        let lab = Self(child);
-        assert!(
-            first.is_some_and(|line| line.starts_with("The lab is up")),
-            "the lab does not come up"
-        );
+        let came_up = first.is_some_and(|line| line.starts_with("The lab is up"));
+        let lab = Self { child, came_up };
+        assert!(lab.came_up, "the lab does not come up");
         lab
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        lab(&["down"]);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if self.came_up {
+            lab(&["down"]);
+        }
     }
 }
 
