@@ -117,7 +117,7 @@ fn attached(network: &Network, code_points: CodePoints) -> (Node, Ipv6Addr) {
     node.wish(|engine, now| {
         engine.handle_command(now, MnCommand::SetCareOf(CARE_OF));
     });
-    node.wait_for_bound(HOME, CARE_OF);
+    node.wait_for_bound(&[HOME], CARE_OF);
     node.wish(|engine, now| {
         let correspondent = "2001:db8:c:1::/64".parse().expect("a prefix");
         let flow = FlowKey::new(correspondent, Session::SessionLasting);
@@ -127,7 +127,7 @@ fn attached(network: &Network, code_points: CodePoints) -> (Node, Ipv6Addr) {
         MnEvent::AnchorReady { home_address, .. } if *home_address != HOME => Some(*home_address),
         _ => None,
     });
-    node.wait_for_bound(dhoa, CARE_OF);
+    node.wait_for_bound(&[dhoa], CARE_OF);
     (node, dhoa)
 }
 
@@ -197,9 +197,7 @@ fn change_the_key(daemon: &Daemon, node: &Node, dhoa: Ipv6Addr, [old, new]: [&st
         let changed = engine.change_key(now, NEW.0, Algorithm::HmacSha256_128, key);
         changed.expect("a key that fits");
     });
-    // By both ways, in the order in which they were sent: the home agent's first.
-    node.wait_for_bound(HOME, CARE_OF);
-    node.wait_for_bound(dhoa, CARE_OF);
+    node.wait_for_bound(&[HOME, dhoa], CARE_OF);
     assert_eq!(shown(daemon, "last_used_spi"), NEW.0);
     assert_eq!(shown(daemon, "associations/1/window"), "known");
 
@@ -217,8 +215,7 @@ fn change_the_key(daemon: &Daemon, node: &Node, dhoa: Ipv6Addr, [old, new]: [&st
     node.wish(|engine, now| {
         engine.handle_command(now, MnCommand::SetCareOf(OTHER_CARE_OF));
     });
-    node.wait_for_bound(HOME, OTHER_CARE_OF);
-    node.wait_for_bound(dhoa, OTHER_CARE_OF);
+    node.wait_for_bound(&[HOME, dhoa], OTHER_CARE_OF);
     daemon.ask_until(MOBILE_NODES, |answer| {
         answer.contains(&format!(r#""care_of_addresses":["{OTHER_CARE_OF}"]"#))
     });

@@ -66,16 +66,20 @@ impl Node {
         }
     }
 
-    /// Waits until this home address is confirmed at the care-of address.
-    pub fn wait_for_bound(&self, home: Ipv6Addr, at: Ipv6Addr) {
-        self.wait_for(|event| match event {
-            MnEvent::Bound {
-                home_addresses,
-                care_of,
-                ..
-            } if *care_of == at && home_addresses.contains(&home) => Some(()),
-            _ => None,
-        });
+    /// Waits until these home addresses are confirmed at the care-of address, in whatever order.
+    pub fn wait_for_bound(&self, homes: &[Ipv6Addr], at: Ipv6Addr) {
+        let mut missing = homes.to_vec();
+        while !missing.is_empty() {
+            let bound = self.wait_for(|event| match event {
+                MnEvent::Bound {
+                    home_addresses,
+                    care_of,
+                    ..
+                } if *care_of == at => Some(home_addresses.clone()),
+                _ => None,
+            });
+            missing.retain(|home| !bound.contains(home));
+        }
     }
 
     /// Whether anything has been lost since the last event that was waited for.
