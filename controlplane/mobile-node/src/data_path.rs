@@ -18,9 +18,10 @@ use tokio::sync::mpsc;
 use tun_rs::AsyncDevice;
 
 use crate::access::CareOf;
+use crate::arrival::Arrival;
 use crate::direct_route::DirectRoute;
 use crate::readiness::watch;
-use crate::tunnel::{Arrival, Refusal, Tunnel, Tunnels, Uplink};
+use crate::tunnel::{Refusal, Tunnel, Tunnels, Uplink};
 
 /// Packets per wakeup, before others get their turn.
 const BATCH: usize = 64;

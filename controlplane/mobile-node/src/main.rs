@@ -8,6 +8,7 @@
 mod access;
 mod agent;
 mod api;
+mod arrival;
 mod client;
 mod clock;
 mod config;

@@ -1,6 +1,8 @@
 //! `dhp-lab run`: a scenario that a researcher wrote, in each of its modes on the same trace.
 
 mod access_use;
+mod check;
+mod evaluate;
 mod judge;
 mod library;
 mod model;
@@ -11,6 +13,7 @@ mod program;
 mod report;
 mod routes;
 mod run;
+mod start;
 mod statistics;
 mod table;
 mod trace;
