@@ -1,7 +1,6 @@
 //! `/metrics` for Prometheus: what `dhp-mn status` tells, as numbers, and how long handoffs interrupt.
 
 use std::collections::BTreeSet;
-
 use std::net::{Ipv6Addr, SocketAddr};
 
 use axum::Router;
@@ -9,9 +8,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, Registry, TextEncoder, register_gauge_vec_with_registry,
+    register_int_counter_vec_with_registry, register_int_gauge_vec_with_registry,
 };
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
@@ -136,49 +135,23 @@ impl Handoff {
     }
 }
 
-/// The families of one scrape.
-struct Families(Registry);
-
-impl Families {
-    fn register<T: Collector + Clone + 'static>(&self, family: T) -> Result<T, prometheus::Error> {
-        self.0.register(Box::new(family.clone()))?;
-        Ok(family)
-    }
-
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
-    }
-
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
-        self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
-    }
-}
-
 fn text(status: &Status, interruptions: &Histogram) -> Result<String, prometheus::Error> {
-    let families = Families(Registry::new());
-    let build = families.gauges(
+    let families = Registry::new();
+    let build = register_int_gauge_vec_with_registry!(
         "dmip_mn_build_info",
         "1, with the program's version",
         &["version"],
+        &families
     )?;
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-    families.register(interruptions.clone())?;
+    families.register(Box::new(interruptions.clone()))?;
     anchors(&families, status)?;
     signalling(&families, status)?;
-    let flows = families.gauges(
+    let flows = register_int_gauge_vec_with_registry!(
         "dmip_mn_flows",
         "Flows of the policy and on demand, by session type and how far they have got",
         &["session", "state"],
+        &families
     )?;
     let of_policy = status.flows.iter().map(|flow| (&flow.session, &flow.state));
     let on_demand = status.correspondents.iter();
@@ -186,32 +159,43 @@ fn text(status: &Status, interruptions: &Histogram) -> Result<String, prometheus
     for (session, state) in of_policy.chain(on_demand) {
         flows.with_label_values(&[session, state]).inc();
     }
-    TextEncoder::new().encode_to_string(&families.0.gather())
+    TextEncoder::new().encode_to_string(&families.gather())
 }
 
-fn anchors(families: &Families, status: &Status) -> Result<(), prometheus::Error> {
-    let bindings = families.gauges(
+fn anchors(families: &Registry, status: &Status) -> Result<(), prometheus::Error> {
+    let bindings = register_int_gauge_vec_with_registry!(
         "dmip_mn_bindings",
         "Addresses that an anchor has given",
         &["anchor", "kind"],
+        families
     )?;
-    let silent = families.gauges(
+    let silent = register_int_gauge_vec_with_registry!(
         "dmip_mn_anchor_silent",
         "1 while an anchor does not answer",
         &["anchor"],
+        families
     )?;
-    let round_trips = families.register(GaugeVec::new(
-        Opts::new(
-            "dmip_mn_anchor_rtt_seconds",
-            "Round-trip time to an anchor, as last measured",
-        ),
+    let round_trips = register_gauge_vec_with_registry!(
+        "dmip_mn_anchor_rtt_seconds",
+        "Round-trip time to an anchor, as last measured",
         &["anchor"],
-    )?)?;
+        families
+    )?;
     let labels = ["anchor", "kind", "direction"];
     let help = "Packets through the tunnel to an anchor, by its kind";
-    let packets = families.counters("dmip_mn_tunnel_packets_total", help, &labels)?;
+    let packets = register_int_counter_vec_with_registry!(
+        "dmip_mn_tunnel_packets_total",
+        help,
+        &labels,
+        families
+    )?;
     let help = "Octets of packets in the tunnel to an anchor, without the tunnel header";
-    let bytes = families.counters("dmip_mn_tunnel_bytes_total", help, &labels)?;
+    let bytes = register_int_counter_vec_with_registry!(
+        "dmip_mn_tunnel_bytes_total",
+        help,
+        &labels,
+        families
+    )?;
     for anchor in &status.anchors {
         let address = anchor.address.to_string();
         let held = i64::try_from(anchor.bindings.len()).unwrap_or(i64::MAX);
@@ -257,26 +241,51 @@ const TYPES: [(&str, &str, &str); 6] = [
     ("test-init", "route_tests_sent", "route_test_bytes_sent"),
 ];
 
-fn signalling(families: &Families, status: &Status) -> Result<(), prometheus::Error> {
+fn signalling(families: &Registry, status: &Status) -> Result<(), prometheus::Error> {
     let engine = |name: &str| {
         let counter = status.counters.get(&format!("signalling_{name}"));
         counter.copied().unwrap_or_default()
     };
-    let handoffs = families.counters("dmip_mn_handoffs_total", "Care-of addresses so far", &[])?;
+    let handoffs = register_int_counter_vec_with_registry!(
+        "dmip_mn_handoffs_total",
+        "Care-of addresses so far",
+        &[],
+        families
+    )?;
     let none: [&str; 0] = [];
     handoffs.with_label_values(&none).inc_by(engine("handoffs"));
     let help = "Signalling messages sent, by type";
-    let messages = families.counters("dmip_mn_signalling_messages_total", help, &["type"])?;
+    let messages = register_int_counter_vec_with_registry!(
+        "dmip_mn_signalling_messages_total",
+        help,
+        &["type"],
+        families
+    )?;
     let help = "Octets of signalling messages sent, IPv6 header included, by type";
-    let bytes = families.counters("dmip_mn_signalling_bytes_total", help, &["type"])?;
+    let bytes = register_int_counter_vec_with_registry!(
+        "dmip_mn_signalling_bytes_total",
+        help,
+        &["type"],
+        families
+    )?;
     for (kind, sent, octets) in TYPES {
         messages.with_label_values(&[kind]).inc_by(engine(sent));
         bytes.with_label_values(&[kind]).inc_by(engine(octets));
     }
     let help = "What the engine counts of signalling";
-    let of_engine = families.counters("dmip_mn_signalling_total", help, &["counter"])?;
+    let of_engine = register_int_counter_vec_with_registry!(
+        "dmip_mn_signalling_total",
+        help,
+        &["counter"],
+        families
+    )?;
     let help = "What the data path counts, in packets";
-    let of_data_path = families.counters("dmip_mn_data_path_total", help, &["counter"])?;
+    let of_data_path = register_int_counter_vec_with_registry!(
+        "dmip_mn_data_path_total",
+        help,
+        &["counter"],
+        families
+    )?;
     for (name, value) in &status.counters {
         match name.strip_prefix("signalling_") {
             Some(name) => of_engine.with_label_values(&[name]).inc_by(*value),
