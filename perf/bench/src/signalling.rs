@@ -12,6 +12,7 @@
 //!
 //! In the last three the mobile nodes are the engines that `dhp-mn` runs.
 
+mod absence;
 pub mod appliance;
 mod calm;
 mod crew;
@@ -24,6 +25,7 @@ mod memory;
 pub mod mobile_nodes;
 mod network;
 mod over_veth;
+mod pace;
 mod plots;
 mod report;
 mod rings;

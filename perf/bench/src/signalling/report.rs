@@ -61,7 +61,7 @@ impl Report {
     /// Takes a part, and says it.
     pub fn add_rings(&mut self, part: rings::Measured) {
         println!(
-            "rings, {} bindings, control thread {}: {} updates a second, {} ns of it each; at {} a second {} lost, punt to inject:{}",
+            "rings, {} bindings, control thread {}: {} updates a second, {} ns of it each; at {} a second, really {}, {} lost, punt to inject:{}; reading the clock: p99.9 {} µs",
             part.bindings,
             match part.is_real_time {
                 true => Priority::RealTime,
@@ -71,8 +71,10 @@ impl Report {
             line(part.updates_per_second),
             line(part.control_ns_per_update),
             part.rate_per_second,
+            line(part.sent_per_second),
             part.lost,
-            part.latency
+            part.latency,
+            line(part.idle_p999_us)
         );
         self.rings = Some(part);
     }
@@ -136,6 +138,7 @@ impl Report {
                 Some(part.updates_per_second.median),
             );
             figures.put("rings.p999_us", Some(part.latency.p999_us.median));
+            figures.put("rings.idle_p999_us", Some(part.idle_p999_us.median));
             figures.put("rings.lost", Some(part.lost as f64));
         }
         if let Some(part) = &self.storm {

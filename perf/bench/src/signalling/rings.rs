@@ -7,8 +7,10 @@ use dhp_engine::PuntRates;
 use dhpd::priority::Priority;
 use serde::Serialize;
 
+use super::absence::Absences;
 use super::fleet::{Fleet, is_accepted};
 use super::latency::Percentiles;
+use super::pace::Pace;
 use super::setting::Setting;
 use super::site::Site;
 use crate::statistics::Spread;
@@ -17,8 +19,12 @@ use crate::statistics::Spread;
 const UNANSWERED: u64 = 512;
 /// Frames between two rounds of the worker.
 const BURST: u64 = 32;
+/// The same at a rate, which is even: in a round that is interrupted, all of them wait.
+const PACED_BURST: u64 = 4;
 /// When updates count as lost: nothing has been answered for so long.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the control thread reads the clock: what the kernel leaves to a real-time thread of a second.
+const IDLE: Duration = Duration::from_millis(900);
 
 /// How much, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -38,10 +44,15 @@ pub struct Measured {
     /// What the control thread worked for each of them, however much of its core others had.
     pub control_ns_per_update: Spread,
     pub rate_per_second: u32,
+    /// What the source came to: it does not make up for the time that it did not run.
+    pub sent_per_second: Spread,
     /// Whether the control thread had `priority = "real-time"`, where the system allows it.
     pub is_real_time: bool,
     /// Of the updates at that rate, from punt ring to inject ring.
     pub latency: Percentiles,
+    /// What the control thread makes whoever comes wait for it at most, of 1,000 moments in 999, when all that it does is read the
+    /// clock: in turn with that.
+    pub idle_p999_us: Spread,
     /// Updates at that rate that were not answered: no ring had room for them.
     pub lost: u64,
 }
@@ -69,7 +80,8 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
 
     let mut most = 2.0 * f64::from(plan.rate);
     let (mut rates, mut works) = (Vec::new(), Vec::new());
-    let (mut latencies, mut lost) = (Vec::new(), 0);
+    let (mut latencies, mut idle) = (Vec::new(), Vec::new());
+    let (mut paced, mut lost) = (Vec::new(), 0);
     for _ in 0..plan.windows {
         let enough = (most * 2.0 * plan.window.as_secs_f64()) as usize;
         let mut traffic = Traffic::of(&mut fleet, enough);
@@ -82,8 +94,12 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
         let at_rate = f64::from(plan.rate) * plan.window.as_secs_f64();
         let mut traffic = Traffic::of(&mut fleet, at_rate as usize);
         let before = site.latencies();
-        lost += traffic.run(&mut site, Some(plan.rate), Duration::MAX)?.lost;
+        let run = traffic.run(&mut site, Some(plan.rate), Duration::MAX)?;
+        paced.push(run.per_second);
+        lost += run.lost;
         latencies.push(site.latencies().since(&before));
+        let absences = site.ask(|_| Absences::observe(IDLE))?;
+        idle.push(absences.percentile_us(0.999));
     }
     site.stop()?;
     Ok(Measured {
@@ -91,8 +107,10 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
         updates_per_second: Spread::of(&rates).context("no windows")?,
         control_ns_per_update: Spread::of(&works).context("no windows")?,
         rate_per_second: plan.rate,
+        sent_per_second: Spread::of(&paced).context("no windows")?,
         is_real_time,
         latency: Percentiles::of(&latencies)?,
+        idle_p999_us: Spread::of(&idle).context("no windows")?,
         lost,
     })
 }
@@ -121,16 +139,19 @@ impl Traffic {
         let (mut sent, mut answered) = (0_u64, 0_u64);
         let mut packets = self.packets.iter().peekable();
         let mut progress = started;
+        let mut pace = rate.map(|rate| Pace::new(rate, PACED_BURST));
         loop {
             let elapsed = started.elapsed();
-            let due = match rate {
-                Some(rate) => (elapsed.as_secs_f64() * f64::from(rate)) as u64,
-                None => answered + UNANSWERED,
+            let due = match &mut pace {
+                Some(pace) => pace.due(elapsed),
+                None => (answered + UNANSWERED - sent).min(BURST),
             };
-            let some = due.saturating_sub(sent).min(BURST);
-            for _ in 0..some {
+            for _ in 0..due {
                 let ready = packets.next_if(|packet| elapsed < at_most && site.push(packet));
-                sent += u64::from(ready.is_some());
+                if ready.is_some() {
+                    sent += 1;
+                    pace.iter_mut().for_each(Pace::sent);
+                }
             }
             site.poll();
             while let Some(packet) = site.pop() {
