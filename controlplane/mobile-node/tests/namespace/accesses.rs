@@ -35,7 +35,7 @@ fn links(internet: &Internet, programs: [(&Program, u16); 2]) -> [Vec<usize>; 2]
 
 #[test]
 fn each_flow_uses_its_access_in_both_directions_and_moves_when_that_degrades_or_goes() {
-    let Some(network) = network(9) else { return };
+    let Some(network) = network() else { return };
     network.add_link(SECOND);
     let state = kernel_state(&network);
     let internet = Internet::start_on_two(&network.rest(), PREFIX_A, PREFIX_B);

@@ -32,7 +32,7 @@ fn is_care_of(address: Ipv6Addr) -> bool {
 
 #[test]
 fn the_first_flow_to_a_correspondent_goes_without_and_the_next_by_its_dhp() {
-    let Some(network) = network(13) else { return };
+    let Some(network) = network() else { return };
     let _internet = Internet::start(&network.rest(), PREFIX_A);
     for correspondent in [CN, ELSEWHERE] {
         answer_without_tunnel(&network, correspondent);
@@ -95,7 +95,7 @@ pub fn answer_without_tunnel(network: &Network, correspondent: Ipv6Addr) {
 
 #[test]
 fn ports_and_protocols_decide_before_the_socket_has_an_address() {
-    let Some(network) = network(14) else { return };
+    let Some(network) = network() else { return };
     let _internet = Internet::start(&network.rest(), PREFIX_A);
     let flows = r#"
         [[flow]]
@@ -139,7 +139,7 @@ fn ports_and_protocols_decide_before_the_socket_has_an_address() {
 /// RFC 6275: who connects to the home address stays there, whatever the policy gives to flows that begin here.
 #[test]
 fn who_connects_to_the_home_address_stays_there() {
-    let Some(network) = network(15) else { return };
+    let Some(network) = network() else { return };
     let internet = Internet::start(&network.rest(), PREFIX_A);
     let flows = r#"
         [[flow]]
@@ -207,7 +207,7 @@ fn syn(from: &Ipv6Addr) -> [u8; 20] {
 
 #[test]
 fn a_name_that_is_resolved_has_its_dhp_before_the_program_knows_the_address() {
-    let Some(network) = network(16) else { return };
+    let Some(network) = network() else { return };
     let _internet = Internet::start(&network.rest(), PREFIX_A);
     let namespace = network.node();
     let upstream = inside(&namespace, || {
@@ -296,7 +296,7 @@ fn resolve_and_connect(name: &str) -> (Ipv6Addr, Duration) {
 /// The program is a shell: it connects a socket, and the kernel's table tells from where.
 #[test]
 fn one_command_can_have_a_session_type_of_its_own() {
-    let Some(network) = network(17) else { return };
+    let Some(network) = network() else { return };
     let Some(groups) = control_groups() else {
         eprintln!("skipped: no cgroup2 file system is mounted");
         return;
@@ -383,7 +383,7 @@ fn local_address(table: &str) -> Ipv6Addr {
 /// Queries are sent after 10 s, and for 7 s until they count as unanswered.
 #[test]
 fn a_dhp_that_fails_is_left_and_its_sessions_are_named() {
-    let Some(network) = network(18) else { return };
+    let Some(network) = network() else { return };
     let internet = Internet::start(&network.rest(), PREFIX_A);
     let sections = r#"
         [[flow]]
@@ -433,7 +433,7 @@ impl Drop for Group {
 /// A shell under two names, and under its own in a control group, talk to the same correspondent.
 #[test]
 fn programs_have_the_session_types_that_the_policy_gives_to_their_names() {
-    let Some(network) = network(19) else { return };
+    let Some(network) = network() else { return };
     let Some(groups) = control_groups() else {
         eprintln!("skipped: no cgroup2 file system is mounted");
         return;

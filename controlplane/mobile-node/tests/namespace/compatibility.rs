@@ -21,7 +21,7 @@ const HOME: &str = r#"
 /// Its Binding Errors have status 2, where it does not say nothing.
 #[test]
 fn with_a_plain_home_agent_it_is_a_plain_mobile_node() {
-    let Some(network) = network(10) else { return };
+    let Some(network) = network() else { return };
     let before = kernel_state(&network);
     let internet = Internet::start_with_anchor(&network.rest(), PREFIX_A, Anchoring::HomeAgent);
     let directory = tempfile::tempdir().expect("a directory");
@@ -51,7 +51,7 @@ fn with_a_plain_home_agent_it_is_a_plain_mobile_node() {
 
 #[test]
 fn with_neither_home_agent_nor_dhp_it_leaves_traffic_alone() {
-    let Some(network) = network(11) else { return };
+    let Some(network) = network() else { return };
     let _internet = Internet::start_with_anchor(&network.rest(), PREFIX_A, Anchoring::None);
     super::choosing::answer_without_tunnel(&network, CN);
     let directory = tempfile::tempdir().expect("a directory");

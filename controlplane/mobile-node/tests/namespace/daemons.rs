@@ -246,7 +246,7 @@ fn dhpd_as_correspondent_takes_packets_that_do_not_go_by_the_dhp() {
     if !program.is_file() {
         return eprintln!("skipped: there is no {}", program.display());
     }
-    let Some(network) = network(9) else { return };
+    let Some(network) = network() else { return };
     let dhp_site = Site::new(&network, "dhp0", 3, DHP, "2001:db8:d::/48");
     let cn_site = Site::new(&network, "cn0", 4, CAPABLE, &format!("{CAPABLE}/128"));
     let dhp = Daemon::start(&program, &dhp_site, &dhp_sections());

@@ -149,7 +149,7 @@ fn median(what: &str, mut waits: Vec<Duration>) -> f64 {
 /// A site whose DHP nobody near tells, then others that are known or plausible.
 #[test]
 fn an_answer_waits_for_as_many_round_trips_as_are_needed() {
-    let Some(network) = network(21) else { return };
+    let Some(network) = network() else { return };
     let ways = Ways {
         dhp: ROUND_TRIP,
         ..Ways::default()
@@ -186,7 +186,7 @@ fn an_answer_waits_for_as_many_round_trips_as_are_needed() {
 
 #[test]
 fn a_locator_that_is_near_saves_most_of_a_round_trip() {
-    let Some(network) = network(22) else { return };
+    let Some(network) = network() else { return };
     let ways = Ways {
         dhp: ROUND_TRIP,
         locator: ROUND_TRIP / 4,
@@ -210,7 +210,7 @@ fn a_locator_that_is_near_saves_most_of_a_round_trip() {
 
 #[test]
 fn a_name_that_was_asked_for_before_is_prepared_while_it_is_resolved() {
-    let Some(network) = network(23) else { return };
+    let Some(network) = network() else { return };
     let ways = Ways {
         dhp: ROUND_TRIP,
         ..Ways::default()

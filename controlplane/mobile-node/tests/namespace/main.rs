@@ -79,8 +79,8 @@ impl Program {
     }
 }
 
-fn network(number: u32) -> Option<Network> {
-    match Network::new(number) {
+fn network() -> Option<Network> {
+    match Network::new() {
         Ok(network) => Some(network),
         Err(reason) => {
             eprintln!("skipped: {reason}");
@@ -105,7 +105,7 @@ fn kernel_state(network: &Network) -> [String; 3] {
 
 #[test]
 fn a_socket_survives_the_move_to_another_network() {
-    let Some(network) = network(1) else { return };
+    let Some(network) = network() else { return };
     let parameter = "net/ipv6/conf/wlan0/optimistic_dad";
     let before = network.read(&network.node(), parameter);
     let state = kernel_state(&network);
@@ -168,7 +168,7 @@ fn a_socket_survives_the_move_to_another_network() {
 /// DMIPv6 profile 1, section 6.4: the new care-of address has a credit until the cookie is echoed.
 #[test]
 fn packets_flow_while_the_care_of_address_is_tested() {
-    let Some(network) = network(4) else { return };
+    let Some(network) = network() else { return };
     let internet = Internet::start_losing_cookies(&network.rest(), PREFIX_A);
     let agent = Agent::start(&network.node(), tempfile::tempdir().expect("a directory"));
     let dhoa = agent.wait_for("under_test")["home_addresses"][0].clone();
@@ -185,7 +185,7 @@ fn packets_flow_while_the_care_of_address_is_tested() {
 
 #[test]
 fn a_socket_survives_another_key() {
-    let Some(network) = network(3) else { return };
+    let Some(network) = network() else { return };
     let internet = Internet::start(&network.rest(), PREFIX_A);
     let heard = || *internet.shared.heard.lock().expect("the lock");
     let agent = Agent::start(&network.node(), tempfile::tempdir().expect("a directory"));
@@ -233,7 +233,7 @@ fn a_socket_survives_another_key() {
 
 #[test]
 fn what_a_killed_agent_leaves_behind_is_removed_by_the_next() {
-    let Some(network) = network(2) else { return };
+    let Some(network) = network() else { return };
     let parameter = "net/ipv6/conf/wlan0/optimistic_dad";
     let before = network.read(&network.node(), parameter);
     let state = kernel_state(&network);

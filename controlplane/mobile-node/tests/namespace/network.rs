@@ -2,25 +2,29 @@
 
 use std::fs::File;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::Pid;
 
+/// How many networks this process has made: tests that run at the same time have namespaces of their own.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
 /// The namespaces; removed with this.
 pub struct Network {
-    id: u32,
+    number: u32,
 }
 
 impl Network {
     /// Makes them, or says why that cannot be done here.
-    pub fn new(number: u32) -> Result<Self, String> {
+    pub fn new() -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
             return Err("not root".to_owned());
         }
         let network = Self {
-            id: std::process::id() * 100 + number,
+            number: MADE.fetch_add(1, Ordering::Relaxed),
         };
         for name in [network.node(), network.rest()] {
             run("ip", &["netns", "add", &name])?;
@@ -78,12 +82,12 @@ impl Network {
 
     /// Name of the mobile node's namespace.
     pub fn node(&self) -> String {
-        format!("dhpmn{}a", self.id)
+        format!("dhpmn{}-{}a", std::process::id(), self.number)
     }
 
     /// Name of the other one.
     pub fn rest(&self) -> String {
-        format!("dhpmn{}b", self.id)
+        format!("dhpmn{}-{}b", std::process::id(), self.number)
     }
 
     /// Runs `ip` in a namespace and gives what it printed.

@@ -161,7 +161,25 @@ fn packet_filter(network: &Network) -> String {
     )
 }
 
-/// An agent with both kinds of flows, and a session of each.
+/// Waits until the disk has what the next agent needs: a thread of the agent's writes it, which does not get far on a busy disk.
+fn is_kept(directory: &Path, dhoa: Ipv6Addr) {
+    let file = directory.join("kept").join("state.json");
+    let is_whole = |text: String| {
+        let state: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let [home, dhp] = [&state["home"]["binding"], &state["anchors"][0]["dhoas"][0]];
+        home["care_of"].is_string()
+            && dhp["care_of"].is_string()
+            && state["flows"][0]["address"] == dhoa.to_string()
+            && state["candidates"][0].is_object()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(&file).is_ok_and(is_whole) {
+        assert!(Instant::now() < deadline, "the state is not kept");
+        std::thread::yield_now();
+    }
+}
+
+/// An agent with both kinds of flows, and a session of each, of which the disk knows.
 fn with_sessions(network: &Network, directory: tempfile::TempDir) -> (Agent, [Session; 2]) {
     let sections = sections(directory.path());
     let agent = Agent::start_with(&network.node(), directory, &sections);
@@ -177,6 +195,7 @@ fn with_sessions(network: &Network, directory: tempfile::TempDir) -> (Agent, [Se
     for session in &sessions {
         session.goes_on();
     }
+    is_kept(agent.socket().parent().expect("a directory"), dhoa);
     (agent, sessions)
 }
 
@@ -197,7 +216,7 @@ fn nothing_is_left(network: &Network, before: &[String; 3], filter: &str, direct
 
 #[test]
 fn sessions_outlive_a_killed_agent_and_nothing_outlives_a_stopped_one() {
-    let Some(network) = network(6) else { return };
+    let Some(network) = network() else { return };
     let parameter = "net/ipv6/conf/wlan0/optimistic_dad";
     let parameter_before = network.read(&network.node(), parameter);
     let (before, filter) = (kernel_state(&network), packet_filter(&network));
@@ -244,7 +263,7 @@ fn sessions_outlive_a_killed_agent_and_nothing_outlives_a_stopped_one() {
 
 #[test]
 fn sessions_outlive_a_restart_and_a_move_meanwhile() {
-    let Some(network) = network(7) else { return };
+    let Some(network) = network() else { return };
     let (before, filter) = (kernel_state(&network), packet_filter(&network));
     let internet = correspondent(&network);
     let (agent, sessions) = with_sessions(&network, tempfile::tempdir().expect("a directory"));
@@ -268,7 +287,7 @@ fn sessions_outlive_a_restart_and_a_move_meanwhile() {
 
 #[test]
 fn what_a_dead_agent_has_left_can_be_removed_without_another() {
-    let Some(network) = network(8) else { return };
+    let Some(network) = network() else { return };
     let before = kernel_state(&network);
     let _internet = Internet::start(&network.rest(), PREFIX_A);
     let directory = tempfile::tempdir().expect("a directory");
@@ -299,7 +318,7 @@ fn what_a_dead_agent_has_left_can_be_removed_without_another() {
 
 #[test]
 fn metrics_are_served_and_the_state_can_be_watched() {
-    let Some(network) = network(9) else { return };
+    let Some(network) = network() else { return };
     let _internet = correspondent(&network);
     let (agent, sessions) = with_sessions(&network, tempfile::tempdir().expect("a directory"));
     let text = inside(&network.node(), || {

@@ -53,7 +53,7 @@ fn talk(program: &Program, internet: &Internet, dhoa: Ipv6Addr) -> (u64, u64) {
 
 #[test]
 fn a_socket_goes_on_while_its_route_is_optimized_lost_and_restored() {
-    let Some(network) = network(8) else { return };
+    let Some(network) = network() else { return };
     let internet = Internet::start(&network.rest(), PREFIX_A);
     let directory = tempfile::tempdir().expect("a directory");
     let agent = Agent::start_with(&network.node(), directory, FLOW);
@@ -98,7 +98,7 @@ fn a_socket_goes_on_while_its_route_is_optimized_lost_and_restored() {
 
 #[test]
 fn a_correspondent_that_knows_nothing_of_mobility_is_reached_by_the_dhp() {
-    let Some(network) = network(0) else { return };
+    let Some(network) = network() else { return };
     let internet = Internet::start(&network.rest(), PREFIX_A);
     let directory = tempfile::tempdir().expect("a directory");
     let agent = Agent::start_with(&network.node(), directory, FLOW);
