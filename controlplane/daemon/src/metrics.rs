@@ -1,23 +1,27 @@
 //! Prometheus metrics
 //!
-//! The workers and the protocol engine count for themselves; a scrape takes over what they have counted. Handles are kept:
-//! the only labels looked up by name are those of the engine's messages, once a scrape.
+//! The workers and the protocol engine count for themselves; a scrape takes over what they have counted. Handles are kept where
+//! the labels stay what they are; those of messages, pools, tables and ports are looked up by name, once a scrape.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+mod engine;
+mod workers;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use dhp_proto::anchor::{CounterSample, DirectoryView, PoolKind};
-use dhp_segment::{Counter, DropReason};
+use dhp_proto::anchor::{DirectoryView, PoolKind};
 use ipnet::Ipv6Net;
-use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+    histogram_opts, register_gauge_vec_with_registry, register_histogram_with_registry,
+    register_int_counter_vec_with_registry, register_int_counter_with_registry,
+    register_int_gauge_vec_with_registry, register_int_gauge_with_registry,
 };
 
 use crate::ports::PortView;
 use crate::snapshot::{CORRESPONDENT, Snapshot, kind_name, pool_states};
+use engine::EngineMetrics;
+use workers::WorkerMetrics;
 
 /// The metrics of one daemon.
 pub struct Metrics {
@@ -41,15 +45,7 @@ pub struct Metrics {
     links_up: IntGaugeVec,
     missed: IntCounterVec,
     port_counters: IntCounterVec,
-    /// Families of the engine by name, made when they are first seen.
-    engine: Mutex<HashMap<&'static str, IntCounterVec>>,
-}
-
-/// The handles of one worker.
-struct WorkerMetrics {
-    counters: Vec<(Counter, IntCounter)>,
-    drops: Vec<(DropReason, IntCounter)>,
-    punt_ring: IntGauge,
+    engine: EngineMetrics,
 }
 
 /// Seconds from punt to inject: the goal is 1 ms at the 99th percentile.
@@ -64,139 +60,117 @@ impl Metrics {
     /// Two metrics of the same name, which a test finds.
     pub fn new(workers: u32) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let maker = Maker(&registry);
-        let worker_families = Counter::ALL
-            .iter()
-            .map(|counter| {
-                let name = format!("dmip_worker_{}_total", counter.name());
-                Ok((
-                    *counter,
-                    maker.counters(&name, counter.help(), &["worker"])?,
-                ))
-            })
-            .collect::<Result<Vec<_>, prometheus::Error>>()?;
-        let drops = maker.counters(
-            "dmip_drops_total",
-            "Packets dropped by a worker",
-            &["worker", "reason"],
-        )?;
-        let punt_rings = maker.gauges(
-            "dmip_punt_ring_packets",
-            "Packets that wait in a punt ring",
-            &["worker"],
-        )?;
-        let workers = (0..workers)
-            .map(|worker| {
-                let label = worker.to_string();
-                let worker_label = [label.as_str()];
-                let counter = |(counter, family): &(Counter, IntCounterVec)| {
-                    (*counter, family.with_label_values(&worker_label))
-                };
-                let drop = |reason: &DropReason| {
-                    (
-                        *reason,
-                        drops.with_label_values(&[label.as_str(), reason.name()]),
-                    )
-                };
-                WorkerMetrics {
-                    counters: worker_families.iter().map(counter).collect(),
-                    drops: DropReason::ALL.iter().map(drop).collect(),
-                    punt_ring: punt_rings.with_label_values(&worker_label),
-                }
-            })
-            .collect();
-        let build = maker.gauges(
+        let build = register_int_gauge_vec_with_registry!(
             "dmip_build_info",
             "1, with the program's version",
             &["version"],
+            &registry
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let seconds = HistogramOpts::new(
+        let seconds = histogram_opts!(
             "dmip_signalling_seconds",
             "Time from a signalling packet's punt to its answer's inject",
-        )
-        .buckets(SIGNALLING_BUCKETS.to_vec());
+            SIGNALLING_BUCKETS.to_vec()
+        );
         Ok(Self {
-            workers,
-            bindings: maker.gauges(
+            workers: WorkerMetrics::of_all(workers, &registry)?,
+            bindings: register_int_gauge_vec_with_registry!(
                 "dmip_bindings",
                 "Home addresses that are bound; of kind correspondent: elsewhere, and told here where they are",
                 &["kind"],
+                &registry
             )?,
-            pool_addresses: maker.gauges(
+            pool_addresses: register_int_gauge_vec_with_registry!(
                 "dmip_pool_addresses",
                 "Addresses of a pool by state",
                 &["pool", "state"],
+                &registry
             )?,
-            announced: maker.gauges(
+            announced: register_int_gauge_vec_with_registry!(
                 "dmip_pool_announced",
                 "1 while routing daemons are to announce the pool, 0 while it is withdrawn",
                 &["pool"],
+                &registry
             )?,
-            directory_loads: maker.gauges(
+            directory_loads: register_int_gauge_vec_with_registry!(
                 "dmip_directory_load",
                 "How much of this DHP is in use, as DHP Queries for the prefix are answered: 0 idle to 255 full",
                 &["prefix"],
+                &registry
             )?,
-            path_rtts: maker.register(GaugeVec::new(
-                Opts::new(
-                    "dmip_path_rtt_seconds",
-                    "Round-trip time to a prefix that this DHP covers, while it is known",
-                ),
+            path_rtts: register_gauge_vec_with_registry!(
+                "dmip_path_rtt_seconds",
+                "Round-trip time to a prefix that this DHP covers, while it is known",
                 &["prefix"],
-            )?)?,
-            tables: maker.gauges(
+                &registry
+            )?,
+            tables: register_int_gauge_vec_with_registry!(
                 "dmip_table_entries",
                 "Entries of a forwarding table",
                 &["table"],
+                &registry
             )?,
-            table_capacities: maker.gauges(
+            table_capacities: register_int_gauge_vec_with_registry!(
                 "dmip_table_capacity",
                 "Entries that fit a forwarding table",
                 &["table"],
+                &registry
             )?,
-            associations: maker.gauge(
+            associations: register_int_gauge_with_registry!(
                 "dmip_security_associations",
                 "Security associations with mobile nodes",
+                &registry
             )?,
-            draining: maker.gauge("dmip_draining", "1 while new mobile nodes are refused")?,
-            degraded: maker.gauge(
+            draining: register_int_gauge_with_registry!(
+                "dmip_draining",
+                "1 while new mobile nodes are refused",
+                &registry
+            )?,
+            degraded: register_int_gauge_with_registry!(
                 "dmip_degraded_reasons",
                 "Things that /healthz finds not well",
+                &registry
             )?,
-            punted: maker.counter(
+            punted: register_int_counter_with_registry!(
                 "dmip_punted_total",
                 "Signalling packets taken from the workers",
+                &registry
             )?,
-            injected: maker.counter(
+            injected: register_int_counter_with_registry!(
                 "dmip_injected_total",
                 "Packets given to the workers to send",
+                &registry
             )?,
-            lost: maker.counter(
+            lost: register_int_counter_with_registry!(
                 "dmip_inject_lost_total",
                 "Packets lost because a worker did not take them",
+                &registry
             )?,
-            unplaced: maker.counter(
+            unplaced: register_int_counter_with_registry!(
                 "dmip_unplaced_bindings_total",
                 "Bindings that the forwarding tables did not take",
+                &registry
             )?,
-            links_up: maker.gauges(
+            links_up: register_int_gauge_vec_with_registry!(
                 "dmip_port_link_up",
                 "1 while frames pass the port's link, 0 while it is down",
                 &["port"],
+                &registry
             )?,
-            missed: maker.counters(
+            missed: register_int_counter_vec_with_registry!(
                 "dmip_port_missed_total",
                 "Frames lost before they reached a worker, because a ring was full or there was no buffer",
                 &["port"],
+                &registry
             )?,
-            port_counters: maker.counters(
+            port_counters: register_int_counter_vec_with_registry!(
                 "dmip_port_driver_total",
                 "What the kernel or the DPDK driver counts of a port, by the driver's own names",
                 &["port", "counter"],
+                &registry
             )?,
-            signalling_seconds: maker.register(Histogram::with_opts(seconds)?)?,
-            engine: Mutex::default(),
+            signalling_seconds: register_histogram_with_registry!(seconds, &registry)?,
+            engine: EngineMetrics::new(&registry),
             registry,
         })
     }
@@ -209,13 +183,7 @@ impl Metrics {
     /// Take over what has been counted, and how many things are not well.
     pub fn update(&self, snapshot: &Snapshot, degraded: usize) {
         for (metrics, worker) in self.workers.iter().zip(&snapshot.workers) {
-            for (counter, metric) in &metrics.counters {
-                advance(metric, worker.counters.get(*counter));
-            }
-            for (reason, metric) in &metrics.drops {
-                advance(metric, worker.counters.drops(*reason));
-            }
-            metrics.punt_ring.set(worker.punts_waiting.into());
+            metrics.update(worker);
         }
         for kind in [PoolKind::Dhoa, PoolKind::Home] {
             set(
@@ -257,7 +225,7 @@ impl Metrics {
         advance(&self.lost, snapshot.signalling.lost);
         advance(&self.unplaced, snapshot.signalling.unplaced);
         for sample in &snapshot.engine {
-            self.update_engine(sample);
+            self.engine.update(sample);
         }
     }
 
@@ -310,35 +278,6 @@ impl Metrics {
         }
     }
 
-    fn update_engine(&self, sample: &CounterSample) {
-        let mut families = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-        if !families.contains_key(sample.name) {
-            let labels: Vec<&str> = sample.labels.iter().map(|(name, _)| *name).collect();
-            match Maker(&self.registry).counters(&engine_name(sample.name), sample.help, &labels) {
-                Ok(family) => families.insert(sample.name, family),
-                Err(error) => {
-                    tracing::error!(%error, metric = sample.name, "a metric cannot be exported");
-                    return;
-                }
-            };
-        }
-        let values: Vec<&str> = sample
-            .labels
-            .iter()
-            .map(|(_, value)| value.as_str())
-            .collect();
-        let metric = families
-            .get(sample.name)
-            .map(|family| family.get_metric_with_label_values(&values));
-        match metric {
-            Some(Ok(metric)) => advance(&metric, sample.value),
-            Some(Err(error)) => {
-                tracing::error!(%error, metric = sample.name, "a metric cannot be exported")
-            }
-            None => {}
-        }
-    }
-
     /// The text for Prometheus.
     ///
     /// # Errors
@@ -348,11 +287,6 @@ impl Metrics {
     }
 }
 
-/// The name of an engine's counter among those of the daemon.
-fn engine_name(name: &str) -> String {
-    format!("dmip_{}", name.strip_prefix("dhp_").unwrap_or(name))
-}
-
 /// Counters of the workers only rise; what a counter already shows is taken off.
 fn advance(metric: &IntCounter, value: u64) {
     metric.inc_by(value.saturating_sub(metric.get()));
@@ -360,40 +294,4 @@ fn advance(metric: &IntCounter, value: u64) {
 
 fn set(metric: &IntGauge, value: u64) {
     metric.set(i64::try_from(value).unwrap_or(i64::MAX));
-}
-
-/// Makes and registers.
-struct Maker<'a>(&'a Registry);
-
-impl Maker<'_> {
-    fn register<T: Collector + Clone + 'static>(&self, metric: T) -> Result<T, prometheus::Error> {
-        self.0.register(Box::new(metric.clone()))?;
-        Ok(metric)
-    }
-
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
-    }
-
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
-        self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        self.register(IntCounter::with_opts(Opts::new(name, help))?)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        self.register(IntGauge::with_opts(Opts::new(name, help))?)
-    }
 }

@@ -87,17 +87,6 @@ impl CounterSnapshot {
             .iter()
             .fold(0, |sum, drops| sum.wrapping_add(*drops))
     }
-
-    /// The sum of two workers' counters.
-    #[must_use]
-    pub fn plus(mut self, other: &Self) -> Self {
-        let ours = self.counters.iter_mut().chain(&mut self.drops);
-        let theirs = other.counters.iter().chain(&other.drops);
-        for (sum, value) in ours.zip(theirs) {
-            *sum = sum.wrapping_add(*value);
-        }
-        self
-    }
 }
 
 #[cfg(test)]
@@ -127,12 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn snapshots_keep_counters_and_drops_apart_and_add_up() {
+    fn snapshots_keep_counters_and_drops_apart() {
         let one = CounterSnapshot::from_fn(|index| index as u64);
         assert_eq!(one.get(Counter::RxBytes), 1);
         assert_eq!(one.drops(DropReason::NotIpv6), Counter::ALL.len() as u64);
-        let two = one.clone().plus(&one);
-        assert_eq!(two.get(Counter::RxBytes), 2);
-        assert_eq!(two.total_drops(), 2 * one.total_drops());
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use dhp_config::{Located, Problem, Section};
 
-use super::check::MobileNodeDraft;
+use super::draft::MobileNodeDraft;
 use super::{MobileNode, Pool, PoolKind};
 
 /// Read one.

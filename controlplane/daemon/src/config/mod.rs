@@ -3,6 +3,7 @@
 mod changes;
 mod check;
 mod directory;
+mod draft;
 mod host;
 mod limits;
 mod mobile_nodes;

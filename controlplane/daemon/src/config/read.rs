@@ -8,8 +8,9 @@ use dhp_config::{Located, Problem, Section, parse_duration};
 use dhp_wire::codepoints::CodePoints;
 use ipnet::Ipv6Net;
 
-use super::check::{self, Draft};
+use super::check;
 use super::directory::{coverage, directory_entry};
+use super::draft::Draft;
 use super::mobile_nodes::mobile_node;
 use super::ports::{dpdk, port};
 use super::prefix_advertisements;

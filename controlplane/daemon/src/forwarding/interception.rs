@@ -6,7 +6,8 @@ use dhp_segment::RouteAction;
 use ipnet::Ipv6Net;
 
 use super::routes::segment_route;
-use super::{Forwarding, ForwardingError, LEAST_MTU};
+use super::tunnel_path::LEAST_MTU;
+use super::{Forwarding, ForwardingError};
 use crate::mirror::{PlannedAction, PlannedRoute};
 
 impl Forwarding {

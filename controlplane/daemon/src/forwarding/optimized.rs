@@ -13,9 +13,8 @@ use ipnet::Ipv6Net;
 
 use super::handovers::Handovers;
 use super::path_mtu::PathMtus;
-use super::{
-    Forwarding, ForwardingError, LEAST_MTU, PREVIOUS_CARE_OF_NS, RETARGETS_AT_ONCE, TunnelPath,
-};
+use super::tunnel_path::LEAST_MTU;
+use super::{Forwarding, ForwardingError, PREVIOUS_CARE_OF_NS, RETARGETS_AT_ONCE, TunnelPath};
 
 /// Octets that a type 2 routing header takes from the path MTU (RFC 6275 §6.4.1).
 const TYPE_2_OVERHEAD: u16 = 24;

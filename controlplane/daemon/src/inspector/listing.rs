@@ -4,9 +4,10 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use dhp_proto::security_association::MnId;
-use dhpctl::{Flows, LARGEST_PAGE, MobileNodes};
+use dhpctl::{Bindings, Flows, LARGEST_PAGE, MobileNodes};
 
 use super::Inspector;
+use crate::binding_row::BindingRow;
 use crate::control::Stopped;
 use crate::flow_row::{self, Wanted};
 use crate::mobile_node_row;
@@ -18,6 +19,28 @@ const PIECES_OF_A_PAGE: usize = 64;
 const DETAILS_OF_A_PAGE: usize = 1024;
 
 impl Inspector {
+    /// Bindings behind one of a home address, or of a correspondent.
+    pub(super) async fn bindings(
+        &self,
+        after: Option<Ipv6Addr>,
+        after_correspondent: Option<Ipv6Addr>,
+        limit: usize,
+    ) -> Result<Bindings, Stopped> {
+        let limit = limit.clamp(1, LARGEST_PAGE);
+        let (rows, more) = self
+            .operator
+            .control()
+            .ask(move |signalling| BindingRow::page(signalling, after, after_correspondent, limit))
+            .await?;
+        let rows = rows.iter();
+        Ok(Bindings {
+            bindings: rows
+                .map(|row| row.describe(|port| self.port_name(port)))
+                .collect(),
+            more,
+        })
+    }
+
     /// Mobile nodes from a number on.
     pub(super) async fn mobile_nodes(
         &self,

@@ -8,7 +8,7 @@
 //! ```
 
 use std::net::Ipv6Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -27,6 +27,7 @@ use dhpd::mirror::{
 use dhpd::signalling::Signalling;
 
 use crate::memory_ports::ports;
+use crate::reference::Restart;
 use crate::site::{ANCHOR, CORRESPONDENT, COVERAGE, DHOA_POOLS, HOME_POOL, MOST_FLOWS, MOST_SPLIT};
 
 /// Where the clocks begin.
@@ -89,13 +90,14 @@ pub struct Appliance {
     cn: MemoryWire,
     _host: MemoryWire,
     clock: SimulatedClock,
+    journal: PathBuf,
     /// Says when more has reached the disk.
     journal_progress: Receiver<()>,
 }
 
 impl Appliance {
     /// A start with the journal that the one before has left, if it has.
-    pub fn start(config: AnchorConfig, clock: &SimulatedClock, journal: &Path) -> Self {
+    pub fn start(config: AnchorConfig, clock: &SimulatedClock, path: &Path) -> Self {
         let segment = Segment::anonymous(&geometry()).expect("a segment");
         let seconds = Metrics::new(1).expect("metrics").signalling_seconds();
         // At the very first start there is nothing from before.
@@ -107,9 +109,13 @@ impl Appliance {
                 .map(SecurityAssociation::spi)
                 .collect(),
         };
-        let (journal, mut restored) = Journal::open(journal, &associations).expect("a journal");
+        let (journal, mut restored) = Journal::open(path, &associations).expect("a journal");
         // The same addresses in every run.
         restored.secret = IdentifierSecret::new([7; 32]);
+        // Another one at each start, the same in every run: cookies are made of it.
+        let mut seed = [7; 32];
+        let passed_ns = clock.true_now().mono_ns - START.mono_ns;
+        seed[..8].copy_from_slice(&passed_ns.to_be_bytes());
         let (progress, journal_progress) = channel();
         journal.tell(move || {
             // Nobody asks any more at the end.
@@ -117,9 +123,8 @@ impl Appliance {
         });
         let ticks = clock.clone();
         let clock_of = Box::new(move || ticks.now());
-        let mut signalling =
-            Signalling::new(&segment, config, clock_of, Vec::new(), [7; 32], seconds)
-                .expect("a control plane");
+        let mut signalling = Signalling::new(&segment, config, clock_of, Vec::new(), seed, seconds)
+            .expect("a control plane");
         signalling.follow_network(&plan(&kernel(), &territory()));
         signalling.keep_state(journal, restored);
         let (ports, [core, cn, host]) = ports(2048, 512);
@@ -139,10 +144,28 @@ impl Appliance {
             cn,
             _host: host,
             clock: clock.clone(),
+            journal: path.to_owned(),
             journal_progress,
         };
         appliance.turn();
         appliance
+    }
+
+    /// The process ends, and starts anew after so many milliseconds.
+    pub fn restart(&mut self, config: AnchorConfig, how: Restart, down_ms: u64) {
+        // A journal is closed with what is taken apart here.
+        let elsewhere = self.journal.with_extension("elsewhere");
+        let stand_in = Self::start(config.clone(), &self.clock, &elsewhere);
+        let before = std::mem::replace(self, stand_in);
+        let (journal, clock) = (before.journal.clone(), before.clock.clone());
+        drop(before);
+        match how {
+            Restart::Orderly => {}
+            Restart::Sudden => crate::journal_file::without_the_end(&journal),
+            Restart::WithoutJournal => std::fs::remove_file(&journal).expect("the journal"),
+        }
+        clock.pass_until(clock.now().mono_ns + down_ms * 1_000_000);
+        *self = Self::start(config, &clock, &journal);
     }
 
     /// The worker's round.

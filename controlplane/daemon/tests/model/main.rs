@@ -19,6 +19,7 @@ mod care_of;
 mod coverage;
 mod findings;
 mod invariants;
+mod journal_time;
 mod ledger;
 mod message;
 mod network;

@@ -80,7 +80,7 @@ pub struct World<'c> {
     /// When the control plane wants to be called.
     due_ns: Option<u64>,
     stalled_until_ns: u64,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 impl<'c> World<'c> {
@@ -108,7 +108,7 @@ impl<'c> World<'c> {
             left_ns: BTreeMap::new(),
             due_ns: None,
             stalled_until_ns: 0,
-            directory,
+            _directory: directory,
             nodes,
             clock,
         }
@@ -383,24 +383,9 @@ impl<'c> World<'c> {
 
     fn restart(&mut self, how: Restart, down_ms: u64) -> Result<(), Difference> {
         self.catch_up()?;
-        self.coverage.operation(match how {
-            Restart::Orderly => "orderly restart",
-            Restart::Sudden => "sudden restart",
-            Restart::WithoutJournal => "restart without journal",
-        });
-        let journal = self.directory.path().join("journal");
+        self.coverage.operation(how.name());
         let config = anchor_config(&self.nodes);
-        // The journal is closed with what is taken apart here.
-        let elsewhere = self.directory.path().join("elsewhere");
-        let stand_in = Appliance::start(config.clone(), &self.clock, &elsewhere);
-        drop(std::mem::replace(&mut self.appliance, stand_in));
-        match how {
-            Restart::Orderly => {}
-            Restart::Sudden => crate::journal_file::without_the_end(&journal),
-            Restart::WithoutJournal => std::fs::remove_file(&journal).expect("the journal"),
-        }
-        self.clock.pass_until(self.now_ns() + down_ms * 1_000_000);
-        self.appliance = Appliance::start(config, &self.clock, &journal);
+        self.appliance.restart(config, how, down_ms);
         self.model.restart(how, self.clock.now());
         if how == Restart::WithoutJournal {
             self.ledger.forget();

@@ -1,7 +1,7 @@
 //! What an anchor has done on a real home link: it stands in for mobile nodes that are away (RFC 6275 §10.4.1).
 //!
 //! The link itself is the caller's: the engine names it by a [`LinkId`], asks for Neighbor Discovery messages by
-//! [`LinkAction`]s and is told of those that come in by [`Anchor::handle_neighbor`]. Virtual home links have none of this.
+//! [`LinkAction`]s and is told of those that come in by [`Anchor::handle_icmpv6`]. Virtual home links have none of this.
 
 use core::net::Ipv6Addr;
 
@@ -34,7 +34,7 @@ pub enum LinkAction {
         target: Ipv6Addr,
     },
     /// Join the solicited-node multicast address of this address, take in packets to it, and hand Neighbor
-    /// Solicitations for it to [`Anchor::handle_neighbor`].
+    /// Solicitations for it to [`Anchor::handle_icmpv6`].
     StartProxy {
         /// The address.
         address: Ipv6Addr,
@@ -115,7 +115,7 @@ impl Anchor {
         self.proxies.contains(link, address)
     }
 
-    /// Takes a Neighbor Discovery message from a home link.
+    /// Takes a Neighbor Discovery message of a home link that has been read already; [`Self::handle_icmpv6`] reads them.
     pub fn handle_neighbor(&mut self, now: Now, link: LinkId, message: NeighborMessage) {
         self.catch_up(now);
         self.hear_neighbor(link, message);

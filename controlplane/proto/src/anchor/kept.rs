@@ -216,11 +216,16 @@ impl Anchor {
         test_ends_ns: u64,
     ) -> Option<KeptQuarantine> {
         let (_, pool) = self.pools.find(&binding.home_address)?;
-        let quarantine_ns = u64::try_from(pool.quarantine.as_nanos()).unwrap_or(u64::MAX);
+        // As if it were released then: it may be one that its mobile node holds by a refresh of which nothing is known.
+        let then = Now {
+            mono_ns: test_ends_ns,
+            ..now
+        };
+        let ends_ns = self.end_of_quarantine(then, pool.quarantine, 0);
         (pool.kind == PoolKind::Dhoa).then_some(KeptQuarantine {
             home_address: binding.home_address,
             mn: self.nodes.node(binding.owner)?.id.clone(),
-            ends: KeptTime::at(test_ends_ns.saturating_add(quarantine_ns), now),
+            ends: KeptTime::at(ends_ns, now),
             kept: KeptTime(now.ntp),
         })
     }

@@ -32,17 +32,27 @@ impl<K, V> Default for RecentMap<K, V> {
 }
 
 impl<K: Copy + Eq + Hash + Into<u128>, V> RecentMap<K, V> {
-    pub(crate) fn get_index_of(&self, key: &K) -> Option<usize> {
+    /// Where a key is, if it was found there last.
+    fn recent_index_of(&self, key: &K) -> Option<usize> {
         let low: u128 = (*key).into();
-        let remembered = self.places.get(low as usize % REMEMBERED)?;
-        let place = remembered.get();
-        let at = self.entries.get_index(place);
-        if at.is_some_and(|(known, _)| known == key) {
-            return Some(place);
+        let place = self.places.get(low as usize % REMEMBERED)?.get();
+        let (known, _) = self.entries.get_index(place)?;
+        (known == key).then_some(place)
+    }
+
+    fn remember(&self, key: &K, place: usize) {
+        let low: u128 = (*key).into();
+        if let Some(remembered) = self.places.get(low as usize % REMEMBERED) {
+            remembered.set(place);
         }
-        let place = self.entries.get_index_of(key)?;
-        remembered.set(place);
-        Some(place)
+    }
+
+    pub(crate) fn get_index_of(&self, key: &K) -> Option<usize> {
+        self.recent_index_of(key).or_else(|| {
+            let place = self.entries.get_index_of(key)?;
+            self.remember(key, place);
+            Some(place)
+        })
     }
 
     pub(crate) fn contains_key(&self, key: &K) -> bool {
@@ -62,10 +72,14 @@ impl<K: Copy + Eq + Hash + Into<u128>, V> RecentMap<K, V> {
 
     /// Gives the value that was there before.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.get_mut(&key) {
-            Some(known) => Some(core::mem::replace(known, value)),
-            None => self.entries.insert(key, value),
+        if let Some(place) = self.recent_index_of(&key)
+            && let Some((_, known)) = self.entries.get_index_mut(place)
+        {
+            return Some(core::mem::replace(known, value));
         }
+        let (place, before) = self.entries.insert_full(key, value);
+        self.remember(&key, place);
+        before
     }
 }
 

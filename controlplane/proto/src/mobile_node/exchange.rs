@@ -226,13 +226,15 @@ impl Exchange {
         self.sent.push((self.sequence, now_ns));
     }
 
-    /// Lets the exchange go on with other octets: at once, or, where that has happened too often, when its timer runs out.
+    /// Lets the exchange go on with other octets, as an answer has asked for: at once and with the first interval, since they are
+    /// another message, or, where that has happened too often, when its timer runs out.
     pub(super) fn restart(&mut self, now_ns: u64) {
         self.packet.clear();
         self.unanswered = 0;
         if self.restarts < MAX_RESTARTS {
             self.restarts += 1;
             self.next_ns = now_ns;
+            self.interval_ns = INITIAL_TIMEOUT_NS;
         }
     }
 
@@ -322,5 +324,18 @@ mod tests {
         exchange.transmitted(6);
         exchange.restart(6);
         assert_eq!(exchange.due(6), Due::Later);
+    }
+
+    /// In a storm a cookie is good for a minute or two, and its echo has to come through as the request before it had to.
+    #[test]
+    fn what_an_answer_has_asked_for_is_repeated_as_soon_as_any_first_message() {
+        let mut exchange = exchange(Purpose::HomeRegister);
+        for _ in 0..6 {
+            exchange.transmitted(exchange.next_ns);
+        }
+        let asked_ns = exchange.next_ns;
+        exchange.restart(asked_ns);
+        exchange.transmitted(asked_ns);
+        assert_eq!(exchange.next_ns, asked_ns + INITIAL_TIMEOUT_NS);
     }
 }

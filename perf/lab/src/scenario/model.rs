@@ -1,9 +1,14 @@
 //! A scenario as it is written in TOML. `perf/scenarios/README.md` explains each key.
 
+mod flow;
+mod movement;
+
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Interface};
+pub use flow::{Flow, Kind, SessionType};
+pub use movement::{Listed, MannerWanted, Movement};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -114,147 +119,6 @@ pub struct AccessNetwork {
     /// The part of packets that is lost, 0 to 1.
     #[serde(default)]
     pub loss: f64,
-}
-
-/// How the mobile node moves: by a list, or by a generator.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Movement {
-    /// Handoffs one by one.
-    #[serde(default)]
-    pub handoffs: Vec<Listed>,
-    /// How many are generated, through the access networks in their order, again and again.
-    #[serde(default)]
-    pub count: usize,
-    /// As many with `--quick`.
-    pub quick_count: Option<usize>,
-    /// From one to the next.
-    #[serde(default = "two")]
-    pub period_s: f64,
-    /// How much earlier or later each may be.
-    #[serde(default)]
-    pub jitter_s: f64,
-    /// Instead of the period: how far one access network reaches …
-    pub cell_m: Option<f64>,
-    /// … and how fast the mobile node is.
-    pub speed_kmh: Option<f64>,
-    /// How they are made.
-    #[serde(default)]
-    pub manner: MannerWanted,
-    /// How long the radio is without a link.
-    #[serde(default = "gap")]
-    pub gap_ms: u64,
-    /// Every so many handoffs the radio is without a link for longer; never if 0.
-    #[serde(default)]
-    pub outage_every: usize,
-    /// For so long.
-    #[serde(default)]
-    pub outage_ms: u64,
-    /// What the jitter is drawn from.
-    #[serde(default)]
-    pub seed: u64,
-}
-
-/// A handoff of a list.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Listed {
-    /// When, from the beginning of the trace.
-    pub at_s: f64,
-    /// The access network's name.
-    pub to: String,
-    /// How it is made; the movement's if absent.
-    pub manner: Option<MannerWanted>,
-    /// How long the radio is without a link; the movement's if absent.
-    pub gap_ms: Option<u64>,
-}
-
-/// How a handoff is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MannerWanted {
-    /// One interface: the old link is cut first.
-    #[default]
-    BreakBeforeMake,
-    /// Two interfaces.
-    MakeBeforeBreak,
-}
-
-/// A flow.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Flow {
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub kind: Kind,
-    /// The region of its correspondent.
-    pub to: String,
-    /// Its session type.
-    pub session: SessionType,
-    /// When it begins.
-    #[serde(default)]
-    pub from_s: f64,
-    /// Packets per second each way, of a stream.
-    #[serde(default = "pps")]
-    pub rate_pps: u32,
-    /// Octets per second, of a download or of each connection.
-    #[serde(default = "rate")]
-    pub rate_kbytes: u64,
-    /// Connections at once, of `web`.
-    #[serde(default = "connections")]
-    pub connections: u32,
-    /// Length of each object, of `web`.
-    #[serde(default = "object")]
-    pub object_kbytes: u64,
-    /// The access networks that it may use at a time, the best first: those that both interfaces are in. The default one if empty.
-    #[serde(default)]
-    pub access: Vec<String>,
-    /// How much of it may be lost on an access, in 1/10 %; 0 is no limit.
-    #[serde(default)]
-    pub max_loss_permille: u16,
-}
-
-/// What a flow is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// UDP packets with sequence numbers at a constant rate, both ways, as RTP has.
-    Stream,
-    /// One TCP connection: curl.
-    Download,
-    /// Many short TCP connections, several at once: `curl --parallel`.
-    Web,
-    /// OpenSSH: a line typed ten times a second, and echoed.
-    Ssh,
-    /// OpenSSH: as much as `rate-kbytes`.
-    SshBulk,
-}
-
-/// The session type (RFC 8653).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SessionType {
-    /// By the DHP of its correspondent's region.
-    SessionLasting,
-    /// By the home agent.
-    Fixed,
-    /// By nobody.
-    NonPersistent,
-}
-
-impl SessionType {
-    /// All, in the order of the policy.
-    pub const ALL: [Self; 3] = [Self::SessionLasting, Self::Fixed, Self::NonPersistent];
-
-    /// The subnet of a region's site where correspondents of this session type are.
-    pub fn subnet(self) -> u8 {
-        match self {
-            Self::SessionLasting => 1,
-            Self::Fixed => 2,
-            Self::NonPersistent => 3,
-        }
-    }
 }
 
 /// An access network gets worse for a while.
@@ -388,24 +252,6 @@ fn hour() -> String {
 fn half() -> f64 {
     0.5
 }
-fn two() -> f64 {
-    2.0
-}
 fn queue() -> f64 {
     50.0
-}
-fn gap() -> u64 {
-    50
-}
-fn pps() -> u32 {
-    200
-}
-fn rate() -> u64 {
-    200
-}
-fn connections() -> u32 {
-    6
-}
-fn object() -> u64 {
-    100
 }

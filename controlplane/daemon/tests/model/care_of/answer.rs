@@ -9,6 +9,7 @@ use crate::message::{Head, Read};
 pub struct Answer {
     pub to: Ipv6Addr,
     pub cookie: Option<Vec<u8>>,
+    pub mesg_id: Option<u64>,
     pub head: Head,
     /// Status, FID, address, lifetime.
     pub dhoas: Vec<(u8, u16, Ipv6Addr, u16)>,
@@ -22,6 +23,7 @@ impl Answer {
         Self {
             to,
             cookie: None,
+            mesg_id: None,
             head,
             dhoas: Vec::new(),
             bids: Vec::new(),
@@ -35,6 +37,7 @@ impl Answer {
         Self {
             to: read.destination,
             cookie: read.contents.cookies.first().cloned(),
+            mesg_id: read.contents.mesg_id.first().copied(),
             head: read.head,
             dhoas: dhoas
                 .map(|dhoa| (dhoa.status, dhoa.fid, dhoa.address, dhoa.lifetime))

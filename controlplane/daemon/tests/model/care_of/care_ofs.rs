@@ -29,7 +29,7 @@ pub struct Binding {
     /// What it was while all of them had passed, if one is under test.
     pub before: Option<CareOfs>,
     /// Of the DMIP message that last changed it.
-    pub number: u16,
+    pub number: i64,
     /// `None` once it has had several care-of addresses: each has a credit of its own, which is not followed here.
     pub credit: Option<Credit>,
 }
@@ -104,26 +104,19 @@ impl Binding {
         self.before = before.and_then(|before| left_to(before, &self.care_ofs));
     }
 
-    /// A care-of address has failed. `None`: there is nothing to go back to.
-    pub fn fail(&mut self, care_of: Ipv6Addr, now_ns: u64) -> Option<()> {
+    /// What it is without those of its care-of addresses under test that fail: nothing, if there is nothing to go back to.
+    pub fn without(&self, fails: impl Fn(Ipv6Addr) -> bool, now_ns: u64) -> CareOfs {
         let mut before = self.before.clone().unwrap_or_default();
         before.retain(|_, old| old.ends_ns > now_ns);
         let mut left = CareOfs::new();
         for (bid, known) in &self.care_ofs {
-            if !known.is_under_test || known.address != care_of {
+            if !known.is_under_test || !fails(known.address) {
                 left.insert(*bid, known.clone());
             } else if let Some(old) = before.get(bid) {
                 left.insert(*bid, old.clone());
             }
         }
-        if left.is_empty() {
-            left = before;
-        }
-        if left.is_empty() {
-            return None;
-        }
-        self.change_to(left);
-        Some(())
+        if left.is_empty() { before } else { left }
     }
 
     /// Where goes what exceeds the credit of a BID: "to the old one of the same Binding Identifier, else to the first choice of
@@ -137,4 +130,15 @@ impl Binding {
         let instead = same.or(first(&passed)).or(first(&old));
         instead.map(|(_, care_of)| care_of.address)
     }
+}
+
+/// One care-of address, without a BID.
+pub fn only(address: Ipv6Addr, ends_ns: u64) -> CareOfs {
+    let care_of = CareOf {
+        priority: 0,
+        address,
+        ends_ns,
+        is_under_test: false,
+    };
+    CareOfs::from([(0, care_of)])
 }

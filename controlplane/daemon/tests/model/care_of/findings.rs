@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::step::{By, Step};
+use super::step::{By, Step, Update};
 use super::world::World;
+use crate::reference::Restart;
 use crate::site::PLACES;
 
 const BY: By = By {
@@ -23,15 +24,15 @@ fn no_difference(steps: &[Step]) {
 /// The only DHoA gets these care-of addresses.
 fn update(bids: &[(u16, usize)]) -> Step {
     let bids = bids.iter().map(|(bid, place)| (*bid, (*place, 0)));
-    Step::Update {
-        by: BY,
+    let update = Update {
         listed: vec![0],
         of_another: false,
         bids: bids.collect(),
         lifetime: 100,
         replace: false,
         echo: None,
-    }
+    };
+    Step::Update(BY, update)
 }
 
 /// Packets were taken from it as from one that had passed: for the whole of the next test and 2 s more.
@@ -47,5 +48,19 @@ fn a_bid_that_moves_on_during_its_test_has_not_been_where_it_was() {
         update(&[(3, 0)]),
         Step::Wait(2_000),
         Step::Up(0, PLACES),
+    ]);
+}
+
+/// A start that lacks the last refreshes has addresses rest for longer, and the next one had forgotten that of a DHoA under test.
+#[test]
+fn a_dhoa_under_test_rests_as_long_as_any_after_a_start_that_distrusts_the_journal() {
+    no_difference(&[
+        Step::Restart(Restart::Sudden, 0),
+        Step::Request {
+            by: BY,
+            fid: 0,
+            lifetime: 1,
+        },
+        Step::Restart(Restart::Orderly, 0),
     ]);
 }

@@ -1,8 +1,8 @@
 //! The care-of test alone (DMIPv6 profile 1, section 6.4): a reference of its own against both planes
 //!
 //! A few mobile nodes, and DHoAs with one care-of address or several: which care-of addresses are tested, by which cookies they pass,
-//! what becomes of the bindings when they do not, and how many octets they get until then. Nothing is lost but what a run holds
-//! back, and the anchor does not start anew: that is the other model's.
+//! what becomes of the bindings when they do not or when the anchor starts anew, and how many octets they get until then. Nothing is
+//! lost but what a run holds back: that is the other model's.
 
 mod answer;
 mod care_ofs;
@@ -34,14 +34,22 @@ const OCCASIONS: &[&str] = &[
     "from a stranger",
     "from a tested care-of address",
     "from a care-of address under test",
+    "goes on after a restart",
+    "has ended after a restart",
+    "is after a restart where it had passed",
     "message again",
     "message late",
+    "orderly restart",
     "passed",
+    "restart without journal",
+    "rests after a restart, untested",
     "status 0",
     "status 16",
     "status 135",
+    "status 145",
     "status 194",
     "status 195",
+    "sudden restart",
     "to a care-of address under test",
     "to nowhere",
     "to the first of several under test",

@@ -7,6 +7,7 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 
 use super::world::NODES;
+use crate::reference::Restart;
 use crate::site::PLACES;
 
 /// Mobile nodes are named by their place in [`NODES`], care-of addresses by that of an access network, where [`PLACES`] stands
@@ -19,18 +20,8 @@ pub enum Step {
         fid: u16,
         lifetime: u16,
     },
-    Update {
-        by: By,
-        /// Of the DHoAs that were assigned to it.
-        listed: Vec<usize>,
-        /// Another's is listed too.
-        of_another: bool,
-        /// BID, place and priority.
-        bids: BTreeMap<u16, (usize, u8)>,
-        lifetime: u16,
-        replace: bool,
-        echo: Option<Echo>,
-    },
+    /// A DHP Binding Update.
+    Update(By, Update),
     /// A classic Binding Update of a DHoA.
     Classic {
         node: usize,
@@ -44,7 +35,23 @@ pub enum Step {
     /// So many packets for a DHoA, or from it.
     Down(usize, usize),
     Up(usize, usize),
+    /// Milliseconds pass.
     Wait(u64),
+    /// The anchor is down for so many milliseconds, and starts anew.
+    Restart(Restart, u64),
+}
+
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// Of the DHoAs that were assigned to it.
+    pub listed: Vec<usize>,
+    /// Another's is listed too.
+    pub of_another: bool,
+    /// BID, place and priority.
+    pub bids: BTreeMap<u16, (usize, u8)>,
+    pub lifetime: u16,
+    pub replace: bool,
+    pub echo: Option<Echo>,
 }
 
 /// Who sends from where, and which care-of address it names.
@@ -90,14 +97,16 @@ fn step() -> impl Strategy<Value = Step> {
     let listed = (listed, prop::bool::weighted(0.05), bids);
     let update = (by(), listed, may_release, replace, weighted(0.6, echo));
     let update = update.prop_map(
-        |(by, (listed, of_another, bids), lifetime, replace, echo)| Step::Update {
-            by,
-            listed,
-            of_another,
-            bids,
-            lifetime,
-            replace,
-            echo,
+        |(by, (listed, of_another, bids), lifetime, replace, echo)| {
+            let update = Update {
+                listed,
+                of_another,
+                bids,
+                lifetime,
+                replace,
+                echo,
+            };
+            Step::Update(by, update)
         },
     );
     let request = (by(), 0..3u16, lifetime());
@@ -109,6 +118,12 @@ fn step() -> impl Strategy<Value = Step> {
         place,
         lifetime,
     });
+    let restart = prop_oneof![
+        3 => Just(Restart::Orderly),
+        2 => Just(Restart::Sudden),
+        1 => Just(Restart::WithoutJournal),
+    ];
+    let down = prop_oneof![3 => 0u64..5_000, 1 => 0u64..400_000];
     let waiting = prop_oneof![30 => 0u64..2_000, 6 => 2_000u64..12_000, 1 => 0u64..300_000];
     prop_oneof![
         20 => request,
@@ -119,6 +134,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (any::<usize>(), 1..6usize).prop_map(|(dhoa, packets)| Step::Down(dhoa, packets)),
         15 => (any::<usize>(), 0..=PLACES).prop_map(|(dhoa, place)| Step::Up(dhoa, place)),
         25 => waiting.prop_map(Step::Wait),
+        4 => (restart, down).prop_map(|(how, down_ms)| Step::Restart(how, down_ms)),
     ]
 }
 

@@ -20,16 +20,14 @@ use dhp_wire::codepoints::DmipType;
 use dhp_wire::ipv6::is_unicast_routable;
 use dhp_wire::mobility::Mode;
 
+use crate::journal_time::{Distrust, JOURNAL_GUARD, JournalClock};
 use crate::message::{Head, Read};
 use crate::site::{ANCHOR, DHOA_POOLS, HOME_POOL, MOST_HOME_ADDRESSES, Node};
 use kept::Record;
-use numbers::{Association, HomeNumbers};
-pub use numbers::{Order, on_wire};
+use numbers::HomeNumbers;
+pub use numbers::{Association, Order, on_wire};
 pub use reply::{Expected, Reply};
 pub use steering::{CareOf, Flow};
-
-/// How far the journal counts a number on after a stop without warning.
-const JOURNAL_GUARD: u16 = 64;
 
 /// A binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +72,17 @@ pub enum Restart {
     WithoutJournal,
 }
 
+impl Restart {
+    /// What it is counted as.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Orderly => "orderly restart",
+            Self::Sudden => "sudden restart",
+            Self::WithoutJournal => "restart without journal",
+        }
+    }
+}
+
 /// The anchor, as it should be.
 #[derive(Debug)]
 pub struct Model {
@@ -81,7 +90,7 @@ pub struct Model {
     now: Now,
     started: Now,
     draining: bool,
-    associations: BTreeMap<u32, Association>,
+    associations: BTreeMap<u32, Association<Expected>>,
     bindings: BTreeMap<Ipv6Addr, Binding>,
     quarantine: BTreeMap<Ipv6Addr, Quarantine>,
     /// The numbers of classic Binding Updates.
@@ -90,11 +99,8 @@ pub struct Model {
     released_by: BTreeMap<Ipv6Addr, Order>,
     /// What the journal has of every address that is bound or in quarantine.
     kept: BTreeMap<Ipv6Addr, Record>,
-    /// Until when mobile nodes may hold addresses that the journal has lost sight of, and what it has of that.
-    refreshed_until_ns: u64,
-    distrust: Option<u64>,
-    /// When the journal's clock went with the time of day.
-    journal_began: Now,
+    distrust: Distrust,
+    journal_clock: JournalClock,
     counted: u64,
     /// Addresses of which something has changed since the last look.
     touched: BTreeSet<Ipv6Addr>,
@@ -118,9 +124,8 @@ impl Model {
             homes: BTreeMap::new(),
             released_by: BTreeMap::new(),
             kept: BTreeMap::new(),
-            refreshed_until_ns: 0,
-            distrust: None,
-            journal_began: now,
+            distrust: Distrust::default(),
+            journal_clock: JournalClock::begin(now),
             counted: 0,
             touched: BTreeSet::new(),
         }
@@ -204,8 +209,8 @@ impl Model {
             self.bindings.clear();
             self.quarantine.clear();
             self.kept.clear();
-            self.distrust = None;
-            self.journal_began = now;
+            self.distrust = Distrust::default();
+            self.journal_clock = JournalClock::begin(now);
         }
         let guard = if how == Restart::Sudden {
             JOURNAL_GUARD
@@ -283,7 +288,7 @@ impl Model {
 
     /// Has an address rest whose binding has ended so long ago, if it is one that rests.
     fn rest(&mut self, address: Ipv6Addr, binding: &Binding, ago_ns: u64) {
-        let until_ns = self.end_of_quarantine(ago_ns);
+        let until_ns = self.distrust.end_of_quarantine(self.now.mono_ns, ago_ns);
         if !binding.is_dhoa || self.owner_for_good(&address).is_some() {
             self.kept.remove(&address);
         } else if until_ns > self.now.mono_ns {

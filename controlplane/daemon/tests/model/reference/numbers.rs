@@ -7,7 +7,6 @@ use dhp_proto::security_association::SecurityAssociation;
 use dhp_proto::time::Now;
 
 use super::Model;
-use super::reply::Expected;
 
 /// "highest−63 … highest acceptable once each"
 const BEHIND: i64 = 63;
@@ -34,16 +33,16 @@ impl Order {
 }
 
 #[derive(Debug, Clone)]
-struct Stored {
+struct Stored<A> {
     source: Ipv6Addr,
     octets: Vec<u8>,
-    answer: Expected,
+    answer: A,
     until_ns: u64,
 }
 
-/// What the use of a security association leaves behind.
+/// What the use of a security association leaves behind, answers among it.
 #[derive(Debug, Clone)]
-pub struct Association {
+pub struct Association<A> {
     pub owner: usize,
     pub security: SecurityAssociation,
     used: BTreeSet<i64>,
@@ -56,10 +55,10 @@ pub struct Association {
     is_guarded: bool,
     /// Numbers were used of which nothing is known.
     has_lost: bool,
-    answers: VecDeque<Stored>,
+    answers: VecDeque<Stored<A>>,
 }
 
-impl Association {
+impl<A: Clone> Association<A> {
     pub fn new(owner: usize, security: &SecurityAssociation) -> Self {
         Self {
             owner,
@@ -135,15 +134,15 @@ impl Association {
     }
 
     /// "identical octets get the stored answer again and act only once"
-    pub fn stored(&self, source: &Ipv6Addr, octets: &[u8], now: Now) -> Option<Expected> {
-        let is_it = |stored: &&Stored| {
+    pub fn stored(&self, source: &Ipv6Addr, octets: &[u8], now: Now) -> Option<A> {
+        let is_it = |stored: &&Stored<A>| {
             stored.source == *source && stored.octets == octets && stored.until_ns > now.mono_ns
         };
         let stored = self.answers.iter().find(is_it)?;
         Some(stored.answer.clone())
     }
 
-    pub fn keep(&mut self, source: Ipv6Addr, octets: &[u8], answer: Expected, now: Now) {
+    pub fn keep(&mut self, source: Ipv6Addr, octets: &[u8], answer: A, now: Now) {
         if self.answers.len() == ANSWERS {
             self.answers.pop_front();
         }
