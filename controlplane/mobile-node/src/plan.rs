@@ -297,6 +297,7 @@ mod tests {
             index: 2,
             up: true,
             mtu: Some(1500),
+            carrier_losses: None,
         });
         let advertisement = Advertisement {
             router: ip("fe80::a"),

@@ -43,6 +43,7 @@ struct World {
     repeats: u64,
     on_the_way: BTreeMap<(u64, u64), Vec<u8>>,
     sent: u64,
+    config: MobileNodeConfig,
     node: MobileNode,
     anchors: BTreeMap<Ipv6Addr, (Anchor, u64)>,
     events: Vec<(u64, MnEvent)>,
@@ -62,6 +63,15 @@ impl World {
     /// With anchors that test care-of addresses.
     fn with_care_of_tests(seed: u8, loss: u64, repeats: u64) -> Self {
         Self::with(seed, loss, repeats, |anchor| anchor.care_of_test = true)
+    }
+
+    /// With a mobile node that measures the way to DHPs in use so often.
+    fn with_checks(seed: u8, check_interval_ns: u64) -> Self {
+        let mut world = Self::new(seed, 0, 0);
+        let mut config = world.config.clone();
+        config.check_interval_ns = Some(check_interval_ns);
+        world.node = MobileNode::new(config, world.now, [seed; 32]).expect("a valid configuration");
+        world
     }
 
     fn with(seed: u8, loss: u64, repeats: u64, configure: impl Fn(&mut AnchorConfig)) -> Self {
@@ -130,7 +140,8 @@ impl World {
             repeats,
             on_the_way: BTreeMap::new(),
             sent: 0,
-            node: MobileNode::new(config, now, [seed; 32]).expect("a valid configuration"),
+            node: MobileNode::new(config.clone(), now, [seed; 32]).expect("a valid configuration"),
+            config,
             anchors: [(HA, (anchor(ha), 40 * MS)), (DHP, (anchor(dhp), 9 * MS))].into(),
             events: Vec::new(),
             care_of: None,
@@ -284,6 +295,30 @@ impl World {
                 .collect();
             assert_eq!(held, known, "at {}", anchor.address);
         }
+    }
+
+    /// The DHP dies.
+    fn crash_dhp(&mut self) -> (Anchor, u64) {
+        self.anchors.remove(&DHP).expect("the DHP")
+    }
+
+    /// It starts anew, without bindings and numbers.
+    fn restart_dhp(&mut self, (crashed, delay): (Anchor, u64)) {
+        let mut config = crashed.config().clone();
+        config.sequence_state_lost = true;
+        config.security_associations = vec![
+            SecurityAssociation::from_home_key(
+                256,
+                MnId::nai("mn1@example.net"),
+                &Key::new([0x42; 32]),
+                &DHP,
+                Algorithm::HmacSha256_128,
+                Permissions::default(),
+            )
+            .expect("a security association"),
+        ];
+        let fresh = Anchor::new(config, self.now, [9; 32]).expect("a valid configuration");
+        self.anchors.insert(DHP, (fresh, delay));
     }
 
     fn use_both(&mut self) {
@@ -555,26 +590,60 @@ fn an_anchor_that_has_lost_its_sequence_numbers_is_satisfied_with_a_timestamp() 
     world.use_both();
     world.command(MnCommand::SetCareOf(care_of(0)));
     world.settle(NANOS_PER_SECOND);
-    // The DHP starts anew, without bindings and numbers.
-    let (anchor, delay) = world.anchors.remove(&DHP).expect("the DHP");
-    let mut config = anchor.config().clone();
-    config.sequence_state_lost = true;
-    config.security_associations = vec![
-        SecurityAssociation::from_home_key(
-            256,
-            MnId::nai("mn1@example.net"),
-            &Key::new([0x42; 32]),
-            &DHP,
-            Algorithm::HmacSha256_128,
-            Permissions::default(),
-        )
-        .expect("a security association"),
-    ];
-    let fresh = Anchor::new(config, world.now, [9; 32]).expect("a valid configuration");
-    world.anchors.insert(DHP, (fresh, delay));
+    let crashed = world.crash_dhp();
+    world.restart_dhp(crashed);
     world.command(MnCommand::SetCareOf(care_of(1)));
     world.settle(2 * NANOS_PER_SECOND);
     world.assert_agreement();
+}
+
+/// Update (timestamp required), update (194: not assigned), request: three round trips of 9 ms each way, and jitter.
+#[test]
+fn a_dhp_that_crashed_is_back_three_round_trips_after_the_next_move() {
+    for seed in 0..10 {
+        let mut world = World::new(seed, 0, 0);
+        world.use_both();
+        world.command(MnCommand::SetCareOf(care_of(0)));
+        world.settle(NANOS_PER_SECOND);
+        let before = world.node.status().anchors[1].bindings[0].home_address;
+        let crashed = world.crash_dhp();
+        for network in 1..12 {
+            world.pass(2_950 * MS);
+            world.command(MnCommand::LoseCareOf);
+            world.pass(50 * MS);
+            world.command(MnCommand::SetCareOf(care_of(network)));
+        }
+        assert!(world.node.status().anchors[1].silent, "though it moves on");
+        world.pass(1500 * MS);
+        world.restart_dhp(crashed);
+        world.command(MnCommand::SetCareOf(care_of(12)));
+        let took_ns = world.settle(NANOS_PER_SECOND);
+        assert!(took_ns <= (3 * 2 * 11 + 2 * 42) * MS, "{took_ns}");
+        let after = world.node.status().anchors[1].bindings[0].home_address;
+        assert_eq!(after, before, "sessions have it");
+        assert!(!world.node.status().anchors[1].silent);
+        world.assert_agreement();
+    }
+}
+
+/// MAX_BINDACK_TIMEOUT is 32 s (RFC 6275 §12).
+#[test]
+fn a_node_that_stays_has_a_crashed_dhp_back_with_the_next_retransmission() {
+    for down_s in [20, 100, 1000] {
+        let mut world = World::with_checks(8, 10 * NANOS_PER_SECOND);
+        world.use_both();
+        world.command(MnCommand::SetCareOf(care_of(0)));
+        world.settle(NANOS_PER_SECOND);
+        let before = world.node.status().anchors[1].bindings[0].home_address;
+        let crashed = world.crash_dhp();
+        world.pass(down_s * NANOS_PER_SECOND);
+        world.restart_dhp(crashed);
+        world.settle(33 * NANOS_PER_SECOND);
+        // Where the lifetime has ended meanwhile, it is a wish.
+        let after = world.node.status().anchors[1].bindings[0].home_address;
+        assert_eq!(after, before, "after {down_s} s");
+        world.assert_agreement();
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl DemoLab {
         self.lab
             .start_dhpd(&[("ha", home_agent), ("dhp", proxy)], stop)?;
         for router in ["ara", "arb"] {
-            self.lab.warm_up(router, &[CN_DIRECT, HA])?;
+            self.lab.warm_up(router, &[CN_DIRECT, HA], stop)?;
         }
         Ok(())
     }

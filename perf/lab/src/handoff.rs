@@ -10,7 +10,7 @@ use crate::stream_record::Direction;
 use crate::streams::{StreamNotes, Way};
 
 /// After so much time with a usable care-of address a silence is no longer the handoff's.
-const SETTLED_NS: u64 = 1_000_000_000;
+pub const SETTLED_NS: u64 = 1_000_000_000;
 
 /// How the mobile node changes its point of attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -131,11 +131,24 @@ impl Lab {
         Ok(())
     }
 
+    /// Edits the configuration of the `dhpd` of a node, and has it taken over.
+    pub fn reconfigure_dhpd(&self, node: &str, text: &str) -> Result<()> {
+        self.write_configuration(node, text)?;
+        let socket = self.socket(node).display().to_string();
+        let arguments = ["--socket", &socket, "reload"];
+        self.node(node)?
+            .output(&self.binary("dhpctl")?, &arguments)
+            .map(drop)
+    }
+
     /// Has a node find its neighbours on the way to addresses, as those of a network in use have: else the first packets
     /// through an access network would wait for neighbour discovery on the wires, which is no part of a handoff.
-    pub fn warm_up(&self, node: &str, to: &[impl AsRef<str>]) -> Result<()> {
-        for address in to {
-            ping::round_trip_ns(self.node(node)?, address.as_ref(), 2)?;
+    pub fn warm_up(&self, node: &str, to: &[impl AsRef<str>], stop: &Stop) -> Result<()> {
+        for address in to.iter().map(AsRef::as_ref) {
+            // What finds no neighbour yet is lost.
+            stop.wait_for(&format!("{address} answers {node}"), READY, || {
+                Ok(ping::round_trip_ns(self.node(node)?, address, 2).ok())
+            })?;
         }
         Ok(())
     }

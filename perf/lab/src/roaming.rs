@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::access::{Access, Interface, Radio};
 use crate::agent_events::{AgentEvent, AgentEvents};
 use crate::clock::monotonic_ns;
-use crate::handoff::{Handoff, Manner};
+use crate::handoff::{Handoff, Manner, SETTLED_NS};
 use crate::lab::Lab;
 use crate::stall_meter::StallMeter;
 use crate::stop::Stop;
@@ -15,6 +15,9 @@ use crate::timeline::{Timeline, Tone};
 
 /// How long a second interface may take until it has an address.
 const SECOND_ADDRESS: Duration = Duration::from_secs(10);
+
+/// The shortest interruption of a handoff with a break: what stands still for as long afterwards is taken for one.
+const SILENCE_NS: u64 = 50_000_000;
 
 /// What goes on while the mobile node roams.
 pub trait Watched {
@@ -195,9 +198,28 @@ impl<'a> Roaming<'a> {
         Ok(())
     }
 
+    /// For how long the machine stood still: its cores, or, where something else has their time, the wire that was held up longest.
+    fn stalled_ns(&self, from_ns: u64, until_ns: u64) -> u64 {
+        let wires = self.lab.topology().map_or(&[][..], |all| all.wires());
+        let held_up = wires.iter().map(|wire| wire.held_up_ns(from_ns, until_ns));
+        let held_up = held_up.max().unwrap_or_default();
+        self.meter.stalled_ns(from_ns, until_ns).max(held_up)
+    }
+
+    /// What the machine stood still in a handoff: while it went on, or so long after it that this is a silence of its own.
+    fn spoiled_ns(&self, made: &Made) -> u64 {
+        let until_ns = |window_ns: u64| made.begun_ns.saturating_add(window_ns);
+        let meanwhile = self.stalled_ns(made.begun_ns, until_ns(made.manner.stall_window_ns()));
+        let in_all = self.stalled_ns(made.begun_ns, until_ns(SETTLED_NS));
+        if in_all >= SILENCE_NS {
+            in_all
+        } else {
+            meanwhile
+        }
+    }
+
     /// Notes a handoff. The time that is looked at ends now.
     pub fn note(&mut self, made: &Made) {
-        let stalls_until_ns = made.begun_ns.saturating_add(made.manner.stall_window_ns());
         self.handoffs.push(Handoff {
             number: self.handoffs.len() + 1,
             manner: made.manner,
@@ -206,7 +228,7 @@ impl<'a> Roaming<'a> {
             begun_ns: made.begun_ns,
             radio_up_ns: made.radio_up_ns,
             until_ns: monotonic_ns(),
-            stalled_ns: self.meter.stalled_ns(made.begun_ns, stalls_until_ns),
+            stalled_ns: self.spoiled_ns(made),
         });
         self.at = made.to;
     }

@@ -3,7 +3,8 @@
 //! A virtual machine's host, or a busy neighbour on it, takes a core away for milliseconds, and whatever was to run there
 //! is late. On each core a thread that the kernel runs before all others of the lab sleeps a short time again and again;
 //! when it wakes late, nothing else ran in time either. It sees only what comes from outside: no program of the lab can
-//! delay it.
+//! delay it. What has a real-time priority between the meter's and the wires' it does not see: the wires say themselves when they
+//! are late.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,17 +22,35 @@ const PERIOD: Duration = Duration::from_millis(2);
 /// How much later than asked a timer may be on a machine that runs as it should.
 const TOLERANCE_NS: u64 = 1_000_000;
 
-/// A time in which a core stood still, monotonic nanoseconds.
+/// A time in which a core, or a wire, stood still, monotonic nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stall {
     begun_ns: u64,
     ended_ns: u64,
 }
 
+/// Such times.
+#[derive(Debug, Default)]
+pub struct Stalls(Mutex<Vec<Stall>>);
+
+impl Stalls {
+    /// Notes one, monotonic nanoseconds.
+    pub fn note(&self, begun_ns: u64, ended_ns: u64) {
+        let mut stalls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stalls.push(Stall { begun_ns, ended_ns });
+    }
+
+    /// How much of them lies between two moments, added up, in nanoseconds.
+    pub fn within_ns(&self, from_ns: u64, until_ns: u64) -> u64 {
+        let stalls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sum_within(&stalls, from_ns, until_ns)
+    }
+}
+
 /// Watches all cores of this process until it is dropped.
 #[derive(Debug)]
 pub struct StallMeter {
-    stalls: Arc<Mutex<Vec<Stall>>>,
+    stalls: Arc<Stalls>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -56,8 +75,7 @@ impl StallMeter {
 
     /// For how long cores stood still between two moments, added up over the cores, in nanoseconds.
     pub fn stalled_ns(&self, from_ns: u64, until_ns: u64) -> u64 {
-        let stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
-        sum_within(&stalls, from_ns, until_ns)
+        self.stalls.within_ns(from_ns, until_ns)
     }
 }
 
@@ -80,7 +98,7 @@ fn sum_within(stalls: &[Stall], from_ns: u64, until_ns: u64) -> u64 {
     stalls.iter().map(within).sum()
 }
 
-fn watch(core: CoreId, stalls: &Mutex<Vec<Stall>>, stop: &AtomicBool) {
+fn watch(core: CoreId, stalls: &Stalls, stop: &AtomicBool) {
     core_affinity::set_for_current(core);
     prefer_this_thread(Priority::Meter);
     while !stop.load(Ordering::Relaxed) {
@@ -88,12 +106,7 @@ fn watch(core: CoreId, stalls: &Mutex<Vec<Stall>>, stop: &AtomicBool) {
         thread::sleep(PERIOD);
         let woken_ns = monotonic_ns();
         if woken_ns.saturating_sub(due_ns) > TOLERANCE_NS {
-            let stall = Stall {
-                begun_ns: due_ns,
-                ended_ns: woken_ns,
-            };
-            let mut stalls = stalls.lock().unwrap_or_else(PoisonError::into_inner);
-            stalls.push(stall);
+            stalls.note(due_ns, woken_ns);
         }
     }
 }

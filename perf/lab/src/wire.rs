@@ -20,6 +20,7 @@ use crate::clock::monotonic_ns;
 use crate::delay_line::{Accepted, DelayLine, LineSettings};
 use crate::namespace::Namespace;
 use crate::priority::{Priority, prefer_this_thread};
+use crate::stall_meter::Stalls;
 
 /// Frames read from one side before the other gets its turn.
 const BURST: usize = 64;
@@ -27,6 +28,8 @@ const BURST: usize = 64;
 /// are far longer.
 const TICK: Duration = Duration::from_micros(250);
 const HALF_TICK_NS: u64 = TICK.as_nanos() as u64 / 2;
+/// A frame that comes out so much later than it should was held up by the machine.
+const LATE_NS: u64 = 5_000_000;
 /// The largest Ethernet frame with a jumbo MTU.
 const MAX_FRAME: usize = 9_216;
 
@@ -58,6 +61,7 @@ pub struct Wire {
     name: String,
     counters: Arc<WireCounters>,
     loss_ppm: Arc<AtomicU32>,
+    late: Arc<Stalls>,
     wake: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
 }
@@ -72,11 +76,13 @@ impl Wire {
             EventFd::from_flags(EfdFlags::EFD_NONBLOCK).context("cannot make an eventfd")?,
         );
         let loss_ppm = Arc::new(AtomicU32::new(ppm(settings.loss)));
+        let late = Arc::new(Stalls::default());
         let relay = Relay {
             sides,
             settings,
             counters: Arc::clone(&counters),
             loss_ppm: Arc::clone(&loss_ppm),
+            late: Arc::clone(&late),
             wake: Arc::clone(&wake),
         };
         let thread = thread::Builder::new()
@@ -86,6 +92,7 @@ impl Wire {
             name,
             counters,
             loss_ppm,
+            late,
             wake,
             thread: Some(thread),
         })
@@ -105,6 +112,11 @@ impl Wire {
     /// From now on that part of the frames is lost each way.
     pub fn set_loss(&self, loss: f64) {
         self.loss_ppm.store(ppm(loss), Ordering::Relaxed);
+    }
+
+    /// For how long frames were held up by the machine between two moments, in nanoseconds.
+    pub fn held_up_ns(&self, from_ns: u64, until_ns: u64) -> u64 {
+        self.late.within_ns(from_ns, until_ns)
     }
 
     /// What passed it so far.
@@ -147,6 +159,7 @@ struct Relay {
     settings: LineSettings,
     counters: Arc<WireCounters>,
     loss_ppm: Arc<AtomicU32>,
+    late: Arc<Stalls>,
     wake: Arc<EventFd>,
 }
 
@@ -157,6 +170,7 @@ impl Relay {
             settings,
             counters,
             loss_ppm,
+            late,
             wake,
         } = self;
         let mut rightward = DelayLine::new(settings, 1);
@@ -170,8 +184,8 @@ impl Relay {
             leftward.set_loss(loss);
             let more = take_in(&left, &mut rightward, &mut scratch, waited_ns, &counters)
                 | take_in(&right, &mut leftward, &mut scratch, waited_ns, &counters);
-            put_out(&right, &mut rightward, &counters);
-            put_out(&left, &mut leftward, &counters);
+            put_out(&right, &mut rightward, &counters, &late);
+            put_out(&left, &mut leftward, &counters, &late);
             if more {
                 continue;
             }
@@ -244,8 +258,13 @@ fn take_in(
     true
 }
 
-fn put_out(side: &SyncDevice, line: &mut DelayLine, counters: &WireCounters) {
+fn put_out(side: &SyncDevice, line: &mut DelayLine, counters: &WireCounters, late: &Stalls) {
     let now = monotonic_ns();
+    if let Some(due_ns) = line.next_due_ns()
+        && now.saturating_sub(due_ns) > LATE_NS
+    {
+        late.note(due_ns, now);
+    }
     while let Some(frame) = line.pop_due(now.saturating_add(HALF_TICK_NS)) {
         match side.send(&frame) {
             Ok(_) => count(&counters.delivered),

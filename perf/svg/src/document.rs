@@ -16,7 +16,7 @@ svg { font: 12px system-ui, sans-serif; --page: #fcfcfb; --soft: #52514e; --mute
 .page { fill: var(--page); } text { fill: var(--soft); } .tick { fill: var(--muted); } .name { font-size: 15px; font-weight: 600; } \
 .grid { stroke: var(--grid); } .axis { stroke: var(--axis); } .mark { stroke: var(--muted); stroke-dasharray: 3 4; } \
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; } .dots { fill: none; stroke-width: 6; stroke-linecap: round; } \
-.spread { fill: none; stroke-width: 4; stroke-opacity: .35; stroke-linecap: round; } \
+.spread { fill: none; stroke-width: 4; stroke-opacity: .35; stroke-linecap: round; } .bar { fill: none; } .small { stroke-width: 4; } \
 .c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); } .c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } \
 .c5 { stroke: var(--c5); }";
 
@@ -83,6 +83,8 @@ mod tests {
         plot.line("c0", &[(0.0, 1.0), (3.0, 9.0)]);
         plot.dots("c1", &[(1.0, 2.0)]);
         plot.spread("c1", 1.0, (1.0, 3.0));
+        plot.bar("c0", (1.0, -4.0), 8.0, 3.0);
+        plot.label((1.0, -4.0), 3.0, "3 < 4");
         plot.mark(2.0, "<mark>");
         let panel = Panel {
             plot,

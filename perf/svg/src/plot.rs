@@ -118,6 +118,28 @@ impl Plot {
         );
     }
 
+    /// A bar from the bottom to a value, so many pixels wide; `shift` pixels to the right of a place, so that several can stand there.
+    pub fn bar(&mut self, class: &str, (at, shift): (f64, f64), width: f64, value: f64) {
+        let x = self.at_x(at) + shift;
+        let _ = write!(
+            self.body,
+            "<path class='bar {class}' stroke-width='{width:.1}' d='M{x:.1} {:.1}V{:.1}' />",
+            self.at_y(self.y.0),
+            self.at_y(value)
+        );
+    }
+
+    /// A word or a number above a bar.
+    pub fn label(&mut self, (at, shift): (f64, f64), value: f64, text: &str) {
+        let _ = write!(
+            self.body,
+            "<text class='tick' text-anchor='middle' x='{:.1}' y='{:.1}'>{}</text>",
+            self.at_x(at) + shift,
+            self.at_y(value) - 4.0,
+            escape(text)
+        );
+    }
+
     /// The drawing, described for those who do not see it.
     pub fn finish(self, description: &str) -> String {
         format!(

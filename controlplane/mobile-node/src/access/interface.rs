@@ -44,6 +44,8 @@ pub struct Interface {
     pub up: bool,
     /// In octets.
     pub mtu: u32,
+    /// How often its carrier was lost, as the kernel said last.
+    carrier_losses: Option<u32>,
     /// Whether its link-local address may be used as source.
     pub has_link_local: bool,
     addresses: BTreeMap<Ipv6Addr, Address>,
@@ -60,6 +62,7 @@ impl Interface {
             name,
             up: false,
             mtu: 1500,
+            carrier_losses: None,
             has_link_local: false,
             addresses: BTreeMap::new(),
             routers: BTreeMap::new(),
@@ -106,8 +109,16 @@ impl Interface {
 
     pub(super) fn observe(&mut self, observation: Observation, orders: &mut Vec<Order>) {
         match observation {
-            Observation::Link { up, mtu, .. } => {
+            Observation::Link {
+                up,
+                mtu,
+                carrier_losses,
+                ..
+            } => {
                 self.mtu = mtu.unwrap_or(self.mtu);
+                if self.was_away(carrier_losses) {
+                    self.set_link(false, orders);
+                }
                 self.set_link(up, orders);
             }
             Observation::Address { address, state, .. } => self.set_address(address, state),
@@ -138,6 +149,14 @@ impl Interface {
             }
         }
         self.report(orders);
+    }
+
+    /// Whether the carrier was lost since the last observation. The kernel may tell of what a carrier does only once a second, and
+    /// then only how it is by now; but it counts, and meanwhile the interface may have gone to another network.
+    fn was_away(&mut self, carrier_losses: Option<u32>) -> bool {
+        let before = self.carrier_losses;
+        self.carrier_losses = carrier_losses.or(before);
+        before.is_some() && before != self.carrier_losses
     }
 
     fn set_link(&mut self, up: bool, orders: &mut Vec<Order>) {

@@ -2,7 +2,7 @@
 //!
 //! Neither clock nor socket: observations of the kernel and of Router Advertisements go in, orders come out. RFC 6275
 //! §11.5.1 leaves the method open; this one takes the carrier for the hint and the prefixes of the new link's Router
-//! Advertisements for the proof.
+//! Advertisements for the proof. A carrier that went and came again between two observations is such a hint too.
 
 mod interface;
 #[cfg(test)]
@@ -27,6 +27,8 @@ pub enum Observation {
         up: bool,
         /// In octets.
         mtu: Option<u32>,
+        /// How often the carrier was lost since the interface was made.
+        carrier_losses: Option<u32>,
     },
     /// An address is there, or has changed.
     Address {

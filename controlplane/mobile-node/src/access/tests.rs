@@ -16,6 +16,17 @@ fn link(index: u32, up: bool) -> Observation {
         index,
         up,
         mtu: None,
+        carrier_losses: None,
+    }
+}
+
+/// The same where the kernel says how often the carrier was lost.
+fn counted_link(up: bool, carrier_losses: u32) -> Observation {
+    Observation::Link {
+        index: WLAN,
+        up,
+        mtu: None,
+        carrier_losses: Some(carrier_losses),
     }
 }
 
@@ -112,6 +123,47 @@ fn a_flapping_link_keeps_its_address_once_the_router_lists_its_prefix() {
             .any(|order| matches!(order, Order::RemoveAddress { .. }))
     );
     assert_eq!(current(&access), Some((WLAN, ip("2001:db8:a::100"))));
+}
+
+#[test]
+fn a_carrier_that_was_away_unseen_may_have_come_back_in_another_network() {
+    let mut access = on_a();
+    access.observe(counted_link(true, 3));
+    assert!(
+        access.observe(counted_link(true, 3)).is_empty(),
+        "the interface is told of for another reason"
+    );
+    let orders = access.observe(counted_link(true, 4));
+    let index = WLAN;
+    let asks = [
+        Order::LinkDown { index },
+        Order::LinkUp { index },
+        Order::CareOf(None),
+    ];
+    assert_eq!(orders, asks);
+    // The next router has the same link-local address.
+    access.observe(advertised(WLAN, "fe80::a", "2001:db8:b::/64"));
+    access.observe(address(WLAN, "2001:db8:b::100", true));
+    assert_eq!(current(&access), Some((WLAN, ip("2001:db8:b::100"))));
+    // And where it was the same network after all, the address is good again.
+    access.observe(counted_link(true, 6));
+    access.observe(advertised(WLAN, "fe80::a", "2001:db8:b::/64"));
+    assert_eq!(current(&access), Some((WLAN, ip("2001:db8:b::100"))));
+}
+
+#[test]
+fn a_carrier_that_is_seen_to_go_and_come_is_one_loss() {
+    let mut access = on_a();
+    access.observe(counted_link(true, 3));
+    let down = access.observe(counted_link(false, 4));
+    assert_eq!(down, [Order::LinkDown { index: WLAN }, Order::CareOf(None)]);
+    let up = access.observe(counted_link(true, 4));
+    assert_eq!(up, [Order::LinkUp { index: WLAN }]);
+    assert!(
+        access.observe(counted_link(false, 5)).len() == 1
+            && access.observe(counted_link(false, 6)).is_empty(),
+        "what is down can only come"
+    );
 }
 
 #[test]

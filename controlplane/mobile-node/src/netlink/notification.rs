@@ -47,16 +47,19 @@ pub(super) fn link_state(link: &LinkMessage, there: bool) -> Option<Observation>
         return None;
     }
     let flags = link.header.flags;
+    let (mut mtu, mut carrier_losses) = (None, None);
+    for attribute in &link.attributes {
+        match attribute {
+            LinkAttribute::Mtu(octets) => mtu = Some(*octets),
+            LinkAttribute::CarrierDownCount(count) => carrier_losses = Some(*count),
+            _ => {}
+        }
+    }
     Some(Observation::Link {
         index: link.header.index,
         up: there && flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
-        mtu: link
-            .attributes
-            .iter()
-            .find_map(|attribute| match attribute {
-                LinkAttribute::Mtu(mtu) => Some(*mtu),
-                _ => None,
-            }),
+        mtu,
+        carrier_losses,
     })
 }
 

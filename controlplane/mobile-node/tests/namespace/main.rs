@@ -80,7 +80,11 @@ impl Program {
 }
 
 fn network() -> Option<Network> {
-    match Network::new() {
+    unless_impossible(Network::new())
+}
+
+fn unless_impossible(network: Result<Network, String>) -> Option<Network> {
+    match network {
         Ok(network) => Some(network),
         Err(reason) => {
             eprintln!("skipped: {reason}");
@@ -163,6 +167,36 @@ fn a_socket_survives_the_move_to_another_network() {
     );
     assert_eq!(kernel_state(&network), state);
     assert_eq!(network.read(&network.node(), parameter), before);
+}
+
+/// The carrier was away for a moment, in which the kernel told nothing of it, and the next network's router has the same link-local
+/// address. No router says anything unless it is asked (RFC 6275, section 11.5.1, leaves it to the node how it notices).
+#[test]
+fn a_move_between_two_looks_at_the_carrier_is_noticed() {
+    let Some(network) = unless_impossible(Network::like_a_card()) else {
+        return;
+    };
+    let internet = Internet::start(&network.rest(), PREFIX_A);
+    let agent = Agent::start(&network.node(), tempfile::tempdir().expect("a directory"));
+    let dhoa = address(&agent.wait_for("anchor_ready"), "home_address");
+    let bound = agent.wait_for("bound");
+    assert!(address(&bound, "care_of").segments()[..4] == PREFIX_A.segments()[..4]);
+    while agent.wait_for("flow_source")["source"] != dhoa.to_string() {}
+    let program = Program::start(&network.node());
+    assert_eq!(program.talk(), dhoa);
+
+    *internet.shared.prefix.lock().expect("the lock") = Some(PREFIX_B);
+    network.flap();
+    let bound = agent.wait_for("bound");
+    assert!(address(&bound, "care_of").segments()[..4] == PREFIX_B.segments()[..4]);
+    assert_eq!(program.talk(), dhoa, "on the same socket");
+    let addresses = network.ip(
+        &network.node(),
+        &["-6", "addr", "show", "dev", "wlan0", "scope", "global"],
+    );
+    assert!(!addresses.contains("2001:db8:a:"), "{addresses}");
+    let (status, _directory) = agent.end(Signal::SIGTERM);
+    assert!(status.success());
 }
 
 /// DMIPv6 profile 1, section 6.4: the new care-of address has a credit until the cookie is echoed.

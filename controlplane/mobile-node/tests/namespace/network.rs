@@ -17,9 +17,27 @@ pub struct Network {
     number: u32,
 }
 
+/// An interface of a network that [`Network::flap`]s.
+const CLOCK: &str = "clock0";
+
 impl Network {
     /// Makes them, or says why that cannot be done here.
     pub fn new() -> Result<Self, String> {
+        Self::with_link(&[])
+    }
+
+    /// Makes a network of which the kernel tells no more than once a second what the carrier does, as it does of a network card:
+    /// with the same index at both ends it takes the link's interfaces for ones that stand alone.
+    pub fn like_a_card() -> Result<Self, String> {
+        let network = Self::with_link(&["index", "7000"])?;
+        network.add_veth(CLOCK, CLOCK, &["index", "7001"])?;
+        for namespace in [network.node(), network.rest()] {
+            network.ip(&namespace, &["link", "set", CLOCK, "up"]);
+        }
+        Ok(network)
+    }
+
+    fn with_link(index: &[&str]) -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
             return Err("not root".to_owned());
         }
@@ -31,10 +49,7 @@ impl Network {
             run("ip", &["-n", &name, "link", "set", "lo", "up"])?;
         }
         let (node, rest) = (network.node(), network.rest());
-        let veth = [
-            "link", "add", "wlan0", "type", "veth", "peer", "name", "r0", "netns", &rest,
-        ];
-        run("ip", &[&["-n", &node][..], &veth].concat())?;
+        network.add_veth("wlan0", "r0", index)?;
         network.write(&rest, "net/ipv6/conf/all/forwarding", "1");
         // The router's own addresses need no duplicate address detection.
         network.write(&rest, "net/ipv6/conf/r0/accept_dad", "0");
@@ -46,13 +61,17 @@ impl Network {
     /// A second link between them: wwan0 and r1, for the access network of a prefix of 48 bits.
     pub fn add_link(&self, prefix: &str) {
         let (node, rest) = (self.node(), self.rest());
-        let veth = [
-            "link", "add", "wwan0", "type", "veth", "peer", "name", "r1", "netns", &rest,
-        ];
-        self.ip(&node, &veth);
+        self.add_veth("wwan0", "r1", &[]).expect("ip works");
         self.write(&rest, "net/ipv6/conf/r1/accept_dad", "0");
         self.ip(&node, &["link", "set", "wwan0", "up"]);
         self.connect_second(prefix);
+    }
+
+    fn add_veth(&self, near: &str, far: &str, index: &[&str]) -> Result<(), String> {
+        let (node, rest) = (self.node(), self.rest());
+        let near = [&["-n", &node, "link", "add", near][..], index].concat();
+        let far = [&["type", "veth", "peer", "name", far][..], index].concat();
+        run("ip", &[near, far, vec!["netns", &rest]].concat()).map(drop)
     }
 
     /// Brings the second link up.
@@ -78,6 +97,21 @@ impl Network {
     /// Takes the carrier away.
     pub fn disconnect(&self) {
         self.ip(&self.rest(), &["link", "set", "r0", "down"]);
+    }
+
+    /// Takes the carrier away and gives it back before the kernel tells of it. On a machine that stands still for a second
+    /// meanwhile it may be told after all.
+    pub fn flap(&self) {
+        // What the kernel has told of another interface begins the second in which it tells nothing.
+        self.ip(&self.rest(), &["link", "set", CLOCK, "down"]);
+        while !self
+            .ip(&self.node(), &["link", "show", CLOCK])
+            .contains("state DOWN")
+        {
+            thread::yield_now();
+        }
+        self.disconnect();
+        self.connect();
     }
 
     /// Name of the mobile node's namespace.

@@ -103,7 +103,7 @@ impl MobileNode {
         }
         if pending && !is_single && !is_echo {
             let mut exchange = exchange;
-            exchange.unanswered = 0;
+            exchange.is_answered();
             self.exchanges.push(exchange);
         }
     }

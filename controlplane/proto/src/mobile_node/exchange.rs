@@ -134,8 +134,8 @@ pub(super) struct Exchange {
     pub(super) next_ns: u64,
     /// How often it was sent.
     pub(super) transmissions: u32,
-    /// How often since the peer was last heard.
-    pub(super) unanswered: u32,
+    /// Since when an answer is awaited, or up to when that is accounted for.
+    waiting_since_ns: Option<u64>,
     /// Whether a Binding Error said that the peer does not know the Mobility Header type.
     pub(super) not_supported: bool,
     interval_ns: u64,
@@ -159,7 +159,7 @@ impl Exchange {
             replaces: false,
             next_ns: now_ns,
             transmissions: 0,
-            unanswered: 0,
+            waiting_since_ns: None,
             not_supported: false,
             interval_ns: INITIAL_TIMEOUT_NS,
             restarts: 0,
@@ -217,7 +217,7 @@ impl Exchange {
     /// node receives a response or the timeout period reaches the value MAX_BINDACK_TIMEOUT".
     pub(super) fn transmitted(&mut self, now_ns: u64) {
         self.transmissions = self.transmissions.saturating_add(1);
-        self.unanswered = self.unanswered.saturating_add(1);
+        self.waiting_since_ns = Some(now_ns);
         self.next_ns = now_ns.saturating_add(self.interval_ns);
         self.interval_ns = self.interval_ns.saturating_mul(2).min(MAX_TIMEOUT_NS);
         if self.sent.len() >= REMEMBERED {
@@ -226,11 +226,26 @@ impl Exchange {
         self.sent.push((self.sequence, now_ns));
     }
 
+    /// Something was answered, though not all.
+    pub(super) fn is_answered(&mut self) {
+        self.waiting_since_ns = None;
+    }
+
+    /// For how long an answer was awaited in vain since this was asked last.
+    pub(super) fn take_waited_ns(&mut self, now_ns: u64) -> u64 {
+        let Some(since_ns) = &mut self.waiting_since_ns else {
+            return 0;
+        };
+        let waited_ns = now_ns.saturating_sub(*since_ns);
+        *since_ns = now_ns;
+        waited_ns
+    }
+
     /// Lets the exchange go on with other octets, as an answer has asked for: at once and with the first interval, since they are
     /// another message, or, where that has happened too often, when its timer runs out.
     pub(super) fn restart(&mut self, now_ns: u64) {
         self.packet.clear();
-        self.unanswered = 0;
+        self.is_answered();
         if self.restarts < MAX_RESTARTS {
             self.restarts += 1;
             self.next_ns = now_ns;

@@ -4,13 +4,15 @@ use core::net::Ipv6Addr;
 
 use super::MobileNode;
 use super::action::MnEvent;
+use super::anchors::UpdateKind;
 use super::exchange::{Exchange, Purpose};
 use super::flow::Stage;
 use super::need::FlowKey;
 use crate::time::{NANOS_PER_SECOND, Now};
 
-/// With this transmission of an update after a move, 15 seconds after the first, a DHP that has not answered counts as silent.
-pub(super) const SILENT_AFTER: u32 = 5;
+/// A DHP that has not answered updates after moves for so long counts as silent: with the fifth transmission of the first one
+/// (RFC 6275 §11.8), or with a later one where the node moves on meanwhile.
+const SILENT_AFTER_NS: u64 = 15 * NANOS_PER_SECOND;
 
 /// How long a silent DHP is not asked for new flows, unless it is heard from before.
 const SILENCE_NS: u64 = 300 * NANOS_PER_SECOND;
@@ -32,13 +34,13 @@ impl MobileNode {
         self.candidates.measured(dhp, round_trip_ns);
     }
 
-    /// A silent DHP answers again: the flows that had left it may come back at once.
+    /// A silent DHP answers again: the flows that had left it may come back at once, and it is asked what it still knows.
     pub(super) fn heard_from(&mut self, now: Now, dhp: &Ipv6Addr) {
-        let silent = self
-            .anchors
-            .get_mut(dhp)
-            .and_then(|anchor| anchor.silent_until_ns.take());
-        if silent.is_none() {
+        let Some(anchor) = self.anchors.get_mut(dhp) else {
+            return;
+        };
+        anchor.waited_ns = 0;
+        if anchor.silent_until_ns.take().is_none() {
             return;
         }
         for flow in self.flows.values_mut() {
@@ -50,23 +52,33 @@ impl MobileNode {
                 };
             }
         }
-    }
-
-    /// A DHP has not answered an update for long. Where it knows the care-of address already, packets flow all the same, and only a
-    /// measurement tells whether it is there: it may not know a new key yet.
-    pub(super) fn update_unanswered(&mut self, now: Now, dhp: Ipv6Addr) {
-        let has_moved = self.anchors.get(&dhp).is_some_and(|anchor| {
-            anchor
-                .dhoas
-                .iter()
-                .any(|dhoa| dhoa.grant.confirmed != self.care_of)
-        });
-        if has_moved {
-            self.fell_silent(now, dhp);
+        for exchange in &mut self.exchanges {
+            if exchange.is_update_to(dhp) {
+                exchange.next_ns = now.mono_ns;
+            }
         }
     }
 
-    /// A DHP does not answer: what runs over it is reported, and new flows go elsewhere. Its bindings are still asked for.
+    /// Accounts for the time that an update after a move has waited for its answer. True if the DHP has not answered for long, be it
+    /// one update or several. Where a DHP knows the care-of address already, packets flow all the same, and only a measurement
+    /// tells whether it is there: it may not know a new key yet.
+    pub(super) fn note_wait(&mut self, now: Now, exchange: &mut Exchange) -> bool {
+        let waited_ns = exchange.take_waited_ns(now.mono_ns);
+        let Some(anchor) = self.anchors.get_mut(&exchange.peer) else {
+            return false;
+        };
+        let mut grants = anchor.dhoas.iter().map(|dhoa| dhoa.grant);
+        let is_move = exchange.is_update_to(&exchange.peer)
+            && grants.any(|grant| grant.confirmed != Some(exchange.care_of));
+        if is_move {
+            anchor.waited_ns = anchor.waited_ns.saturating_add(waited_ns);
+        }
+        is_move && anchor.waited_ns >= SILENT_AFTER_NS
+    }
+
+    /// A DHP does not answer: what runs over it is reported, and new flows go elsewhere. What it has confirmed may be gone with it, so
+    /// its bindings are asked for until it answers: "The mobile node MAY continue to send these messages at this slower rate
+    /// indefinitely" (RFC 6275 §11.8).
     pub(super) fn fell_silent(&mut self, now: Now, dhp: Ipv6Addr) {
         let Some(anchor) = self.anchors.get_mut(&dhp) else {
             return;
@@ -74,6 +86,9 @@ impl MobileNode {
         let until = now.deadline_ns(SILENCE_NS);
         if anchor.silent_until_ns.replace(until).is_some() {
             return;
+        }
+        for dhoa in &mut anchor.dhoas {
+            dhoa.grant.confirmed = None;
         }
         let home_addresses = anchor.addresses();
         self.event(MnEvent::AnchorSilent {
@@ -87,6 +102,9 @@ impl MobileNode {
                     retry_ns: now.mono_ns,
                 };
             }
+        }
+        if !self.is_updating(&dhp) {
+            self.bind_anchor(now, dhp, UpdateKind::Confirm);
         }
     }
 

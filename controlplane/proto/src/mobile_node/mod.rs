@@ -72,7 +72,6 @@ use candidate::CandidateCache;
 use choice::Accesses;
 use exchange::{Due, Exchange, Purpose};
 use flow::{Flow, Stage};
-use liveness::SILENT_AFTER;
 use pace::Pace;
 use registration::{Anchor, HomeRegistration};
 use route_optimization::Routes;
@@ -157,7 +156,7 @@ impl MobileNode {
             MnCommand::SetCareOf(care_of) => {
                 self.set_accesses(now, vec![Attachment::only(care_of)]);
             }
-            MnCommand::LoseCareOf => self.lose_care_of(),
+            MnCommand::LoseCareOf => self.lose_care_of(now),
             MnCommand::SetAccesses(accesses) => self.set_accesses(now, accesses),
             MnCommand::AccessRules {
                 rules,
@@ -296,7 +295,7 @@ impl MobileNode {
 
     fn set_accesses(&mut self, now: Now, attached: Vec<Attachment>) {
         let Some(default) = attached.first().map(|access| access.care_of) else {
-            return self.lose_care_of();
+            return self.lose_care_of(now);
         };
         if self.accesses.attached == attached {
             return;
@@ -312,15 +311,17 @@ impl MobileNode {
         self.candidates.forget_round_trips();
         self.counters.handoffs = self.counters.handoffs.saturating_add(1);
         // What waits for an answer at the old address waits in vain; each of these is begun again from the new one.
-        self.forget_exchanges();
+        self.forget_exchanges(now);
         self.choose_accesses();
         self.judge_before_move(now);
         self.move_everything(now);
         self.start_unfinished_flows(now);
     }
 
-    fn forget_exchanges(&mut self) {
-        self.exchanges.clear();
+    fn forget_exchanges(&mut self, now: Now) {
+        for mut exchange in core::mem::take(&mut self.exchanges) {
+            self.note_wait(now, &mut exchange);
+        }
         for flow in self.flows.values_mut() {
             flow.forget_rivals();
         }
@@ -346,11 +347,11 @@ impl MobileNode {
         self.phase == Phase::Running
     }
 
-    fn lose_care_of(&mut self) {
+    fn lose_care_of(&mut self, now: Now) {
         self.care_of = None;
         self.accesses.take(Vec::new());
         self.forget_changed_qualities();
-        self.forget_exchanges();
+        self.forget_exchanges(now);
         for flow in self.flows.values_mut() {
             if !matches!(flow.stage, Stage::Ready { .. }) {
                 flow.begin_again();
@@ -406,11 +407,10 @@ impl MobileNode {
                     continue;
                 }
                 Due::Transmit => {
-                    self.transmit(now, &mut exchange);
-                    let is_update = matches!(exchange.purpose, Purpose::Update { .. });
-                    if is_update && exchange.unanswered == SILENT_AFTER {
+                    if self.note_wait(now, &mut exchange) {
                         silent.push(exchange.peer);
                     }
+                    self.transmit(now, &mut exchange);
                 }
                 Due::Later => {}
             }
@@ -425,7 +425,7 @@ impl MobileNode {
             self.given_up(now, exchange);
         }
         for dhp in silent {
-            self.update_unanswered(now, dhp);
+            self.fell_silent(now, dhp);
         }
         any
     }

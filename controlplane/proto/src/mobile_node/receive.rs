@@ -140,6 +140,7 @@ impl MobileNode {
             return;
         };
         anchor.verified = true;
+        anchor.waited_ns = 0;
         match code {
             // Section 4.1: "anything else 135, whose Lifetime field gives the highest accepted number".
             status::SEQUENCE_OUT_OF_WINDOW => {

@@ -96,6 +96,8 @@ pub(super) struct Anchor {
     pub(super) round_trip_ns: Option<u64>,
     /// When the way to it was last measured, or that was tried.
     pub(super) checked_ns: u64,
+    /// For how long updates have awaited its answer after moves since it was heard last.
+    pub(super) waited_ns: u64,
     /// Until when it gets no new flows, since it does not answer.
     pub(super) silent_until_ns: Option<u64>,
     /// The correspondents that it has last given an address for.
@@ -122,6 +124,7 @@ impl Anchor {
             permits_optimization: false,
             round_trip_ns: None,
             checked_ns: 0,
+            waited_ns: 0,
             silent_until_ns: None,
             serves: None,
             misses: 0,

@@ -3,6 +3,7 @@
 mod demand;
 mod first_contact;
 mod home_duties;
+mod liveness;
 mod restart;
 mod rivals;
 mod support;

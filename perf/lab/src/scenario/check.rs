@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::access::Access;
 
+use super::mishap::Withdrawal;
 use super::model::{Kind, Scenario};
 
 /// Regions and DHPs there can be: each has a hexadecimal octet of the address plan.
@@ -68,6 +69,7 @@ impl Scenario {
         for failure in &self.failures {
             self.region(&failure.dhp)?;
         }
+        self.check_withdrawals()?;
         for wanted in &self.criteria {
             ensure!(
                 wanted.at_most.is_some() || wanted.at_least.is_some(),
@@ -77,6 +79,30 @@ impl Scenario {
                 let is_there = self.flows.iter().any(|flow| flow.name == *name);
                 ensure!(is_there, "there is no flow \"{name}\"");
             }
+        }
+        Ok(())
+    }
+
+    fn check_withdrawals(&self) -> Result<()> {
+        for (index, one) in self.withdrawals.iter().enumerate() {
+            self.region(&one.dhp)?;
+            ensure!(
+                [one.at_s, one.for_s]
+                    .iter()
+                    .all(|time| (0.0..=86_400.0).contains(time)),
+                "a time is 0 to a day"
+            );
+            let mut before = self.withdrawals.iter().take(index);
+            let is_apart = |other: &Withdrawal| {
+                other.dhp != one.dhp
+                    || other.at_s + other.for_s < one.at_s
+                    || one.at_s + one.for_s < other.at_s
+            };
+            ensure!(
+                before.all(is_apart),
+                "the DHP of {} withdraws what it does not permit",
+                one.dhp
+            );
         }
         Ok(())
     }

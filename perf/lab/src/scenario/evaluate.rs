@@ -1,4 +1,4 @@
-//! From what was noted in a mode to its report
+//! From what was noted in a mode to its report.
 
 use crate::access::Access;
 use crate::addresses::HA;
@@ -9,6 +9,8 @@ use crate::streams::Way;
 use super::access_use::AccessUse;
 use super::model::{Flow, Mode, Scenario, SessionType};
 use super::network::Place;
+use super::outage::{Outage, OutageReport};
+use super::permission::Noted;
 use super::prober::Probe;
 use super::report::{
     AnchorReport, BIN_S, FlowReport, HandoffSummary, Interruption, ModeReport, RoundTrips,
@@ -78,6 +80,7 @@ impl ModeReport {
             flows,
             anchors: anchors(scenario, findings),
             routes: (findings.mode == Mode::Ro).then(|| routes(scenario, findings)),
+            outages: outages(scenario, findings),
             signalling_octets: octets,
             signalling_per_minute: octets as f64 * 60.0 / seconds.max(1e-3),
             signalling_per_handoff: in_handoffs as f64 / handoffs.len().max(1) as f64,
@@ -257,11 +260,21 @@ fn round_trips(
     anchor: Option<&str>,
     access: Access,
 ) -> RoundTrips {
+    // Where a DHP permits it no longer, its flows go by it.
+    let is_proxied = |handoff: &Handoff| {
+        let mut withdrawn = findings.withdrawn.iter();
+        flow.session == SessionType::SessionLasting
+            && withdrawn.any(|one| {
+                scenario.region(&flow.to).ok() == Some(one.region) && one.holds_at(handoff.begun_ns)
+            })
+    };
     let times = |target: String| {
         let targets = super::run::targets(scenario);
         let index = targets.iter().position(|one| *one == target);
         let probes = index.and_then(|index| findings.probes.get(index));
-        probes.map_or_else(Vec::new, |probes| times_in(findings, probes, access))
+        probes.map_or_else(Vec::new, |probes| {
+            times_in(findings, probes, access, is_proxied)
+        })
     };
     let least = |times: &[f64]| times.iter().copied().reduce(f64::min);
     let place = scenario.region(&flow.to).map(Place).unwrap_or(Place(0));
@@ -291,8 +304,13 @@ fn round_trips(
 }
 
 /// What the probes that began and ended in an access network have measured, ms. Where routes are optimized, those count that began
-/// when all of them were.
-fn times_in(findings: &Findings, probes: &[Probe], access: Access) -> Vec<f64> {
+/// when all of them were, and after no handoff that left the flow with its anchor.
+fn times_in(
+    findings: &Findings,
+    probes: &[Probe],
+    access: Access,
+    is_proxied: impl Fn(&Handoff) -> bool,
+) -> Vec<f64> {
     let first_ns = findings
         .handoffs
         .first()
@@ -304,7 +322,7 @@ fn times_in(findings: &Findings, probes: &[Probe], access: Access) -> Vec<f64> {
     for handoff in findings
         .handoffs
         .iter()
-        .filter(|handoff| handoff.to == access)
+        .filter(|handoff| handoff.to == access && !is_proxied(handoff))
     {
         stays.push((
             handoff
@@ -336,9 +354,29 @@ fn restored_ns(findings: &Findings, handoff: &Handoff) -> u64 {
 }
 
 fn routes(scenario: &Scenario, findings: &Findings) -> RoutesReport {
+    let usable_ns = |handoff: &Handoff| phases(findings, handoff).usable_ns;
     let restorations = findings.handoffs.iter().map(|handoff| {
-        let usable_ns = phases(findings, handoff).usable_ns;
-        routes::restoration(&findings.events, handoff, usable_ns)
+        let permits = |correspondent: &str| {
+            let mut withdrawn = findings.withdrawn.iter();
+            withdrawn.all(|one| {
+                let concerned = Place(one.region).address(SessionType::SessionLasting);
+                concerned != correspondent || !one.holds_at(handoff.begun_ns)
+            })
+        };
+        let usable_ns = usable_ns(handoff);
+        routes::restoration(&findings.events, handoff, usable_ns, permits)
+    });
+    let noted = Noted {
+        events: &findings.events,
+        handoffs: &findings.handoffs,
+        counts: &findings.counts,
+        start_ns: findings.start_ns,
+    };
+    let withdrawals = findings.withdrawn.iter().map(|one| {
+        let place = Place(one.region);
+        let name = scenario.region_name(one.region);
+        let correspondent = place.address(SessionType::SessionLasting);
+        noted.report(one, &correspondent, (name, &place.dhp()), usable_ns)
     });
     let arrived = |from_ns: u64, until_ns: u64| -> u64 {
         let mut count = 0;
@@ -361,7 +399,33 @@ fn routes(scenario: &Scenario, findings: &Findings) -> RoutesReport {
     RoutesReport {
         restorations: restorations.collect(),
         windows: windows.collect(),
+        withdrawals: withdrawals.collect(),
     }
+}
+
+fn outages(scenario: &Scenario, findings: &Findings) -> Vec<OutageReport> {
+    let of_dhp = |one: &Outage| {
+        let place = Place(one.region);
+        let (node, address) = (place.dhp(), place.dhp_address());
+        let name = scenario.region_name(one.region);
+        let mut report = one.report(name, &address, &findings.events, findings.start_ns);
+        for (index, notes) in &findings.flows {
+            let flow = scenario.flows.get(*index);
+            let by_it = |flow: &&Flow| {
+                anchor_of(scenario, flow, findings.mode).as_deref() == Some(node.as_str())
+            };
+            let Some(flow) = flow.filter(by_it) else {
+                continue;
+            };
+            let arrivals: Vec<Vec<u64>> = directions(notes)
+                .iter()
+                .map(|(_, way)| way.arrivals.iter().map(|one| one.received_ns).collect())
+                .collect();
+            report.flows.push(one.return_of(&flow.name, &arrivals));
+        }
+        report
+    };
+    findings.outages.iter().map(of_dhp).collect()
 }
 
 fn anchors(scenario: &Scenario, findings: &Findings) -> Vec<AnchorReport> {

@@ -3,6 +3,7 @@
 use crate::criteria::Criterion;
 
 use super::model::{Kind, Measure, Mode, Wanted};
+use super::outage::ReturnReport;
 use super::report::{FlowReport, ModeReport, ScenarioReport};
 
 /// A verdict on each criterion. With `quick` there are fewer handoffs than the scenario asks for.
@@ -59,6 +60,9 @@ fn name(measure: Measure) -> &'static str {
         Measure::RoutesNotRestored => {
             "handoffs in which not every route fell back and was restored"
         }
+        Measure::PermissionsNotFollowed => {
+            "permissions withdrawn or renewed that the next handoff did not bring into effect"
+        }
         Measure::TunnelPackets => {
             "packets tunnelled by the anchors while all routes were optimized"
         }
@@ -66,6 +70,10 @@ fn name(measure: Measure) -> &'static str {
         Measure::AccessShare => "part of the packets on the access that the agent says, worse way",
         Measure::AccessMoves => "moves to another access",
         Measure::LongestSilence => "longest time without an arrival, ms",
+        Measure::FailureNoticed => "from the killing of the DHP until the agent says so, ms",
+        Measure::SilenceAfterReturn => {
+            "from the return of the killed DHP until its flows arrive again, ms"
+        }
     }
 }
 
@@ -87,6 +95,11 @@ fn basis(report: &ScenarioReport, wanted: &Wanted) -> String {
             let seconds: f64 = windows().map(|window| window.seconds).sum();
             let arrived: u64 = windows().map(|window| window.arrived).sum();
             format!(" (in {seconds:.0} s, while {arrived} packets arrived)")
+        }
+        Measure::PermissionsNotFollowed => {
+            let routes = mode.and_then(|mode| mode.routes.as_ref());
+            let withdrawals = routes.map_or(0, |routes| routes.withdrawals.len());
+            format!(" (of {withdrawals} that were withdrawn)")
         }
         _ => String::new(),
     }
@@ -137,6 +150,15 @@ fn measure(report: &ScenarioReport, mode: &ModeReport, wanted: &Wanted) -> Optio
             worst(flows().map(moves).collect())
         }
         Measure::LongestSilence => worst(flows().map(|flow| flow.longest_silence_ms).collect()),
+        Measure::FailureNoticed => worst(mode.outages.iter().map(|one| one.noticed_ms).collect()),
+        Measure::SilenceAfterReturn => {
+            let all = mode.outages.iter().flat_map(|one| &one.flows);
+            let named = |one: &&ReturnReport| {
+                let mut wanted = wanted.flow.iter();
+                wanted.all(|name| one.flow == *name)
+            };
+            worst(all.filter(named).map(|one| one.back_ms).collect())
+        }
         Measure::MedianPathStretch => {
             let trips = flows().flat_map(|flow| &flow.round_trips);
             worst(trips.map(|trips| trips.median_stretch).collect())
@@ -144,6 +166,11 @@ fn measure(report: &ScenarioReport, mode: &ModeReport, wanted: &Wanted) -> Optio
         Measure::RoutesNotRestored => {
             let routes = mode.routes.as_ref()?;
             (!routes.restorations.is_empty()).then(|| routes.incomplete() as f64)
+        }
+        Measure::PermissionsNotFollowed => {
+            let withdrawals = &mode.routes.as_ref()?.withdrawals;
+            let sum: usize = withdrawals.iter().map(|one| one.not_followed()).sum();
+            (!withdrawals.is_empty()).then_some(sum as f64)
         }
         Measure::TunnelPackets => mode.routes.as_ref()?.tunnelled().map(|count| count as f64),
         Measure::SignallingRatio => {
@@ -218,6 +245,7 @@ mod tests {
             flows: vec![flow],
             anchors: Vec::new(),
             routes: None,
+            outages: Vec::new(),
             signalling_octets: 0,
             signalling_per_minute: 0.0,
             signalling_per_handoff: 0.0,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::model::Scenario;
 
 /// Name and text of each.
-pub const BUILT_IN: [(&str, &str); 8] = [
+pub const BUILT_IN: [(&str, &str); 9] = [
     (
         "two-regions",
         include_str!("../../../scenarios/two-regions.toml"),
@@ -15,6 +15,10 @@ pub const BUILT_IN: [(&str, &str); 8] = [
     (
         "route-optimization",
         include_str!("../../../scenarios/route-optimization.toml"),
+    ),
+    (
+        "permission",
+        include_str!("../../../scenarios/permission.toml"),
     ),
     ("commute", include_str!("../../../scenarios/commute.toml")),
     (

@@ -2,17 +2,22 @@
 
 mod access_use;
 mod check;
+mod drawings;
 mod evaluate;
 mod judge;
 mod library;
+mod mishap;
 mod model;
 mod network;
+mod outage;
 mod page;
+mod permission;
 mod prober;
 mod program;
 mod report;
 mod routes;
 mod run;
+mod script;
 mod start;
 mod statistics;
 mod table;

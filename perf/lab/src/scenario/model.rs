@@ -10,6 +10,8 @@ use crate::access::{Access, Interface};
 pub use flow::{Flow, Kind, SessionType};
 pub use movement::{Listed, MannerWanted, Movement};
 
+use super::mishap::{Failure, Trouble, Withdrawal};
+
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -42,6 +44,9 @@ pub struct Scenario {
     /// DHPs that are killed.
     #[serde(rename = "failure", default)]
     pub failures: Vec<Failure>,
+    /// DHPs that permit no route optimization for a while.
+    #[serde(rename = "withdrawal", default)]
+    pub withdrawals: Vec<Withdrawal>,
     /// What must be shown.
     #[serde(rename = "criterion", default)]
     pub criteria: Vec<Wanted>,
@@ -68,6 +73,15 @@ impl Mode {
             Self::Ha => "ha",
             Self::Dhp => "dhp",
             Self::Ro => "ro",
+        }
+    }
+
+    /// What it is, in a few words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Ha => "ha, plain Mobile IPv6 by the home agent",
+            Self::Dhp => "dhp, DHPs as the flows ask for them",
+            Self::Ro => "ro, DHPs and optimized routes",
         }
     }
 
@@ -121,32 +135,6 @@ pub struct AccessNetwork {
     pub loss: f64,
 }
 
-/// An access network gets worse for a while.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Trouble {
-    /// Its name.
-    pub access: String,
-    /// When.
-    pub at_s: f64,
-    /// For how long.
-    pub for_s: f64,
-    /// What part of the packets is lost, 0 to 1; the link is gone if absent.
-    pub loss: Option<f64>,
-}
-
-/// A DHP that is killed.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Failure {
-    /// The region of the DHP.
-    pub dhp: String,
-    /// When.
-    pub at_s: f64,
-    /// After so long it is started again; never if absent.
-    pub back_after_s: Option<f64>,
-}
-
 /// A criterion.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -181,6 +169,8 @@ pub enum Measure {
     MedianPathStretch,
     /// Handoffs in which not every optimized route fell back to its anchor and was optimized again.
     RoutesNotRestored,
+    /// Withdrawn permissions to optimize routes, or renewed ones, that the next handoff did not bring into effect.
+    PermissionsNotFollowed,
     /// Packets that the anchors tunnelled while flows went on and every route was optimized.
     TunnelPackets,
     /// Signalling octets per minute in units of those of mode `ha`.
@@ -191,6 +181,10 @@ pub enum Measure {
     AccessMoves,
     /// The longest time without an arrival, ms, the worse way.
     LongestSilence,
+    /// From the killing of a DHP until the agent reports that it is silent, ms.
+    FailureNoticed,
+    /// From the return of a killed DHP until flows by it arrive again, ms.
+    SilenceAfterReturn,
 }
 
 impl Scenario {
@@ -219,6 +213,12 @@ impl Scenario {
     pub fn region(&self, name: &str) -> Result<usize> {
         let position = self.regions.iter().position(|region| region.name == name);
         position.with_context(|| format!("there is no region \"{name}\""))
+    }
+
+    /// The name of a region.
+    pub fn region_name(&self, index: usize) -> &str {
+        let region = self.regions.get(index);
+        region.map_or("?", |region| region.name.as_str())
     }
 
     /// The access network of this name.

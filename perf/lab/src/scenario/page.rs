@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use dhp_svg::{COLOURS, Panel, Plot, document};
-
 use crate::criteria::Criterion;
 
+use super::drawings;
 use super::report::{FlowReport, ModeReport, ScenarioReport};
-use super::statistics::distribution;
+use super::statistics::quantile;
 use super::table;
 
 const STYLE: &str = include_str!("../report.css");
@@ -15,27 +14,48 @@ const STYLE: &str = include_str!("../report.css");
 /// The page.
 pub fn render(report: &ScenarioReport) -> String {
     let title = escape(&report.scenario.title);
-    let (class, verdict) = match report.holds() {
-        true => ("good", "all criteria hold"),
-        false => ("bad", "not all criteria hold"),
+    let (class, verdict) = match (report.criteria.is_empty(), report.holds()) {
+        (true, _) => ("", "no criteria"),
+        (false, true) => ("good", "all criteria hold"),
+        (false, false) => ("bad", "not all criteria hold"),
     };
     let mut page = format!(
         "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width, initial-scale=1'>\
          <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>\
-         <p>The same trace in each mode. <span class='verdict {class}'>{verdict}</span></p>"
+         <p>The same trace in each mode: {}. <span class='verdict {class}'>{verdict}</span></p>",
+        escape(&modes(report))
     );
     page.push_str(&criteria(&report.criteria));
-    let card = |drawing: String| format!("<div class=card>{drawing}</div>");
-    page.push_str(&card(interruptions(report)));
-    page.push_str(&card(signalling(report)));
+    page.push_str("<h2>Modes compared</h2>");
+    page.push_str(&compared(report));
+    page.push_str("<h2>Interruption</h2><p>The longest silence at the receiver around a handoff, less what it took until the new \
+                   care-of address could be used. A line that ends below 1 has handoffs beyond the plot.</p>");
+    pairs(&mut page, drawings::interruptions_by_flow(report));
+    card(&mut page, &drawings::interruptions_over_time(report));
+    page.push_str("<h2>Loss and path</h2>");
+    for drawing in drawings::loss(report)
+        .into_iter()
+        .chain(drawings::path_stretch(report))
+    {
+        card(&mut page, &drawing);
+    }
+    page.push_str("<h2>Signalling</h2>");
+    pairs(&mut page, drawings::signalling(report));
+    card(&mut page, &drawings::signalling_over_time(report));
+    page.push_str("<h2>Goodput</h2>");
     for mode in &report.modes {
-        page.push_str(&card(goodput(mode)));
+        card(&mut page, &drawings::goodput(mode));
     }
+    page.push_str("<h2>Flows</h2>");
     page.push_str(&flows(report));
-    for routes in report.modes.iter().filter_map(|mode| mode.routes.as_ref()) {
-        let line = table::routes_line(routes);
-        let _ = write!(page, "<div class=card><p>ro: {}</p></div>", escape(&line));
+    let notes = notes(report);
+    if !notes.is_empty() {
+        page.push_str("<h2>What happened</h2>");
+        card(&mut page, &notes);
     }
+    page.push_str("<h2>What was run</h2>");
+    page.push_str(&handoffs(report));
+    page.push_str(&scenario(report));
     let _ = write!(
         page,
         "<footer>dhp-lab {}; sender and receiver share one clock</footer></main></body></html>",
@@ -44,111 +64,22 @@ pub fn render(report: &ScenarioReport) -> String {
     page
 }
 
-fn colour(index: usize) -> &'static str {
-    COLOURS.get(index % COLOURS.len()).copied().unwrap_or("c0")
+fn card(page: &mut String, content: &str) {
+    let _ = write!(page, "<div class=card>{content}</div>");
 }
 
-/// Cumulative distributions: a panel for each mode, a line for each flow.
-fn interruptions(report: &ScenarioReport) -> String {
-    let persistent = |mode: &ModeReport| -> Vec<FlowReport> {
-        let flows = mode.flows.iter().filter(|flow| flow.is_persistent());
-        flows.cloned().collect()
-    };
-    let all = report.modes.iter().flat_map(persistent);
-    let longest = all
-        .flat_map(|flow| flow.after_usable())
-        .filter(|ms| ms.is_finite())
-        .fold(10.0, f64::max);
-    let panels = report.modes.iter().map(|mode| {
-        let mut plot = Plot::new((940.0, 260.0), (0.0, longest.min(1000.0)), (0.0, 1.0));
-        plot.axes(
-            "ms after the care-of address is usable",
-            "part of the handoffs",
-        );
-        let mut legend = Vec::new();
-        for (index, flow) in persistent(mode).iter().enumerate() {
-            let points: Vec<_> = distribution(flow.after_usable())
-                .into_iter()
-                .take_while(|(ms, _)| *ms <= 1000.0)
-                .collect();
-            plot.line(colour(index), &points);
-            legend.push((
-                colour(index),
-                format!("{}: {}", mode.mode.name(), flow.name),
-            ));
-        }
-        Panel { plot, legend }
-    });
-    document(
-        "Interruption of each handoff",
-        "cumulative, all handoffs; what lies beyond 1,000 ms, or never came back, is not drawn: the line ends below 1",
-        panels.collect(),
-    )
+fn pairs(page: &mut String, drawings: Vec<String>) {
+    page.push_str("<div class=pair>");
+    for drawing in drawings {
+        card(page, &drawing);
+    }
+    page.push_str("</div>");
 }
 
-/// Octets over time, added up.
-fn signalling(report: &ScenarioReport) -> String {
-    let end = report
-        .modes
-        .iter()
-        .map(|mode| mode.seconds)
-        .fold(1.0, f64::max);
-    let sum = |mode: &ModeReport| -> Vec<(f64, f64)> {
-        let mut total = 0.0;
-        let mut points = vec![(0.0, 0.0)];
-        for handoff in &mode.handoffs {
-            total += handoff.signalling_octets as f64 / 1000.0;
-            points.push((handoff.begun_s, total));
-        }
-        points
-    };
-    let lines: Vec<_> = report.modes.iter().map(sum).collect();
-    let top = lines
-        .iter()
-        .flatten()
-        .map(|point| point.1)
-        .fold(1.0, f64::max);
-    let mut plot = Plot::new((940.0, 240.0), (0.0, end), (0.0, top * 1.05));
-    plot.axes("seconds", "kilo-octets of signalling in handoffs, added up");
-    let mut legend = Vec::new();
-    for (index, (mode, points)) in report.modes.iter().zip(&lines).enumerate() {
-        plot.line(colour(index), points);
-        legend.push((
-            colour(index),
-            format!(
-                "{}: {:.0} octets a handoff, {:.0} a minute",
-                mode.mode.name(),
-                mode.signalling_per_handoff,
-                mode.signalling_per_minute
-            ),
-        ));
-    }
-    document(
-        "Signalling",
-        "at the mobile node's access, both ways",
-        vec![Panel { plot, legend }],
-    )
-}
-
-fn goodput(mode: &ModeReport) -> String {
-    let points = || mode.flows.iter().flat_map(|flow| &flow.goodput);
-    let top = points().map(|point| point.1).fold(0.1, f64::max);
-    let mut plot = Plot::new((940.0, 260.0), (0.0, mode.seconds), (0.0, top * 1.1));
-    plot.axes("seconds", "goodput, Mbit/s");
-    for handoff in &mode.handoffs {
-        plot.mark(handoff.begun_s, "");
-    }
-    let mut legend = Vec::new();
-    for (index, flow) in mode.flows.iter().enumerate() {
-        plot.line(colour(index), &flow.goodput);
-        legend.push((colour(index), flow.name.clone()));
-    }
-    let title = format!("Goodput, mode {}", mode.mode.name());
-    document(
-        &title,
-        "at the mobile node, by second; handoffs marked",
-        vec![Panel { plot, legend }],
-    )
+/// What the modes are.
+fn modes(report: &ScenarioReport) -> String {
+    let all = report.modes.iter().map(|mode| mode.mode.describe());
+    all.collect::<Vec<_>>().join("; ")
 }
 
 fn criteria(criteria: &[Criterion]) -> String {
@@ -170,36 +101,156 @@ fn criteria(criteria: &[Criterion]) -> String {
     )
 }
 
+/// A row for each figure, a column for each mode.
+fn compared(report: &ScenarioReport) -> String {
+    let mut rows = String::new();
+    let mut row = |first: bool, name: &str, what: &str, figure: &dyn Fn(&ModeReport) -> String| {
+        let class = if first { " class=first" } else { "" };
+        let _ = write!(rows, "<tr{class}><td>{}<td>{what}", escape(name));
+        for mode in &report.modes {
+            let _ = write!(rows, "<td class=n>{}", figure(mode));
+        }
+        rows.push_str("</tr>");
+    };
+    let lost = |mode: &ModeReport| {
+        let flows = mode.flows.iter().filter(|flow| flow.is_persistent());
+        let lost = flows.clone().filter(|flow| !flow.survived).count();
+        format!("{lost} of {}", flows.count())
+    };
+    row(true, "sessions", "lost", &lost);
+    row(true, "signalling", "octets a handoff", &|mode| {
+        format!("{:.0}", mode.signalling_per_handoff)
+    });
+    row(false, "", "octets a minute", &|mode| {
+        format!("{:.0}", mode.signalling_per_minute)
+    });
+    for flow in &report.scenario.flows {
+        let of = |mode: &ModeReport, figure: &dyn Fn(&FlowReport) -> Option<f64>| {
+            let its = mode.flows.iter().find(|one| one.name == flow.name);
+            number(its.and_then(figure))
+        };
+        let name = flow.name.as_str();
+        row(
+            true,
+            name,
+            "interruption with usable CoA, median ms",
+            &|mode| of(mode, &|flow| flow.typical(|one| one.after_usable_ms)),
+        );
+        row(false, "", "… longest", &|mode| {
+            of(mode, &|flow| quantile(flow.after_usable(), 1.0))
+        });
+        row(false, "", "lost, %", &|mode| {
+            of(mode, &FlowReport::lost_percent)
+        });
+        row(false, "", "round trip, median ms", &|mode| {
+            of(mode, &FlowReport::median_round_trip_ms)
+        });
+    }
+    let heads = report.modes.iter();
+    let heads: String = heads
+        .map(|mode| format!("<th class=n>{}", mode.mode.name()))
+        .collect();
+    format!("<div class=card><table><tr><th><th>{heads}</tr>{rows}</table></div>")
+}
+
 fn flows(report: &ScenarioReport) -> String {
     let mut rows = String::new();
     for mode in &report.modes {
-        for flow in &mode.flows {
-            let typical = |value: Option<f64>| {
-                value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"))
-            };
+        for (place, flow) in mode.flows.iter().enumerate() {
             let stretch = flow.round_trips.iter().filter_map(|trips| trips.stretch);
-            let trips = flow.round_trips.iter();
-            let round_trip = trips.filter_map(|trips| trips.median_by_anchor_ms);
             let _ = write!(
                 rows,
-                "<tr><td>{}<td>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{} of {}<td class=n>{}<td class=n>{}<td>{}</tr>",
+                "<tr{}><td>{}<td>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{} of {}<td class=n>{}<td class=n>{}<td>{}</tr>",
+                if place == 0 { " class=first" } else { "" },
                 mode.mode.name(),
                 escape(&flow.name),
                 escape(flow.anchor.as_deref().unwrap_or("none")),
-                typical(flow.typical(|one| Some(one.interruption_ms))),
-                typical(flow.typical(|one| one.after_usable_ms)),
+                number(flow.typical(|one| Some(one.interruption_ms))),
+                number(flow.typical(|one| one.after_usable_ms)),
                 flow.lost,
                 flow.sent,
-                typical(round_trip.reduce(f64::max)),
-                typical(stretch.reduce(f64::max)),
+                number(flow.median_round_trip_ms()),
+                number(stretch.reduce(f64::max)),
                 escape(flow.fault.as_deref().unwrap_or("survived")),
             );
         }
     }
     format!(
         "<div class=card><table><tr><th>mode<th>flow<th>anchor<th class=n>median ms<th class=n>… with usable CoA<th class=n>lost\
-         <th class=n>median RTT ms<th class=n>path stretch<th></tr>{rows}</table></div>"
+         <th class=n>median RTT ms<th class=n>path stretch, least<th></tr>{rows}</table></div>"
     )
+}
+
+/// Routes, outages, withdrawn permissions, and what the agent said of them.
+fn notes(report: &ScenarioReport) -> String {
+    let mut notes = String::new();
+    for mode in &report.modes {
+        let mut lines: Vec<String> = Vec::new();
+        if let Some(routes) = &mode.routes {
+            lines.push(table::routes_line(routes));
+            lines.extend(routes.withdrawals.iter().map(table::withdrawal_line));
+        }
+        lines.extend(mode.outages.iter().map(|outage| outage.line()));
+        lines.extend(mode.troubles.iter().cloned());
+        for line in lines {
+            let _ = write!(
+                notes,
+                "<p>{}: {}</p>",
+                mode.mode.name(),
+                escape(line.trim())
+            );
+        }
+    }
+    notes
+}
+
+/// Handoff by handoff, to be opened.
+fn handoffs(report: &ScenarioReport) -> String {
+    let mut rows = String::new();
+    for mode in &report.modes {
+        for (place, one) in mode.handoffs.iter().enumerate() {
+            let _ = write!(
+                rows,
+                "<tr{}><td>{}<td class=n>{}<td>{} → {}<td class=n>{:.1}<td class=n>{}<td class=n>{}<td class=n>{:.1}{}</tr>",
+                if place == 0 { " class=first" } else { "" },
+                mode.mode.name(),
+                one.number,
+                escape(&one.from),
+                escape(&one.to),
+                one.begun_s,
+                number(one.usable_ms),
+                one.signalling_octets,
+                one.stalled_ms,
+                if one.is_spoiled { " (spoiled)" } else { "" },
+            );
+        }
+    }
+    format!(
+        "<div class=card><details><summary>Handoffs</summary><table><tr><th>mode<th class=n>handoff<th>access networks<th class=n>begun, s\
+         <th class=n>CoA usable after ms<th class=n>octets of signalling<th class=n>machine stood still, ms</tr>{rows}</table></details></div>"
+    )
+}
+
+/// The scenario's file.
+fn scenario(report: &ScenarioReport) -> String {
+    let text = toml::to_string(&report.scenario).unwrap_or_else(|error| error.to_string());
+    format!(
+        "<div class=card><details><summary>The scenario{}</summary><pre>{}</pre></details></div>",
+        if report.quick {
+            ", in its quick form"
+        } else {
+            ""
+        },
+        escape(&text)
+    )
+}
+
+fn number(value: Option<f64>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(value) if value.is_infinite() => "never".to_owned(),
+        Some(value) => format!("{value:.1}"),
+    }
 }
 
 fn escape(text: &str) -> String {

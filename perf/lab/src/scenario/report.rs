@@ -7,11 +7,12 @@ use crate::streams::Way;
 
 use super::access_use::AccessUse;
 use super::model::{Kind, Mode, Scenario};
+use super::outage::OutageReport;
 use super::routes::RoutesReport;
 use super::statistics::median;
 
 /// Width of a bin of the goodput, s.
-pub const BIN_S: f64 = 1.0;
+pub const BIN_S: f64 = 0.5;
 
 /// Everything.
 #[derive(Clone, Debug, Serialize)]
@@ -43,6 +44,8 @@ pub struct ModeReport {
     pub anchors: Vec<AnchorReport>,
     /// Optimized routes; none (`null`) in other modes than `ro`.
     pub routes: Option<RoutesReport>,
+    /// DHPs that were killed.
+    pub outages: Vec<OutageReport>,
     /// Octets of signalling at the mobile node's access, both ways, over the trace.
     pub signalling_octets: u64,
     /// The same by minute.
@@ -181,6 +184,18 @@ impl FlowReport {
     /// Whether it is to survive a handoff.
     pub fn is_persistent(&self) -> bool {
         self.anchor.is_some()
+    }
+
+    /// Packets lost, of a stream, %.
+    pub fn lost_percent(&self) -> Option<f64> {
+        (self.sent > 0).then(|| self.lost as f64 * 100.0 / self.sent as f64)
+    }
+
+    /// The median round trip as it goes, in the access network where that is longest.
+    pub fn median_round_trip_ms(&self) -> Option<f64> {
+        let trips = self.round_trips.iter();
+        let medians = trips.filter_map(|trips| trips.median_by_anchor_ms);
+        medians.reduce(f64::max)
     }
 
     /// The handoffs that count: those that the machine has not spoiled, or all if those are fewer than half.

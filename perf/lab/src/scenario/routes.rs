@@ -1,13 +1,15 @@
 //! What route optimization (RFC 6275) did in a mode: routes that fell back to their anchors at handoffs and were restored, and
 //! anchors that stood still meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::agent_events::AgentEvent;
 use crate::handoff::{Handoff, milliseconds};
+
+use super::permission::WithdrawalReport;
 
 /// What is under way by the anchor when the correspondent has confirmed a route has arrived after so long.
 const UNDER_WAY_NS: u64 = 300_000_000;
@@ -30,18 +32,22 @@ pub struct RoutesReport {
     pub restorations: Vec<Restoration>,
     /// The times between handoffs at which every route was optimized, as far as the anchors were asked.
     pub windows: Vec<Window>,
+    /// What became of withdrawn permissions.
+    pub withdrawals: Vec<WithdrawalReport>,
 }
 
-/// What a handoff did to the routes that were optimized when it began.
+/// What a handoff did to the routes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Restoration {
     /// The handoff, from 1.
     pub handoff: usize,
-    /// How many were optimized.
+    /// How many were optimized when it began.
     pub routes: usize,
     /// How many of them fell back to their anchors.
     pub fell_back: usize,
-    /// How many of those were optimized again before the next handoff.
+    /// How many of those that ever were optimized are to be so again: all but those whose anchors permit it no longer.
+    pub permitted: usize,
+    /// How many were, before the next handoff.
     pub restored: usize,
     /// From the usable care-of address until the last of them was, ms; none if not all were.
     pub restored_ms: Option<f64>,
@@ -61,9 +67,10 @@ pub struct Window {
 }
 
 impl Restoration {
-    /// All fell back, and all were restored.
+    /// All fell back, and all that were permitted were restored, and no other.
     pub fn is_complete(&self) -> bool {
-        self.routes > 0 && self.fell_back == self.routes && self.restored == self.routes
+        let any = self.routes > 0 || self.permitted > 0;
+        any && self.fell_back == self.routes && self.restored == self.permitted
     }
 }
 
@@ -84,39 +91,44 @@ impl RoutesReport {
     }
 }
 
-/// What a handoff did to the routes; `usable_ns` is when its care-of address could be used.
+/// What a handoff did to the routes; `usable_ns` is when its care-of address could be used, and `permits` whether the anchor of the
+/// flows to a correspondent permits that their routes are optimized.
 pub fn restoration(
     events: &[AgentEvent],
     handoff: &Handoff,
     usable_ns: Option<u64>,
+    permits: impl Fn(&str) -> bool,
 ) -> Restoration {
     let before = optimized_at(events, handoff.begun_ns);
+    let ever = events.iter().filter(|one| one.at_ns <= handoff.begun_ns);
+    let ever = ever.filter_map(change).filter(|(_, optimized)| *optimized);
+    let ever: BTreeSet<Route> = ever.map(|(route, _)| route).collect();
     let window = handoff.begun_ns..handoff.until_ns;
-    // For each route when it was optimized again; none while it goes by its anchor.
-    let mut fallen: BTreeMap<Route, Option<u64>> = BTreeMap::new();
+    let mut fallen = BTreeSet::new();
+    // For each route when it was optimized again.
+    let mut again: BTreeMap<Route, u64> = BTreeMap::new();
     for event in events.iter().filter(|event| window.contains(&event.at_ns)) {
-        let Some((route, is_optimized)) = change(event) else {
+        let Some((route, is_optimized)) = change(event).filter(|(route, _)| ever.contains(route))
+        else {
             continue;
         };
-        if before.get(&route) != Some(&true) {
-            continue;
-        }
-        match (is_optimized, fallen.get_mut(&route)) {
-            (false, _) => {
-                fallen.insert(route, None);
-            }
-            (true, Some(again)) => *again = Some(event.at_ns),
-            // It was renewed.
-            (true, None) => {}
+        let was_optimized = before.get(&route) == Some(&true);
+        if !is_optimized {
+            again.remove(&route);
+            fallen.extend(was_optimized.then_some(route));
+        } else if fallen.contains(&route) || !was_optimized {
+            // Else it was renewed.
+            again.insert(route, event.at_ns);
         }
     }
-    let last_ns: Option<Vec<u64>> = fallen.values().copied().collect();
-    let last_ns = last_ns.and_then(|times| times.into_iter().max());
+    let permitted = ever.iter().filter(|route| permits(&route.1)).count();
+    let last_ns = again.values().max().filter(|_| again.len() >= permitted);
     Restoration {
         handoff: handoff.number,
         routes: before.values().filter(|optimized| **optimized).count(),
         fell_back: fallen.len(),
-        restored: fallen.values().flatten().count(),
+        permitted,
+        restored: again.len(),
         restored_ms: last_ns
             .zip(usable_ns)
             .map(|(last, usable)| milliseconds(last.saturating_sub(usable))),
@@ -172,10 +184,10 @@ pub fn sum(counters: &Value, name: &str) -> Option<u64> {
 }
 
 /// Home address and correspondent.
-type Route = (String, String);
+pub type Route = (String, String);
 
 /// What an event says of a route.
-fn change(event: &AgentEvent) -> Option<(Route, bool)> {
+pub fn change(event: &AgentEvent) -> Option<(Route, bool)> {
     let is_optimized = match event.name.as_str() {
         "route_optimized" => true,
         "route_proxied" => false,
@@ -189,7 +201,7 @@ fn change(event: &AgentEvent) -> Option<(Route, bool)> {
 }
 
 /// The routes at a time, and whether each was optimized.
-fn optimized_at(events: &[AgentEvent], at_ns: u64) -> BTreeMap<Route, bool> {
+pub fn optimized_at(events: &[AgentEvent], at_ns: u64) -> BTreeMap<Route, bool> {
     let until = events.iter().filter(|event| event.at_ns <= at_ns);
     until.filter_map(change).collect()
 }
@@ -243,22 +255,45 @@ mod tests {
             event(1010, "route_proxied", "cn2"),
             event(1150, "route_optimized", "cn1"),
         ];
-        let half = restoration(&events, &handoff(), Some(1070 * MS));
+        let half = restoration(&events, &handoff(), Some(1070 * MS), |_| true);
         assert!(!half.is_complete());
         assert_eq!((half.restored, half.restored_ms), (1, None));
         events.push(event(1170, "route_optimized", "cn2"));
-        let whole = restoration(&events, &handoff(), Some(1070 * MS));
+        let whole = restoration(&events, &handoff(), Some(1070 * MS), |_| true);
         assert!(whole.is_complete());
         assert_eq!(whole.restored_ms, Some(100.0));
         // What is optimized after the next handoff has begun was not restored by this one.
         events.pop();
         events.push(event(3001, "route_optimized", "cn2"));
-        assert!(!restoration(&events, &handoff(), None).is_complete());
+        assert!(!restoration(&events, &handoff(), None, |_| true).is_complete());
+    }
+
+    #[test]
+    fn what_an_anchor_permits_no_longer_must_not_be_optimized_again() {
+        let mut events = vec![
+            event(100, "route_optimized", "cn1"),
+            event(200, "route_optimized", "cn2"),
+            event(1010, "route_proxied", "cn1"),
+            event(1010, "route_proxied", "cn2"),
+            event(1150, "route_optimized", "cn2"),
+        ];
+        let complete = |events: &[AgentEvent], permitted: &str| {
+            let seen = restoration(events, &handoff(), None, |correspondent| {
+                permitted.contains(correspondent)
+            });
+            seen.is_complete()
+        };
+        assert!(complete(&events, "cn2") && !complete(&events, "cn1 cn2"));
+        events.push(event(1160, "route_optimized", "cn1"));
+        assert!(!complete(&events, "cn2") && complete(&events, "cn1 cn2"));
+        // One that was proxied before is restored when it may be again.
+        events.insert(2, event(900, "route_proxied", "cn1"));
+        assert!(complete(&events, "cn1 cn2"));
     }
 
     #[test]
     fn a_handoff_in_which_nothing_was_optimized_shows_nothing() {
-        assert!(!restoration(&[], &handoff(), None).is_complete());
+        assert!(!restoration(&[], &handoff(), None, |_| true).is_complete());
     }
 
     #[test]
@@ -275,6 +310,7 @@ mod tests {
         let still = RoutesReport {
             restorations: Vec::new(),
             windows: between(&events, 1000, Some(7)).into_iter().collect(),
+            withdrawals: Vec::new(),
         };
         assert_eq!(still.tunnelled(), Some(2));
         assert!(between(&events, 200, Some(5)).is_none(), "too soon");
@@ -296,6 +332,7 @@ mod tests {
             )
             .into_iter()
             .collect(),
+            withdrawals: Vec::new(),
         };
         assert_eq!(report(None, 9).tunnelled(), None);
         assert_eq!(report(Some(5), 0).tunnelled(), None, "no flow went on");

@@ -1,7 +1,6 @@
 //! One mode of a scenario, from an empty machine to its findings.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -13,32 +12,21 @@ use crate::clock::monotonic_ns;
 use crate::handoff::Handoff;
 use crate::lab::{Lab, LabOptions};
 use crate::pcap::CapturedFrame;
-use crate::roaming::{Made, Roaming};
+use crate::roaming::Roaming;
 use crate::stop::Stop;
 use crate::timeline::{Timeline, Tone};
 
 use super::access_use::{FlowPacket, TunnelCapture};
-use super::model::{MannerWanted, Mode, Scenario, SessionType};
+use super::model::{Mode, Scenario, SessionType};
 use super::network::{Place, network};
+use super::outage::Outage;
+use super::permission::Withdrawn;
 use super::prober::{Probe, Prober};
-use super::routes::{self, Count};
-use super::start::{agent_plan, start_dhp, start_programs, wait_until_anchored};
-use super::trace::{MARGIN, Move};
+use super::routes::Count;
+use super::script::Script;
+use super::start::{agent_plan, start_programs, wait_until_anchored};
+use super::trace::Move;
 use super::traffic::{Notes, ScenarioTraffic};
-
-/// How long before a make before break the second interface is brought into reach.
-const AHEAD: Duration = Duration::from_millis(1500);
-/// How long both interfaces are in use then.
-const OVERLAP: Duration = Duration::from_millis(300);
-
-/// How long an access network that is good again may be watched before flows come back to it.
-const RECOVERY: Duration = Duration::from_secs(12);
-/// So long after a handoff its routes are optimized again, as a rule; then the anchors are asked for what they have tunnelled.
-const ROUTES_RESTORED: Duration = Duration::from_millis(1200);
-/// They are asked again so long before the next handoff, which asking must not delay.
-const BEFORE_MOVE: Duration = Duration::from_millis(350);
-/// A time between two handoffs that would be shorter is not looked at.
-const LEAST_WINDOW: Duration = Duration::from_millis(400);
 
 /// What was noted in one mode.
 #[derive(Debug)]
@@ -65,19 +53,10 @@ pub struct Findings {
     pub counters: Vec<(String, Value)>,
     /// What the anchors had tunnelled, again and again, where routes are optimized.
     pub counts: Vec<Count>,
-}
-
-/// What there is to do in a trace.
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Start(usize),
-    Reach(Move),
-    Move(Move),
-    Kill(usize),
-    Return(usize),
-    Trouble(usize),
-    Relief(usize),
-    Count,
+    /// When DHPs permitted no route optimization.
+    pub withdrawn: Vec<Withdrawn>,
+    /// DHPs that were killed.
+    pub outages: Vec<Outage>,
 }
 
 /// What is measured: for each region the DHP, then its correspondent by session type; the home agent last.
@@ -128,15 +107,7 @@ pub fn run(
     };
     let mut traffic = ScenarioTraffic::new(scenario, &directory);
     wait_until_anchored(&mut roaming, &mut traffic, scenario, mode)?;
-    let mut script = Script {
-        roaming,
-        traffic,
-        scenario,
-        mode,
-        moves: moves.len(),
-        last: None,
-        counts: Vec::new(),
-    };
+    let mut script = Script::new(roaming, traffic, scenario, mode, moves.len());
     let prober = Prober::start(script.roaming.lab.node("mn")?, &targets(scenario))?;
     let start_ns = monotonic_ns();
     script.follow(moves)?;
@@ -145,6 +116,8 @@ pub fn run(
         mut roaming,
         traffic,
         counts,
+        withdrawn,
+        outages,
         ..
     } = script;
     roaming.timeline.end_progress();
@@ -166,6 +139,8 @@ pub fn run(
         events: roaming.events.since(0),
         counters,
         counts,
+        withdrawn,
+        outages,
         handoffs: roaming.handoffs,
     })
 }
@@ -177,194 +152,4 @@ pub fn anchors(scenario: &Scenario, mode: Mode) -> Vec<String> {
         nodes.extend((0..scenario.regions.len()).map(|index| Place(index).dhp()));
     }
     nodes
-}
-
-struct Script<'a> {
-    roaming: Roaming<'a>,
-    traffic: ScenarioTraffic<'a>,
-    scenario: &'a Scenario,
-    mode: Mode,
-    moves: usize,
-    last: Option<Made>,
-    counts: Vec<Count>,
-}
-
-impl Script<'_> {
-    /// Does everything at its time, until a margin after the last handoff.
-    fn follow(&mut self, moves: &[Move]) -> Result<()> {
-        let begun = Instant::now();
-        for (at, act) in self.acts(moves) {
-            self.roaming
-                .pump(at.saturating_sub(begun.elapsed()), &mut self.traffic)?;
-            self.perform(act)?;
-        }
-        let rest = match self.scenario.troubles.is_empty() {
-            true => MARGIN,
-            false => MARGIN + RECOVERY,
-        };
-        self.roaming.pump(rest, &mut self.traffic)?;
-        self.note_last();
-        Ok(())
-    }
-
-    fn acts(&self, moves: &[Move]) -> Vec<(Duration, Act)> {
-        let mut acts = Vec::new();
-        for (index, flow) in self.scenario.flows.iter().enumerate() {
-            acts.push((
-                Duration::from_secs_f64(flow.from_s.clamp(0.0, 86_400.0)),
-                Act::Start(index),
-            ));
-        }
-        for one in moves {
-            if one.manner == MannerWanted::MakeBeforeBreak {
-                acts.push((one.at.saturating_sub(AHEAD), Act::Reach(*one)));
-            }
-            acts.push((one.at, Act::Move(*one)));
-        }
-        for (index, trouble) in self.scenario.troubles.iter().enumerate() {
-            let at = Duration::from_secs_f64(trouble.at_s);
-            let over = at + Duration::from_secs_f64(trouble.for_s);
-            acts.extend([(at, Act::Trouble(index)), (over, Act::Relief(index))]);
-        }
-        // Where there is no DHP none fails.
-        for failure in self
-            .scenario
-            .failures
-            .iter()
-            .filter(|_| self.mode.has_dhps())
-        {
-            if let Ok(index) = self.scenario.region(&failure.dhp) {
-                let at = failure.at_s.clamp(0.0, 86_400.0);
-                acts.push((Duration::from_secs_f64(at), Act::Kill(index)));
-                if let Some(after) = failure.back_after_s {
-                    let back = at + after.clamp(0.0, 86_400.0);
-                    acts.push((Duration::from_secs_f64(back), Act::Return(index)));
-                }
-            }
-        }
-        if self.mode == Mode::Ro {
-            acts.extend(counting(moves).into_iter().map(|at| (at, Act::Count)));
-        }
-        acts.sort_by_key(|(at, _)| *at);
-        acts
-    }
-
-    fn perform(&mut self, act: Act) -> Result<()> {
-        match act {
-            Act::Start(index) => self.traffic.start(&self.roaming.lab, index)?,
-            Act::Reach(one) => self.roaming.reach_with_other_interface(one.to)?,
-            Act::Move(one) => self.make(&one)?,
-            Act::Kill(index) => {
-                self.roaming.lab.kill_dhpd(&Place(index).dhp())?;
-                self.tell(index, Tone::Bad, "is killed");
-            }
-            Act::Trouble(index) => self.trouble(index, true)?,
-            Act::Relief(index) => self.trouble(index, false)?,
-            Act::Return(index) => {
-                start_dhp(&mut self.roaming.lab, index, self.mode, self.roaming.stop)?;
-                self.tell(index, Tone::Good, "is back");
-            }
-            Act::Count => self.count(),
-        }
-        Ok(())
-    }
-
-    /// An access network gets worse, or is as it was.
-    fn trouble(&mut self, index: usize, begins: bool) -> Result<()> {
-        let scenario = self.scenario;
-        let Some(trouble) = scenario.troubles.get(index) else {
-            return Ok(());
-        };
-        let access = scenario.access(&trouble.access)?;
-        let interface = scenario.interface_in(&trouble.access)?;
-        let usual = scenario.accesses.get(access.index());
-        let usual = usual.map_or(0.0, |network| network.loss);
-        let wire = self.roaming.lab.topology()?.access_wire(access)?;
-        let (tone, what) = match (trouble.loss, begins) {
-            (Some(loss), true) => {
-                wire.set_loss(loss);
-                (
-                    Tone::Bad,
-                    format!("loses {:.0} % of the packets", loss * 100.0),
-                )
-            }
-            (Some(_), false) => {
-                wire.set_loss(usual);
-                (Tone::Good, "loses no more than before".to_owned())
-            }
-            (None, true) => {
-                self.roaming.cut(interface)?;
-                (Tone::Bad, "is out of reach".to_owned())
-            }
-            (None, false) => {
-                self.roaming.attach(interface, access)?;
-                (Tone::Good, "is in reach again".to_owned())
-            }
-        };
-        let text = format!("access network {} {what}", trouble.access);
-        self.roaming.timeline.say(tone, &text);
-        Ok(())
-    }
-
-    fn make(&mut self, one: &Move) -> Result<()> {
-        self.note_last();
-        let made = match one.manner {
-            MannerWanted::BreakBeforeMake => self.roaming.break_before_make(one.to, one.gap)?,
-            MannerWanted::MakeBeforeBreak => {
-                self.roaming
-                    .make_before_break(one.to, OVERLAP, &mut self.traffic)?
-            }
-        };
-        self.last = Some(made);
-        self.traffic.progress = format!(
-            "{}: handoff {} of {}, to {}",
-            self.mode.name(),
-            self.roaming.handoffs.len() + 1,
-            self.moves,
-            self.scenario.access_name(one.to)
-        );
-        Ok(())
-    }
-
-    fn count(&mut self) {
-        let begun_ns = monotonic_ns();
-        let of_node = |node: String| {
-            let tunnelled = routes::tunnelled(&self.roaming.lab.counters(&node));
-            (node, tunnelled)
-        };
-        let anchors = anchors(self.scenario, self.mode).into_iter();
-        let tunnelled = anchors.map(of_node).collect();
-        self.counts.push(Count {
-            begun_ns,
-            ended_ns: monotonic_ns(),
-            tunnelled,
-        });
-    }
-
-    fn note_last(&mut self) {
-        if let Some(made) = self.last.take() {
-            self.roaming.note(&made);
-        }
-    }
-
-    fn tell(&mut self, index: usize, tone: Tone, what: &str) {
-        let name = self.scenario.regions.get(index);
-        let name = name.map_or("?", |region| region.name.as_str());
-        let text = format!("the DHP of {name} {what}");
-        self.roaming.timeline.say(tone, &text);
-    }
-}
-
-/// When the anchors are asked for what they have tunnelled: twice between handoffs, where there is the time.
-fn counting(moves: &[Move]) -> Vec<Duration> {
-    let mut times = Vec::new();
-    let mut routes_restored = ROUTES_RESTORED;
-    for one in moves {
-        let last = one.at.saturating_sub(BEFORE_MOVE);
-        if last.saturating_sub(routes_restored) >= LEAST_WINDOW {
-            times.extend([routes_restored, last]);
-        }
-        routes_restored = one.at + one.gap + ROUTES_RESTORED;
-    }
-    times
 }

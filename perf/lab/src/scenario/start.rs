@@ -50,7 +50,7 @@ pub fn start_programs(
     lab.start_dhpd(&[("ha", home)], stop)?;
     if with_dhps {
         for index in 0..scenario.regions.len() {
-            start_dhp(lab, index, mode, stop)?;
+            start_dhp(lab, index, mode == Mode::Ro, stop)?;
         }
     }
     if mode == Mode::Ro {
@@ -66,12 +66,29 @@ pub fn start_programs(
         ]);
     }
     for access in lab.topology()?.accesses() {
-        lab.warm_up(&access.router(), &known)?;
+        lab.warm_up(&access.router(), &known, stop)?;
     }
     Ok(())
 }
 
-pub fn start_dhp(lab: &mut Lab, index: usize, mode: Mode, stop: &Stop) -> Result<()> {
+/// Starts a region's DHP.
+pub fn start_dhp(
+    lab: &mut Lab,
+    index: usize,
+    permits_route_optimization: bool,
+    stop: &Stop,
+) -> Result<()> {
+    let text = dhp_configuration(lab, index, permits_route_optimization);
+    lab.start_dhpd(&[(&Place(index).dhp(), text)], stop)
+}
+
+/// Has it take over a configuration that permits route optimization, or one that does not.
+pub fn reconfigure_dhp(lab: &Lab, index: usize, permits_route_optimization: bool) -> Result<()> {
+    let text = dhp_configuration(lab, index, permits_route_optimization);
+    lab.reconfigure_dhpd(&Place(index).dhp(), &text)
+}
+
+fn dhp_configuration(lab: &Lab, index: usize, permits_route_optimization: bool) -> String {
     let place = Place(index);
     let (node, address) = (place.dhp(), place.dhp_address());
     let proxy = HomeProxy {
@@ -81,11 +98,10 @@ pub fn start_dhp(lab: &mut Lab, index: usize, mode: Mode, stop: &Stop) -> Result
         pool: &place.pool(),
         coverage: &place.site(),
         path_mtu: None,
-        permits_route_optimization: mode == Mode::Ro,
+        permits_route_optimization,
     };
     let (ports, signalling) = (lab.options().ports, lab.options().signalling);
-    let text = proxy.render(&lab.socket(&node), ports, signalling);
-    lab.start_dhpd(&[(&node, text)], stop)
+    proxy.render(&lab.socket(&node), ports, signalling)
 }
 
 /// What speaks Mobile IPv6 in front of a region's correspondent, and in its name.

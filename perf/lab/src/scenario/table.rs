@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::permission::WithdrawalReport;
 use super::report::{ModeReport, ScenarioReport};
 use super::routes::RoutesReport;
 use super::statistics::{median, quantile};
@@ -29,6 +30,12 @@ pub fn render(report: &ScenarioReport, colour: bool) -> String {
         }
         if let Some(routes) = &mode.routes {
             text.push_str(&routes_line(routes));
+            for withdrawal in &routes.withdrawals {
+                let _ = writeln!(text, "  {}", withdrawal_line(withdrawal));
+            }
+        }
+        for outage in &mode.outages {
+            let _ = writeln!(text, "  {}", outage.line());
         }
         for trouble in &mode.troubles {
             let _ = writeln!(text, "  {trouble}");
@@ -93,6 +100,34 @@ pub fn routes_line(routes: &RoutesReport) -> String {
             |count| format!("{count} packets")
         ),
     )
+}
+
+/// What became of a permission that was withdrawn.
+pub fn withdrawal_line(report: &WithdrawalReport) -> String {
+    let handoff = |by: Option<usize>| {
+        by.map_or_else(|| "no handoff".to_owned(), |by| format!("handoff {by}"))
+    };
+    let mut line = format!(
+        "DHP {} permitted no route optimization from {:.1} s on: {} of {} routes went by it with {}",
+        report.dhp,
+        report.from_s,
+        report.proxied,
+        report.routes,
+        handoff(report.proxied_by),
+    );
+    if let Some(packets) = report.tunnelled {
+        let _ = write!(line, " ({packets} packets tunnelled)");
+    }
+    if let Some(until_s) = report.until_s {
+        let _ = write!(
+            line,
+            "; again from {until_s:.1} s on: {} were optimized with {}, {} ms after the CoA is usable",
+            report.restored,
+            handoff(report.restored_by),
+            number(report.restored_ms),
+        );
+    }
+    line
 }
 
 /// The modes side by side: for each flow the median round trip, in the access network where it is longest, and the median
