@@ -4,6 +4,7 @@ mod demand;
 mod first_contact;
 mod home_duties;
 mod restart;
+mod returning_home;
 mod rivals;
 mod support;
 
