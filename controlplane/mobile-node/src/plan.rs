@@ -438,6 +438,57 @@ mod tests {
     }
 
     #[test]
+    fn at_home_the_home_address_is_on_its_link_and_its_flows_leave_there() {
+        let (hoa, dhoa) = (ip("2001:db8:a::1"), ip("2001:db8:d:1::7"));
+        let any = Selector::default();
+        let flows = [FlowWays {
+            selector: &any,
+            mark: None,
+            ways: vec![(Ipv6Net::default(), Way::Home(hoa))],
+        }];
+        let way = CareOf {
+            index: 2,
+            address: hoa,
+            router: ip("fe80::a"),
+        };
+        let plan = |is_returning| {
+            let at_home = AtHome {
+                way,
+                is_returning,
+                detect_duplicates: false,
+            };
+            let needs = Needs {
+                tunnel: 9,
+                home_addresses: [hoa, dhoa].into(),
+                at_home: Some(at_home),
+                anchors: BTreeSet::new(),
+                flows: &flows,
+            };
+            Plan::new(&access(), &needs)
+        };
+        // Until the home agent has let go, it is on both.
+        let returning = plan(true);
+        assert!(returning.at_home.contains_key(&(2, hoa)));
+        assert_eq!(returning.addresses, [hoa, dhoa].into());
+        let table_of = |plan: &Plan, from| {
+            let mut rules = plan.rules.iter();
+            let rule = rules.find(|rule| rule.from == Some(from) && rule.table < TABLE_FLOWS);
+            rule.map(|rule| rule.table)
+        };
+        assert_eq!(table_of(&returning, hoa), Some(TABLE_HOME));
+
+        let home = plan(false);
+        assert!(home.at_home.contains_key(&(2, hoa)));
+        assert_eq!(home.addresses, [dhoa].into());
+        assert_eq!(table_of(&home, hoa), Some(TABLE_ACCESS));
+        assert_eq!(table_of(&home, dhoa), Some(TABLE_HOME));
+        let mut routes = home.routes.iter();
+        let flow = routes.find(|route| route.table == TABLE_FLOWS);
+        let flow = flow.map(|route| (route.interface, route.gateway, route.source));
+        assert_eq!(flow, Some((2, Some(way.router), Some(hoa))));
+    }
+
+    #[test]
     fn without_a_network_nothing_points_to_one() {
         let access = Access::new([(2, "wlan0".to_owned())]);
         assert_eq!(Plan::new(&access, &Needs::default()), Plan::default());
