@@ -183,6 +183,7 @@ impl<'a> Home<'a> {
         let event = agent.wait_for("at_home");
         assert_eq!(event["home_address"], HOME_ADDRESS.to_string());
         assert_eq!(event["interface"], "wlan0");
+        held_by(self.network, "wlan0");
     }
 
     /// And the visited network again.
@@ -193,6 +194,7 @@ impl<'a> Home<'a> {
         self.network.connect();
         agent.wait_for("left_home");
         wait_for_home(agent);
+        held_by(self.network, "dhpmn0");
     }
 
     /// What the first worker of the home agent has counted.
@@ -287,7 +289,6 @@ fn a_session_lives_through_coming_home_and_leaving_again() {
 
     home.come_home(&agent);
     session.goes_on();
-    held_by(&network, "wlan0");
     assert!(!home.is_bound());
     let link = network.ip(&network.node(), &["-br", "link", "show", "wlan0"]);
     let mac = link.split_whitespace().nth(2).expect("name, state, MAC");
@@ -323,7 +324,6 @@ fn a_session_lives_through_coming_home_and_leaving_again() {
     for session in [&session, &new] {
         session.goes_on();
     }
-    held_by(&network, "dhpmn0");
     assert!(home.is_bound());
     assert_eq!(agent.status()["at_home"], serde_json::Value::Null);
 
@@ -395,7 +395,7 @@ fn a_session_at_home_outlives_the_agent_and_nothing_outlives_a_stopped_one() {
     drop(session);
     let (_, directory) = agent.end(Signal::SIGKILL);
     std::fs::remove_dir_all(directory.path().join("kept")).expect("the state is there");
-    held_by(&network, "wlan0");
+    assert_eq!(holders(&network), ["wlan0"]);
     let agent = start(&network, directory);
     agent.wait_for("at_home");
     let (ended, _directory) = agent.end(Signal::SIGTERM);
