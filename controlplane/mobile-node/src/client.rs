@@ -122,6 +122,10 @@ pub fn described(status: &Status) -> String {
         address.map_or_else(|| "none".to_owned(), |address| address.to_string())
     };
     let _ = writeln!(out, "care-of address  {}", or_none(status.care_of));
+    if let Some(home) = &status.at_home {
+        let (address, interface) = (home.home_address, &home.interface);
+        let _ = writeln!(out, "at home          {address} on {interface}");
+    }
     let _ = writeln!(
         out,
         "key              SPI {} ({})",

@@ -232,6 +232,24 @@ pub enum Event {
         /// The sessions at risk.
         sessions: Vec<SessionRecord>,
     },
+    /// The node is at home: the home agent stands in for it no longer, and the home address needs no tunnel.
+    AtHome {
+        /// The home agent.
+        anchor: Ipv6Addr,
+        /// The home address.
+        home_address: Ipv6Addr,
+        /// The interface on the home link.
+        interface: String,
+        /// From the update to its answer; `null` if that is ambiguous, or nobody had to be asked.
+        rtt_ns: Option<u64>,
+    },
+    /// The node has left its home link for another one.
+    LeftHome {
+        /// The home agent.
+        anchor: Ipv6Addr,
+        /// The home address.
+        home_address: Ipv6Addr,
+    },
     /// The home agent has told of the prefixes at home.
     HomePrefixes {
         /// Each with its valid lifetime in seconds, 4294967295 for ever.

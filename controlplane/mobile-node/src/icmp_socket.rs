@@ -1,7 +1,7 @@
-//! The raw socket that Router Solicitations leave by and Router Advertisements come in.
+//! The raw socket that Router Solicitations and Neighbor Advertisements leave by and Router Advertisements come in.
 
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
@@ -11,7 +11,7 @@ use nix::sys::socket::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::neighbor_discovery::{self, ALL_ROUTERS, Received};
+use crate::neighbor_discovery::{self, ALL_NODES, ALL_ROUTERS, Received};
 use crate::readiness::watch;
 
 /// "Hop Limit 255" (RFC 4861 §4.1).
@@ -51,10 +51,28 @@ impl IcmpSocket {
     /// What the kernel says, such as that the interface is down.
     pub fn solicit(&self, index: u32, link_layer_address: Option<[u8; 6]>) -> io::Result<()> {
         let message = neighbor_discovery::router_solicitation(link_layer_address);
-        let to = SockaddrIn6::from(SocketAddrV6::new(ALL_ROUTERS, 0, 0, index));
+        self.send(index, ALL_ROUTERS, &message)
+    }
+
+    /// Tells all nodes on the link of an interface that an address is this node's.
+    ///
+    /// # Errors
+    /// What the kernel says, such as that the interface is down.
+    pub fn advertise(
+        &self,
+        index: u32,
+        target: Ipv6Addr,
+        link_layer_address: [u8; 6],
+    ) -> io::Result<()> {
+        let message = neighbor_discovery::neighbor_advertisement(target, link_layer_address);
+        self.send(index, ALL_NODES, &message)
+    }
+
+    fn send(&self, index: u32, to: Ipv6Addr, message: &[u8]) -> io::Result<()> {
+        let to = SockaddrIn6::from(SocketAddrV6::new(to, 0, 0, index));
         sendto(
             self.socket.as_raw_fd(),
-            &message,
+            message,
             &to,
             MsgFlags::MSG_DONTWAIT,
         )?;

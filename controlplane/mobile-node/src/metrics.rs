@@ -118,7 +118,7 @@ impl Handoff {
                 }
                 self.attached = true;
             }
-            Event::Bound { anchor, .. } if self.attached => {
+            Event::Bound { anchor, .. } | Event::AtHome { anchor, .. } if self.attached => {
                 let first = self.bound.insert(*anchor);
                 let known = !self.known.insert(*anchor);
                 let begun_ns = self.begun_ns.filter(|_| first && known)?;
@@ -145,6 +145,16 @@ fn text(status: &Status, interruptions: &Histogram) -> Result<String, prometheus
     )?;
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     families.register(Box::new(interruptions.clone()))?;
+    let at_home = register_int_gauge_vec_with_registry!(
+        "dmip_mn_at_home",
+        "1 while the node is at home and its home address needs no tunnel",
+        &[],
+        &families
+    )?;
+    let none: [&str; 0] = [];
+    at_home
+        .with_label_values(&none)
+        .set(status.at_home.is_some().into());
     anchors(&families, status)?;
     signalling(&families, status)?;
     let flows = register_int_gauge_vec_with_registry!(

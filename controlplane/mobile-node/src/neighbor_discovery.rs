@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use dhp_proto::mobile_node::refusing_correspondent;
 use dhp_wire::codepoints::{icmpv6, ipv6_option, next_header};
 use dhp_wire::icmpv6::{
-    Body, Builder, Envelope, Message, NdOption, PrefixInformation, prefix_flag,
+    Body, Builder, Envelope, Message, NdOption, PrefixInformation, neighbor_flag, prefix_flag,
 };
 use ipnet::Ipv6Net;
 
@@ -13,6 +13,8 @@ use ipnet::Ipv6Net;
 const ERROR_LEN: usize = 8;
 /// "All-routers" (RFC 4291 §2.7.1).
 pub const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+/// "All-nodes" (RFC 4291 §2.7.1).
+pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,16 @@ pub fn router_solicitation(link_layer_address: Option<[u8; 6]>) -> Vec<u8> {
         builder = builder.option(&NdOption::<&[u8]>::SourceLinkLayer(address));
     }
     builder.finish(&Ipv6Addr::UNSPECIFIED, &ALL_ROUTERS)
+}
+
+/// An unsolicited Neighbor Advertisement to all nodes, after which they send what is for `target` to this link-layer address; the
+/// kernel sets the checksum anew. RFC 6275 §11.5.5: "The Solicited (S) flag in these Advertisements MUST NOT be set", and "The
+/// Override (O) flag in these Advertisements MUST be set".
+pub fn neighbor_advertisement(target: Ipv6Addr, link_layer_address: [u8; 6]) -> Vec<u8> {
+    let flags = neighbor_flag::OVERRIDE;
+    Builder::new(&Body::NeighborAdvertisement { flags, target })
+        .option(&NdOption::<&[u8]>::TargetLinkLayer(link_layer_address))
+        .finish(&Ipv6Addr::UNSPECIFIED, &ALL_NODES)
 }
 
 /// Reads an ICMPv6 message; `None` if it is not for us to know. The kernel has checked the checksum.
@@ -237,6 +249,15 @@ mod tests {
         let message = [&[4, 1, 0, 0, 0, 0, 0, 6], &quoted[..]].concat();
         let expected = Received::MobilityRefused { correspondent };
         assert_eq!(read(&message, ROUTER, 64), Some(expected));
+    }
+
+    #[test]
+    fn an_advertisement_of_the_home_address_overrides_and_is_unsolicited() {
+        let home: Ipv6Addr = "2001:db8:1:1::100".parse().expect("an address");
+        let message = neighbor_advertisement(home, [2, 0, 0, 0, 0, 9]);
+        assert_eq!((message[0], message[4]), (136, 0x20));
+        assert_eq!(message[8..24], home.octets());
+        assert_eq!(message[24..], [2, 1, 2, 0, 0, 0, 0, 9]);
     }
 
     #[test]

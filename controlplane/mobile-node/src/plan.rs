@@ -2,7 +2,8 @@
 //! that a change is the difference between two plans.
 //!
 //! Rules, in this order:
-//! 1. from an address of an access interface: that interface's table, so that packets leave where their source belongs;
+//! 1. from an address of an access interface: that interface's table, so that packets leave where their source belongs; at home
+//!    the home address is one;
 //! 2. from a home address: by the flows' routes if there is one, else into the tunnel interface, whatever the destination.
 //!    A path MTU belongs to the route that it was found on, and whoever has not bound its socket finds the flows' ones;
 //! 3. to an anchor, a locator or a neighbour on the link: the main table, so that signalling and tunnel packets never enter the
@@ -11,7 +12,7 @@
 //!    routes into the tunnel interface and their preferred sources; what gets the care-of address is sent to the main table.
 //!    The kernel looks at protocol, port and traffic class when a socket is connected, and so chooses its source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use dhp_proto::mobile_node::policy::Selector;
@@ -78,6 +79,8 @@ impl Selectors {
 pub enum Way {
     /// Into the tunnel interface, with this source.
     Tunnel(Ipv6Addr),
+    /// Without a tunnel, from the home address on its own link.
+    Home(Ipv6Addr),
     /// From the care-of address, as if there were no mobility.
     Direct,
 }
@@ -128,11 +131,24 @@ impl Route {
     pub const METRIC: u32 = METRIC;
 }
 
+/// How the home address is used on its own link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtHome {
+    /// The access interface and its router, with the home address.
+    pub way: CareOf,
+    /// Whether the home agent may still stand in for the node: then packets still go through the tunnel.
+    pub is_returning: bool,
+    /// Whether somebody else may have the address.
+    pub detect_duplicates: bool,
+}
+
 /// What the kernel is to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Addresses of the tunnel interface.
     pub addresses: BTreeSet<Ipv6Addr>,
+    /// Home addresses of access interfaces, by interface; whether they are tested for duplicates where they are new.
+    pub at_home: BTreeMap<(u32, Ipv6Addr), bool>,
     /// Routes.
     pub routes: BTreeSet<Route>,
     /// Rules.
@@ -146,10 +162,20 @@ pub struct Needs<'a> {
     pub tunnel: u32,
     /// Home addresses in use.
     pub home_addresses: BTreeSet<Ipv6Addr>,
+    /// The home address, where it is used on its own link.
+    pub at_home: Option<AtHome>,
     /// Anchors and locators.
     pub anchors: BTreeSet<Ipv6Addr>,
     /// Marked sockets and then the policy, in order.
     pub flows: &'a [FlowWays<'a>],
+}
+
+impl Needs<'_> {
+    /// The way that packets of the home address leave without a tunnel.
+    fn home_way(&self) -> Option<CareOf> {
+        let at_home = self.at_home.filter(|at_home| !at_home.is_returning);
+        at_home.map(|at_home| at_home.way)
+    }
 }
 
 impl Plan {
@@ -159,10 +185,25 @@ impl Plan {
             addresses: needs.home_addresses.clone(),
             ..Self::default()
         };
+        if let Some(AtHome {
+            way,
+            is_returning,
+            detect_duplicates,
+        }) = needs.at_home
+        {
+            let place = (way.index, way.address);
+            plan.at_home.insert(place, detect_duplicates);
+            if !is_returning {
+                plan.addresses.remove(&way.address);
+            }
+        }
         for (number, interface) in (TABLE_ACCESS..).zip(access.interfaces()) {
             let Some(router) = interface.router().filter(|_| interface.up) else {
                 continue;
             };
+            if let Some(way) = needs.home_way().filter(|way| way.index == interface.index) {
+                plan.rule(PRIORITY_ACCESS, Some(way.address), None, number);
+            }
             for (address, prefix_len) in interface.confirmed() {
                 plan.rule(PRIORITY_ACCESS, Some(address), None, number);
                 let on_link = Ipv6Net::new(address, prefix_len).map(|prefix| prefix.trunc());
@@ -189,10 +230,10 @@ impl Plan {
             plan.routes
                 .insert(default_route(TABLE_MAIN, index, router, Some(address)));
         }
-        for home in &needs.home_addresses {
-            plan.rule(PRIORITY_HOME, Some(*home), None, TABLE_HOME);
+        for home in plan.addresses.clone() {
+            plan.rule(PRIORITY_HOME, Some(home), None, TABLE_HOME);
         }
-        if !needs.home_addresses.is_empty() {
+        if !plan.addresses.is_empty() {
             plan.routes.insert(Route {
                 table: TABLE_HOME,
                 prefix: Ipv6Net::default(),
@@ -213,16 +254,29 @@ impl Plan {
     /// A rule of the policy.
     fn flow(&mut self, number: u32, flow: &FlowWays<'_>, needs: &Needs<'_>) {
         let table = TABLE_FLOWS + number;
-        let mut tunnels = false;
+        let mut has_routes = false;
         for (prefix, way) in &flow.ways {
             match way {
                 Way::Tunnel(source) => {
-                    tunnels = true;
+                    has_routes = true;
                     self.routes.insert(Route {
                         table,
                         prefix: *prefix,
                         interface: needs.tunnel,
                         gateway: None,
+                        source: Some(*source),
+                    });
+                }
+                Way::Home(source) => {
+                    let Some(way) = needs.home_way() else {
+                        continue;
+                    };
+                    has_routes = true;
+                    self.routes.insert(Route {
+                        table,
+                        prefix: *prefix,
+                        interface: way.index,
+                        gateway: Some(way.router),
                         source: Some(*source),
                     });
                 }
@@ -239,7 +293,7 @@ impl Plan {
                 }
             }
         }
-        if !tunnels {
+        if !has_routes {
             return;
         }
         for selectors in Selectors::all(flow) {
@@ -251,12 +305,11 @@ impl Plan {
                 table,
             };
             self.rules.insert(rule);
-            self.rules
-                .extend(needs.home_addresses.iter().map(|home| Rule {
-                    priority: PRIORITY_HOME_FLOWS + number,
-                    from: Some(*home),
-                    ..rule
-                }));
+            self.rules.extend(self.addresses.iter().map(|home| Rule {
+                priority: PRIORITY_HOME_FLOWS + number,
+                from: Some(*home),
+                ..rule
+            }));
         }
     }
 
@@ -350,6 +403,7 @@ mod tests {
         let needs = Needs {
             tunnel: 9,
             home_addresses: [hoa].into(),
+            at_home: None,
             anchors: [dhp].into(),
             flows: &flows,
         };
@@ -382,6 +436,57 @@ mod tests {
             main.and_then(|route| route.source),
             Some(ip("2001:db8:a::100"))
         );
+    }
+
+    #[test]
+    fn at_home_the_home_address_is_on_its_link_and_its_flows_leave_there() {
+        let (hoa, dhoa) = (ip("2001:db8:a::1"), ip("2001:db8:d:1::7"));
+        let any = Selector::default();
+        let flows = [FlowWays {
+            selector: &any,
+            mark: None,
+            ways: vec![(Ipv6Net::default(), Way::Home(hoa))],
+        }];
+        let way = CareOf {
+            index: 2,
+            address: hoa,
+            router: ip("fe80::a"),
+        };
+        let plan = |is_returning| {
+            let at_home = AtHome {
+                way,
+                is_returning,
+                detect_duplicates: false,
+            };
+            let needs = Needs {
+                tunnel: 9,
+                home_addresses: [hoa, dhoa].into(),
+                at_home: Some(at_home),
+                anchors: BTreeSet::new(),
+                flows: &flows,
+            };
+            Plan::new(&access(), &needs)
+        };
+        // Until the home agent has let go, it is on both.
+        let returning = plan(true);
+        assert!(returning.at_home.contains_key(&(2, hoa)));
+        assert_eq!(returning.addresses, [hoa, dhoa].into());
+        let table_of = |plan: &Plan, from| {
+            let mut rules = plan.rules.iter();
+            let rule = rules.find(|rule| rule.from == Some(from) && rule.table < TABLE_FLOWS);
+            rule.map(|rule| rule.table)
+        };
+        assert_eq!(table_of(&returning, hoa), Some(TABLE_HOME));
+
+        let home = plan(false);
+        assert!(home.at_home.contains_key(&(2, hoa)));
+        assert_eq!(home.addresses, [dhoa].into());
+        assert_eq!(table_of(&home, hoa), Some(TABLE_ACCESS));
+        assert_eq!(table_of(&home, dhoa), Some(TABLE_HOME));
+        let mut routes = home.routes.iter();
+        let flow = routes.find(|route| route.table == TABLE_FLOWS);
+        let flow = flow.map(|route| (route.interface, route.gateway, route.source));
+        assert_eq!(flow, Some((2, Some(way.router), Some(hoa))));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::data_path::Traffic;
 pub struct Status {
     /// The care-of address.
     pub care_of: Option<Ipv6Addr>,
+    /// The home address on its own link; `null`: the node is not at home.
+    pub at_home: Option<AtHomeStatus>,
     /// The security association in use.
     pub spi: u32,
     /// Its algorithm.
@@ -31,6 +33,15 @@ pub struct Status {
     pub candidates: Vec<CandidateStatus>,
     /// Counters of signalling and data path; `signalling_…` are the engine's.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// A node that is at home.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AtHomeStatus {
+    /// The home address, which needs no tunnel.
+    pub home_address: Ipv6Addr,
+    /// The interface that has it.
+    pub interface: String,
 }
 
 /// An access interface.

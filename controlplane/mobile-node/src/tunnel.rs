@@ -44,7 +44,8 @@ pub struct SteeredPath {
 pub struct Tunnel {
     /// The far end.
     pub anchor: Ipv6Addr,
-    /// The near end that the anchor has bound, while its interface can be used.
+    /// The near end that the anchor has bound, while its interface can be used. The home address itself: the node is at home, and
+    /// packets go as they are.
     pub care_of: Option<CareOf>,
     /// The longest inner packet, in octets.
     pub mtu: u16,
@@ -194,22 +195,22 @@ impl Tunnels {
         let Ok(view) = Ipv6View::new(inner) else {
             return Uplink::Drop(Refusal::Malformed);
         };
-        let destination = view.destination();
+        let (source, destination) = (view.source(), view.destination());
         let routable = !destination.is_multicast() && !destination.is_unicast_link_local();
         let plain = self
             .care_of
             .filter(|care_of| care_of.address == view.source());
         if let (Some(care_of), true) = (plain, routable) {
-            let end = HEADER_LEN.saturating_add(view.total_len());
-            return match buffer.get(HEADER_LEN..end) {
-                Some(packet) => Uplink::Plain(care_of, packet),
-                None => Uplink::Drop(Refusal::Malformed),
-            };
+            let total = view.total_len();
+            return without_tunnel(buffer, total, care_of);
         }
         let Some(tunnel) = self.used(&view.source()).filter(|_| routable) else {
             return Uplink::Drop(Refusal::NotForTunnel);
         };
         let total = view.total_len();
+        if let Some(way) = tunnel.care_of.filter(|way| way.address == source) {
+            return without_tunnel(buffer, total, way);
+        }
         let route = self.routes.get(&(view.source(), destination));
         if let Some((route, care_of)) = route.and_then(|route| Some((route, route.way(&view)?))) {
             if route.is_too_long(&view) {
@@ -307,6 +308,14 @@ impl Tunnels {
         header[6] = behind;
         header[24..].copy_from_slice(&home.octets());
         Ok(opened)
+    }
+}
+
+/// A packet of `total` octets that stands behind the first 40 of `buffer`, as it is.
+fn without_tunnel(buffer: &[u8], total: usize, way: CareOf) -> Uplink<'_> {
+    match buffer.get(HEADER_LEN..HEADER_LEN.saturating_add(total)) {
+        Some(packet) => Uplink::Plain(way, packet),
+        None => Uplink::Drop(Refusal::Malformed),
     }
 }
 

@@ -66,10 +66,7 @@ impl World {
             spi: OLD.0,
             algorithm: ALGORITHM,
             key: KeyMaterial::Home(key(OLD)),
-            home: Some(HomeConfig {
-                agent: ANCHOR,
-                address: HOME,
-            }),
+            home: Some(HomeConfig::new(ANCHOR, HOME)),
             locators: Vec::new(),
             code_points: CodePoints::default(),
             lifetime: 150,

@@ -99,10 +99,7 @@ fn node_config(code_points: CodePoints) -> MobileNodeConfig {
         spi: OLD.0,
         algorithm: Algorithm::HmacSha256_128,
         key: KeyMaterial::Home(home_key(OLD)),
-        home: Some(HomeConfig {
-            agent: ANCHOR,
-            address: HOME,
-        }),
+        home: Some(HomeConfig::new(ANCHOR, HOME)),
         locators: Vec::new(),
         code_points,
         lifetime: 150,

@@ -32,10 +32,7 @@ impl Agents {
                 spi: node.associations[0].spi(),
                 algorithm: node.algorithm,
                 key: KeyMaterial::Fixed(node.key.clone()),
-                home: node.home.map(|address| HomeConfig {
-                    agent: ANCHOR,
-                    address,
-                }),
+                home: node.home.map(|address| HomeConfig::new(ANCHOR, address)),
                 locators: vec![ANCHOR],
                 code_points: CodePoints::default(),
                 lifetime: 20,

@@ -46,8 +46,8 @@ pub struct Interface {
     pub mtu: u32,
     /// How often its carrier was lost, as the kernel said last.
     carrier_losses: Option<u32>,
-    /// Whether its link-local address may be used as source.
-    pub has_link_local: bool,
+    /// Its link-local address, while that may be used as source.
+    pub link_local: Option<Ipv6Addr>,
     addresses: BTreeMap<Ipv6Addr, Address>,
     /// Default routers, and whether they belong to the link that the interface is on now.
     routers: BTreeMap<Ipv6Addr, bool>,
@@ -63,7 +63,7 @@ impl Interface {
             up: false,
             mtu: 1500,
             carrier_losses: None,
-            has_link_local: false,
+            link_local: None,
             addresses: BTreeMap::new(),
             routers: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -125,7 +125,7 @@ impl Interface {
             Observation::AddressGone { address, .. } => {
                 self.addresses.remove(&address);
                 if address.is_unicast_link_local() {
-                    self.has_link_local = false;
+                    self.link_local = None;
                 }
             }
             Observation::DefaultRoute { router, .. } => {
@@ -185,7 +185,7 @@ impl Interface {
 
     fn set_address(&mut self, address: Ipv6Addr, state: AddressState) {
         if address.is_unicast_link_local() {
-            self.has_link_local = state.usable;
+            self.link_local = state.usable.then_some(address);
         } else if is_unicast_routable(&address) {
             // The kernel makes an address only when an advertisement has just arrived: what is new belongs to this link.
             let new = Address {

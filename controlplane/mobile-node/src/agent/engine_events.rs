@@ -19,6 +19,7 @@ impl Agent {
         if self.note_events() {
             self.apply_plan().await;
             self.set_tunnels();
+            self.announce_due();
         }
         self.tell_prepared();
     }
@@ -36,9 +37,12 @@ impl Agent {
     }
 
     fn transmit(&self, packet: &[u8]) {
-        let source = Ipv6View::new(packet).map(|view| view.source());
-        if let Some(care_of) = source.ok().and_then(|source| self.access.usable(source)) {
-            self.data.send(care_of.index, packet);
+        let Ok(source) = Ipv6View::new(packet).map(|view| view.source()) else {
+            return;
+        };
+        let home = self.way_home().filter(|way| way.address == source);
+        if let Some(way) = home.or_else(|| self.access.usable(source)) {
+            self.data.send(way.index, packet);
         }
     }
 
@@ -100,12 +104,16 @@ impl Agent {
                 home_addresses,
                 care_of,
                 attempt,
-            } => Event::UpdateSent {
-                anchor,
-                home_addresses,
-                care_of,
-                attempt,
-            },
+            } => {
+                // Once the home agent is told that the node is back, the node answers for its home address.
+                changed = home_addresses.contains(&care_of);
+                Event::UpdateSent {
+                    anchor,
+                    home_addresses,
+                    care_of,
+                    attempt,
+                }
+            }
             MnEvent::UnderTest {
                 anchor,
                 home_addresses,
@@ -236,6 +244,35 @@ impl Agent {
                     reason,
                 }
             }
+            MnEvent::AtHome {
+                anchor,
+                home_address,
+                detect_duplicates,
+                round_trip_ns,
+            } => {
+                self.bindings.remove(&home_address);
+                self.steerings.remove(&home_address);
+                self.announce_home(detect_duplicates);
+                changed = true;
+                let interface = self.at_home().map(|way| self.name(way.index));
+                Event::AtHome {
+                    anchor,
+                    home_address,
+                    interface: interface.unwrap_or_default(),
+                    rtt_ns: round_trip_ns,
+                }
+            }
+            MnEvent::LeftHome {
+                anchor,
+                home_address,
+            } => {
+                self.announcements = None;
+                changed = true;
+                Event::LeftHome {
+                    anchor,
+                    home_address,
+                }
+            }
             MnEvent::HomePrefixes { prefixes } => Event::HomePrefixes { prefixes },
             MnEvent::Ended { flow } => {
                 changed = self.ready.remove(&flow).is_some();
@@ -297,6 +334,7 @@ pub(super) fn proxy_reason(reason: ProxyReason) -> String {
         }
         ProxyReason::Forgotten => "the correspondent has lost the binding".to_owned(),
         ProxyReason::Expired => "the binding has ended before it was renewed".to_owned(),
+        ProxyReason::AtHome => "the node is at home".to_owned(),
     }
 }
 

@@ -92,7 +92,12 @@ impl Agent {
             self.explain_candidates(key.correspondent, explanation);
             return;
         }
+        let at_home = self.at_home().map(|way| way.address);
         match self.way_without_dhp(rule) {
+            // As it is, without a tunnel.
+            Way::Tunnel(source) | Way::Home(source) if at_home == Some(source) => {
+                explanation.source = Some(source);
+            }
             Way::Tunnel(source) if let Some(home) = is_home(source) => {
                 explanation.source = Some(source);
                 self.go_through(home.agent, "home agent", explanation);
@@ -107,7 +112,12 @@ impl Agent {
                     "the rule says that its sessions need not outlive the attachment".to_owned();
             }
             (Treatment::Anchored(_), None) => {
-                explanation.why = "the rule wants the home address".to_owned();
+                explanation.why = match at_home {
+                    Some(_) => {
+                        "the rule wants the home address, and the node is at home".to_owned()
+                    }
+                    None => "the rule wants the home address".to_owned(),
+                };
             }
         }
     }
@@ -122,6 +132,9 @@ impl Agent {
             .find(|flow| flow.key.need == need && flow.key.correspondent.contains(&destination));
         let meanwhile = match explanation.mode.as_str() {
             "home agent" => "meanwhile it goes by the home agent",
+            _ if self.at_home().is_some() => {
+                "meanwhile it has the home address, and goes directly: the node is at home"
+            }
             _ => "meanwhile it has the care-of address",
         };
         let asked = self.config.engine.locators.len();

@@ -5,11 +5,13 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use anyhow::Context;
+use dhp_port_afpacket::Interface;
 use dhp_proto::mobile_node::policy::{Policy, Treatment};
 use dhp_proto::mobile_node::{FlowKey, Kept};
 use dhp_proto::time::Now;
 
 use super::choosing::prepared_flows;
+use super::setup::home_places;
 use super::{Agent, Binding};
 use crate::api::Answer;
 use crate::config::{Config, Loaded};
@@ -97,7 +99,13 @@ pub async fn clean(path: &Path) -> anyhow::Result<()> {
         anyhow::bail!("{}: an agent runs", config.socket.display());
     }
     let (netlink, _notifications) = Netlink::connect().context("open a netlink socket")?;
-    netlink.remove_leftovers().await?;
+    let interfaces = config.interfaces.iter();
+    // One that is not there has no address either.
+    let interfaces: Vec<Interface> = interfaces
+        .filter_map(|name| Interface::find(name).ok())
+        .collect();
+    let places = home_places(&config, &interfaces);
+    netlink.remove_leftovers(&places).await?;
     if let Some(index) = netlink.left_tunnel(&config.tun).await? {
         netlink
             .remove_link(index)

@@ -53,6 +53,15 @@ impl Agent {
 
     /// The way of flows for which there is no DHP, or not yet.
     pub(super) fn way_without_dhp(&self, rule: &Rule) -> Way {
+        let at_home = self.at_home().map(|way| way.address);
+        if let (Some(home), Treatment::Anchored(need)) = (at_home, rule.treatment) {
+            // What may get a DHP goes through the tunnel interface here too, without a tunnel, since there it is seen who is
+            // talked to.
+            return match need.session != Session::Fixed && !rule.prepare {
+                true => Way::Tunnel(home),
+                false => Way::Home(home),
+            };
+        }
         let home = self.config.engine.home.map(|home| home.address);
         let bound = home.filter(|home| self.bindings.contains_key(home));
         let care_of = self.access.current().map(|care_of| care_of.address);
@@ -117,6 +126,7 @@ impl Agent {
         let needs = Needs {
             tunnel: self.tunnel_index,
             home_addresses: self.home_addresses(),
+            at_home: self.home_use(),
             anchors: self.anchors(),
             flows: &flows,
         };
@@ -126,7 +136,7 @@ impl Agent {
             .zip(policy)
             .flat_map(|(rule, flow)| {
                 flow.ways.iter().map(move |(prefix, way)| match way {
-                    Way::Tunnel(source) => (rule, *prefix, Some(*source)),
+                    Way::Tunnel(source) | Way::Home(source) => (rule, *prefix, Some(*source)),
                     Way::Direct => (rule, *prefix, None),
                 })
             })
@@ -158,7 +168,17 @@ impl Agent {
             .home
             .map(|home| (home.address, home.agent));
         let anchored: BTreeMap<Ipv6Addr, Ipv6Addr> = bound.chain(ready).chain(home).collect();
+        let at_home = self.at_home();
         let tunnels = anchored.into_iter().map(|(home, anchor)| {
+            if let Some(way) = at_home.filter(|way| way.address == home) {
+                let tunnel = Tunnel {
+                    anchor,
+                    care_of: Some(way),
+                    mtu: u16::MAX,
+                    steered: Vec::new(),
+                };
+                return (home, tunnel);
+            }
             let binding = self
                 .bindings
                 .get(&home)

@@ -4,6 +4,7 @@ mod accesses;
 mod choosing;
 mod engine_events;
 mod explain;
+mod home_link;
 mod keeping;
 mod kernel_state;
 mod known_names;
@@ -45,6 +46,7 @@ use crate::netlink::{self, Netlink, Notification, Notifications};
 use crate::plan::Plan;
 use crate::state::StateFile;
 use choosing::Preparing;
+use home_link::Announcements;
 use keeping::Ending;
 use known_names::KnownNames;
 use solicitation::Solicitations;
@@ -77,6 +79,8 @@ struct Agent {
     access: Access,
     hardware_addresses: BTreeMap<u32, [u8; 6]>,
     solicitations: Solicitations,
+    /// What the home link is told after coming home.
+    announcements: Option<Announcements>,
     netlink: Netlink,
     icmp: IcmpSocket,
     data: Rc<DataPath>,
@@ -174,6 +178,7 @@ impl Agent {
                     self.follow_engine().await;
                     self.look_around().await;
                     self.solicit_due();
+                    self.announce_due();
                 }
             }
         };
@@ -189,6 +194,7 @@ impl Agent {
         engine
             .into_iter()
             .chain(self.solicitations.next_due())
+            .chain(self.announcements.map(|announcements| announcements.due()))
             .min()
             .unwrap_or(far)
             .min(self.next_look)
@@ -286,6 +292,9 @@ impl Agent {
     }
 
     async fn observe(&mut self, observation: Observation) {
+        if self.is_of_home_address(&observation) {
+            return;
+        }
         let orders = self.access.observe(observation);
         self.follow(orders).await;
     }

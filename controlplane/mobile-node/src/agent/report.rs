@@ -14,8 +14,8 @@ use super::engine_events::kind_name;
 use super::sockets::Sockets;
 use crate::plan::Way;
 use crate::status::{
-    AnchorStatus, BindingStatus, CandidateStatus, CorrespondentStatus, FlowStatus, InterfaceStatus,
-    Status,
+    AnchorStatus, AtHomeStatus, BindingStatus, CandidateStatus, CorrespondentStatus, FlowStatus,
+    InterfaceStatus, Status,
 };
 
 impl Agent {
@@ -96,6 +96,12 @@ impl Agent {
             .map(|(name, value)| (name.to_owned(), value));
         Status {
             care_of: engine.care_of,
+            at_home: self
+                .home_interface()
+                .map(|(home_address, interface)| AtHomeStatus {
+                    home_address,
+                    interface,
+                }),
             spi: self.config.engine.spi,
             algorithm: self.config.engine.algorithm.name().to_owned(),
             interfaces: self.interface_status(&engine),
@@ -135,7 +141,7 @@ impl Agent {
         let anchored = lasting(rule).and_then(|need| self.anchored(&need, prefix));
         match (anchored, self.way_without_dhp(rule)) {
             (Some((_, ready)), _) => Some(ready.home_address),
-            (None, Way::Tunnel(source)) => Some(source),
+            (None, Way::Tunnel(source) | Way::Home(source)) => Some(source),
             (None, Way::Direct) => None,
         }
     }

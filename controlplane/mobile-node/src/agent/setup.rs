@@ -1,6 +1,7 @@
 //! From a configuration to a working agent, and back.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -71,7 +72,8 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     let mn_id = config.engine.mn_id.as_ref();
     let mn_id = mn_id.map_or_else(String::new, ToString::to_string);
     let kept = keeping::recall(&config, &mn_id, clock.now());
-    let installed = take_over(&netlink, &config, kept.is_some()).await?;
+    let places = home_places(&config, &interfaces);
+    let installed = take_over(&netlink, &config, &places, kept.is_some()).await?;
     let state = config.state.as_ref();
     let state = state.map(|path| StateFile::new(path, &mn_id));
     let keeps_state = state.is_some();
@@ -119,6 +121,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             clock,
             engine,
             solicitations: Solicitations::default(),
+            announcements: None,
             netlink: netlink.clone(),
             icmp: IcmpSocket::open().context("open a raw ICMPv6 socket")?,
             data,
@@ -190,15 +193,27 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     result.map(|_| ())
 }
 
+/// Where an agent may put the home address beside the tunnel interface: on an access interface, by its index.
+pub(super) fn home_places(config: &Config, interfaces: &[Interface]) -> Vec<(u32, Ipv6Addr)> {
+    let home = config.engine.home.iter();
+    home.flat_map(|home| interfaces.iter().map(|one| (one.index, home.address)))
+        .collect()
+}
+
 /// What an agent of before has left in the kernel: taken over where its state is known, else removed.
-async fn take_over(netlink: &Netlink, config: &Config, known: bool) -> anyhow::Result<Plan> {
+async fn take_over(
+    netlink: &Netlink,
+    config: &Config,
+    places: &[(u32, Ipv6Addr)],
+    known: bool,
+) -> anyhow::Result<Plan> {
     let left = netlink.left_tunnel(&config.tun).await?;
     if let (true, Some(index)) = (known, left) {
-        let taken_over = netlink.take_over(index).await;
+        let taken_over = netlink.take_over(index, places).await;
         return taken_over.context("take over what an agent has left behind");
     }
     netlink
-        .remove_leftovers()
+        .remove_leftovers(places)
         .await
         .context("remove what a killed agent has left behind")?;
     if let Some(index) = left {

@@ -72,7 +72,7 @@ impl Agent {
             };
             // RFC 4861 §4.1: the option "MUST NOT be included if the Source Address is the unspecified address".
             let address = self.hardware_addresses.get(&index).copied();
-            let address = address.filter(|_| interface.has_link_local);
+            let address = address.filter(|_| interface.link_local.is_some());
             match self.icmp.solicit(index, address) {
                 Ok(()) => self.events.write(Event::RouterSolicited {
                     interface: interface.name.clone(),

@@ -11,15 +11,23 @@ use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, Ro
 use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use rtnetlink::RouteMessageBuilder;
 
+use super::home_address::HOME_PREFIX_LEN;
 use super::{Netlink, collect, errno, ignore_missing};
 use crate::plan::{PROTOCOL, Plan, Route, Rule, Selectors};
 
 impl Netlink {
-    /// Removes rules and routes that an agent which was killed has left behind.
+    /// Removes rules and routes that an agent which was killed has left behind, and a home address at one of these `places`, by
+    /// interface: it was killed at home.
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub async fn remove_leftovers(&self) -> Result<(), rtnetlink::Error> {
+    pub async fn remove_leftovers(
+        &self,
+        places: &[(u32, Ipv6Addr)],
+    ) -> Result<(), rtnetlink::Error> {
+        for (index, address) in self.at_home(places).await? {
+            self.remove_home_address(index, address).await?;
+        }
         for rule in self.own_rules().await? {
             ignore_missing(self.handle.rule().del(rule).execute().await)?;
         }
@@ -29,14 +37,20 @@ impl Netlink {
         Ok(())
     }
 
-    /// The rules, the routes and the addresses of the tunnel interface that an agent which has ended meant to stay. What cannot be of
-    /// this version's making is removed.
+    /// The rules, the routes and the addresses of the tunnel interface, and of one of these `places`, that an agent which has ended
+    /// meant to stay. What cannot be of this version's making is removed.
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub async fn take_over(&self, tunnel: u32) -> Result<Plan, rtnetlink::Error> {
+    pub async fn take_over(
+        &self,
+        tunnel: u32,
+        places: &[(u32, Ipv6Addr)],
+    ) -> Result<Plan, rtnetlink::Error> {
+        let at_home = self.at_home(places).await?;
         let mut plan = Plan {
             addresses: self.addresses_of(tunnel).await?,
+            at_home: at_home.into_iter().map(|place| (place, false)).collect(),
             ..Plan::default()
         };
         for message in self.own_rules().await? {
@@ -99,12 +113,26 @@ impl Netlink {
         Ok(routes)
     }
 
+    /// Those of the places where an agent has put a home address.
+    async fn at_home(
+        &self,
+        places: &[(u32, Ipv6Addr)],
+    ) -> Result<Vec<(u32, Ipv6Addr)>, rtnetlink::Error> {
+        let mut found = Vec::new();
+        for (index, address) in places {
+            if self.addresses_of(*index).await?.contains(address) {
+                found.push((*index, *address));
+            }
+        }
+        Ok(found)
+    }
+
     async fn addresses_of(&self, index: u32) -> Result<BTreeSet<Ipv6Addr>, rtnetlink::Error> {
         let all = self.handle.address().get().execute();
         let addresses: Vec<_> = collect(all).await?;
         let of_interface = addresses.iter().filter(|one| {
             one.header.index == index
-                && one.header.prefix_len == 128
+                && one.header.prefix_len == HOME_PREFIX_LEN
                 && one.header.scope == AddressScope::Universe
         });
         Ok(of_interface

@@ -1,17 +1,17 @@
 //! The kernel's links, addresses and routes by rtnetlink: what happens there, and what we change.
 
+mod home_address;
 mod leftovers;
 mod notification;
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{Stream, StreamExt, TryStreamExt};
 use ipnet::Ipv6Net;
 use netlink_packet_route::IpProtocol;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressFlags};
 use netlink_packet_route::route::{RouteMessage, RouteProtocol, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RulePortRange};
 use rtnetlink::packet_core::NetlinkMessage;
@@ -84,25 +84,10 @@ impl Netlink {
     }
 
     /// Makes the kernel's state follow from `old` to `new`; what was done is taken over into `old`, so that what fails is
-    /// tried again with the next plan.
+    /// tried again with the next plan. What is new comes before what is old goes: a home address that moves between the tunnel
+    /// interface and its link is somewhere all the while, and its packets never find a way that is not meant for them.
     pub async fn apply(&self, tunnel: u32, old: &mut Plan, new: &Plan) {
-        let gone: Vec<Rule> = old.rules.difference(&new.rules).copied().collect();
-        for rule in gone {
-            let message = self.rule(&rule).message_mut().clone();
-            log(
-                ignore_missing(self.handle.rule().del(message).execute().await),
-                "remove a rule",
-            );
-            old.rules.remove(&rule);
-        }
-        for address in new.addresses.difference(&old.addresses.clone()) {
-            if log(
-                self.add_home_address(tunnel, *address).await,
-                "add a home address",
-            ) {
-                old.addresses.insert(*address);
-            }
-        }
+        self.add_addresses(tunnel, old, new).await;
         let gone: Vec<Route> = old.routes.difference(&new.routes).copied().collect();
         for route in gone {
             // A route to the same prefix is replaced below, so that there is no moment without any.
@@ -133,18 +118,16 @@ impl Netlink {
                 old.rules.insert(*rule);
             }
         }
-        let gone: Vec<Ipv6Addr> = old.addresses.difference(&new.addresses).copied().collect();
-        for address in gone {
-            let message = AddressMessageBuilder::<Ipv6Addr>::new()
-                .index(tunnel)
-                .address(address, 128)
-                .build();
+        let gone: Vec<Rule> = old.rules.difference(&new.rules).copied().collect();
+        for rule in gone {
+            let message = self.rule(&rule).message_mut().clone();
             log(
-                ignore_missing(self.handle.address().del(message).execute().await),
-                "remove a home address",
+                ignore_missing(self.handle.rule().del(message).execute().await),
+                "remove a rule",
             );
-            old.addresses.remove(&address);
+            old.rules.remove(&rule);
         }
+        self.remove_addresses(tunnel, old, new).await;
     }
 
     /// Removes an address of an access interface.
@@ -171,24 +154,6 @@ impl Netlink {
             ignore_missing(self.handle.route().del(message).execute().await),
             "remove the old router",
         );
-    }
-
-    async fn add_home_address(
-        &self,
-        tunnel: u32,
-        address: Ipv6Addr,
-    ) -> Result<(), rtnetlink::Error> {
-        let mut add = self
-            .handle
-            .address()
-            .add(tunnel, IpAddr::V6(address), 128)
-            .replace();
-        // There is nobody on the tunnel interface who could have the same address.
-        let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
-        add.message_mut()
-            .attributes
-            .push(AddressAttribute::Flags(flags));
-        add.execute().await
     }
 
     fn rule(&self, rule: &Rule) -> rtnetlink::RuleAddRequest<Ipv6Addr> {

@@ -36,6 +36,9 @@ struct Home {
     sequence: u16,
     address: Ipv6Addr,
     binding: Option<Binding>,
+    /// Agents before did not know.
+    #[serde(default)]
+    at_home: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,6 +114,7 @@ impl Record {
                 sequence: home.sequence,
                 address: home.address,
                 binding: home.binding.as_ref().map(binding),
+                at_home: home.at_home,
             }),
             anchors: kept
                 .anchors
@@ -185,6 +189,7 @@ impl Record {
                 sequence: home.sequence,
                 address: home.address,
                 binding: home.binding.as_ref().and_then(binding),
+                at_home: home.at_home,
             }),
             anchors: self
                 .anchors
@@ -311,6 +316,7 @@ mod tests {
                 sequence: 65_530,
                 address: ip(3),
                 binding: Some(binding),
+                at_home: true,
             }),
             anchors: vec![KeptAnchor {
                 address: ip(1),

@@ -49,6 +49,19 @@ fn tunnels(care_of: Option<CareOf>) -> Tunnels {
 }
 
 #[test]
+fn at_home_the_home_address_needs_no_tunnel() {
+    let way = CareOf {
+        address: HOA,
+        ..CARE_OF
+    };
+    let at_home = tunnels(Some(way));
+    // As long as the link takes: there is no tunnel header to leave room for.
+    let sent = packet(HOA, CN, 0, &[0; 1460]);
+    let mut buffer = with_room(&sent);
+    assert_eq!(at_home.encapsulate(&mut buffer), Uplink::Plain(way, &sent));
+}
+
+#[test]
 fn flows_leave_from_the_access_that_they_are_bound_to() {
     let other = CareOf {
         index: 3,

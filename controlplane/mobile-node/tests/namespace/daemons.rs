@@ -7,6 +7,7 @@
 //!
 //! Needs `dhpd` beside `dhp-mn`, as a build of the workspace leaves it; without, it says so and passes.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -75,14 +76,20 @@ fn correspondent_sections() -> String {
 }
 
 /// A namespace behind the router, removed with this.
-struct Site<'a> {
+pub(super) struct Site<'a> {
     network: &'a Network,
-    name: String,
+    pub(super) name: String,
 }
 
 impl<'a> Site<'a> {
     /// `own` is an address of its loopback interface, and `routed` what the router sends there.
-    fn new(network: &'a Network, port: &str, link: u8, own: Ipv6Addr, routed: &str) -> Self {
+    pub(super) fn new(
+        network: &'a Network,
+        port: &str,
+        link: u8,
+        own: Ipv6Addr,
+        routed: &str,
+    ) -> Self {
         let name = format!("{}{port}", network.rest());
         let site = Self { network, name };
         let rest = network.rest();
@@ -136,14 +143,15 @@ impl Drop for Site<'_> {
 }
 
 /// A running `dhpd`; killed with this.
-struct Daemon {
+pub(super) struct Daemon {
     child: Child,
     config: PathBuf,
+    socket: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Daemon {
-    fn start(program: &Path, site: &Site<'_>, sections: &str) -> Self {
+    pub(super) fn start(program: &Path, site: &Site<'_>, sections: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         let (config, socket) = (path("dhpd.toml"), path("dhpd.sock"));
@@ -164,8 +172,19 @@ impl Daemon {
         Self {
             child,
             config,
+            socket,
             _directory: directory,
         }
+    }
+
+    /// What it answers to a command.
+    pub(super) fn ask(&self, command: &str) -> serde_json::Value {
+        let stream = UnixStream::connect(&self.socket).expect("dhpd runs");
+        writeln!(&stream, r#"{{"command":"{command}"}}"#).expect("a question");
+        let mut answer = String::new();
+        let read = BufReader::new(&stream).read_line(&mut answer);
+        read.expect("an answer");
+        serde_json::from_str(&answer).expect("JSON")
     }
 
     /// Changes the configuration, and has it read.

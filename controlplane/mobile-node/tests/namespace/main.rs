@@ -9,6 +9,7 @@ mod choosing;
 mod compatibility;
 mod daemons;
 mod first_contact;
+mod home;
 mod internet;
 mod network;
 mod restart;

@@ -47,15 +47,15 @@ fn sections(directory: &Path) -> String {
 }
 
 /// A session: the same octets are sent and come back, block by block.
-struct Session {
+pub(super) struct Session {
     blocks: Arc<AtomicU64>,
-    local: Ipv6Addr,
+    pub(super) local: Ipv6Addr,
     thread: Option<JoinHandle<()>>,
     socket: TcpStream,
 }
 
 impl Session {
-    fn start(namespace: &str, port: u16) -> Self {
+    pub(super) fn start(namespace: &str, port: u16) -> Self {
         let socket = inside(namespace, move || {
             TcpStream::connect(SocketAddrV6::new(CN, port, 0, 0)).expect("a connection")
         });
@@ -86,7 +86,7 @@ impl Session {
     }
 
     /// Waits until more blocks have come back.
-    fn goes_on(&self) {
+    pub(super) fn goes_on(&self) {
         let begun = self.blocks.load(Ordering::Relaxed);
         let deadline = Instant::now() + PATIENCE;
         while self.blocks.load(Ordering::Relaxed) < begun + SOME {
@@ -135,19 +135,24 @@ fn correspondent(network: &Network) -> Internet {
         network.ip(&rest, &["route", "add", pool, "dev", "cn0"]);
     }
     for port in [HOME_PORT, DHP_PORT] {
-        let listener = inside(&rest, move || {
-            TcpListener::bind((CN, port)).expect("an address of its own")
-        });
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                std::thread::spawn(move || {
-                    let (mut from, mut to) = (&stream, &stream);
-                    let _ = std::io::copy(&mut from, &mut to);
-                });
-            }
-        });
+        send_back(&rest, port);
     }
     internet
+}
+
+/// A server of a namespace that has the correspondent's address: it sends back what it gets.
+pub(super) fn send_back(namespace: &str, port: u16) {
+    let listener = inside(namespace, move || {
+        TcpListener::bind((CN, port)).expect("an address of its own")
+    });
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let (mut from, mut to) = (&stream, &stream);
+                let _ = std::io::copy(&mut from, &mut to);
+            });
+        }
+    });
 }
 
 /// What a packet filter of the namespace shows; empty, too, where there is no tool to ask.

@@ -112,7 +112,7 @@ impl Anchor {
             return self.refusal_of_identifiers(&options.identifiers);
         }
         // "nor in a de-registration"
-        if !release && self.check_care_of(None, &proven.care_of).is_err() {
+        if !release && self.check_care_of(&proven.care_of).is_err() {
             return Some(status::INVALID_CARE_OF);
         }
         None

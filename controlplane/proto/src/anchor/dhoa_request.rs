@@ -71,7 +71,7 @@ impl Anchor {
                 .extend(self.alternative(&correspondent).as_ref().map(information));
             return Err(refused);
         }
-        if self.check_care_of(None, &proven.care_of).is_err() {
+        if self.check_care_of(&proven.care_of).is_err() {
             return refuse(status::INVALID_CARE_OF);
         }
         // "coverage must contain it"

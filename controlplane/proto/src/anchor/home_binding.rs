@@ -25,9 +25,7 @@ impl Anchor {
         let identifiers = &update.options.steering.identifiers;
         // "A CoA inside a local pool: 174 in both" (routability was checked before the MAC). With BIDs those count that they
         // bring.
-        if identifiers.is_empty()
-            && self.check_care_of(Some(&update.home_address), &update.care_of)
-                == Err(CareOfFault::Local)
+        if identifiers.is_empty() && self.check_care_of(&update.care_of) == Err(CareOfFault::Local)
         {
             return Some(update.acknowledge(status::INVALID_CARE_OF));
         }

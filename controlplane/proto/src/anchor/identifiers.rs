@@ -98,7 +98,7 @@ impl Anchor {
                 // Which of the two would it be?
                 status::MCOA_MALFORMED
             } else {
-                match self.care_of_address(home_address, known, option) {
+                match self.care_of_address(known, option) {
                     Ok(address) => {
                         let care_of = CareOfAddress {
                             bid: option.bid,
@@ -120,7 +120,6 @@ impl Anchor {
     /// The care-of address that an option stands for, or why there is none.
     fn care_of_address(
         &self,
-        home_address: &Ipv6Addr,
         known: &[CareOfAddress],
         option: &IdentifierOption,
     ) -> Result<Ipv6Addr, u8> {
@@ -134,7 +133,7 @@ impl Anchor {
             Some(IpAddr::V6(address)) if !is_unicast_routable(&address) => {
                 Err(status::MCOA_MALFORMED)
             }
-            Some(IpAddr::V6(address)) => match self.check_care_of(Some(home_address), &address) {
+            Some(IpAddr::V6(address)) => match self.check_care_of(&address) {
                 Ok(()) => Ok(address),
                 Err(_) => Err(status::INVALID_CARE_OF),
             },

@@ -70,15 +70,11 @@ impl Anchor {
     }
 
     /// Whether packets for a home address can be tunnelled to a care-of address.
-    pub(crate) fn check_care_of(
-        &self,
-        home_address: Option<&Ipv6Addr>,
-        care_of: &Ipv6Addr,
-    ) -> Result<(), CareOfFault> {
+    pub(crate) fn check_care_of(&self, care_of: &Ipv6Addr) -> Result<(), CareOfFault> {
         if !is_unicast_routable(care_of) {
             return Err(CareOfFault::NotRoutable);
         }
-        let Some((pool, at)) = self.pools.find(care_of) else {
+        let Some((_, at)) = self.pools.find(care_of) else {
             let is_own = *care_of == self.config.address;
             return if is_own {
                 Err(CareOfFault::Local)
@@ -86,15 +82,12 @@ impl Anchor {
                 Ok(())
             };
         };
-        // "not on that prefix's own home link": an address that a node has there beside its home address is none that
-        // would lead back here, unless it is a home address itself.
-        let same_pool = home_address
-            .and_then(|home_address| self.pools.find(home_address))
-            .is_some_and(|(of_home, _)| of_home == pool);
+        // An address that a node has on a real home link beside its home address is none that would lead back here, unless it is a
+        // home address itself. It is where the DHoAs are bound of a node that has come home.
         let is_home = self.cache.bindings.contains_key(care_of)
             || self.nodes.owner(care_of).is_some()
             || *care_of == self.config.address;
-        if at.link.is_some() && same_pool && !is_home {
+        if at.link.is_some() && !is_home {
             Ok(())
         } else {
             Err(CareOfFault::Local)

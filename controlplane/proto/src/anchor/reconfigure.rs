@@ -181,7 +181,7 @@ impl Anchor {
         let mut care_ofs = others.chain([&binding.care_of]);
         is_owners
             && care_ofs.all(|care_of| {
-                let checked = self.check_care_of(Some(&binding.home_address), care_of);
+                let checked = self.check_care_of(care_of);
                 checked.is_ok()
             })
     }

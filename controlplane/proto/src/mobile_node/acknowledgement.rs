@@ -97,6 +97,19 @@ impl MobileNode {
         if exchange.purpose == Purpose::HomeDeregister {
             return;
         }
+        if exchange.purpose.returns_bound().is_some() {
+            return match ack.status.0 {
+                // RFC 6275 §10.3.2: it "has no entry marked as a home registration": so nobody stands in for the node.
+                status::NOT_HOME_AGENT => self.returned(now, &exchange, ack.sequence, false),
+                _ if ack.status.is_accepted() => {
+                    self.returned(now, &exchange, ack.sequence, true);
+                }
+                refusal => {
+                    count(&mut self.counters.refusals);
+                    self.return_refused(refusal);
+                }
+            };
+        }
         let is_single = exchange.steering.is_single();
         if let (false, Some(refusal)) = (is_single, contents.refuses_bids(ack.status)) {
             return self.home_steering_refused(now, refusal);

@@ -238,6 +238,24 @@ pub enum MnEvent {
         /// What becomes of it.
         verdict: Verdict,
     },
+    /// The node is on its home link and nobody stands in for it: the home address is to be used there, without a tunnel.
+    AtHome {
+        /// The home agent.
+        anchor: Ipv6Addr,
+        /// The home address.
+        home_address: Ipv6Addr,
+        /// See [`Whereabouts::Home`](super::Whereabouts::Home).
+        detect_duplicates: bool,
+        /// From the update to its answer, if that is clear.
+        round_trip_ns: Option<u64>,
+    },
+    /// The node has left its home link for another one, and registers there.
+    LeftHome {
+        /// The home agent.
+        anchor: Ipv6Addr,
+        /// The home address.
+        home_address: Ipv6Addr,
+    },
     /// The home agent has told of the prefixes at home.
     HomePrefixes {
         /// Each with its valid lifetime in seconds, all ones for ever.

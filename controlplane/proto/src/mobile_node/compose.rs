@@ -20,7 +20,9 @@ impl Purpose {
     /// The message, for the limits on how often one may be sent.
     fn kind(&self) -> MessageKind {
         match self {
-            Self::HomeRegister | Self::HomeDeregister => MessageKind::BindingUpdate,
+            Self::HomeRegister | Self::HomeDeregister | Self::HomeReturn { .. } => {
+                MessageKind::BindingUpdate
+            }
             Self::Query { .. } | Self::Check { .. } | Self::Measure { .. } => {
                 MessageKind::Dmip(DmipType::DhpQuery)
             }
@@ -34,7 +36,7 @@ impl Purpose {
     /// The message that answers it; `None`: a Binding Acknowledgement.
     pub(super) fn answer(&self) -> Option<DmipType> {
         match self {
-            Self::HomeRegister | Self::HomeDeregister => None,
+            Self::HomeRegister | Self::HomeDeregister | Self::HomeReturn { .. } => None,
             Self::Query { .. } | Self::Check { .. } | Self::Measure { .. } => {
                 Some(DmipType::DhpQueryReply)
             }
@@ -67,7 +69,9 @@ impl MobileNode {
         self.actions.push_back(MnAction::Transmit(packet));
         let home_addresses = match &exchange.purpose {
             Purpose::Update { addresses } => addresses.clone(),
-            Purpose::HomeRegister => self.home.iter().map(|home| home.address).collect(),
+            Purpose::HomeRegister | Purpose::HomeReturn { .. } => {
+                self.home.iter().map(|home| home.address).collect()
+            }
             Purpose::Request { .. } => Vec::new(),
             Purpose::Query { .. }
             | Purpose::Check { .. }
@@ -140,7 +144,9 @@ impl MobileNode {
                 let lifetime = self.home_lifetime(now);
                 self.compose_home(now, exchange, lifetime)
             }
-            Purpose::HomeDeregister => self.compose_home(now, exchange, 0),
+            Purpose::HomeDeregister | Purpose::HomeReturn { .. } => {
+                self.compose_home(now, exchange, 0)
+            }
         }
     }
 
@@ -274,7 +280,8 @@ impl MobileNode {
 
     /// A Binding Update to the home agent as RFC 6275 §11.7.1 has it: "The Home Registration (H) bit MUST be set", "The
     /// Acknowledge (A) bit MUST be set", "The packet MUST contain a Home Address destination option", and the Alternate
-    /// Care-of Address option "MUST be included in all home registrations".
+    /// Care-of Address option "MUST be included in all home registrations". From the home link the home address is source and
+    /// care-of address, and needs no option (§11.5.5).
     fn compose_home(
         &mut self,
         now: Now,
@@ -312,7 +319,8 @@ impl MobileNode {
         let mh = self
             .authenticated(builder, &key, &care_of, &address)
             .finish(&address, &agent);
-        Some(packet::compose(&care_of, &agent, Some(&address), None, &mh))
+        let option = (care_of != address).then_some(&address);
+        Some(packet::compose(&care_of, &agent, option, None, &mh))
     }
 
     fn dmip(&self, kind: DmipType, sequence: u16, lifetime: u16, flags: u16) -> Builder {

@@ -26,6 +26,24 @@ pub struct HomeConfig {
     pub agent: Ipv6Addr,
     /// The home address that it anchors.
     pub address: Ipv6Addr,
+    /// Length of the home subnet prefix, at most 128: where the node gets an address of that prefix, it is on its home link (RFC
+    /// 6275 §11.5.2).
+    pub prefix_len: u8,
+}
+
+/// The prefix length of links that make addresses (RFC 4291 §2.5.4).
+const LINK_PREFIX_LEN: u8 = 64;
+
+impl HomeConfig {
+    /// With a home link as links are: its prefix has 64 bits.
+    #[must_use]
+    pub fn new(agent: Ipv6Addr, address: Ipv6Addr) -> Self {
+        Self {
+            agent,
+            address,
+            prefix_len: LINK_PREFIX_LEN,
+        }
+    }
 }
 
 /// The configuration of a [`MobileNode`](super::MobileNode).
@@ -70,6 +88,9 @@ pub enum ConfigError {
     /// An address that no node can have.
     #[error("{0} is not a unicast address that routers forward")]
     Address(Ipv6Addr),
+    /// An address has 128 bits.
+    #[error("a home prefix of {0} bits, expected 128 or less")]
+    HomePrefixLength(u8),
     /// A lifetime of 0 would be a de-registration.
     #[error("a lifetime of 0 would end every binding")]
     Lifetime,
@@ -101,6 +122,9 @@ impl MobileNodeConfig {
             .find(|address| !is_unicast_routable(address))
         {
             return Err(ConfigError::Address(address));
+        }
+        if let Some(home) = self.home.filter(|home| home.prefix_len > 128) {
+            return Err(ConfigError::HomePrefixLength(home.prefix_len));
         }
         if self.lifetime == 0 {
             return Err(ConfigError::Lifetime);

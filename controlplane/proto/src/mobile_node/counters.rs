@@ -86,4 +86,6 @@ counters! {
     handoffs,
     /// Bindings whose lifetime ended.
     expirations,
+    /// Times that the node has come home.
+    home_returns,
 }

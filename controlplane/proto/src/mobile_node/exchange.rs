@@ -67,6 +67,8 @@ pub(super) enum Purpose {
     HomeRegister,
     /// The same with lifetime 0.
     HomeDeregister,
+    /// The same with lifetime 0 from the home link. `was_bound`: there was a binding.
+    HomeReturn { was_bound: bool },
 }
 
 impl Purpose {
@@ -88,14 +90,26 @@ impl Purpose {
             | Self::Request { .. }
             | Self::Release { .. }
             | Self::Detach { .. }
-            | Self::HomeDeregister => Some(4),
-            Self::Update { .. } | Self::HomeRegister => None,
+            | Self::HomeDeregister
+            | Self::HomeReturn { was_bound: false } => Some(4),
+            Self::Update { .. } | Self::HomeRegister | Self::HomeReturn { was_bound: true } => None,
         }
     }
 
     /// Whether the answer comes from the home agent as a Binding Acknowledgement.
     pub(super) fn is_home(&self) -> bool {
-        matches!(self, Self::HomeRegister | Self::HomeDeregister)
+        matches!(
+            self,
+            Self::HomeRegister | Self::HomeDeregister | Self::HomeReturn { .. }
+        )
+    }
+
+    /// Whether it tells the home agent that the node is back, and then whether there was a binding.
+    pub(super) fn returns_bound(&self) -> Option<bool> {
+        match self {
+            Self::HomeReturn { was_bound } => Some(*was_bound),
+            _ => None,
+        }
     }
 }
 

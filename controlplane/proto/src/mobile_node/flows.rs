@@ -57,7 +57,7 @@ impl MobileNode {
         if self.stays_terminated(now, key) {
             return;
         }
-        let home = self.bound_home();
+        let home = self.usable_home();
         let Some(flow) = self.flows.get_mut(&key) else {
             return;
         };
@@ -107,9 +107,9 @@ impl MobileNode {
         }
     }
 
-    /// Gives every fixed flow the home address, now that it is bound.
+    /// Gives every fixed flow the home address, now that it can be used.
     pub(super) fn home_is_ready(&mut self) {
-        let Some((anchor, address)) = self.bound_home() else {
+        let Some((anchor, address)) = self.usable_home() else {
             return;
         };
         let mut ready = Vec::new();

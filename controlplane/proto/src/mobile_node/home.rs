@@ -9,6 +9,13 @@ use super::registration::Grant;
 use crate::time::Now;
 
 impl MobileNode {
+    /// Home agent and home address, while the home address can be used: it is bound, or the node is at home.
+    pub(super) fn usable_home(&self) -> Option<(Ipv6Addr, Ipv6Addr)> {
+        let home = self.home.as_ref()?;
+        let is_usable = home.grant.is_some() || home.back.is_some();
+        is_usable.then_some((home.agent, home.address))
+    }
+
     /// Home agent and home address, while the home address is bound.
     pub(super) fn bound_home(&self) -> Option<(Ipv6Addr, Ipv6Addr)> {
         let home = self.home.as_ref()?;
@@ -19,11 +26,19 @@ impl MobileNode {
     pub(super) fn is_registering(&self) -> bool {
         self.exchanges
             .iter()
-            .any(|exchange| exchange.purpose == Purpose::HomeRegister)
+            .any(|exchange| match exchange.purpose {
+                Purpose::HomeRegister | Purpose::HomeReturn { .. } => true,
+                _ => false,
+            })
     }
 
-    /// Registers the current care-of address, unless the home agent has confirmed it already.
+    /// Registers the current care-of address, unless the home agent has confirmed it already. On the home link it is told that the
+    /// node is back.
     pub(super) fn register_home(&mut self, now: Now) {
+        if self.is_on_home_link() {
+            return self.arrive_home(now);
+        }
+        self.leave_home();
         let steering = self.steering();
         let Some(home) = &mut self.home else { return };
         home.refused = None;
@@ -36,6 +51,10 @@ impl MobileNode {
 
     /// Tells the home agent how flows use accesses, if it does not know.
     pub(super) fn steer_home(&mut self, now: Now) {
+        // "At home and abroad at once" is refused (status 169): at home all goes over the home link.
+        if self.is_on_home_link() {
+            return;
+        }
         let steering = self.steering();
         let Some(home) = &self.home else { return };
         let steering = home.steered.wanted(now, steering);
@@ -61,6 +80,9 @@ impl MobileNode {
     }
 
     pub(super) fn update_home(&mut self, now: Now) {
+        if self.is_on_home_link() {
+            return self.return_home(now);
+        }
         let steering = self.steering();
         let (Some(home), Some(care_of)) = (&mut self.home, self.care_of) else {
             return;
@@ -91,7 +113,7 @@ impl MobileNode {
         // Without a confirmation the home agent may still have a binding, if an update had been sent.
         let (agent, address) = (home.agent, home.address);
         let bound = home.grant.take().is_some();
-        if self.counters.home_updates_sent > 0 {
+        if self.counters.home_updates_sent > 0 && home.back.is_none() {
             self.exchanges.push(Exchange::new(
                 Purpose::HomeDeregister,
                 agent,
@@ -202,13 +224,18 @@ impl MobileNode {
         home.grant = None;
         let (agent, address) = (home.agent, home.address);
         self.counters.expirations = self.counters.expirations.saturating_add(1);
+        if self.is_on_home_link() {
+            // The home agent's has ended too, so that there is nothing left to be confirmed.
+            self.returned_unanswered();
+            return true;
+        }
         self.unbound(agent, vec![address], UnboundReason::Expired);
         self.home_gone();
         true
     }
 
     /// Fixed flows wait for the next registration.
-    fn home_gone(&mut self) {
+    pub(super) fn home_gone(&mut self) {
         for (key, flow) in &mut self.flows {
             if key.need.session == super::Session::Fixed {
                 flow.begin_again();

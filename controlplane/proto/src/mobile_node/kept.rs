@@ -38,6 +38,8 @@ pub struct KeptHome {
     pub address: Ipv6Addr,
     /// Its binding, if there is one.
     pub binding: Option<KeptBinding>,
+    /// Whether there is none since the node is at home.
+    pub at_home: bool,
 }
 
 /// A binding.
@@ -98,8 +100,9 @@ impl Kept {
         let runs_out = |now: u16, then: u16| now.wrapping_sub(then) >= RESERVED_NUMBERS / 2;
         let home = match (&self.home, &written.home) {
             (Some(now), Some(then)) => {
-                (now.agent, now.address, now.binding) != (then.agent, then.address, then.binding)
-                    || runs_out(now.sequence, then.sequence)
+                let known =
+                    |home: &KeptHome| (home.agent, home.address, home.binding, home.at_home);
+                known(now) != known(then) || runs_out(now.sequence, then.sequence)
             }
             (now, then) => now.is_some() != then.is_some(),
         };
@@ -129,6 +132,7 @@ impl MobileNode {
             sequence: home.last_sequence().wrapping_add(RESERVED_NUMBERS),
             address: home.address,
             binding: home.grant.as_ref().map(kept_binding),
+            at_home: home.back.is_some(),
         });
         let anchors = self.anchors.iter().map(|(address, anchor)| KeptAnchor {
             address: *address,

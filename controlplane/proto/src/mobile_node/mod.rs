@@ -38,6 +38,7 @@ mod quality;
 mod receive;
 mod registration;
 mod restore;
+mod returning_home;
 mod rivals;
 mod route_optimization;
 mod selection;
@@ -60,6 +61,7 @@ pub use kept::{
     Kept, KeptAnchor, KeptBinding, KeptCandidate, KeptFlow, KeptHome, RESERVED_NUMBERS,
 };
 pub use need::{FlowKey, Need, Requirements};
+pub use returning_home::Whereabouts;
 pub use route_optimization::{
     ProxyReason, RouteMode, RouteStatus, is_tunnelled_signalling, refusing_correspondent,
 };
@@ -349,6 +351,7 @@ impl MobileNode {
 
     fn lose_care_of(&mut self, now: Now) {
         self.care_of = None;
+        self.lose_home_link();
         self.accesses.take(Vec::new());
         self.forget_changed_qualities();
         self.forget_exchanges(now);
@@ -441,6 +444,7 @@ impl MobileNode {
             Purpose::Release { .. } => self.release_over(exchange.peer),
             Purpose::Detach { bids, .. } => self.detach_over(exchange.peer, &bids),
             Purpose::Measure { bid, .. } => self.probed(now, exchange.peer, bid, None),
+            Purpose::HomeReturn { .. } => self.returned_unanswered(),
             Purpose::HomeDeregister | Purpose::Update { .. } | Purpose::HomeRegister => {}
         }
     }

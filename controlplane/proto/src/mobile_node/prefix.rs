@@ -186,6 +186,9 @@ impl MobileNode {
 
     /// When the prefixes at home are to be asked for, or asked for again.
     pub(super) fn solicitation_deadline(&self) -> Option<u64> {
+        if self.is_on_home_link() {
+            return None;
+        }
         let (home, _) = (self.home.as_ref()?, self.bound_home()?);
         let repeated = home.solicitation.and_then(|sent| sent.due_ns());
         let is_open = repeated.is_some();

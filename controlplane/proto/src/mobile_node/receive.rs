@@ -193,7 +193,8 @@ impl MobileNode {
             | Purpose::Check { .. }
             | Purpose::Measure { .. }
             | Purpose::HomeRegister
-            | Purpose::HomeDeregister => {}
+            | Purpose::HomeDeregister
+            | Purpose::HomeReturn { .. } => {}
         }
     }
 

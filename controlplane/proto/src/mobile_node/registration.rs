@@ -204,6 +204,13 @@ impl Anchor {
     }
 }
 
+/// The node is on its home link, and the home agent does not stand in for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Back {
+    /// See [`Whereabouts::Home`](super::Whereabouts::Home).
+    pub(super) detect_duplicates: bool,
+}
+
 /// The registration at the home agent.
 #[derive(Debug)]
 pub(super) struct HomeRegistration {
@@ -213,6 +220,8 @@ pub(super) struct HomeRegistration {
     pub(super) clock: MesgIdClock,
     /// The binding, once there is one.
     pub(super) grant: Option<Grant>,
+    /// Since the node has come home, until it leaves.
+    pub(super) back: Option<Back>,
     /// The status of a refusal that no retransmission can change.
     pub(super) refused: Option<u8>,
     /// Whether the home agent has asked for MESG-ID.
@@ -237,6 +246,7 @@ impl HomeRegistration {
             key,
             clock: MesgIdClock::default(),
             grant: None,
+            back: None,
             refused: None,
             mesg_id: false,
             round_trip_ns: None,

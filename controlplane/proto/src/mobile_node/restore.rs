@@ -12,7 +12,7 @@ use super::action::{AddressKind, MnEvent, Session};
 use super::demand::MAX_DEMANDED;
 use super::flow::{Flow, Stage};
 use super::kept::{Kept, KeptAnchor, KeptBinding, KeptFlow, KeptHome};
-use super::registration::{Anchor, Grant};
+use super::registration::{Anchor, Back, Grant};
 use super::selection::MAX_ANCHORS;
 use crate::time::Now;
 
@@ -51,6 +51,10 @@ impl MobileNode {
         // RFC 6275 §11.7.1: the next number follows the last one sent; here, the last that may have been.
         home.resynchronise(kept.sequence);
         home.grant = kept.binding.and_then(|binding| restored(now, &binding));
+        // Somebody may have taken the address meanwhile.
+        home.back = kept.at_home.then_some(Back {
+            detect_duplicates: true,
+        });
     }
 
     fn restore_anchor(&mut self, now: Now, kept: KeptAnchor) {

@@ -91,6 +91,13 @@ impl Steered {
         self.spared_until_ns = u64::MAX;
     }
 
+    /// It has no binding any more.
+    pub(super) fn released(&mut self) {
+        self.confirmed = Some(Steering::default());
+        self.bids.clear();
+        self.is_told = false;
+    }
+
     /// It has an address that has one care-of address only, whatever the others have.
     pub(super) fn forget(&mut self) {
         self.confirmed = self.confirmed.take().filter(Steering::is_single);

@@ -151,10 +151,7 @@ impl World {
             spi: 256,
             algorithm: Algorithm::HmacSha256_128,
             key: KeyMaterial::Home(home_key),
-            home: Some(HomeConfig {
-                agent: HA,
-                address: HOA,
-            }),
+            home: Some(HomeConfig::new(HA, HOA)),
             locators: vec![HA],
             code_points: CodePoints::default(),
             lifetime: 150,

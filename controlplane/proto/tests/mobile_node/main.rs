@@ -5,6 +5,7 @@ mod first_contact;
 mod home_duties;
 mod liveness;
 mod restart;
+mod returning_home;
 mod rivals;
 mod support;
 

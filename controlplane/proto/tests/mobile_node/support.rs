@@ -40,10 +40,7 @@ pub fn config(home: bool) -> MobileNodeConfig {
         spi: SPI,
         algorithm: ALGORITHM,
         key: KeyMaterial::Home(home_key()),
-        home: home.then_some(HomeConfig {
-            agent: HA,
-            address: HOA,
-        }),
+        home: home.then_some(HomeConfig::new(HA, HOA)),
         locators: Vec::new(),
         code_points: CodePoints::default(),
         lifetime: 150,
@@ -94,7 +91,11 @@ impl Sent {
             }
             other => panic!("a mobile node does not send {other:?}"),
         };
-        let home = packet.home_address.unwrap_or(packet.destination);
+        // At home the source of a Binding Update is the home address.
+        let home = packet.home_address.unwrap_or(match kind {
+            None => packet.source,
+            Some(_) => packet.destination,
+        });
         let key = derive_dhp_key(&home_key(), &packet.destination, ALGORITHM);
         let mut sent = Self {
             source: packet.source,

@@ -104,7 +104,7 @@ impl Anchor {
         let registration = registration.filter(|registration| {
             registration
                 .addresses()
-                .all(|care_of| self.check_care_of(Some(home_address), &care_of).is_ok())
+                .all(|care_of| self.check_care_of(&care_of).is_ok())
         });
         match registration {
             Some(registration) => {

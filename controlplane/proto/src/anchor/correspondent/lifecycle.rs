@@ -105,7 +105,7 @@ impl Anchor {
                 && self.pools.find(&ends.home_address).is_none()
                 && entry
                     .care_of
-                    .is_none_or(|care_of| self.check_care_of(None, &care_of).is_ok());
+                    .is_none_or(|care_of| self.check_care_of(&care_of).is_ok());
             if !is_allowed {
                 forbidden.push(*ends);
             }

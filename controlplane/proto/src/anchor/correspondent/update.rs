@@ -166,7 +166,7 @@ impl Anchor {
             return refuse(status::PROHIBITED);
         }
         // RFC 6275 §15.1: packets to a care-of address that is a home address here, or ours, would come back.
-        if self.check_care_of(None, &update.care_of).is_err() {
+        if self.check_care_of(&update.care_of).is_err() {
             return refuse(status::INVALID_CARE_OF);
         }
         let is_full = self.correspondents.entries.len() >= self.config.limits.max_correspondents

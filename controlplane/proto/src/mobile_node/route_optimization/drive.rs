@@ -26,6 +26,8 @@ pub(super) struct Situation {
     /// Whether the anchor has confirmed the care-of address: before, nothing that goes by it arrives.
     is_bound: bool,
     is_permitted: bool,
+    /// Whether it is the home address, and the node on its home link.
+    pub(super) is_at_home: bool,
 }
 
 impl MobileNode {
@@ -36,6 +38,7 @@ impl MobileNode {
             is_bound: false,
             // A plain home agent has no say in it.
             is_permitted: true,
+            is_at_home: false,
         };
         let is_here =
             |confirmed: Option<Ipv6Addr>| confirmed.is_some() && confirmed == self.care_of;
@@ -48,6 +51,7 @@ impl MobileNode {
             let is_hopeless = home.grant.is_none() && home.refused.is_some();
             situation.anchor = (!is_hopeless).then_some(home.agent);
             situation.is_bound = home.grant.is_some_and(|grant| is_here(grant.confirmed));
+            situation.is_at_home = self.is_on_home_link();
             return situation;
         }
         for (address, anchor) in &self.anchors {
@@ -88,6 +92,10 @@ impl MobileNode {
         let is_wanted = idle_ns.is_some_and(|at| at > now.mono_ns);
         let against = match situation {
             _ if self.phase != Phase::Running || !is_wanted => Some(ProxyReason::NotWanted),
+            // RFC 6275 §11.7.2: who has come home deletes what correspondents have.
+            Situation {
+                is_at_home: true, ..
+            } => Some(ProxyReason::AtHome),
             Situation { anchor: None, .. } => Some(ProxyReason::AddressLost),
             Situation {
                 is_permitted: false,

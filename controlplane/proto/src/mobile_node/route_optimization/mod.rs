@@ -56,6 +56,8 @@ pub enum ProxyReason {
     Forgotten,
     /// The lifetime ended before it was renewed.
     Expired,
+    /// The node is on its home link, where nothing goes by the anchor either.
+    AtHome,
 }
 
 impl MobileNode {
@@ -68,7 +70,8 @@ impl MobileNode {
                 .home
                 .as_ref()
                 .is_some_and(|home| home.agent == correspondent || home.address == correspondent);
-        let held = self.route_situation(&ends.home_address).anchor.is_some();
+        let situation = self.route_situation(&ends.home_address);
+        let held = situation.anchor.is_some() && !situation.is_at_home;
         if is_anchor || !held || !is_unicast_routable(&correspondent) {
             return;
         }
