@@ -87,7 +87,8 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             senders.insert(interface.index, RawIpv6Sender::open(Some(&interface.name))?);
         }
         let (sightings_in, sightings) = mpsc::channel(SIGHTINGS);
-        let data = Rc::new(DataPath::new(tun, senders, sightings_in));
+        let home = config.engine.home.map(|home| home.address);
+        let data = Rc::new(DataPath::new(tun, senders, sightings_in, home));
         let (signalling_in, signalling) = mpsc::channel(SIGNALLING);
         let uplink = tokio::task::spawn_local(Rc::clone(&data).run_uplink());
         let mut tasks = vec![uplink];

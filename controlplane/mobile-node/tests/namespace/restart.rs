@@ -331,9 +331,19 @@ fn metrics_are_served_and_the_state_can_be_watched() {
     let output = watch.stdout.as_mut().expect("its output");
     output.read_exact(&mut screen).expect("a screen");
     assert_eq!(screen, *b"\x1b[2J\x1b[Hcare-of address  ");
+        "dmip_mn_mode_packets_total{direction=\"out\",mode=\"route-optimized\"} 0\n",
     drop(sessions);
     let (ended, _directory) = agent.end(Signal::SIGTERM);
     assert!(ended.success());
+    for mode in ["proxy", "home-agent"] {
+        for direction in ["in", "out"] {
+            let name =
+                format!("dmip_mn_mode_packets_total{{direction=\"{direction}\",mode=\"{mode}\"}} ");
+            let value = text.lines().find_map(|line| line.strip_prefix(&name));
+            let value = value.and_then(|value| value.parse::<u64>().ok());
+            assert!(value > Some(SOME), "{name}{value:?}");
+        }
+    }
     // It ends with the agent, or when nobody reads any more.
     drop(watch.stdout.take());
     let _ = watch.wait();
