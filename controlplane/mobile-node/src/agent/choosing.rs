@@ -13,7 +13,7 @@ use super::Agent;
 use super::sockets::Sockets;
 use crate::api::Answer;
 use crate::data_path::Sighting;
-use crate::dns::Resolved;
+use crate::dns::{PREPARED_ADDRESSES, Resolved};
 use crate::exec::{LEASE, SessionType};
 
 /// How often it is looked which conversations go on and which addresses programs have, at the longest.
@@ -22,8 +22,6 @@ const LOOK: Duration = Duration::from_secs(60);
 const NAME_AT_LEAST: Duration = Duration::from_secs(300);
 /// And so long at most.
 const NAME_AT_MOST: Duration = Duration::from_secs(24 * 3600);
-/// Addresses of one answer that are prepared: programs try the first ones.
-const PREPARED_ADDRESSES: usize = 3;
 /// Answers that wait for anchors at once.
 const MAX_PREPARING: usize = 128;
 
@@ -253,6 +251,7 @@ impl Agent {
         self.leases.retain(|_, until| *until > Instant::now());
         self.watch();
         self.tell_of_rules();
+        self.prefetch();
         if self.names.expire(self.clock.now().mono_ns) || self.leases.len() < before {
             self.apply_plan().await;
         }

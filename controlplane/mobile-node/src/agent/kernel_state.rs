@@ -29,9 +29,10 @@ impl Agent {
     pub(super) fn anchors(&self) -> BTreeSet<Ipv6Addr> {
         let home = self.config.engine.home.map(|home| home.agent);
         let locators = self.config.engine.locators.iter().copied();
+        let provisioned = self.config.provisioned.iter().map(|dhp| dhp.address);
         let dhps = self.ready.values().map(|ready| ready.anchor);
         let bound = self.bindings.values().map(|binding| binding.anchor);
-        let anchors = home.into_iter().chain(locators);
+        let anchors = home.into_iter().chain(locators).chain(provisioned);
         anchors.chain(dhps).chain(bound).collect()
     }
 

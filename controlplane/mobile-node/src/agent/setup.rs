@@ -99,7 +99,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         }
         let (names_in, names) = mpsc::channel(NAMES);
         if let Some(dns) = &config.dns {
-            let stub = Stub::open(dns, names_in)
+            let stub = Stub::open(dns, names_in.clone())
                 .await
                 .with_context(|| format!("{}: listen for DNS questions", dns.listen))?;
             tasks.push(tokio::task::spawn_local(stub.run()));
@@ -108,6 +108,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no entropy: {error}"))?;
         let mut engine = MobileNode::new(config.engine.clone(), clock.now(), seed)?;
         let bindings = kept.as_ref().map(keeping::bindings).unwrap_or_default();
+        engine.provision(config.provisioned.clone());
         if let Some(kept) = kept {
             engine.restore(clock.now(), kept);
         }
@@ -131,6 +132,8 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             ready: BTreeMap::new(),
             names: NamedAddresses::default(),
             known_names: KnownNames::default(),
+            lookups: names_in,
+            looking_up: None,
             preparing: Vec::new(),
             leases: BTreeMap::new(),
             marking,
@@ -170,16 +173,14 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         }
         drop(guard);
         let keep = keeps_state && !matches!(worked, Ok(Ending::Leave));
-        match agent.state.take() {
-            Some(state) if keep => state.finish(),
-            Some(state) => {
-                state.remove();
+        if let Some(state) = agent.state.take() {
+            state.finish();
+            if !keep {
                 netlink
                     .remove_link(tunnel_index)
                     .await
                     .context("remove the tunnel interface")?;
             }
-            None => {}
         }
         worked.map(|_| keep)
     }
