@@ -112,7 +112,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         if let Some(kept) = kept {
             engine.restore(clock.now(), kept);
         }
-        let marking = Marking::new(&config.policy);
+        let marking = Marking::new(&config.policy, config.socket_preferences);
         let mut agent = Agent {
             access: Access::new(interfaces.iter().map(|one| (one.index, one.name.clone()))),
             hardware_addresses: hardware_addresses(&interfaces),
