@@ -21,6 +21,7 @@ use crate::access::CareOf;
 use crate::arrival::Arrival;
 use crate::direct_route::DirectRoute;
 use crate::readiness::watch;
+use crate::traffic_by_mode::{Mode, TrafficByMode};
 use crate::tunnel::{Refusal, Tunnel, Tunnels, Uplink};
 
 /// Packets per wakeup, before others get their turn.
@@ -89,6 +90,20 @@ pub struct Traffic {
     pub bytes_received: u64,
 }
 
+impl Traffic {
+    /// A packet of so many octets has gone.
+    pub fn note_sent(&mut self, octets: u64) {
+        self.packets_sent = self.packets_sent.wrapping_add(1);
+        self.bytes_sent = self.bytes_sent.wrapping_add(octets);
+    }
+
+    /// A packet of so many octets has come.
+    pub fn note_received(&mut self, octets: u64) {
+        self.packets_received = self.packets_received.wrapping_add(1);
+        self.bytes_received = self.bytes_received.wrapping_add(octets);
+    }
+}
+
 fn count(counter: &Cell<u64>) {
     counter.set(counter.get().wrapping_add(1));
 }
@@ -144,17 +159,20 @@ pub struct DataPath {
     watched: Cell<bool>,
     /// What has gone to and come from each anchor.
     traffic: RefCell<BTreeMap<Ipv6Addr, Traffic>>,
+    /// The same by the mode of the flow.
+    pub modes: TrafficByMode,
     /// What it counts.
     pub counters: Counters,
 }
 
 impl DataPath {
-    /// A data path without tunnels. `senders` by interface index; conversations that begin here are told to `sightings`, when that
+    /// A data path without tunnels. `senders` by interface index; `home` is the address at the home agent; conversations that begin here are told to `sightings`, when that
     /// is [asked for](Self::watch).
     pub fn new(
         tun: AsyncDevice,
         senders: HashMap<u32, RawIpv6Sender>,
         sightings: mpsc::Sender<Sighting>,
+        home: Option<Ipv6Addr>,
     ) -> Self {
         Self {
             tun,
@@ -165,6 +183,7 @@ impl DataPath {
             sightings,
             watched: Cell::new(false),
             traffic: RefCell::default(),
+            modes: TrafficByMode::new(home),
             counters: Counters::default(),
         }
     }
@@ -316,10 +335,7 @@ impl DataPath {
         match opened {
             Ok(inner) => {
                 self.note_received(inner);
-                if let Some(traffic) = self.traffic.borrow_mut().get_mut(&anchor) {
-                    traffic.packets_received = traffic.packets_received.wrapping_add(1);
-                    traffic.bytes_received = traffic.bytes_received.wrapping_add(octets(inner));
-                }
+                self.note_arrived(&anchor, inner);
                 match self.tun.try_send(inner) {
                     Ok(_) => count(counter),
                     Err(_) => count(&self.counters.send_failed),
@@ -341,10 +357,12 @@ impl DataPath {
             }
             Uplink::Direct(care_of, packet) => {
                 self.send(care_of.index, packet);
+                self.modes.sent(Mode::RouteOptimized, octets(packet));
                 count(&self.counters.optimized);
             }
             Uplink::Plain(care_of, packet) => {
                 self.send(care_of.index, packet);
+                self.modes.sent(Mode::None, octets(packet));
                 count(&self.counters.plain);
             }
             Uplink::Hold(anchor) => self.hold(anchor, buffer),
@@ -363,10 +381,31 @@ impl DataPath {
         let Ok(outer) = Ipv6View::new(packet) else {
             return;
         };
+        let inner = outer.payload();
         if let Some(traffic) = self.traffic.borrow_mut().get_mut(&outer.destination()) {
-            traffic.packets_sent = traffic.packets_sent.wrapping_add(1);
-            traffic.bytes_sent = traffic.bytes_sent.wrapping_add(octets(outer.payload()));
+            traffic.note_sent(octets(inner));
         }
+        if let Ok(view) = Ipv6View::new(inner) {
+            let mode = self.modes.tunnelled(&view.source());
+            self.modes.sent(mode, octets(inner));
+        }
+    }
+
+    /// A packet for a home address has come from an anchor, or from its correspondent directly.
+    fn note_arrived(&self, from: &Ipv6Addr, inner: &[u8]) {
+        let mut traffic = self.traffic.borrow_mut();
+        let of_anchor = traffic.get_mut(from);
+        let Ok(view) = Ipv6View::new(inner) else {
+            return;
+        };
+        let mode = match of_anchor {
+            Some(traffic) => {
+                traffic.note_received(octets(inner));
+                self.modes.tunnelled(&view.destination())
+            }
+            None => Mode::RouteOptimized,
+        };
+        self.modes.received(mode, octets(inner));
     }
 
     /// Whether conversations are told from now on.

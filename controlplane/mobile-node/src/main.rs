@@ -28,6 +28,7 @@ mod readiness;
 mod state;
 mod status;
 mod sysctl;
+mod traffic_by_mode;
 mod tunnel;
 mod watch;
 

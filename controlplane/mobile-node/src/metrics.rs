@@ -17,6 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{Answer, Question, Request};
+use crate::data_path::Traffic;
 use crate::event::{Event, EventLog, Record};
 use crate::status::Status;
 
@@ -156,6 +157,7 @@ fn text(status: &Status, interruptions: &Histogram) -> Result<String, prometheus
         .with_label_values(&none)
         .set(status.at_home.is_some().into());
     anchors(&families, status)?;
+    modes(&families, status)?;
     signalling(&families, status)?;
     let flows = register_int_gauge_vec_with_registry!(
         "dmip_mn_flows",
@@ -220,17 +222,56 @@ fn anchors(families: &Registry, status: &Status) -> Result<(), prometheus::Error
                 .with_label_values(&[&address])
                 .set(ns as f64 / 1e9);
         }
-        let traffic = &anchor.traffic;
-        for (direction, direction_packets, direction_bytes) in [
-            ("out", traffic.packets_sent, traffic.bytes_sent),
-            ("in", traffic.packets_received, traffic.bytes_received),
-        ] {
+        for (direction, direction_packets, direction_bytes) in directions(&anchor.traffic) {
             let labels = [address.as_str(), anchor.kind.as_str(), direction];
             packets.with_label_values(&labels).inc_by(direction_packets);
             bytes.with_label_values(&labels).inc_by(direction_bytes);
         }
     }
     Ok(())
+}
+
+fn modes(families: &Registry, status: &Status) -> Result<(), prometheus::Error> {
+    let labels = ["mode", "direction"];
+    let help = "Packets through the tunnel interface, by the mode of their flow";
+    let packets = register_int_counter_vec_with_registry!(
+        "dmip_mn_mode_packets_total",
+        help,
+        &labels,
+        families
+    )?;
+    let help = "Octets of packets through the tunnel interface, without the tunnel header, by the mode of their flow";
+    let bytes = register_int_counter_vec_with_registry!(
+        "dmip_mn_mode_bytes_total",
+        help,
+        &labels,
+        families
+    )?;
+    for (mode, traffic) in &status.modes {
+        for (direction, direction_packets, direction_bytes) in directions(traffic) {
+            let labels = [mode.as_str(), direction];
+            packets.with_label_values(&labels).inc_by(direction_packets);
+            bytes.with_label_values(&labels).inc_by(direction_bytes);
+        }
+    }
+    let routes = register_int_gauge_vec_with_registry!(
+        "dmip_mn_routes",
+        "Pairs of a home address and a correspondent whose packets may go directly, by how they go",
+        &["mode"],
+        families
+    )?;
+    for route in &status.routes {
+        routes.with_label_values(&[&route.mode]).inc();
+    }
+    Ok(())
+}
+
+/// Each direction of traffic with its packets and octets.
+fn directions(traffic: &Traffic) -> [(&'static str, u64, u64); 2] {
+    [
+        ("out", traffic.packets_sent, traffic.bytes_sent),
+        ("in", traffic.packets_received, traffic.bytes_received),
+    ]
 }
 
 /// Messages that are counted by type, with the names of the engine's counters.

@@ -34,8 +34,8 @@ const PRIORITY_MAIN: u32 = 7901;
 const PRIORITY_FLOWS: u32 = 8000;
 /// Flows: as many as there are numbers between these.
 const MAX_FLOWS: usize = 100;
-/// Rules of the policy: the others are for sockets that are marked by their session types.
-pub const MAX_POLICY_RULES: usize = MAX_FLOWS - 4;
+/// Rules of the policy: the others are for sockets that are marked by their session types, or by what they prefer.
+pub const MAX_POLICY_RULES: usize = MAX_FLOWS - 6;
 /// Better than the 1024 of routes from Router Advertisements.
 const METRIC: u32 = 512;
 /// The main table.

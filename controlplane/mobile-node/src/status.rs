@@ -31,6 +31,8 @@ pub struct Status {
     pub routes: Vec<RouteStatus>,
     /// DHPs that queries have named.
     pub candidates: Vec<CandidateStatus>,
+    /// What has gone through the tunnel interface, by the mode of its flow: `proxy`, `home-agent`, `route-optimized`, or `none`.
+    pub modes: BTreeMap<String, Traffic>,
     /// Counters of signalling and data path; `signalling_…` are the engine's.
     pub counters: BTreeMap<String, u64>,
 }

@@ -13,8 +13,8 @@ use super::Agent;
 use super::sockets::Sockets;
 use crate::api::Answer;
 use crate::data_path::Sighting;
-use crate::dns::Resolved;
-use crate::exec::{LEASE, SessionType};
+use crate::dns::{PREPARED_ADDRESSES, Resolved};
+use crate::exec::{LEASE, PREFERS_CARE_OF, PREFERS_HOME, SessionType};
 
 /// How often it is looked which conversations go on and which addresses programs have, at the longest.
 const LOOK: Duration = Duration::from_secs(60);
@@ -22,8 +22,6 @@ const LOOK: Duration = Duration::from_secs(60);
 const NAME_AT_LEAST: Duration = Duration::from_secs(300);
 /// And so long at most.
 const NAME_AT_MOST: Duration = Duration::from_secs(24 * 3600);
-/// Addresses of one answer that are prepared: programs try the first ones.
-const PREPARED_ADDRESSES: usize = 3;
 /// Answers that wait for anchors at once.
 const MAX_PREPARING: usize = 128;
 
@@ -92,12 +90,29 @@ impl Agent {
         }
     }
 
+    /// What sockets get that prefer a kind of source address, by their marks (profile 1, section 2, step 1: "RFC 6724/5014/8653 socket
+    /// preferences win over policy"). Without a home agent the home addresses are those of DHPs.
+    pub(super) fn preference_rules(&self) -> impl Iterator<Item = (u32, Rule)> {
+        let home = match self.config.engine.home {
+            Some(_) => SessionType::Fixed,
+            None => SessionType::SessionLasting,
+        };
+        let rules = [
+            (PREFERS_CARE_OF, SessionType::NonPersistent.rule()),
+            (PREFERS_HOME, home.rule()),
+        ];
+        let followed = self.config.socket_preferences;
+        rules.into_iter().filter(move |_| followed)
+    }
+
     /// What sockets that are marked need of DHPs, while their sources are those of flows without.
     fn marked_need(&self, contact: &Contact, source: &Ipv6Addr) -> Option<Need> {
         let home = self.config.engine.home.map(|home| home.address);
         let care_of = self.access.current().map(|care_of| care_of.address);
         let without_dhp = home == Some(*source) || care_of == Some(*source);
+        let preferred = self.preference_rules().map(|(_, rule)| rule);
         let leased = self.leases.keys().map(|session| session.rule());
+        let leased = leased.chain(preferred);
         let programs = self.config.policy.rules.iter().filter(|rule| {
             rule.selector.program.is_some() && !rule.prepare && rule.selector.may_take(contact)
         });
@@ -122,7 +137,8 @@ impl Agent {
     pub(super) fn watch(&self) {
         let is_on_demand = |rule: &Rule| !rule.prepare && lasting(rule).is_some();
         let on_demand = self.config.policy.rules.iter().any(is_on_demand);
-        let leased = !self.leases.is_empty();
+        let mut preferred = self.preference_rules();
+        let leased = !self.leases.is_empty() || preferred.any(|(_, rule)| lasting(&rule).is_some());
         self.data.watch(on_demand || leased || self.may_optimize());
     }
 
@@ -253,6 +269,7 @@ impl Agent {
         self.leases.retain(|_, until| *until > Instant::now());
         self.watch();
         self.tell_of_rules();
+        self.prefetch();
         if self.names.expire(self.clock.now().mono_ns) || self.leases.len() < before {
             self.apply_plan().await;
         }

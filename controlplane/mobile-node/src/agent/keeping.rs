@@ -22,7 +22,7 @@ use crate::sysctl::Sysctls;
 /// How an agent ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// All bindings are given back, and nothing is left behind.
+    /// All bindings are given back, and nothing is left behind but what is known of DHPs.
     Leave,
     /// The next agent goes on: bindings, interface, addresses, routes and rules stay.
     Keep,
@@ -33,6 +33,14 @@ impl Agent {
     pub(super) fn keep(&mut self) {
         if let Some(state) = &mut self.state {
             state.keep(self.clock.now(), self.engine.kept());
+        }
+    }
+
+    /// Has written what an agent knows that is about to give everything back: numbers that are used up, and DHPs.
+    pub(super) fn keep_knowledge(&mut self) {
+        if let Some(state) = &mut self.state {
+            let kept = self.engine.kept().without_bindings();
+            state.keep(self.clock.now(), kept);
         }
     }
 

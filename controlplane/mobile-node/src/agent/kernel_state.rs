@@ -25,13 +25,14 @@ const OPTION_HEADER: u32 = 24;
 pub(super) const MIN_MTU: u32 = 1280;
 
 impl Agent {
-    /// Anchors and locators: packets to them never enter the tunnel.
+    /// Anchors, known or named by the subscription, and locators: packets to them never enter the tunnel.
     pub(super) fn anchors(&self) -> BTreeSet<Ipv6Addr> {
         let home = self.config.engine.home.map(|home| home.agent);
         let locators = self.config.engine.locators.iter().copied();
+        let provisioned = self.config.provisioned.iter().map(|dhp| dhp.address);
         let dhps = self.ready.values().map(|ready| ready.anchor);
         let bound = self.bindings.values().map(|binding| binding.anchor);
-        let anchors = home.into_iter().chain(locators);
+        let anchors = home.into_iter().chain(locators).chain(provisioned);
         anchors.chain(dhps).chain(bound).collect()
     }
 
@@ -107,10 +108,14 @@ impl Agent {
     /// Makes the kernel's state follow from the agent's.
     pub(super) async fn apply_plan(&mut self) {
         let marked: Vec<(u32, Rule)> = self
-            .leases
-            .keys()
-            .map(|session| (session.mark(), session.rule()))
+            .preference_rules()
+            .chain(
+                self.leases
+                    .keys()
+                    .map(|session| (session.mark(), session.rule())),
+            )
             .collect();
+        let before_policy = marked.len();
         let marked = marked.iter().map(|(mark, rule)| FlowWays {
             selector: &rule.selector,
             mark: Some(*mark),
@@ -131,7 +136,7 @@ impl Agent {
             flows: &flows,
         };
         let plan = Plan::new(&self.access, &needs);
-        let policy = flows.iter().skip(self.leases.len());
+        let policy = flows.iter().skip(before_policy);
         let sources: Vec<(usize, Ipv6Net, Option<Ipv6Addr>)> = (1..)
             .zip(policy)
             .flat_map(|(rule, flow)| {

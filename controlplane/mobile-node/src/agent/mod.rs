@@ -8,6 +8,7 @@ mod home_link;
 mod keeping;
 mod kernel_state;
 mod known_names;
+mod prefetch;
 mod reload;
 mod report;
 mod routes;
@@ -96,6 +97,10 @@ struct Agent {
     names: NamedAddresses,
     /// What names were resolved to before.
     known_names: KnownNames,
+    /// Where names are told that were looked up in advance.
+    lookups: mpsc::Sender<Lookup>,
+    /// What looks them up.
+    looking_up: Option<tokio::task::JoinHandle<()>>,
     /// Resolved names that wait for their anchors.
     preparing: Vec<Preparing>,
     /// Session types of marked sockets, each until when it is kept.
@@ -167,6 +172,9 @@ impl Agent {
                 Some(lookup) = inputs.names.recv() => match lookup {
                     Lookup::Asked(name) => self.expect_name(&name).await,
                     Lookup::Answered(resolved) => self.take_name(resolved).await,
+                    Lookup::Foreseen { name, addresses } => {
+                        self.take_foreseen(&name, addresses).await;
+                    }
                 },
                 Some(()) = inputs.hangups.recv() => {
                     if let Err(error) = self.reload().await {
@@ -183,6 +191,7 @@ impl Agent {
             }
         };
         if ending == Ending::Leave {
+            self.keep_knowledge();
             self.say_farewell(&mut inputs.signalling).await;
         }
         Ok(ending)
@@ -359,6 +368,9 @@ impl Agent {
         }
         if care_of.is_some() || are_others {
             self.tell_of_accesses();
+        }
+        if care_of.is_some() {
+            self.prefetch();
         }
         self.set_tunnels();
         self.follow_engine().await;

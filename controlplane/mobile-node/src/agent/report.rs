@@ -110,6 +110,7 @@ impl Agent {
             correspondents: correspondents.collect(),
             routes: self.route_status(),
             candidates: candidates.collect(),
+            modes: self.data.modes.by_name(),
             counters: signalling.chain(data).collect(),
         }
     }

@@ -89,7 +89,8 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             senders.insert(interface.index, RawIpv6Sender::open(Some(&interface.name))?);
         }
         let (sightings_in, sightings) = mpsc::channel(SIGHTINGS);
-        let data = Rc::new(DataPath::new(tun, senders, sightings_in));
+        let home = config.engine.home.map(|home| home.address);
+        let data = Rc::new(DataPath::new(tun, senders, sightings_in, home));
         let (signalling_in, signalling) = mpsc::channel(SIGNALLING);
         let uplink = tokio::task::spawn_local(Rc::clone(&data).run_uplink());
         let mut tasks = vec![uplink];
@@ -100,7 +101,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         }
         let (names_in, names) = mpsc::channel(NAMES);
         if let Some(dns) = &config.dns {
-            let stub = Stub::open(dns, names_in)
+            let stub = Stub::open(dns, names_in.clone())
                 .await
                 .with_context(|| format!("{}: listen for DNS questions", dns.listen))?;
             tasks.push(tokio::task::spawn_local(stub.run()));
@@ -109,10 +110,11 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no entropy: {error}"))?;
         let mut engine = MobileNode::new(config.engine.clone(), clock.now(), seed)?;
         let bindings = kept.as_ref().map(keeping::bindings).unwrap_or_default();
+        engine.provision(config.provisioned.clone());
         if let Some(kept) = kept {
             engine.restore(clock.now(), kept);
         }
-        let marking = Marking::new(&config.policy);
+        let marking = Marking::new(&config.policy, config.socket_preferences);
         let mut agent = Agent {
             access: Access::new(interfaces.iter().map(|one| (one.index, one.name.clone()))),
             hardware_addresses: hardware_addresses(&interfaces),
@@ -133,6 +135,8 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             ready: BTreeMap::new(),
             names: NamedAddresses::default(),
             known_names: KnownNames::default(),
+            lookups: names_in,
+            looking_up: None,
             preparing: Vec::new(),
             leases: BTreeMap::new(),
             marking,
@@ -172,16 +176,14 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         }
         drop(guard);
         let keep = keeps_state && !matches!(worked, Ok(Ending::Leave));
-        match agent.state.take() {
-            Some(state) if keep => state.finish(),
-            Some(state) => {
-                state.remove();
+        if let Some(state) = agent.state.take() {
+            state.finish();
+            if !keep {
                 netlink
                     .remove_link(tunnel_index)
                     .await
                     .context("remove the tunnel interface")?;
             }
-            None => {}
         }
         worked.map(|_| keep)
     }

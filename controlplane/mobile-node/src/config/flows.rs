@@ -8,13 +8,10 @@ use dhp_proto::mobile_node::{Need, Requirements, Session};
 use dhp_wire::codepoints::next_header;
 use ipnet::Ipv6Net;
 
-use super::FlowAccess;
 use super::accesses::flow_access;
 use super::read::route_optimization;
+use super::{FlowAccess, SITE};
 use crate::plan::MAX_POLICY_RULES;
-
-/// A prefix at least as long as that of a site is looked after as a whole (RFC 6177); what is wider, one correspondent at a time.
-const PREPARED: u8 = 48;
 
 /// The policy; of each rule the line where it begins, and what it asks of accesses.
 pub(super) fn flows(
@@ -120,7 +117,7 @@ fn flow(
         ));
     }
     let treatment = treatment(&section, has_home, selector.dscp);
-    let by_default = prefix.prefix_len() >= PREPARED
+    let by_default = prefix.prefix_len() >= SITE
         && selector.is_about_addresses_only()
         && selector.name.is_none();
     let prepare = section.boolean("prepare");

@@ -4,6 +4,7 @@ mod accesses;
 mod changes;
 mod dns;
 mod flows;
+mod provisioned;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use dhp_config::{ConfigError, InlineKeys, LoadError, Problem, ProblemReport, Source};
 use dhp_proto::mobile_node::policy::Policy;
-use dhp_proto::mobile_node::{MobileNodeConfig, Unmet};
+use dhp_proto::mobile_node::{MobileNodeConfig, ProvisionedDhp, Unmet};
 use tracing::level_filters::LevelFilter;
 
 /// Where the agent listens unless the file says otherwise.
@@ -21,6 +22,9 @@ pub const DEFAULT_SOCKET: &str = "/run/dhp-mn/dhp-mn.sock";
 
 /// Where the state is kept, if it is kept and the file does not say where.
 const DEFAULT_STATE: &str = "/var/lib/dhp-mn/state.json";
+
+/// A prefix at least as long as that of a site is looked after as a whole (RFC 6177); what is wider, one correspondent at a time.
+pub const SITE: u8 = 48;
 
 /// The stub resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +80,10 @@ pub enum LogFormat {
 pub struct Config {
     /// For the engine.
     pub engine: MobileNodeConfig,
+    /// DHPs that the subscription names.
+    pub provisioned: Vec<ProvisionedDhp>,
+    /// Whether it is asked in advance who covers the correspondents that the policy names.
+    pub prefetch: bool,
     /// Access interfaces, preferred first.
     pub interfaces: Vec<String>,
     /// The tunnel interface.
@@ -86,6 +94,8 @@ pub struct Config {
     pub path_mtu: u16,
     /// Whether correspondents of flows that no rule is about may be told the care-of address.
     pub optimize: bool,
+    /// Whether what a socket prefers (RFC 5014) goes before the policy.
+    pub socket_preferences: bool,
     /// Which flows get which mobility.
     pub policy: Policy,
     /// For each rule of the policy, the line of the file where it begins.

@@ -14,6 +14,7 @@ use tracing::level_filters::LevelFilter;
 use super::accesses::links;
 use super::dns::dns;
 use super::flows::flows;
+use super::provisioned::provisioned;
 use super::{Config, DEFAULT_SOCKET, DEFAULT_STATE, LogFormat};
 
 /// 10 minutes, in units of 4 seconds.
@@ -39,6 +40,7 @@ pub(super) fn read(
         .into_iter()
         .filter_map(locator)
         .collect();
+    let provisioned = provisioned(root.sections("provisioned-dhp"));
     let interfaces = node.as_ref().map_or(&[][..], |node| &node.interfaces);
     let (policy, policy_lines, flow_accesses) = flows(
         root.sections("flow"),
@@ -52,6 +54,7 @@ pub(super) fn read(
         check_interval_ns,
         idle_ns,
         probe_interval_ns,
+        prefetch,
     } = upkeep(root.section("dhp"));
     let dns = root.has("dns").then(|| dns(root.section("dns")));
     let code_points = code_points(root.section("signalling"));
@@ -75,11 +78,14 @@ pub(super) fn read(
             check_interval_ns: Some(check_interval_ns),
             idle_ns,
         },
+        provisioned,
+        prefetch,
         interfaces: node.interfaces,
         tun: node.tun,
         optimistic_dad: node.optimistic_dad,
         path_mtu: node.path_mtu,
         optimize: node.optimize,
+        socket_preferences: node.socket_preferences,
         policy,
         policy_lines,
         flow_accesses,
@@ -107,6 +113,7 @@ struct Node {
     optimistic_dad: bool,
     path_mtu: u16,
     optimize: bool,
+    socket_preferences: bool,
     inline_keys: InlineKeys,
 }
 
@@ -123,6 +130,7 @@ fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
     let optimistic_dad = section.boolean("optimistic-dad").unwrap_or(true);
     let path_mtu = section.integer("path-mtu", 1280..=65_535);
     let optimize = route_optimization(&section);
+    let socket_preferences = on_or_off(&section, "socket-preferences");
     section.finish();
     let mut inline_keys = InlineKeys::default();
     inline_keys.note(association.inline_key.as_ref());
@@ -143,13 +151,18 @@ fn mobile_node(section: Section<'_>, directory: &Path) -> Option<Node> {
             .unwrap_or(u16::MAX),
         // It tells correspondents where the node is, and a DHP near them is as good: who wants it says so.
         optimize: optimize.unwrap_or(false),
+        socket_preferences: socket_preferences.unwrap_or(true),
         inline_keys,
     })
 }
 
 /// Whether correspondents may be told the care-of address.
 pub(super) fn route_optimization(section: &Section<'_>) -> Option<bool> {
-    let word = section.word("route-optimization", &[("on", true), ("off", false)]);
+    on_or_off(section, "route-optimization")
+}
+
+fn on_or_off(section: &Section<'_>, key: &'static str) -> Option<bool> {
+    let word = section.word(key, &[("on", true), ("off", false)]);
     word.map(|word| word.value)
 }
 
@@ -197,11 +210,12 @@ fn locator(section: Section<'_>) -> Option<Ipv6Addr> {
     address.map(|address| address.value)
 }
 
-/// How DHPs and accesses in use are looked after, and how long idle ones are kept: nanoseconds all.
+/// How DHPs and accesses are looked after, and how long idle ones are kept, in nanoseconds; and whether they are looked for in advance.
 struct Upkeep {
     check_interval_ns: u64,
     idle_ns: u64,
     probe_interval_ns: u64,
+    prefetch: bool,
 }
 
 fn upkeep(section: Section<'_>) -> Upkeep {
@@ -210,11 +224,14 @@ fn upkeep(section: Section<'_>) -> Upkeep {
     let interval = section.duration_from("check-interval", least);
     let idle = section.duration_from("idle", least);
     let probe = section.duration_from("probe-interval", Duration::from_secs(1));
+    let prefetch = on_or_off(&section, "prefetch");
     section.finish();
     Upkeep {
         check_interval_ns: interval.map_or(DEFAULT_CHECK_NS, |time| nanos(time.value)),
         idle_ns: idle.map_or(MobileNodeConfig::DEFAULT_IDLE_NS, |time| nanos(time.value)),
         probe_interval_ns: probe.map_or(DEFAULT_PROBE_NS, |time| nanos(time.value)),
+        // Networks and resolvers would learn whom the node may talk to: who wants it says so.
+        prefetch: prefetch.unwrap_or(false),
     }
 }
 

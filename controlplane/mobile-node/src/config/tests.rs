@@ -398,3 +398,38 @@ fn programs_are_named_by_command_or_control_group() {
     let (_, _, problem) = self::problem(&with("command = \"a\"\ncgroup = \"b\""));
     assert!(problem.expected.contains("one of them"));
 }
+
+#[test]
+fn dhps_of_the_subscription_stand_once_and_cover_something() {
+    let with = |sections: &str| format!("{GOOD}{sections}");
+    let one = "[[provisioned-dhp]]\naddress = \"2001:db8:d::1\"\n";
+    let config = parse(&with(&format!("{one}covers = [\"2001:db8:c::/48\"]\n"))).expect("good");
+    assert_eq!(config.provisioned[0].covers.len(), 1);
+    assert!(
+        parse(&with(one)).expect("good").provisioned[0]
+            .covers
+            .is_empty()
+    );
+    let (_, found, problem) = problem(&with(&format!("{one}{one}")));
+    assert_eq!(found, "\"2001:db8:d::1\"");
+    assert!(problem.message.contains("stands twice"));
+    let (_, _, problem) = self::problem(&with(&format!("{one}covers = []\n")));
+    assert!(problem.message.contains("names nothing"));
+    let (_, found, problem) =
+        self::problem(&with(&format!("{one}covers = [\"2001:db8:c::1/48\"]\n")));
+    assert_eq!(found, "\"2001:db8:c::1/48\"");
+    assert!(problem.message.contains("2001:db8:c::/48"), "{problem:?}");
+}
+
+#[test]
+fn sockets_have_their_preferences_and_nothing_is_asked_in_advance_unless_the_file_says_so() {
+    let config = parse(GOOD).expect("a good configuration");
+    assert!(config.socket_preferences && !config.prefetch);
+    let text = GOOD.replace("tun =", "socket-preferences = \"off\"\ntun =");
+    let config = parse(&format!("{text}[dhp]\nprefetch = \"on\"\n")).expect("good");
+    assert!(!config.socket_preferences && config.prefetch);
+    assert_eq!(
+        parse(GOOD).expect("good").fixed_differences(&config),
+        ["[mobile-node] socket-preferences", "[dhp] prefetch"]
+    );
+}

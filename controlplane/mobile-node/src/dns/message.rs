@@ -4,7 +4,9 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use simple_dns::rdata::RData;
-use simple_dns::{Packet, PacketFlag, QTYPE, RCODE, TYPE, header_buffer};
+use simple_dns::{
+    CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE, header_buffer,
+};
 
 /// The shortest resource record: a root name, type, class, TTL and length (RFC 1035 §3.2.1).
 const SHORTEST_RECORD: usize = 11;
@@ -61,6 +63,19 @@ pub(super) fn asked_name(question: &[u8]) -> Option<String> {
     is_for_addresses.then(|| asked.qname.to_string())
 }
 
+/// A question for the IPv6 addresses of a name; `None` if it is no domain name.
+pub(super) fn question(name: &str, id: u16) -> Option<Vec<u8>> {
+    let mut packet = Packet::new_query(id);
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    packet.questions.push(Question::new(
+        Name::new(name).ok()?,
+        QTYPE::TYPE(TYPE::AAAA),
+        QCLASS::CLASS(CLASS::IN),
+        false,
+    ));
+    packet.build_bytes_vec().ok()
+}
+
 /// The answer that there is none.
 pub(super) fn failure(question: &[u8]) -> Option<Vec<u8>> {
     let mut packet = parse(question)?.into_reply();
@@ -113,6 +128,8 @@ mod tests {
         );
         assert_eq!(addresses(&answer), Some(expected));
         assert_eq!(addresses(&question), None);
+        assert_eq!(super::question("www.example", 0x0709), Some(question));
+        assert_eq!(super::question(&"a".repeat(64), 1), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod message;
 mod resolver;
 
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use resolver::{Resolver, Transport};
 
 /// Questions and connections at once; more go unanswered, and are asked again.
 const AT_ONCE: usize = 128;
+/// Addresses of one answer that are prepared: programs try the first ones.
+pub const PREPARED_ADDRESSES: usize = 3;
 /// The longest DNS message (RFC 1035 §4.2.2).
 const LONGEST: usize = 65_535;
 
@@ -28,6 +30,13 @@ pub enum Lookup {
     Asked(String),
     /// There is an answer.
     Answered(Resolved),
+    /// A name that was looked up in advance has addresses.
+    Foreseen {
+        /// The name.
+        name: String,
+        /// Its addresses.
+        addresses: Vec<Ipv6Addr>,
+    },
 }
 
 /// A name has addresses.
@@ -94,6 +103,18 @@ impl Stub {
                     });
                 }
             }
+        }
+    }
+}
+
+/// Looks names up that nobody has asked for yet, one after the other, and tells the agent their addresses.
+pub async fn look_up(upstream: Vec<SocketAddr>, names: Vec<String>, agent: mpsc::Sender<Lookup>) {
+    let resolver = Resolver::new(upstream, agent.clone());
+    for name in names {
+        let addresses = resolver.look_up(&name).await;
+        let told = Lookup::Foreseen { name, addresses };
+        if agent.send(told).await.is_err() {
+            return;
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{LONGEST, Lookup, Resolved, message};
+use super::{LONGEST, Lookup, PREPARED_ADDRESSES, Resolved, message};
 
 /// How long one upstream resolver may take before the next is asked.
 const UPSTREAM: Duration = Duration::from_secs(2);
@@ -52,6 +52,22 @@ impl Resolver {
         };
         self.prepare(&answer).await;
         Some(answer)
+    }
+
+    /// The first addresses of a name, for nobody in particular; none, too, where nobody knows.
+    pub(super) async fn look_up(&self, name: &str) -> Vec<Ipv6Addr> {
+        let mut id = [0; 2];
+        // RFC 5452 §9.2: an identifier that is hard to guess.
+        let question = getrandom::fill(&mut id).ok();
+        let question = question.and_then(|()| message::question(name, u16::from_ne_bytes(id)));
+        let Some(question) = question else {
+            return Vec::new();
+        };
+        let answer = self.ask(&question, Transport::Udp).await;
+        let resolved = answer.and_then(|answer| message::addresses(&answer));
+        let addresses = resolved.into_iter().flat_map(|(_, addresses)| addresses);
+        let addresses = addresses.map(|(address, _)| address);
+        addresses.take(PREPARED_ADDRESSES).collect()
     }
 
     /// Answers the questions of a connection (RFC 1035 §4.2.2: each message after its length).

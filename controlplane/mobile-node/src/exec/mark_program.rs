@@ -1,24 +1,23 @@
-//! The BPF program that marks sockets: a few instructions, in an object file as a compiler would have made it.
+//! The BPF program that marks sockets as they are made: a few instructions.
 
 use std::fs::File;
 
 use anyhow::Context;
 use aya::Ebpf;
 use aya::programs::{CgroupAttachMode, CgroupSock};
-use object::write::{Object, Symbol, SymbolSection};
-use object::{
-    Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
-};
+
+use super::object_file::{instruction, object_file};
 
 /// What the kernel and the loader know it by.
 const NAME: &str = "mark_socket";
 /// Where `mark` is in `struct bpf_sock` (linux/bpf.h).
-const MARK_OFFSET: i16 = 16;
+pub(super) const MARK_OFFSET: i16 = 16;
 
 /// Has all sockets that are made in a control group marked, or those of threads with a name alone, until what is returned is
 /// dropped.
 pub(super) fn attach(group: &File, mark: u32, command: Option<&str>) -> anyhow::Result<Ebpf> {
-    let mut bpf = Ebpf::load(&object_file(mark, command)?)?;
+    let program = program(mark, command)?;
+    let mut bpf = Ebpf::load(&object_file(NAME, "cgroup/sock_create", &program)?)?;
     let program = bpf.program_mut(NAME).context("the program is there")?;
     let program: &mut CgroupSock = program.try_into()?;
     program.load()?;
@@ -27,17 +26,10 @@ pub(super) fn attach(group: &File, mark: u32, command: Option<&str>) -> anyhow::
     Ok(bpf)
 }
 
-/// One instruction: opcode, destination and source register, offset, immediate (RFC 9669 §3).
-fn instruction(opcode: u8, registers: u8, offset: i16, immediate: u32) -> [u8; 8] {
-    let [low, high] = offset.to_le_bytes();
-    let [a, b, c, d] = immediate.to_le_bytes();
-    [opcode, registers, low, high, a, b, c, d]
-}
-
 /// What goes where in the registers' octet: destination in the low half, source in the high one.
 const R1_IS_R10: u8 = 0xa1;
 
-fn object_file(mark: u32, command: Option<&str>) -> anyhow::Result<Vec<u8>> {
+fn program(mark: u32, command: Option<&str>) -> anyhow::Result<Vec<[u8; 8]>> {
     // w0 = 1, exit: the socket may be made. What comes before jumps there.
     let allow = [instruction(0xb4, 0x00, 0, 1), instruction(0x95, 0x00, 0, 0)];
     let mark = [
@@ -56,27 +48,7 @@ fn object_file(mark: u32, command: Option<&str>) -> anyhow::Result<Vec<u8>> {
         // A mark that is there already is somebody's: that of an inner group.
         instruction(0x55, 0x02, beyond, 0),
     ];
-    let program = [&first[..], &named, &mark, &allow].concat().concat();
-    let mut object = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
-    let text = object.add_section(
-        Vec::new(),
-        b"cgroup/sock_create".to_vec(),
-        SectionKind::Text,
-    );
-    let offset = object.append_section_data(text, &program, 8);
-    object.add_symbol(Symbol {
-        name: NAME.as_bytes().to_vec(),
-        value: offset,
-        size: u64::try_from(program.len())?,
-        kind: SymbolKind::Text,
-        scope: SymbolScope::Linkage,
-        weak: false,
-        section: SymbolSection::Section(text),
-        flags: SymbolFlags::None,
-    });
-    let license = object.add_section(Vec::new(), b"license".to_vec(), SectionKind::Data);
-    object.append_section_data(license, b"Apache-2.0\0", 1);
-    Ok(object.write()?)
+    Ok([&first[..], &named, &mark, &allow].concat())
 }
 
 /// Goes on where the thread has the name, and over the two instructions behind this where not.

@@ -11,10 +11,10 @@ use anyhow::Context;
 use aya::Ebpf;
 use dhp_proto::mobile_node::policy::{Policy, Program};
 
-use super::{cgroup, mark_program};
+use super::{cgroup, mark_program, preference_program};
 
 /// The upper half of the marks of programs; those of `dhp-mn exec` have another.
-const MARKS: u32 = 0x4d4f_0000;
+pub(super) const MARKS: u32 = 0x4d4f_0000;
 
 /// The mark of a program's sockets.
 pub fn mark_of(program: &Program) -> u32 {
@@ -36,16 +36,26 @@ struct Attached {
     _program: Ebpf,
 }
 
+/// What becomes of the source addresses that sockets prefer.
+enum Preferences {
+    /// They count for nothing: that is how it is configured, or the kernel does not take the program.
+    Ignored,
+    /// They are to be followed.
+    Wanted,
+    /// Sockets are marked by them.
+    Followed { _program: Ebpf },
+}
+
 /// What marks the sockets; it ends with this.
-#[derive(Default)]
 pub struct Marking {
     wanted: Vec<Program>,
     attached: BTreeMap<Program, Attached>,
+    preferences: Preferences,
 }
 
 impl Marking {
     /// Nothing is marked before [`refresh`](Self::refresh).
-    pub fn new(policy: &Policy) -> Self {
+    pub fn new(policy: &Policy, follow_preferences: bool) -> Self {
         let programs = policy.rules.iter();
         let mut wanted: Vec<Program> = programs
             .filter_map(|rule| rule.selector.program.clone())
@@ -55,15 +65,36 @@ impl Marking {
         Self {
             wanted,
             attached: BTreeMap::new(),
+            preferences: match follow_preferences {
+                true => Preferences::Wanted,
+                false => Preferences::Ignored,
+            },
         }
     }
 
     /// Marks where it is not done yet: control groups come and go.
     pub fn refresh(&mut self) {
+        if let Preferences::Wanted = self.preferences {
+            self.preferences = follow_preferences();
+        }
         for program in &self.wanted {
             if let Err(error) = attach(program, &mut self.attached) {
                 tracing::warn!("{program:?}: its sockets are not marked: {error:#}");
             }
+        }
+    }
+}
+
+fn follow_preferences() -> Preferences {
+    let attached = cgroup::root().and_then(|root| {
+        let root = File::open(&root).with_context(|| root.display().to_string())?;
+        preference_program::attach(&root)
+    });
+    match attached {
+        Ok(program) => Preferences::Followed { _program: program },
+        Err(error) => {
+            tracing::warn!("what sockets prefer (IPV6_ADDR_PREFERENCES) is ignored: {error:#}");
+            Preferences::Ignored
         }
     }
 }

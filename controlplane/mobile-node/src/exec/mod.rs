@@ -7,6 +7,8 @@
 mod cgroup;
 mod mark_program;
 mod marking;
+mod object_file;
+mod preference_program;
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
@@ -29,12 +31,13 @@ use crate::client;
 use cgroup::ControlGroup;
 
 pub use marking::{Marking, mark_of};
+pub use preference_program::{PREFERS_CARE_OF, PREFERS_HOME};
 
 /// How long the agent keeps the rules for marked sockets without being asked again.
 pub const LEASE: Duration = Duration::from_secs(60);
 /// How often it is asked again.
 const RENEWAL: Duration = Duration::from_secs(20);
-/// The marks, one for each session type from here on: "MN" and a number.
+/// The marks, one for each session type from here on, and then one for each preference: "MN" and a number.
 const FIRST_MARK: u32 = 0x4d4e_0001;
 
 /// Session types (RFC 8653 §3).

@@ -8,7 +8,7 @@ mod moment;
 mod record;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dhp_proto::mobile_node::Kept;
 use dhp_proto::time::Now;
@@ -21,7 +21,6 @@ use writer::Writer;
 /// The file of a running agent, written by a thread of its own.
 #[derive(Debug)]
 pub struct StateFile {
-    path: PathBuf,
     mn_id: String,
     writer: Writer,
     /// What was given to the writer last.
@@ -32,7 +31,6 @@ impl StateFile {
     /// Begins to keep the state of the mobile node `mn_id`.
     pub fn new(path: &Path, mn_id: &str) -> Self {
         Self {
-            path: path.to_owned(),
             mn_id: mn_id.to_owned(),
             writer: Writer::start(path.to_owned()),
             written: None,
@@ -73,12 +71,6 @@ impl StateFile {
     /// Waits until all of it is on the disk.
     pub fn finish(self) {
         self.writer.finish();
-    }
-
-    /// Waits for what is being written and removes the file.
-    pub fn remove(self) {
-        self.writer.finish();
-        file::remove(&self.path);
     }
 
     /// Removes the file of an agent that does not run.

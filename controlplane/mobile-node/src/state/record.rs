@@ -61,6 +61,13 @@ struct Anchor {
     sequence: u16,
     dhoas: Vec<Dhoa>,
     releasing: Vec<Ipv6Addr>,
+    /// What was learned of it; an older agent has not written it.
+    #[serde(default)]
+    verified: bool,
+    #[serde(default)]
+    serves: Option<Ipv6Net>,
+    #[serde(default)]
+    rtt_ns: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -131,6 +138,9 @@ impl Record {
                         })
                         .collect(),
                     releasing: anchor.releasing.clone(),
+                    verified: anchor.verified,
+                    serves: anchor.serves,
+                    rtt_ns: anchor.round_trip_ns,
                 })
                 .collect(),
             flows: kept.flows.iter().map(Flow::from).collect(),
@@ -203,6 +213,9 @@ impl Record {
                         .filter_map(|dhoa| Some((dhoa.address, binding(&dhoa.binding)?)))
                         .collect(),
                     releasing: anchor.releasing,
+                    verified: anchor.verified,
+                    serves: anchor.serves,
+                    round_trip_ns: anchor.rtt_ns,
                 })
                 .collect(),
             flows: self.flows.iter().map(KeptFlow::from).collect(),
@@ -323,6 +336,9 @@ mod tests {
                 sequence: 7,
                 dhoas: vec![(ip(4), binding)],
                 releasing: vec![ip(5)],
+                verified: true,
+                serves: Some(net),
+                round_trip_ns: Some(20_000_000),
             }],
             flows: vec![KeptFlow {
                 key: FlowKey::new(net, Session::SessionLasting),

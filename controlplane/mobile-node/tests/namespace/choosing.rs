@@ -344,6 +344,67 @@ fn one_command_can_have_a_session_type_of_its_own() {
     );
 }
 
+/// RFC 5014: what a socket prefers goes before the policy.
+#[test]
+fn a_socket_that_prefers_a_kind_of_address_has_it() {
+    let Some(network) = network(28) else { return };
+    if control_groups().is_none() {
+        eprintln!("skipped: no cgroup2 file system is mounted");
+        return;
+    }
+    let _internet = Internet::start(&network.rest(), PREFIX_A);
+    let flows = r#"
+        [[flow]]
+        prefix = "2001:db8:c:1::/64"
+        session = "session-lasting"
+        "#;
+    let agent = Agent::start_with(&network.node(), directory(), &format!("{HOME}{flows}"));
+    let dhoa = address(
+        &agent.wait_for_field("anchor_ready", "kind", "dhoa"),
+        "home_address",
+    );
+    agent.wait_for_field("flow_source", "source", &dhoa.to_string());
+    // IPV6_ADDR_PREFERENCES is 72 of IPPROTO_IPV6, SO_MARK 36 of SOL_SOCKET.
+    let source = |before: &str| {
+        let script = format!(
+            r#"use Socket qw(:all); socket(S, AF_INET6, SOCK_DGRAM, 0) or die "socket: $!";
+            sub prefer {{ setsockopt(S, 41, 72, pack("i", $_[0])) or die "prefer: $!" }}
+            {before};
+            connect(S, pack_sockaddr_in6(7, inet_pton(AF_INET6, "{CN}"))) or die "connect: $!";
+            my ($port, $source) = unpack_sockaddr_in6(getsockname(S));
+            print inet_ntop(AF_INET6, $source);"#
+        );
+        let output = inside(&network.node(), move || {
+            let mut command = Command::new("perl");
+            command.args(["-e", &script]).output().expect("it ends")
+        });
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let source = said.parse::<Ipv6Addr>();
+        source.map_err(|_| errors)
+    };
+    let (care_of, home) = ("prefer(0x4)", "prefer(0x400)");
+    assert_eq!(source(""), Ok(dhoa), "it prefers nothing");
+    assert!(is_care_of(source(care_of).expect("a source")));
+    assert_eq!(source(home), Ok(HOME_ADDRESS));
+    assert_eq!(
+        source(&format!("{care_of}; {home}")),
+        Ok(HOME_ADDRESS),
+        "the last word counts"
+    );
+    assert_eq!(source("prefer(0x2)"), Ok(dhoa), "about something else");
+    let somebodys = "setsockopt(S, 1, 36, pack('i', 7)) or die";
+    assert_eq!(
+        source(&format!("{somebodys}; {care_of}")),
+        Ok(dhoa),
+        "a mark of somebody else's stays"
+    );
+    let both = source("prefer(0x404)").expect_err("the kernel refuses both");
+    assert!(both.contains("prefer:"), "{both}");
+    let (status, _directory) = agent.end(Signal::SIGTERM);
+    assert!(status.success());
+}
+
 /// Where control groups of version 2 are mounted.
 fn control_groups() -> Option<PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("the mounts");

@@ -57,6 +57,8 @@ pub fn site(pair: u16, which: u16) -> Ipv6Addr {
 }
 /// So many pairs.
 pub const PAIRS: u16 = 8;
+/// The pair of which the locator covers the first site.
+pub const NEAR: u16 = PAIRS;
 
 /// What kind of anchor there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -235,23 +237,30 @@ impl Machine {
         coverage
     }
 
+    /// The mobile node's security association with an anchor.
+    fn association(
+        anchor: &Ipv6Addr,
+        home_addresses: Vec<Ipv6Addr>,
+        (spi, octet): (u32, u8),
+    ) -> SecurityAssociation {
+        SecurityAssociation::from_home_key(
+            spi,
+            MnId::nai("mn1@example.net"),
+            &Key::new([octet; 32]),
+            anchor,
+            Algorithm::HmacSha256_128,
+            Permissions {
+                home_addresses,
+                route_optimization: true,
+                ..Permissions::default()
+            },
+        )
+        .expect("a security association")
+    }
+
     /// The DHP's configuration; `permits` route optimization or not.
     fn dhp_config(shared: &Shared, permits: bool) -> AnchorConfig {
-        let association = |(spi, octet)| {
-            SecurityAssociation::from_home_key(
-                spi,
-                MnId::nai("mn1@example.net"),
-                &Key::new([octet; 32]),
-                &DHP,
-                Algorithm::HmacSha256_128,
-                Permissions {
-                    home_addresses: vec![HOME_ADDRESS],
-                    route_optimization: true,
-                    ..Permissions::default()
-                },
-            )
-            .expect("a security association")
-        };
+        let association = |association| Self::association(&DHP, vec![HOME_ADDRESS], association);
         let mut config = AnchorConfig::new(DHP);
         let pool = "2001:db8:d:1::/64".parse().expect("a prefix");
         let home = "2001:db8:1:1::/64".parse().expect("a prefix");
@@ -272,9 +281,15 @@ impl Machine {
         config
     }
 
-    /// A locator that knows all that the DHP covers.
+    /// A locator that knows all that the DHP covers. It is a DHP itself, for a site of its own.
     fn locator_config(shared: &Shared) -> AnchorConfig {
         let mut locator = AnchorConfig::new(LOCATOR);
+        let pool = "2001:db8:f:1::/64".parse().expect("a prefix");
+        locator.pools = vec![PoolConfig::new(pool, PoolKind::Dhoa)];
+        locator.coverage = vec![Ipv6Net::new(site(NEAR, 1), 48).expect("a prefix")];
+        locator.security_associations = ASSOCIATIONS
+            .map(|association| Self::association(&LOCATOR, Vec::new(), association))
+            .into();
         let covered = Self::coverage(shared).into_iter();
         let covered = covered.map(|prefix| DirectoryEntry {
             dhp: DHP,

@@ -204,6 +204,21 @@ fn with_sessions(network: &Network, directory: tempfile::TempDir) -> (Agent, [Se
     (agent, sessions)
 }
 
+/// What an agent has left that was stopped: what it knows, and nothing that it had been given.
+fn only_knowledge_is_left(network: &Network, before: &[String; 3], filter: &str, directory: &Path) {
+    let state = directory.join("kept").join("state.json");
+    let text = std::fs::read(&state).expect("a state");
+    let state_left: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let anchor = &state_left["anchors"][0];
+    assert_eq!(anchor["verified"], true, "{state_left}");
+    for given in [&anchor["dhoas"], &anchor["releasing"], &state_left["flows"]] {
+        assert_eq!(given.as_array().map(Vec::len), Some(0), "{state_left}");
+    }
+    assert!(state_left["home"]["binding"].is_null(), "{state_left}");
+    std::fs::remove_file(state).expect("it is there");
+    nothing_is_left(network, before, filter, directory);
+}
+
 fn nothing_is_left(network: &Network, before: &[String; 3], filter: &str, directory: &Path) {
     assert_eq!(kernel_state(network), *before);
     assert_eq!(packet_filter(network), filter);
@@ -262,7 +277,7 @@ fn sessions_outlive_a_killed_agent_and_nothing_outlives_a_stopped_one() {
             .expect("the lock")
             .is_empty()
     );
-    nothing_is_left(&network, &before, &filter, directory.path());
+    only_knowledge_is_left(&network, &before, &filter, directory.path());
     assert_eq!(network.read(&network.node(), parameter), parameter_before);
 }
 
@@ -287,7 +302,7 @@ fn sessions_outlive_a_restart_and_a_move_meanwhile() {
 
     drop(sessions);
     let directory = agent.end_by(&["stop"]);
-    nothing_is_left(&network, &before, &filter, directory.path());
+    only_knowledge_is_left(&network, &before, &filter, directory.path());
 }
 
 #[test]
@@ -340,8 +355,18 @@ fn metrics_are_served_and_the_state_can_be_watched() {
         "dmip_mn_flows{session=\"session-lasting\",state=\"ready\"} 1\n",
         "dmip_mn_signalling_messages_total{type=\"binding-update\"} 1\n",
         "dmip_mn_interruption_seconds_count 0\n",
+        "dmip_mn_mode_packets_total{direction=\"out\",mode=\"route-optimized\"} 0\n",
     ] {
         assert!(text.contains(sample), "{sample} in {text}");
+    }
+    for mode in ["proxy", "home-agent"] {
+        for direction in ["in", "out"] {
+            let name =
+                format!("dmip_mn_mode_packets_total{{direction=\"{direction}\",mode=\"{mode}\"}} ");
+            let value = text.lines().find_map(|line| line.strip_prefix(&name));
+            let value = value.and_then(|value| value.parse::<u64>().ok());
+            assert!(value > Some(SOME), "{name}{value:?}");
+        }
     }
 
     let mut watch = Command::new(env!("CARGO_BIN_EXE_dhp-mn"))

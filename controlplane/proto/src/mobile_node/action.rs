@@ -54,6 +54,9 @@ pub enum MnCommand {
         /// What the flow needs.
         need: Need,
     },
+    /// Somebody may talk to these correspondents: who covers them is asked in advance, one prefix a second, where it is not known.
+    /// No address is asked for.
+    Foresee(Ipv6Net),
     /// Programs have this home address: it is kept for [`idle_ns`](super::MobileNodeConfig::idle_ns) more.
     InUse(Ipv6Addr),
     /// Somebody talks to this correspondent from this home address, and packets between them shall go directly where both the

@@ -111,7 +111,7 @@ impl MobileNode {
 
     /// What the DHP that a flow has found serves beside the correspondents that it was found for.
     pub(super) fn served_by(&self, key: &FlowKey, dhp: &Ipv6Addr) -> Ipv6Net {
-        let coverage = self.candidates.coverage(&key.correspondent, dhp);
+        let coverage = self.coverage_of(key, dhp);
         let is_demanded = self
             .flows
             .get(key)

@@ -30,6 +30,8 @@ pub(super) enum Asked {
     Anycast,
     /// A configured locator.
     Locator,
+    /// A DHP in use, which may have others in its directory.
+    Neighbour,
     /// A candidate, to measure the way to it.
     Probe,
 }
@@ -77,7 +79,7 @@ impl Purpose {
     pub(super) fn max_transmissions(&self) -> Option<u32> {
         match self {
             Self::Query {
-                asked: Asked::Probe,
+                asked: Asked::Probe | Asked::Neighbour,
                 ..
             }
             | Self::Request {

@@ -77,6 +77,9 @@ impl MobileNode {
         }
         self.candidates.expire(now.mono_ns);
         let Some(best) = self.ranked(&key).first().copied() else {
+            if self.share_provisioned(now, key) {
+                return self.ask_around(now, key);
+            }
             self.query(now, key);
             return self.guess(now, key);
         };
@@ -172,7 +175,7 @@ impl MobileNode {
             self.keep_address(now, address);
         }
         let advantage = before.and_then(|before| self.advantage_over(&key, &dhp, &before));
-        let coverage = self.candidates.coverage(&key.correspondent, &dhp);
+        let coverage = self.coverage_of(&key, &dhp);
         let Some(flow) = self.flows.get_mut(&key) else {
             return;
         };

@@ -1,9 +1,11 @@
-//! Known DHPs are asked for an address while it is still being found out which DHP covers a correspondent.
+//! Known DHPs, and those of the subscription, are asked for an address while it is still being found out which DHP covers a
+//! correspondent.
 //!
 //! A DHP that does not cover it says so (status 192) and gives no address away; one that does has saved a round trip.
 
 use core::cmp::Reverse;
 use core::net::Ipv6Addr;
+use std::collections::BTreeSet;
 
 use ipnet::Ipv6Net;
 
@@ -37,22 +39,37 @@ impl MobileNode {
 
     fn plausible(&self, key: &FlowKey) -> Vec<Ipv6Addr> {
         let may_share = self.may_share(key);
-        let mut plausible: Vec<_> = self
-            .anchors
-            .iter()
-            .filter(|(_, anchor)| anchor.verified && anchor.silent_until_ns.is_none())
-            .filter(|(_, anchor)| anchor.misses < MOST_MISSES)
+        let provisioned = self.provisioned.iter().map(|named| named.address);
+        let known: BTreeSet<Ipv6Addr> = self.anchors.keys().copied().chain(provisioned).collect();
+        let mut plausible: Vec<_> = known
+            .into_iter()
             // Where there is an address to be shared already, the answer to the query is all that is needed.
-            .filter(|(_, anchor)| !may_share || anchor.dhoas.is_empty())
-            .filter_map(|(dhp, anchor)| {
-                let bits = common_bits(&anchor.serves?, &key.correspondent);
-                let distance = anchor.round_trip_ns.unwrap_or(u64::MAX);
-                (bits >= PLAUSIBLE_BITS).then_some((Reverse(bits), distance, *dhp))
+            .filter(|dhp| !may_share || !self.has_dhoa(dhp))
+            .filter_map(|dhp| {
+                let bits = self.plausibility(key, &dhp)?;
+                let anchor = self.anchors.get(&dhp);
+                let distance = anchor.and_then(|anchor| anchor.round_trip_ns);
+                Some((Reverse(bits), distance.unwrap_or(u64::MAX), dhp))
             })
             .collect();
         plausible.sort();
         plausible.truncate(MOST);
         plausible.into_iter().map(|(_, _, dhp)| dhp).collect()
+    }
+
+    /// How many leading bits a DHP's correspondents have in common with a flow's; `None`: it is not worth a message. What the
+    /// subscription says is not taken back by answers about others.
+    fn plausibility(&self, key: &FlowKey, dhp: &Ipv6Addr) -> Option<u8> {
+        if self.is_silent(dhp) {
+            return None;
+        }
+        let promised = self.promised(key, dhp);
+        promised.or_else(|| {
+            let anchor = self.anchors.get(dhp)?;
+            let bits = common_bits(&anchor.serves?, &key.correspondent);
+            let is_promising = anchor.verified && anchor.misses < MOST_MISSES;
+            (is_promising && bits >= PLAUSIBLE_BITS).then_some(bits)
+        })
     }
 
     /// A DHP that was asked beside the flow's way to an address has none for it.

@@ -62,6 +62,12 @@ pub struct KeptAnchor {
     pub dhoas: Vec<(Ipv6Addr, KeptBinding)>,
     /// DHoAs that are being given back.
     pub releasing: Vec<Ipv6Addr>,
+    /// Whether an answer of it has verified.
+    pub verified: bool,
+    /// The correspondents that it has last given an address for.
+    pub serves: Option<Ipv6Net>,
+    /// The last round trip to it; it only orders those that may be asked.
+    pub round_trip_ns: Option<u64>,
 }
 
 /// A flow that has a DHoA.
@@ -93,6 +99,20 @@ pub struct KeptCandidate {
 }
 
 impl Kept {
+    /// What is left of it when all addresses are given back: numbers that are used up, and what is known of DHPs.
+    #[must_use]
+    pub fn without_bindings(mut self) -> Self {
+        if let Some(home) = &mut self.home {
+            home.binding = None;
+        }
+        for anchor in &mut self.anchors {
+            anchor.dhoas.clear();
+            anchor.releasing.clear();
+        }
+        self.flows.clear();
+        self
+    }
+
     /// Whether this state has to be written where `written` was written last: anything but sequence numbers is different, or half of
     /// the numbers written ahead are used.
     #[must_use]
@@ -110,6 +130,7 @@ impl Kept {
             now.address != then.address
                 || now.dhoas != then.dhoas
                 || now.releasing != then.releasing
+                || (now.verified, now.serves) != (then.verified, then.serves)
                 || runs_out(now.sequence, then.sequence)
         };
         home || self.anchors.len() != written.anchors.len()
@@ -143,6 +164,9 @@ impl MobileNode {
                 .map(|dhoa| (dhoa.address, kept_binding(&dhoa.grant)))
                 .collect(),
             releasing: anchor.releasing.clone(),
+            verified: anchor.verified,
+            serves: anchor.serves,
+            round_trip_ns: anchor.round_trip_ns,
         });
         let flows = self.flows.iter().filter_map(|(key, flow)| {
             let Stage::Ready { anchor, address } = flow.stage else {

@@ -22,6 +22,7 @@ mod demand;
 mod exchange;
 mod flow;
 mod flows;
+mod foresight;
 mod guess;
 mod home;
 pub mod judgment;
@@ -31,9 +32,11 @@ mod liveness;
 mod maintenance;
 mod mesg_id;
 mod need;
+mod neighbours;
 mod pace;
 pub mod policy;
 mod prefix;
+mod provisioned;
 mod quality;
 mod receive;
 mod registration;
@@ -61,6 +64,7 @@ pub use kept::{
     Kept, KeptAnchor, KeptBinding, KeptCandidate, KeptFlow, KeptHome, RESERVED_NUMBERS,
 };
 pub use need::{FlowKey, Need, Requirements};
+pub use provisioned::ProvisionedDhp;
 pub use returning_home::Whereabouts;
 pub use route_optimization::{
     ProxyReason, RouteMode, RouteStatus, is_tunnelled_signalling, refusing_correspondent,
@@ -74,6 +78,7 @@ use candidate::CandidateCache;
 use choice::Accesses;
 use exchange::{Due, Exchange, Purpose};
 use flow::{Flow, Stage};
+use foresight::Foresight;
 use pace::Pace;
 use registration::{Anchor, HomeRegistration};
 use route_optimization::Routes;
@@ -106,6 +111,8 @@ pub struct MobileNode {
     anchors: BTreeMap<Ipv6Addr, Anchor>,
     flows: BTreeMap<FlowKey, Flow>,
     candidates: CandidateCache,
+    provisioned: Vec<ProvisionedDhp>,
+    foresight: Foresight,
     exchanges: Vec<Exchange>,
     routes: Routes,
     pace: Pace,
@@ -137,6 +144,8 @@ impl MobileNode {
             anchors: BTreeMap::new(),
             flows: BTreeMap::new(),
             candidates: CandidateCache::default(),
+            provisioned: Vec::new(),
+            foresight: Foresight::default(),
             exchanges: Vec::new(),
             routes: Routes::default(),
             pace: Pace::default(),
@@ -171,6 +180,7 @@ impl MobileNode {
                 correspondent,
                 need,
             } => self.demand(now, correspondent, need),
+            MnCommand::Foresee(correspondents) => self.foresee(correspondents),
             MnCommand::InUse(address) => self.keep_address(now, address),
             MnCommand::OptimizeRoute(ends) => self.optimize_route(now, ends),
             MnCommand::ProxyRoute(ends) => self.proxy_route(&ends),
@@ -212,6 +222,7 @@ impl MobileNode {
                     .chain(home_refresh)
                     .chain(self.check_deadlines())
                     .chain(self.probe_deadline())
+                    .chain(self.foresight_deadline())
                     .chain(self.solicitation_deadline())
                     .filter(|_| sending),
             )
@@ -382,6 +393,7 @@ impl MobileNode {
                 busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
                 busy |= self.check_dhps(now) | self.compare_dhps(now);
                 busy |= self.probe_accesses(now) | self.solicit_in_time(now);
+                busy |= self.ask_in_advance(now);
                 busy |= self.drive_exchanges(now);
             }
             if !busy {

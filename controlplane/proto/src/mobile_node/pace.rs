@@ -40,10 +40,6 @@ impl Pace {
         kind: MessageKind,
         now_ns: u64,
     ) -> Result<(), u64> {
-        let limit = match kind {
-            MessageKind::Dmip(DmipType::DhoaRequest) => REQUESTS_PER_SECOND,
-            _ => usize::try_from(constants::MAX_UPDATE_RATE).unwrap_or(1),
-        };
         for times in self.recent.values_mut() {
             while times
                 .front()
@@ -55,12 +51,36 @@ impl Pace {
         self.recent.retain(|_, times| !times.is_empty());
         let times = self.recent.entry((peer, kind)).or_default();
         match times.front() {
-            Some(oldest) if times.len() >= limit => Err(oldest.saturating_add(NANOS_PER_SECOND)),
+            Some(oldest) if times.len() >= limit(kind) => {
+                Err(oldest.saturating_add(NANOS_PER_SECOND))
+            }
             _ => {
                 times.push_back(now_ns);
                 Ok(())
             }
         }
+    }
+
+    /// Whether so many messages could be sent now.
+    pub(super) fn has_room(
+        &self,
+        peer: Ipv6Addr,
+        kind: MessageKind,
+        now_ns: u64,
+        messages: usize,
+    ) -> bool {
+        let times = self.recent.get(&(peer, kind));
+        let times = times.into_iter().flatten();
+        let recent = times.filter(|at| at.saturating_add(NANOS_PER_SECOND) > now_ns);
+        recent.count().saturating_add(messages) <= limit(kind)
+    }
+}
+
+/// Messages of a kind to one peer within a second.
+fn limit(kind: MessageKind) -> usize {
+    match kind {
+        MessageKind::Dmip(DmipType::DhoaRequest) => REQUESTS_PER_SECOND,
+        _ => usize::try_from(constants::MAX_UPDATE_RATE).unwrap_or(1),
     }
 }
 

@@ -237,7 +237,10 @@ impl MobileNode {
             self.measured(now, &source, round_trip);
         }
         self.heard_from(now, &source);
-        if let Purpose::Query { flow, .. } = exchange.purpose {
+        if let Purpose::Query { flow, asked } = exchange.purpose {
+            if asked == Asked::Neighbour {
+                self.neighbour_answered(&source, &contents.candidates);
+            }
             self.query_over(now, flow);
             self.look_for_rivals(now, flow);
         }

@@ -104,6 +104,8 @@ pub(super) struct Anchor {
     pub(super) serves: Option<Ipv6Net>,
     /// How often in a row it was asked in vain whether it serves others.
     pub(super) misses: u8,
+    /// How often in a row it was asked in vain for others in its directory.
+    pub(super) untold: u8,
     /// When it is to be compared with other DHPs.
     pub(super) compare_ns: Option<u64>,
     /// What it knows of the node's accesses.
@@ -128,6 +130,7 @@ impl Anchor {
             silent_until_ns: None,
             serves: None,
             misses: 0,
+            untold: 0,
             compare_ns: None,
             steered: Steered::default(),
             sequence: first_sequence,

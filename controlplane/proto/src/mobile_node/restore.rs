@@ -62,6 +62,9 @@ impl MobileNode {
             return;
         }
         let mut anchor = Anchor::new(self.config.key_for(&kept.address), kept.sequence);
+        anchor.verified = kept.verified;
+        anchor.serves = kept.serves.map(|serves| serves.trunc());
+        anchor.round_trip_ns = kept.round_trip_ns;
         for (address, binding) in kept.dhoas {
             let grant = restored(now, &binding).filter(|_| is_unicast_routable(&address));
             if let Some(grant) = grant {

@@ -43,8 +43,10 @@ impl MobileNode {
         let Some(care_of) = self.care_of else { return };
         let anycast = home_agents_anycast(&key.correspondent.network());
         let locators = self.config.locators.iter();
+        let neighbours = self.neighbours(now, &key).into_iter();
         let asked: Vec<_> = core::iter::once((anycast, Asked::Anycast))
             .chain(locators.map(|locator| (*locator, Asked::Locator)))
+            .chain(neighbours.map(|neighbour| (neighbour, Asked::Neighbour)))
             .collect();
         for (peer, asked) in asked {
             let purpose = Purpose::Query { flow: key, asked };
@@ -135,7 +137,7 @@ impl MobileNode {
         better.advantage(after, |dhp| self.has_dhoa(dhp))
     }
 
-    fn has_dhoa(&self, dhp: &Ipv6Addr) -> bool {
+    pub(super) fn has_dhoa(&self, dhp: &Ipv6Addr) -> bool {
         self.anchors
             .get(dhp)
             .is_some_and(|anchor| !anchor.dhoas.is_empty())

@@ -232,6 +232,9 @@ impl World {
                     .map(|(address, _)| (*address, binding))
                     .collect(),
                 releasing: Vec::new(),
+                verified: false,
+                serves: None,
+                round_trip_ns: None,
             }],
             flows: dhoas.iter().map(flow).collect(),
             ..Kept::default()
