@@ -24,12 +24,9 @@ impl MobileNode {
 
     /// Whether a Binding Update to the home agent waits for its answer.
     pub(super) fn is_registering(&self) -> bool {
-        self.exchanges
-            .iter()
-            .any(|exchange| match exchange.purpose {
-                Purpose::HomeRegister | Purpose::HomeReturn { .. } => true,
-                _ => false,
-            })
+        let purposes = self.exchanges.iter().map(|exchange| &exchange.purpose);
+        let mut of_home = purposes.filter(|purpose| purpose.is_home());
+        of_home.any(|purpose| *purpose != Purpose::HomeDeregister)
     }
 
     /// Registers the current care-of address, unless the home agent has confirmed it already. On the home link it is told that the

@@ -92,6 +92,10 @@ impl MobileNode {
         };
         home.refused = None;
         let was_bound = home.grant.is_some();
+        // From now on the home agent may have let go, whether or not we get to know.
+        if let Some(grant) = &mut home.grant {
+            grant.confirmed = None;
+        }
         // "set the care-of address for the binding to the mobile node's own home address", and "use its home address as the source
         // address in the Binding Update".
         let purpose = Purpose::HomeReturn { was_bound };

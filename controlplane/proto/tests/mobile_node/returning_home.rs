@@ -130,6 +130,16 @@ fn leaving_again_is_a_registration_with_the_next_number() {
 }
 
 #[test]
+fn who_turns_back_before_the_answer_registers_again() {
+    let (mut node, sequence) = away();
+    node.command(MnCommand::SetCareOf(HOME_COA));
+    let (sent, events) = node.command(MnCommand::SetCareOf(COA));
+    assert!(events.is_empty(), "it has not been home");
+    let registration = (sent[0].source, sent[0].lifetime, sent[0].sequence);
+    assert_eq!(registration, (COA, 150, sequence + 2));
+}
+
+#[test]
 fn a_home_link_that_was_lost_for_a_moment_needs_no_update_but_may_have_a_duplicate() {
     let (mut node, _) = at_home();
     node.command(MnCommand::LoseCareOf);
