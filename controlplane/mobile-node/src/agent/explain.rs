@@ -1,5 +1,7 @@
 //! Why a connection gets the source address that it gets.
 
+use std::net::Ipv6Addr;
+
 use dhp_proto::anchor::RouteEnds;
 use dhp_proto::mobile_node::policy::{Contact, Rule, Treatment};
 use dhp_proto::mobile_node::{Advantage, FlowKey, FlowProgress, FlowStatus, Need, RouteMode};
@@ -148,7 +150,8 @@ impl Agent {
             None => (
                 "nobody has talked to it yet".to_owned(),
                 Some(format!(
-                    "the first packet makes the agent ask {asked} for a DHP; {meanwhile}"
+                    "the first packet makes the agent ask {asked} for a DHP{}; {meanwhile}",
+                    self.asked_at_once(destination, need)
                 )),
             ),
             Some(flow) => {
@@ -160,8 +163,19 @@ impl Agent {
         explanation.next = next;
     }
 
+    /// Which DHPs are asked for an address meanwhile, in words; empty: none.
+    fn asked_at_once(&self, destination: Ipv6Addr, need: Need) -> String {
+        let key = FlowKey::new(Ipv6Net::from(destination), need);
+        let plausible = self.engine.plausible(&key);
+        let names: Vec<String> = plausible.iter().map(Ipv6Addr::to_string).collect();
+        match names.is_empty() {
+            true => String::new(),
+            false => format!(", and {} for an address at once", names.join(" and ")),
+        }
+    }
+
     /// The better DHP that a flow is about to have.
-    fn challenger(&self, key: &FlowKey) -> Option<std::net::Ipv6Addr> {
+    fn challenger(&self, key: &FlowKey) -> Option<Ipv6Addr> {
         let flows = self.engine.status().flows;
         let flow = flows.into_iter().find(|flow| flow.key == *key)?;
         flow.challenger
@@ -193,7 +207,7 @@ impl Agent {
         };
     }
 
-    fn go_through(&self, anchor: std::net::Ipv6Addr, mode: &str, explanation: &mut Explanation) {
+    fn go_through(&self, anchor: Ipv6Addr, mode: &str, explanation: &mut Explanation) {
         let anchors = self.engine.status().anchors;
         let known = anchors.iter().find(|known| known.address == anchor);
         explanation.anchor = Some(anchor);

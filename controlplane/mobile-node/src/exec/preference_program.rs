@@ -1,8 +1,8 @@
 //! The BPF program that marks sockets which prefer a kind of source address (RFC 5014), when they say so.
 //!
-//! Linux looks at IPV6_ADDR_PREFERENCES only where the route has no preferred source, and at IPV6_PREFER_SRC_COA only where it was
-//! built with CONFIG_IPV6_MIP6 (rule 4 of RFC 6724 §5), which distributions do not do. A mark is there before the socket is connected,
-//! and rules of the kernel's choose its source by it.
+//! Linux looks at IPV6_ADDR_PREFERENCES only where the route has no preferred source, and at IPV6_PREFER_SRC_COA (rule 4 of RFC 6724
+//! §5) only where it was built with CONFIG_IPV6_MIP6=y as well. A mark is there before the socket is connected, whatever the kernel,
+//! and its rules choose the source by it.
 
 use std::fs::File;
 

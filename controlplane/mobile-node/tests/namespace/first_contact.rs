@@ -249,12 +249,27 @@ fn a_dhp_of_the_subscription_is_asked_without_a_query() {
     };
     let _internet = Internet::start_far(&network.rest(), PREFIX_A, ways);
     let upstream = Upstream::start(&network);
-    let named = format!("[[provisioned-dhp]]\naddress = \"{DHP}\"\ncovers = [\"2a00::/12\"]");
+    let named = format!(
+        r#"
+        [[flow]]
+        prefix = "2a00:700::/24"
+        session = "session-lasting"
+        [[provisioned-dhp]]
+        address = "{DHP}"
+        covers = ["2a00::/12"]
+        "#
+    );
     let flows = sections(&upstream, &named);
     let directory = tempfile::tempdir().expect("a directory");
     let agent = Agent::start_with(&network.node(), directory, &flows);
     agent.wait_for("care_of");
     agent.hurry();
+    let explained = agent.ask(&["explain", &site(7, 1).to_string(), "--json"]);
+    let next = explained["next"].as_str().unwrap_or_default();
+    assert!(
+        next.contains(&format!("and {DHP} for an address at once")),
+        "{explained}"
+    );
     let [mut apart, mut shared] = [const { Vec::new() }; 2];
     for pair in 0..SAMPLES {
         let resolve = |name: &str| resolve(&network, &format!("{pair}-{name}.example"));

@@ -37,7 +37,10 @@ impl MobileNode {
         }
     }
 
-    fn plausible(&self, key: &FlowKey) -> Vec<Ipv6Addr> {
+    /// The DHPs that would be asked for an address for a new flow before anybody has said that they cover its correspondents, the most
+    /// plausible first.
+    #[must_use]
+    pub fn plausible(&self, key: &FlowKey) -> Vec<Ipv6Addr> {
         let may_share = self.may_share(key);
         let provisioned = self.provisioned.iter().map(|named| named.address);
         let known: BTreeSet<Ipv6Addr> = self.anchors.keys().copied().chain(provisioned).collect();
