@@ -14,9 +14,10 @@ pub fn realtime_ns() -> u64 {
     read(ClockId::CLOCK_REALTIME)
 }
 
-/// What to subtract from a realtime stamp to get a monotonic one.
+/// What to subtract from a realtime stamp to get a monotonic one. Whoever loses its core between the two looks finds too little.
 pub fn realtime_minus_monotonic_ns() -> u64 {
-    realtime_ns().saturating_sub(monotonic_ns())
+    let looks = std::iter::repeat_with(|| realtime_ns().saturating_sub(monotonic_ns()));
+    looks.take(3).max().unwrap_or_default()
 }
 
 fn read(clock: ClockId) -> u64 {

@@ -3,21 +3,28 @@
 //! `serve` waits for a peer and then streams back to it; `stream` begins. Both note what they sent and what they received, and
 //! write it to a file when they are ended by SIGTERM or SIGINT.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use nix::cmsg_space;
+use nix::sys::socket::sockopt::{RcvBufForce, ReceiveTimestampns};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
+use nix::sys::time::TimeSpec;
 
-use crate::clock::monotonic_ns;
+use crate::clock::{monotonic_ns, realtime_minus_monotonic_ns};
 use crate::stop::Stop;
 use crate::stream_record::{Arrival, StreamRecord};
 
 /// UDP payload of each packet: sequence number, time of sending, padding.
 const PAYLOAD: usize = 100;
+/// Octets of packets that may wait for this program: many seconds, so that a busy machine loses none that the network has delivered.
+const WAITING: usize = 8 << 20;
 
 /// How to stream.
 #[derive(Clone, Debug)]
@@ -73,6 +80,9 @@ fn exchange(socket: UdpSocket, peer: SocketAddr, plan: &StreamPlan<'_>) -> Resul
         .with_context(|| format!("no route to {peer}"))?;
     eprintln!("streaming from {} to {peer}", socket.local_addr()?);
     socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    setsockopt(&socket, ReceiveTimestampns, &true).context("the kernel keeps no times")?;
+    // Where that is not allowed fewer may wait.
+    let _ = setsockopt(&socket, RcvBufForce, &WAITING);
     let socket = Arc::new(socket);
     let (sending, stop, rate, until) = (
         Arc::clone(&socket),
@@ -122,9 +132,8 @@ fn receive(socket: &UdpSocket, plan: &StreamPlan<'_>) -> Result<Vec<Arrival>> {
     let mut arrivals = Vec::new();
     let mut buffer = [0; 2048];
     while !plan.is_over() {
-        match socket.recv(&mut buffer) {
-            Ok(length) => {
-                let received_ns = monotonic_ns();
+        match receive_one(socket, &mut buffer) {
+            Ok((length, received_ns)) => {
                 if let Some((sequence, sent_ns)) = buffer.get(..length).and_then(header) {
                     arrivals.push(Arrival {
                         sequence,
@@ -138,6 +147,32 @@ fn receive(socket: &UdpSocket, plan: &StreamPlan<'_>) -> Result<Vec<Arrival>> {
         }
     }
     Ok(arrivals)
+}
+
+/// A packet's length, and when it came, monotonic ns: as the kernel says, since this program may get its core only later.
+fn receive_one(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, u64)> {
+    let mut control = cmsg_space!(TimeSpec);
+    let mut pieces = [IoSliceMut::new(buffer)];
+    let flags = MsgFlags::empty();
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut pieces, Some(&mut control), flags)?;
+    let mut notes = message.cmsgs()?;
+    let came_ns = notes.find_map(|note| match note {
+        ControlMessageOwned::ScmTimestampns(at) => Some(nanoseconds(&at)?),
+        _ => None,
+    });
+    let now_ns = monotonic_ns();
+    let received_ns = came_ns.map_or(now_ns, |at_ns| {
+        at_ns
+            .saturating_sub(realtime_minus_monotonic_ns())
+            .min(now_ns)
+    });
+    Ok((message.bytes, received_ns))
+}
+
+fn nanoseconds(time: &TimeSpec) -> Option<u64> {
+    let seconds = u64::try_from(time.tv_sec()).ok()?;
+    let rest = u64::try_from(time.tv_nsec()).ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(rest)
 }
 
 fn header(packet: &[u8]) -> Option<(u64, u64)> {

@@ -197,12 +197,7 @@ pub fn loss(report: &ScenarioReport) -> Option<String> {
 
 /// How much longer the way by the anchor is.
 pub fn path_stretch(report: &ScenarioReport) -> Option<String> {
-    let groups = of_flows(report, |flow| {
-        let anchored = flow.round_trips.iter().filter(|_| flow.is_persistent());
-        anchored
-            .filter_map(|trips| trips.median_stretch)
-            .reduce(f64::max)
-    });
+    let groups = of_flows(report, FlowReport::median_stretch);
     Bars {
         title: "Path stretch",
         subtitle: "median round trip as the flow goes / from the care-of address, in the access network where it is greatest",

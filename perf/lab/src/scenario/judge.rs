@@ -184,50 +184,7 @@ fn measure(report: &ScenarioReport, mode: &ModeReport, wanted: &Wanted) -> Optio
 mod tests {
     use super::*;
     use crate::scenario::library::load;
-    use crate::scenario::report::{Interruption, RoundTrips};
-    use crate::streams::Way;
-
-    /// A stream with a handoff for each figure.
-    fn flow(over_rtt_ms: &[Option<f64>], spoiled: &[bool]) -> FlowReport {
-        let one = |(index, (over, is_spoiled)): (usize, (&Option<f64>, &bool))| Interruption {
-            handoff: index + 1,
-            way: Way::Downlink,
-            interruption_ms: 70.0,
-            after_usable_ms: over.map(|over| over + 20.0),
-            over_rtt_ms: *over,
-            lost: 1,
-            is_spoiled: *is_spoiled,
-        };
-        FlowReport {
-            name: "voice-west".to_owned(),
-            kind: Kind::Stream,
-            anchor: Some("dhp1".to_owned()),
-            survived: true,
-            fault: None,
-            sent: 10,
-            lost: 1,
-            goodput: Vec::new(),
-            interruptions: over_rtt_ms
-                .iter()
-                .zip(spoiled)
-                .enumerate()
-                .map(one)
-                .collect(),
-            round_trips: vec![RoundTrips {
-                access: "a".to_owned(),
-                by_anchor_ms: Some(22.0),
-                direct_ms: Some(20.0),
-                to_anchor_ms: Some(20.0),
-                stretch: Some(1.1),
-                samples: 9,
-                median_by_anchor_ms: Some(22.5),
-                median_direct_ms: Some(20.5),
-                median_stretch: Some(1.1),
-            }],
-            longest_silence_ms: Some(5.0),
-            access_use: None,
-        }
-    }
+    use crate::scenario::sample::{self, flow};
 
     fn judged(flow: FlowReport, what: Measure, at_most: f64) -> bool {
         let mut scenario = load("two-regions").unwrap();
@@ -238,26 +195,8 @@ mod tests {
             at_most: Some(at_most),
             at_least: None,
         }];
-        let mode = ModeReport {
-            mode: Mode::Dhp,
-            seconds: 1.0,
-            handoffs: Vec::new(),
-            flows: vec![flow],
-            anchors: Vec::new(),
-            routes: None,
-            outages: Vec::new(),
-            signalling_octets: 0,
-            signalling_per_minute: 0.0,
-            signalling_per_handoff: 0.0,
-            troubles: Vec::new(),
-        };
-        let report = ScenarioReport {
-            version: String::new(),
-            scenario,
-            quick: false,
-            modes: vec![mode],
-            criteria: Vec::new(),
-        };
+        let mut report = sample::report(flow);
+        report.scenario = scenario;
         judge(&report, 0).iter().all(|criterion| criterion.holds)
     }
 

@@ -17,6 +17,8 @@ mod program;
 mod report;
 mod routes;
 mod run;
+#[cfg(test)]
+mod sample;
 mod script;
 mod start;
 mod statistics;

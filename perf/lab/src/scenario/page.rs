@@ -11,6 +11,9 @@ use super::table;
 
 const STYLE: &str = include_str!("../report.css");
 
+/// What stands where nothing was measured.
+const NOTHING: &str = "–";
+
 /// The page.
 pub fn render(report: &ScenarioReport) -> String {
     let title = escape(&report.scenario.title);
@@ -22,7 +25,12 @@ pub fn render(report: &ScenarioReport) -> String {
     let mut page = format!(
         "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width, initial-scale=1'>\
          <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>\
-         <p>The same trace in each mode: {}. <span class='verdict {class}'>{verdict}</span></p>",
+         <p>{}The same trace in each mode: {}. <span class='verdict {class}'>{verdict}</span></p>",
+        if report.quick {
+            "The quick form, with fewer handoffs. "
+        } else {
+            ""
+        },
         escape(&modes(report))
     );
     page.push_str(&criteria(&report.criteria));
@@ -105,10 +113,14 @@ fn criteria(criteria: &[Criterion]) -> String {
 fn compared(report: &ScenarioReport) -> String {
     let mut rows = String::new();
     let mut row = |first: bool, name: &str, what: &str, figure: &dyn Fn(&ModeReport) -> String| {
+        let figures: Vec<String> = report.modes.iter().map(figure).collect();
+        if figures.iter().all(|figure| figure == NOTHING) {
+            return;
+        }
         let class = if first { " class=first" } else { "" };
         let _ = write!(rows, "<tr{class}><td>{}<td>{what}", escape(name));
-        for mode in &report.modes {
-            let _ = write!(rows, "<td class=n>{}", figure(mode));
+        for figure in figures {
+            let _ = write!(rows, "<td class=n>{figure}");
         }
         rows.push_str("</tr>");
     };
@@ -144,6 +156,9 @@ fn compared(report: &ScenarioReport) -> String {
         });
         row(false, "", "round trip, median ms", &|mode| {
             of(mode, &FlowReport::median_round_trip_ms)
+        });
+        row(false, "", "… times the direct path's", &|mode| {
+            of(mode, &FlowReport::median_stretch)
         });
     }
     let heads = report.modes.iter();
@@ -247,7 +262,7 @@ fn scenario(report: &ScenarioReport) -> String {
 
 fn number(value: Option<f64>) -> String {
     match value {
-        None => "–".to_owned(),
+        None => NOTHING.to_owned(),
         Some(value) if value.is_infinite() => "never".to_owned(),
         Some(value) => format!("{value:.1}"),
     }
@@ -257,4 +272,32 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::sample;
+
+    #[test]
+    fn a_page_has_what_was_seen_and_what_was_run() {
+        let mut report = sample::report(sample::flow(&[Some(1.0), None], &[false; 2]));
+        report.scenario.title = "a < b".to_owned();
+        let page = render(&report);
+        assert!(page.contains("a &lt; b") && !page.contains("a < b"));
+        assert!(page.contains("no criteria"));
+        // The worst handoff is the one after which nothing came back.
+        assert!(page.contains("never"), "{page}");
+        assert!(page.contains("voice-west") && page.contains("[[region]]"));
+        // A flow that did not run has no plot.
+        assert!(!page.contains(">voice-home</text>"));
+    }
+
+    #[test]
+    fn figures_that_no_mode_has_are_left_out() {
+        let mut flow = sample::flow(&[Some(1.0)], &[false]);
+        assert!(compared(&sample::report(flow.clone())).contains("lost, %"));
+        flow.sent = 0;
+        assert!(!compared(&sample::report(flow)).contains("lost, %"));
+    }
 }

@@ -198,6 +198,14 @@ impl FlowReport {
         medians.reduce(f64::max)
     }
 
+    /// The median round trip in units of that from the care-of address, in the access network where that is greatest; none of a
+    /// flow without an anchor.
+    pub fn median_stretch(&self) -> Option<f64> {
+        let trips = self.round_trips.iter().filter(|_| self.is_persistent());
+        let stretches = trips.filter_map(|trips| trips.median_stretch);
+        stretches.reduce(f64::max)
+    }
+
     /// The handoffs that count: those that the machine has not spoiled, or all if those are fewer than half.
     pub fn counted(&self) -> Vec<&Interruption> {
         let good: Vec<_> = self
