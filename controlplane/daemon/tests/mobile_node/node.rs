@@ -56,13 +56,17 @@ impl Node {
     /// Waits for an event of which `read` makes something; nothing may be lost before that.
     pub fn wait_for<T>(&self, read: impl Fn(&MnEvent) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(left).expect("the event in time");
+            let Ok(event) = self.events.recv_timeout(left) else {
+                panic!("not in time; instead {seen:#?}");
+            };
             assert!(!is_loss(&event), "{event:?}");
             if let Some(found) = read(&event) {
                 return found;
             }
+            seen.push(event);
         }
     }
 

@@ -59,11 +59,15 @@ impl Daemon {
 
     /// The answer to a line.
     pub fn ask(&self, request: &str) -> String {
-        let mut stream = BufReader::new(UnixStream::connect(&self.socket).expect("the socket"));
-        writeln!(stream.get_mut(), "{request}").expect("written");
+        self.try_to_ask(request).expect("an answer")
+    }
+
+    fn try_to_ask(&self, request: &str) -> std::io::Result<String> {
+        let mut stream = BufReader::new(UnixStream::connect(&self.socket)?);
+        writeln!(stream.get_mut(), "{request}")?;
         let mut answer = String::new();
-        stream.read_line(&mut answer).expect("an answer");
-        answer
+        stream.read_line(&mut answer)?;
+        Ok(answer)
     }
 
     /// What stands at a place of the answer to a command, such as `/ok/counters/workers/0`.
@@ -141,6 +145,11 @@ fn run(namespace: &Namespace, config: &Path) -> Child {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Ok(counters) = self.try_to_ask(r#"{"command":"counters"}"#)
+        {
+            eprintln!("dhpd: {counters}");
+        }
         // `ip netns exec` has become dhpd itself. Its namespace goes with the test, and all that it has put there.
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -53,6 +53,8 @@ impl Namespace {
     /// The same, up at both ends, with the router's address and the host's, whose packets go by the router.
     pub fn connect(&self, port: &str, gateway: &str, host: &Namespace, address: &str) {
         self.link(port, host);
+        // The kernel asks for a neighbour from its link-local address, and not before it knows that nobody else has it.
+        self.sysctl(&format!("net.ipv6.conf.{port}.accept_dad=0"));
         self.ip(&["link", "set", port, "up"]);
         self.add_address(gateway, port);
         host.ip(&["link", "set", "eth0", "up"]);

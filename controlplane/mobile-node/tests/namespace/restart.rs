@@ -172,14 +172,16 @@ fn is_kept(directory: &Path, dhoa: Ipv6Addr) {
     let is_whole = |text: String| {
         let state: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let [home, dhp] = [&state["home"]["binding"], &state["anchors"][0]["dhoas"][0]];
+        let mut flows = state["flows"].as_array().into_iter().flatten();
         home["care_of"].is_string()
             && dhp["care_of"].is_string()
-            && state["flows"][0]["address"] == dhoa.to_string()
+            && flows.any(|flow| flow["address"] == dhoa.to_string())
             && state["candidates"][0].is_object()
     };
     let deadline = Instant::now() + PATIENCE;
     while !std::fs::read_to_string(&file).is_ok_and(is_whole) {
-        assert!(Instant::now() < deadline, "the state is not kept");
+        let state = || std::fs::read_to_string(&file);
+        assert!(Instant::now() < deadline, "the state is {:?}", state());
         std::thread::yield_now();
     }
 }
@@ -341,6 +343,10 @@ fn metrics_are_served_and_the_state_can_be_watched() {
     let Some(network) = network() else { return };
     let _internet = correspondent(&network);
     let (agent, sessions) = with_sessions(&network, tempfile::tempdir().expect("a directory"));
+    // On a busy machine it may have been sent more than once.
+    let updates = agent.status()["counters"]["signalling_home_updates_sent"].clone();
+    let updates =
+        format!("dmip_mn_signalling_messages_total{{type=\"binding-update\"}} {updates}\n");
     let text = inside(&network.node(), || {
         let mut stream = TcpStream::connect("[::1]:9106").expect("somebody listens");
         let request = b"GET /metrics HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n";
@@ -353,7 +359,7 @@ fn metrics_are_served_and_the_state_can_be_watched() {
         "dmip_mn_handoffs_total 1\n",
         "dmip_mn_bindings{anchor=\"2001:db8:d::1\",kind=\"home\"} 1\n",
         "dmip_mn_flows{session=\"session-lasting\",state=\"ready\"} 1\n",
-        "dmip_mn_signalling_messages_total{type=\"binding-update\"} 1\n",
+        &updates,
         "dmip_mn_interruption_seconds_count 0\n",
         "dmip_mn_mode_packets_total{direction=\"out\",mode=\"route-optimized\"} 0\n",
     ] {
