@@ -49,9 +49,14 @@ impl AgentEvent {
     pub fn describe(&self) -> String {
         let mut line = self.name.replace('_', " ");
         for (name, value) in &self.fields {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
+            let value = match value {
+                Value::String(text) => text.clone(),
+                // What has particulars of its own is only counted.
+                Value::Array(items) if items.iter().any(Value::is_object) => {
+                    items.len().to_string()
+                }
+                _ => value.to_string(),
+            };
             line.push_str(&format!("  {name}={value}"));
         }
         line
@@ -134,6 +139,9 @@ mod tests {
         assert_eq!((event.at_ns, event.name.as_str()), (5, "bound"));
         assert_eq!(event.text("anchor"), Some("2001:db8:d::1"));
         assert_eq!(event.describe(), "bound  anchor=2001:db8:d::1");
+        let line = r#"{"time_ns":105,"event":"anchor_silent","homes":["a"],"sessions":[{},{}]}"#;
+        let event = AgentEvent::parse(line, 100).unwrap();
+        assert_eq!(event.describe(), "anchor silent  homes=[\"a\"]  sessions=2");
         assert_eq!(AgentEvent::parse("not json", 9), None);
         assert_eq!(AgentEvent::parse(r#"{"no":"name"}"#, 9), None);
     }
