@@ -2,11 +2,11 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_proto::anchor::{BindingView, UnderTest};
+use dhp_proto::anchor::{BindingView, Kept, UnderTest};
 use dhp_segment::Template;
 
 use super::World;
-use crate::care_of::care_ofs::{Binding, CareOf};
+use crate::care_of::care_ofs::{Binding, CareOf, first};
 use crate::reference::on_wire;
 use crate::site::DHOA_POOLS;
 use crate::world::{Difference, ensure};
@@ -26,12 +26,20 @@ struct Seen {
     several: Vec<(u16, Tested, Option<u64>)>,
 }
 
+/// What a journal has of a binding: whose it is, and unless it only rests, its number, its first choice, and BID and address of each
+/// care-of address that has one.
+type InJournal = (
+    String,
+    Option<(Option<u16>, Ipv6Addr, Vec<(u16, Ipv6Addr)>)>,
+);
+
 impl World<'_> {
-    /// Both planes have what the reference has.
+    /// Both planes have what the reference has, and so would the journal.
     pub(super) fn check(&self) -> Result<(), Difference> {
         self.check_counts()?;
         for (_, address) in &self.assigned {
             self.check_binding(*address)?;
+            self.check_kept(*address)?;
         }
         Ok(())
     }
@@ -76,6 +84,28 @@ impl World<'_> {
         let expected = (default, several);
         ensure(actual == expected, || {
             format!("{address}: expected {expected:?}\nin the segment {actual:?}")
+        })
+    }
+
+    /// Of a binding what has passed is kept, or that its DHoA rests.
+    fn check_kept(&self, address: Ipv6Addr) -> Result<(), Difference> {
+        let Some(binding) = self.model.bindings().get(&address) else {
+            return Ok(());
+        };
+        let passed = binding.without(|_| true, self.now_ns());
+        let numbered = passed.iter().filter(|(bid, _)| **bid != 0);
+        let numbered = numbered.map(|(bid, care_of)| (*bid, care_of.address));
+        let mn = self.nodes[binding.owner].id.to_string();
+        let bound = first(&passed).map(|(_, first)| {
+            let number = Some(on_wire(binding.number));
+            (number, first.address, numbered.collect())
+        });
+        let expected: InJournal = (mn, bound);
+        let anchor = self.appliance.signalling.anchor();
+        let kept = anchor.kept(self.clock.now(), address);
+        let actual = in_journal(&kept);
+        ensure(actual.as_ref() == Some(&expected), || {
+            format!("{address}: expected {expected:?}\nto be kept {actual:?}")
         })
     }
 
@@ -125,6 +155,21 @@ fn seen(view: BindingView<'_>) -> Seen {
         ends_ns: view.expires_ns,
         default: (view.care_of, view.test),
         several: several.collect(),
+    }
+}
+
+/// `None`: nothing.
+fn in_journal(kept: &Kept) -> Option<InJournal> {
+    match kept {
+        Kept::Bound(kept) => {
+            let numbered = kept.care_ofs.iter();
+            let numbered = numbered.map(|care_of| (care_of.bid, care_of.address));
+            let number = kept.changed_by.map(|by| by.number);
+            let bound = (number, kept.care_of, numbered.collect());
+            Some((kept.mn.to_string(), Some(bound)))
+        }
+        Kept::Quarantined(kept) => Some((kept.mn.to_string(), None)),
+        Kept::Free { .. } => None,
     }
 }
 
