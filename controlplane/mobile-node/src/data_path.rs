@@ -261,7 +261,7 @@ impl DataPath {
         }
     }
 
-    /// Takes packets for this host from an access interface: tunnel packets to the tunnel interface, Mobility Headers to
+    /// Takes packets for this host from an access interface: tunnel packets to the tunnel interface, what concerns mobility to
     /// `signalling`.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ impl World {
             algorithm: ALGORITHM,
             key: KeyMaterial::Home(key(OLD)),
             home: Some(HomeConfig {
-                agent: ANCHOR,
+                agent: Some(ANCHOR),
                 address: HOME,
             }),
             locators: Vec::new(),

@@ -100,7 +100,7 @@ fn node_config(code_points: CodePoints) -> MobileNodeConfig {
         algorithm: Algorithm::HmacSha256_128,
         key: KeyMaterial::Home(home_key(OLD)),
         home: Some(HomeConfig {
-            agent: ANCHOR,
+            agent: Some(ANCHOR),
             address: HOME,
         }),
         locators: Vec::new(),

@@ -33,7 +33,7 @@ impl Agents {
                 algorithm: node.algorithm,
                 key: KeyMaterial::Fixed(node.key.clone()),
                 home: node.home.map(|address| HomeConfig {
-                    agent: ANCHOR,
+                    agent: Some(ANCHOR),
                     address,
                 }),
                 locators: vec![ANCHOR],

@@ -73,7 +73,8 @@ fn is_wanted(policy: &Policy, key: &FlowKey) -> bool {
 
 /// Where the anchors had bound the addresses. An address without a care-of address is there all the same: a program may have it.
 pub(super) fn bindings(kept: &Kept) -> BTreeMap<Ipv6Addr, Binding> {
-    let home = kept.home.iter();
+    let former = kept.former_homes.iter().map(|former| &former.home);
+    let home = kept.home.iter().chain(former);
     let home = home.filter_map(|home| Some((home.address, home.agent, home.binding?)));
     let dhoas = kept.anchors.iter().flat_map(|anchor| {
         let dhoas = anchor.dhoas.iter();

@@ -27,7 +27,7 @@ pub(super) const MIN_MTU: u32 = 1280;
 impl Agent {
     /// Anchors and locators: packets to them never enter the tunnel.
     pub(super) fn anchors(&self) -> BTreeSet<Ipv6Addr> {
-        let home = self.config.engine.home.map(|home| home.agent);
+        let home = self.engine.present_home().and_then(|home| home.agent);
         let locators = self.config.engine.locators.iter().copied();
         let dhps = self.ready.values().map(|ready| ready.anchor);
         let bound = self.bindings.values().map(|binding| binding.anchor);
@@ -36,7 +36,7 @@ impl Agent {
     }
 
     fn home_addresses(&self) -> BTreeSet<Ipv6Addr> {
-        let home = self.config.engine.home.map(|home| home.address);
+        let home = self.engine.present_home().map(|home| home.address);
         let dhoas = self.ready.values().map(|ready| ready.home_address);
         // A program may have an address that new flows no longer get.
         let bound = self.bindings.keys().copied();
@@ -53,7 +53,7 @@ impl Agent {
 
     /// The way of flows for which there is no DHP, or not yet.
     pub(super) fn way_without_dhp(&self, rule: &Rule) -> Way {
-        let home = self.config.engine.home.map(|home| home.address);
+        let home = self.engine.present_home().map(|home| home.address);
         let bound = home.filter(|home| self.bindings.contains_key(home));
         let care_of = self.access.current().map(|care_of| care_of.address);
         let source = match rule.treatment {
@@ -152,11 +152,8 @@ impl Agent {
         let bound = bound.map(|(home, binding)| (*home, binding.anchor));
         let ready = self.ready.values();
         let ready = ready.map(|ready| (ready.home_address, ready.anchor));
-        let home = self
-            .config
-            .engine
-            .home
-            .map(|home| (home.address, home.agent));
+        let home = self.engine.present_home();
+        let home = home.and_then(|home| Some((home.address, home.agent?)));
         let anchored: BTreeMap<Ipv6Addr, Ipv6Addr> = bound.chain(ready).chain(home).collect();
         let tunnels = anchored.into_iter().map(|(home, anchor)| {
             let binding = self

@@ -180,11 +180,12 @@ fn interfaces(section: &Section<'_>) -> Option<Vec<String>> {
 }
 
 fn home(section: Section<'_>) -> Option<HomeConfig> {
-    let agent = section.require("agent", section.node("agent"), "\"2001:db8:1::1\"");
+    // Left out, it is discovered.
+    let agent = section.node("agent").map(|agent| agent.value);
     let address = section.require("address", section.node("address"), "\"2001:db8:1:1::100\"");
     section.finish();
     Some(HomeConfig {
-        agent: agent?.value,
+        agent,
         address: address?.value,
     })
 }

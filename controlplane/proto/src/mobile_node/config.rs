@@ -22,8 +22,8 @@ pub enum KeyMaterial {
 /// The classic registration of RFC 6275.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HomeConfig {
-    /// The home agent.
-    pub agent: Ipv6Addr,
+    /// The home agent; `None`: the home link is asked who that is (RFC 6275 §11.4.1).
+    pub agent: Option<Ipv6Addr>,
     /// The home address that it anchors.
     pub address: Ipv6Addr,
 }
@@ -95,7 +95,8 @@ impl MobileNodeConfig {
                 actual: key.octets().len(),
             });
         }
-        let home = self.home.iter().flat_map(|home| [home.agent, home.address]);
+        let home = self.home.iter();
+        let home = home.flat_map(|home| home.agent.into_iter().chain([home.address]));
         if let Some(address) = home
             .chain(self.locators.iter().copied())
             .find(|address| !is_unicast_routable(address))

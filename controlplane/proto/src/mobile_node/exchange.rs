@@ -67,6 +67,10 @@ pub(super) enum Purpose {
     HomeRegister,
     /// The same with lifetime 0.
     HomeDeregister,
+    /// Binding Update to the home agent for a home address before or after renumbering.
+    OtherRegister { home: Ipv6Addr },
+    /// The same with lifetime 0.
+    OtherDeregister { home: Ipv6Addr },
 }
 
 impl Purpose {
@@ -88,14 +92,21 @@ impl Purpose {
             | Self::Request { .. }
             | Self::Release { .. }
             | Self::Detach { .. }
-            | Self::HomeDeregister => Some(4),
-            Self::Update { .. } | Self::HomeRegister => None,
+            | Self::HomeDeregister
+            | Self::OtherDeregister { .. } => Some(4),
+            Self::Update { .. } | Self::HomeRegister | Self::OtherRegister { .. } => None,
         }
     }
 
     /// Whether the answer comes from the home agent as a Binding Acknowledgement.
     pub(super) fn is_home(&self) -> bool {
-        matches!(self, Self::HomeRegister | Self::HomeDeregister)
+        matches!(
+            self,
+            Self::HomeRegister
+                | Self::HomeDeregister
+                | Self::OtherRegister { .. }
+                | Self::OtherDeregister { .. }
+        )
     }
 }
 
@@ -136,8 +147,12 @@ pub(super) struct Exchange {
     pub(super) transmissions: u32,
     /// How often since the peer was last heard.
     pub(super) unanswered: u32,
-    /// Whether a Binding Error said that the peer does not know the Mobility Header type.
+    /// Whether an error said that the peer does not know the Mobility Header, or its type.
     pub(super) not_supported: bool,
+    /// How many such errors came since the peer was last heard.
+    pub(super) refused: u32,
+    /// Transmissions without an answer after which somebody else is asked.
+    patience: Option<u32>,
     interval_ns: u64,
     restarts: u8,
     is_last: bool,
@@ -161,6 +176,8 @@ impl Exchange {
             transmissions: 0,
             unanswered: 0,
             not_supported: false,
+            refused: 0,
+            patience: None,
             interval_ns: INITIAL_TIMEOUT_NS,
             restarts: 0,
             is_last: false,
@@ -186,6 +203,26 @@ impl Exchange {
         self
     }
 
+    /// Has it given up after so many transmissions without an answer; `None`: as its purpose has it.
+    #[must_use]
+    pub(super) fn patience(mut self, transmissions: Option<u32>) -> Self {
+        self.patience = transmissions;
+        self
+    }
+
+    /// Sends it again no sooner than then.
+    #[must_use]
+    pub(super) fn pause(mut self, until_ns: u64) -> Self {
+        self.refused = 0;
+        self.next_ns = until_ns;
+        self
+    }
+
+    /// Whether it binds the present home address.
+    pub(super) fn registers_home(&self) -> bool {
+        self.purpose == Purpose::HomeRegister
+    }
+
     /// With care-of addresses and flow bindings.
     #[must_use]
     pub(super) fn steered(mut self, steering: Steering) -> Self {
@@ -202,6 +239,9 @@ impl Exchange {
     pub(super) fn due(&self, now_ns: u64) -> Due {
         if self.next_ns > now_ns {
             return Due::Later;
+        }
+        if self.patience.is_some_and(|limit| self.unanswered >= limit) {
+            return Due::GiveUp;
         }
         let limit = match self.is_last {
             true => Some(1),
@@ -229,7 +269,7 @@ impl Exchange {
     /// Lets the exchange go on with other octets: at once, or, where that has happened too often, when its timer runs out.
     pub(super) fn restart(&mut self, now_ns: u64) {
         self.packet.clear();
-        self.unanswered = 0;
+        (self.unanswered, self.refused) = (0, 0);
         if self.restarts < MAX_RESTARTS {
             self.restarts += 1;
             self.next_ns = now_ns;

@@ -192,7 +192,9 @@ impl MobileNode {
             | Purpose::Check { .. }
             | Purpose::Measure { .. }
             | Purpose::HomeRegister
-            | Purpose::HomeDeregister => {}
+            | Purpose::HomeDeregister
+            | Purpose::OtherRegister { .. }
+            | Purpose::OtherDeregister { .. } => {}
         }
     }
 

@@ -152,7 +152,7 @@ impl World {
             algorithm: Algorithm::HmacSha256_128,
             key: KeyMaterial::Home(home_key),
             home: Some(HomeConfig {
-                agent: HA,
+                agent: Some(HA),
                 address: HOA,
             }),
             locators: vec![HA],

@@ -1,8 +1,11 @@
 //! The mobile node's engine against answers made by hand.
 
+mod agent_discovery;
 mod demand;
+mod errors;
 mod first_contact;
 mod home_duties;
+mod renumbering;
 mod restart;
 mod rivals;
 mod support;

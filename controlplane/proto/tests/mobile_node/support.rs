@@ -9,7 +9,8 @@ use dhp_proto::mobile_node::{
 };
 use dhp_proto::security_association::MnId;
 use dhp_proto::time::{NANOS_PER_SECOND, Now};
-use dhp_wire::codepoints::{CodePoints, DmipType, Status, status};
+use dhp_wire::checksum::upper_layer_checksum;
+use dhp_wire::codepoints::{CodePoints, DmipType, Status, next_header, status};
 use dhp_wire::mobility::{Builder, DmipHeader, Lifetime, Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::{self, IcmpPacket, MobilityPacket};
 
@@ -41,7 +42,7 @@ pub fn config(home: bool) -> MobileNodeConfig {
         algorithm: ALGORITHM,
         key: KeyMaterial::Home(home_key()),
         home: home.then_some(HomeConfig {
-            agent: HA,
+            agent: Some(HA),
             address: HOA,
         }),
         locators: Vec::new(),
@@ -165,15 +166,31 @@ impl Sent {
         packet::compose(&source, &self.source, None, None, &mh)
     }
 
-    /// A Binding Acknowledgement with a type 2 routing header.
+    /// A Binding Acknowledgement of whom this was sent to, with a type 2 routing header.
     pub fn acknowledge(&self, code: u8, sequence: u16, lifetime: u16) -> Vec<u8> {
-        let key = derive_dhp_key(&home_key(), &HA, ALGORITHM);
+        let (agent, home) = (self.destination, self.home_address.expect("a home address"));
+        let key = derive_dhp_key(&home_key(), &agent, ALGORITHM);
         let mh = Builder::binding_acknowledgement(Status(code), 0, sequence, Lifetime(lifetime))
             .auth(SPI, ALGORITHM.mac_len(), |covered| {
-                auth::mac(ALGORITHM, &key, &self.source, &HOA, covered)
+                auth::mac(ALGORITHM, &key, &self.source, &home, covered)
             })
-            .finish(&HA, &HOA);
-        packet::compose(&HA, &self.source, None, Some(&HOA), &mh)
+            .finish(&agent, &home);
+        packet::compose(&agent, &self.source, None, Some(&home), &mh)
+    }
+
+    /// The same that accepts it as it is.
+    pub fn accept(&self) -> Vec<u8> {
+        self.acknowledge(0, self.sequence, self.lifetime)
+    }
+
+    /// An ICMPv6 error about this packet: a Parameter Problem with this code and pointer.
+    pub fn problem(&self, code: u8, pointer: u8) -> Vec<u8> {
+        let mut message = vec![4, code, 0, 0, 0, 0, 0, pointer];
+        message.extend(&self.octets);
+        let (from, to) = (self.destination, self.source);
+        let sum = upper_layer_checksum(&from, &to, next_header::ICMPV6, &message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+        packet::compose_icmpv6(&from, &to, None, None, &message)
     }
 }
 
@@ -200,6 +217,8 @@ pub fn dhoa(code: u8, lifetime: u16) -> MobilityOption<'static> {
 pub struct Node {
     pub engine: MobileNode,
     pub now: Now,
+    /// Mobile Prefix Solicitations and Home Agent Address Discovery Requests that were sent, and when.
+    pub questions: Vec<(u64, Vec<u8>)>,
 }
 
 impl Node {
@@ -213,7 +232,11 @@ impl Node {
             ntp: 0xe5a1_b2c3 << 32,
         };
         let engine = MobileNode::new(config, now, [7; 32]).expect("a valid configuration");
-        Self { engine, now }
+        Self {
+            engine,
+            now,
+            questions: Vec::new(),
+        }
     }
 
     pub fn command(&mut self, command: MnCommand) -> (Vec<Sent>, Vec<MnEvent>) {
@@ -248,8 +271,9 @@ impl Node {
         let (mut sent, mut events) = (Vec::new(), Vec::new());
         while let Some(action) = self.engine.poll_action() {
             match action {
-                // Mobile Prefix Solicitations: whoever looks at them takes them himself.
-                MnAction::Transmit(octets) if IcmpPacket::parse(&octets).is_ok() => {}
+                MnAction::Transmit(octets) if IcmpPacket::parse(&octets).is_ok() => {
+                    self.questions.push((self.now.mono_ns, octets));
+                }
                 MnAction::Transmit(octets) => sent.push(Sent::read(octets)),
                 MnAction::Event(event) => events.push(event),
             }

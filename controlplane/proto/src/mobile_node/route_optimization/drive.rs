@@ -39,11 +39,8 @@ impl MobileNode {
         };
         let is_here =
             |confirmed: Option<Ipv6Addr>| confirmed.is_some() && confirmed == self.care_of;
-        if let Some(home) = self
-            .home
-            .as_ref()
-            .filter(|home| home.address == *home_address)
-        {
+        let mut homes = self.registrations();
+        if let Some(home) = homes.find(|home| home.address == *home_address) {
             // It is configured: until it is bound, its routes wait.
             let is_hopeless = home.grant.is_none() && home.refused.is_some();
             situation.anchor = (!is_hopeless).then_some(home.agent);
