@@ -9,6 +9,7 @@ mod choosing;
 mod compatibility;
 mod daemons;
 mod first_contact;
+mod home_agents;
 mod internet;
 mod network;
 mod restart;
