@@ -100,7 +100,7 @@ impl Agent {
                     None => explanation.mode = "home agent".to_owned(),
                 }
                 self.explain_route(rule, explanation);
-                explanation.next = self.search_for_home_agent();
+                explanation.next = self.search_for_home_agent().or(explanation.next.take());
             }
             _ => {}
         }
