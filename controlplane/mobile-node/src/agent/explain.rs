@@ -105,9 +105,7 @@ impl Agent {
                     None => explanation.mode = "home agent".to_owned(),
                 }
                 self.explain_route(rule, explanation);
-                if let Some(search) = self.search_for_home_agent() {
-                    explanation.next = Some(search);
-                }
+                explanation.next = self.search_for_home_agent().or(explanation.next.take());
             }
             _ => {}
         }

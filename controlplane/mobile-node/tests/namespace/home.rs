@@ -11,7 +11,7 @@
 //! Needs `dhpd` beside `dhp-mn`, as a build of the workspace leaves it; without, it says so and passes.
 
 use std::net::Ipv6Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -22,7 +22,7 @@ use nix::sys::signal::Signal;
 
 use super::advertiser::Advertiser;
 use super::agent::{Agent, PATIENCE, address};
-use super::daemons::{Daemon, Site};
+use super::daemons::{Daemon, Site, dhpd};
 use super::internet::{DHP as ANCHOR, HOME_ADDRESS};
 use super::network::{Network, inside};
 use super::restart::{Session, send_back};
@@ -253,13 +253,9 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Makes the network, unless that cannot be done here.
-fn prepared() -> Option<(Network, std::path::PathBuf)> {
-    let program = Path::new(env!("CARGO_BIN_EXE_dhp-mn")).with_file_name("dhpd");
-    if !program.is_file() {
-        eprintln!("skipped: there is no {}", program.display());
-        return None;
-    }
+/// The network and `dhpd`, unless one of them cannot be had here.
+fn prepared() -> Option<(Network, PathBuf)> {
+    let program = dhpd()?;
     Some((network()?, program))
 }
 

@@ -24,7 +24,7 @@ const MAX_HOME_AGENTS: usize = 16;
 const PAUSE_NS: u64 = 60 * NANOS_PER_SECOND;
 /// Transmissions of a Binding Update, without an answer, until another home agent is tried: 7 seconds after the first one, and 10.5 where
 /// nothing is bound. "The mobile node MUST, however, wait at least InitialBindackTimeoutFirstReg seconds".
-const PATIENCE: u32 = 3;
+pub(super) const PATIENCE: u32 = 3;
 
 /// A Home Agent Address Discovery Request that was sent.
 #[derive(Debug, Clone, Copy)]
@@ -85,11 +85,6 @@ impl AgentDiscovery {
     /// Whether the home link is being asked.
     pub(super) fn is_asking(&self) -> bool {
         matches!(self.search, Search::Asking(_))
-    }
-
-    /// How often a home agent is asked before the next one is tried.
-    pub(super) fn patience(&self) -> u32 {
-        PATIENCE
     }
 
     fn untried(&self) -> Option<Ipv6Addr> {

@@ -4,7 +4,7 @@ use core::net::Ipv6Addr;
 
 use super::MobileNode;
 use super::action::{MnEvent, UnboundReason};
-use super::agent_discovery::AgentDiscovery;
+use super::agent_discovery::PATIENCE;
 use super::exchange::{Exchange, FIRST_REGISTRATION_TIMEOUT_NS, Purpose};
 use super::registration::Grant;
 use crate::time::Now;
@@ -96,7 +96,7 @@ impl MobileNode {
         }
         let mut exchange = Exchange::new(Purpose::HomeRegister, home.agent, care_of, now.mono_ns)
             .steered(steering)
-            .patience(self.discovery.as_ref().map(AgentDiscovery::patience));
+            .patience(self.discovery.is_some().then_some(PATIENCE));
         // RFC 6275 §11.8: "If the mobile node is sending a Binding Update and does not have an existing binding at the
         // home agent, it SHOULD use InitialBindackTimeoutFirstReg".
         if home.grant.is_none() {

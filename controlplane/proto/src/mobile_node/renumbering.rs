@@ -20,7 +20,7 @@ use super::steering::Steering;
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// Former home addresses that are kept; of more, the oldest are given back.
-const MAX_FORMER: usize = 2;
+pub(super) const MAX_FORMER: usize = 2;
 /// Interface identifiers have 64 bits (RFC 4291 §2.5.1).
 const PREFIX_LEN: u8 = 64;
 

@@ -14,6 +14,7 @@ use super::demand::MAX_DEMANDED;
 use super::flow::{Flow, Stage};
 use super::kept::{Kept, KeptAnchor, KeptBinding, KeptFlow, KeptFormerHome, KeptHome};
 use super::registration::{Anchor, Back, Grant, HomeRegistration};
+use super::renumbering::MAX_FORMER;
 use super::selection::MAX_ANCHORS;
 use crate::time::Now;
 
@@ -31,7 +32,7 @@ impl MobileNode {
             if let Some(home) = kept.home {
                 self.restore_home(now, &home);
             }
-            for former in kept.former_homes {
+            for former in kept.former_homes.into_iter().take(MAX_FORMER) {
                 self.restore_former_home(now, &former);
             }
         }
