@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Interface};
 pub use flow::{Flow, Kind, SessionType};
-pub use movement::{Listed, MannerWanted, Movement};
+pub use movement::{MannerWanted, Movement};
 
 use super::mishap::{Failure, Trouble, Withdrawal};
 

@@ -150,12 +150,12 @@ impl Noted<'_> {
     fn optimized_in(&self, route: &(String, String), from_ns: u64, until_ns: u64) -> Option<u64> {
         let events = self.events.iter();
         let inside = events.filter(|event| (from_ns..until_ns).contains(&event.at_ns));
-        let of_route = inside.filter_map(|event| {
+        let mut of_route = inside.filter_map(|event| {
             let (which, optimized) = change(event)?;
             (which == *route).then_some((event.at_ns, optimized))
         });
-        let last = of_route.last();
-        last.and_then(|(at_ns, optimized)| optimized.then_some(at_ns))
+        let (at_ns, optimized) = of_route.next_back()?;
+        optimized.then_some(at_ns)
     }
 
     /// Packets that a node tunnelled between the first and the last time that it was asked in a time.
