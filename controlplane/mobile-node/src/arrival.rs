@@ -11,7 +11,7 @@ pub enum Arrival {
     Tunnelled,
     /// Data sent to the care-of address with a type 2 routing header.
     Routed,
-    /// Mobility Headers, Mobile Prefix Advertisements, and whatever else the engine is to judge.
+    /// Mobility Headers, Mobile Prefix Advertisements, ICMPv6 errors, and whatever else the engine is to judge.
     Signalling,
 }
 

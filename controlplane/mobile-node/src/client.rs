@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 
 use crate::api::{Answer, Question};
 use crate::explanation::Connection;
-use crate::status::Status;
+use crate::status::{HomeStatus, Status};
 
 /// `dhp-mn status`.
 pub fn status(socket: &Path, json: bool) -> anyhow::Result<()> {
@@ -115,6 +115,23 @@ fn understood(line: &str) -> anyhow::Result<Answer> {
     serde_json::from_str(line).context("the agent's answer is not understood")
 }
 
+fn described_home(home: &HomeStatus) -> String {
+    let address = home.address;
+    if !home.discovered {
+        return address.to_string();
+    }
+    let known: Vec<String> = home.known_agents.iter().map(Ipv6Addr::to_string).collect();
+    let known = match known.as_slice() {
+        [] => "no home agent is known".to_owned(),
+        known => format!("home agents at home: {}", known.join(" ")),
+    };
+    let asking = match home.is_asking {
+        true => ", being asked for",
+        false => "",
+    };
+    format!("{address} ({known}{asking})")
+}
+
 /// The state in words.
 pub fn described(status: &Status) -> String {
     let mut out = String::new();
@@ -158,6 +175,15 @@ pub fn described(status: &Status) -> String {
         let known: Vec<String> = rate.into_iter().chain(metered).chain(measured).collect();
         if !known.is_empty() {
             let _ = writeln!(out, "  {}", known.join("; "));
+        }
+    }
+    if let Some(home) = &status.home {
+        let _ = writeln!(out, "home address     {}", described_home(home));
+        for former in &home.former {
+            let left = former
+                .seconds_left
+                .map_or_else(|| "for ever".to_owned(), |left| format!("{left} s left"));
+            let _ = writeln!(out, "  before: {} ({left})", former.address);
         }
     }
     for anchor in &status.anchors {

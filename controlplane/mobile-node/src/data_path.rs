@@ -166,13 +166,12 @@ pub struct DataPath {
 }
 
 impl DataPath {
-    /// A data path without tunnels. `senders` by interface index; `home` is the address at the home agent; conversations that begin here are told to `sightings`, when that
-    /// is [asked for](Self::watch).
+    /// A data path without tunnels. `senders` by interface index; conversations that begin here are told to `sightings`, when that is
+    /// [asked for](Self::watch).
     pub fn new(
         tun: AsyncDevice,
         senders: HashMap<u32, RawIpv6Sender>,
         sightings: mpsc::Sender<Sighting>,
-        home: Option<Ipv6Addr>,
     ) -> Self {
         Self {
             tun,
@@ -183,7 +182,7 @@ impl DataPath {
             sightings,
             watched: Cell::new(false),
             traffic: RefCell::default(),
-            modes: TrafficByMode::new(home),
+            modes: TrafficByMode::new(),
             counters: Counters::default(),
         }
     }
@@ -280,7 +279,7 @@ impl DataPath {
         }
     }
 
-    /// Takes packets for this host from an access interface: tunnel packets to the tunnel interface, Mobility Headers to
+    /// Takes packets for this host from an access interface: tunnel packets to the tunnel interface, what concerns mobility to
     /// `signalling`.
     ///
     /// # Errors

@@ -255,6 +255,39 @@ pub enum Event {
         /// Each with its valid lifetime in seconds, 4294967295 for ever.
         prefixes: Vec<(Ipv6Net, u32)>,
     },
+    /// The home link has named its home agents.
+    HomeAgentsFound {
+        /// In the order in which they are tried; none: there are none.
+        agents: Vec<Ipv6Addr>,
+    },
+    /// Nobody on the home link says who its home agents are.
+    HomeAgentsUnknown,
+    /// Registrations go to this home agent from now on.
+    HomeAgentChosen {
+        /// The home agent.
+        agent: Ipv6Addr,
+    },
+    /// An anchor knows nothing of mobility, or has just lost what does: it gets no updates for a while.
+    MobilityRefused {
+        /// The anchor.
+        anchor: Ipv6Addr,
+    },
+    /// The home link has another prefix: new sessions get another home address.
+    HomeRenumbered {
+        /// The home address before, which is kept as long as its prefix is valid.
+        from: Ipv6Addr,
+        /// The new one.
+        to: Ipv6Addr,
+        /// The sessions that have the one before.
+        sessions: Vec<SessionRecord>,
+    },
+    /// The home agent has refused the home address that was to follow; the one before stays.
+    HomeAddressRefused {
+        /// The home address.
+        address: Ipv6Addr,
+        /// The status, in words.
+        reason: String,
+    },
     /// Nobody talks to the correspondents any more: their flow has ended.
     FlowEnded {
         /// The correspondents.

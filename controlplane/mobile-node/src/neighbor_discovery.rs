@@ -2,7 +2,6 @@
 
 use std::net::Ipv6Addr;
 
-use dhp_proto::mobile_node::refusing_correspondent;
 use dhp_wire::codepoints::{icmpv6, ipv6_option, next_header};
 use dhp_wire::icmpv6::{
     Body, Builder, Envelope, Message, NdOption, PrefixInformation, neighbor_flag, prefix_flag,
@@ -27,11 +26,6 @@ pub enum Received {
         correspondent: Ipv6Addr,
         /// In octets.
         mtu: u32,
-    },
-    /// A correspondent knows nothing of mobility.
-    MobilityRefused {
-        /// Which one.
-        correspondent: Ipv6Addr,
     },
     /// A router on the path of a tunnel cannot forward packets that are longer than `mtu`.
     TunnelTooBig {
@@ -78,8 +72,6 @@ pub fn read(message: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Received>
     match *message.first()? {
         icmpv6::ROUTER_ADVERTISEMENT => advertisement(message, source, hop_limit),
         icmpv6::PACKET_TOO_BIG => too_big(message),
-        icmpv6::PARAMETER_PROBLEM => refusing_correspondent(message)
-            .map(|correspondent| Received::MobilityRefused { correspondent }),
         _ => None,
     }
 }
@@ -239,15 +231,6 @@ mod tests {
             correspondent: "2001:db8:d::1".parse().expect("an address"),
             mtu: 1400,
         };
-        assert_eq!(read(&message, ROUTER, 64), Some(expected));
-    }
-
-    #[test]
-    fn a_correspondent_that_refuses_mobility_is_known_by_what_it_quotes() {
-        let (own, correspondent) = (Ipv6Addr::LOCALHOST, ROUTER);
-        let quoted = dhp_wire::packet::compose(&own, &correspondent, None, None, &[59, 0]);
-        let message = [&[4, 1, 0, 0, 0, 0, 0, 6], &quoted[..]].concat();
-        let expected = Received::MobilityRefused { correspondent };
         assert_eq!(read(&message, ROUTER, 64), Some(expected));
     }
 

@@ -21,6 +21,8 @@ pub struct Status {
     pub algorithm: String,
     /// The access interfaces.
     pub interfaces: Vec<InterfaceStatus>,
+    /// The home address, if there is one.
+    pub home: Option<HomeStatus>,
     /// Home agent and DHPs.
     pub anchors: Vec<AnchorStatus>,
     /// The policy and what has become of it.
@@ -67,6 +69,32 @@ pub struct InterfaceStatus {
     pub metered: bool,
     /// What was measured over it, where flows have a choice or limits.
     pub measured: Vec<QualityStatus>,
+}
+
+/// The home address and its home agent.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HomeStatus {
+    /// The address that new sessions get.
+    pub address: Ipv6Addr,
+    /// The home agent; `null`: none is known as yet.
+    pub agent: Option<Ipv6Addr>,
+    /// Whether the home agent was discovered, or is to be.
+    pub discovered: bool,
+    /// Whether the home link is being asked for its home agents.
+    pub is_asking: bool,
+    /// The home agents that it has named, in the order in which they are tried.
+    pub known_agents: Vec<Ipv6Addr>,
+    /// Home addresses before the present one, which sessions may have.
+    pub former: Vec<FormerHomeStatus>,
+}
+
+/// A home address before the present one.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FormerHomeStatus {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// Until its prefix ends; `null`: it does not.
+    pub seconds_left: Option<u64>,
 }
 
 /// An anchor.

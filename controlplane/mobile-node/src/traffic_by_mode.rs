@@ -1,7 +1,7 @@
 //! What has gone and come, by the mode of its flow (profile 1, section 2, steps 4 and 7).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use crate::data_path::Traffic;
@@ -41,23 +41,28 @@ impl Mode {
 /// The counters.
 #[derive(Debug)]
 pub struct TrafficByMode {
-    /// The address at the home agent: a router may be home agent and DHP at once, and only the address tells which.
-    home: Option<Ipv6Addr>,
+    /// The addresses at the home agent: a router may be home agent and DHP at once, and only the address tells which.
+    homes: RefCell<BTreeSet<Ipv6Addr>>,
     traffic: RefCell<BTreeMap<Mode, Traffic>>,
 }
 
 impl TrafficByMode {
-    pub fn new(home: Option<Ipv6Addr>) -> Self {
+    pub fn new() -> Self {
         let none = Mode::ALL.map(|mode| (mode, Traffic::default()));
         Self {
-            home,
+            homes: RefCell::default(),
             traffic: RefCell::new(none.into()),
         }
     }
 
+    /// The home addresses are these from now on.
+    pub fn set_homes(&self, homes: impl Iterator<Item = Ipv6Addr>) {
+        *self.homes.borrow_mut() = homes.collect();
+    }
+
     /// The mode of what goes through a tunnel from or to an address of this host.
     pub fn tunnelled(&self, address: &Ipv6Addr) -> Mode {
-        match self.home == Some(*address) {
+        match self.homes.borrow().contains(address) {
             true => Mode::HomeAgent,
             false => Mode::Proxy,
         }
@@ -94,7 +99,8 @@ mod tests {
     #[test]
     fn the_address_tells_the_home_agent_from_a_dhp_and_every_mode_is_there_from_the_start() {
         let home = Ipv6Addr::LOCALHOST;
-        let modes = TrafficByMode::new(Some(home));
+        let modes = TrafficByMode::new();
+        modes.set_homes([home].into_iter());
         assert_eq!(modes.tunnelled(&home), Mode::HomeAgent);
         assert_eq!(modes.tunnelled(&Ipv6Addr::UNSPECIFIED), Mode::Proxy);
         modes.sent(Mode::Proxy, 100);

@@ -31,17 +31,22 @@ pub(crate) const IPV6_FOR_THIS_STATION: [sock_filter; 6] = [
     accept(0),
 ];
 
-/// IPv6 whose first next header is that of a tunnel, a routing header, destination options or mobility.
-pub(crate) const TUNNEL_AND_MOBILITY: [sock_filter; 11] = [
+/// IPv6 whose first next header is that of a tunnel, a routing header, destination options or mobility, and the ICMPv6 messages that
+/// tell of mobility without any: Home Agent Address Discovery Replies, and Parameter Problems.
+pub(crate) const TUNNEL_AND_MOBILITY: [sock_filter; 15] = [
     load_ancillary(BPF_H, SKF_AD_PROTOCOL),
-    if_equal(IPV6, 0, 8),
+    if_equal(IPV6, 0, 12),
     load_ancillary(BPF_B, SKF_AD_PKTTYPE),
-    if_equal(OTHER_HOST, 6, 0),
+    if_equal(OTHER_HOST, 10, 0),
     load_octet(NEXT_HEADER_OFFSET),
-    if_equal(next_header::IPV6 as u32, 3, 0),
-    if_equal(next_header::ROUTING as u32, 2, 0),
-    if_equal(next_header::DESTINATION as u32, 1, 0),
-    if_equal(next_header::MOBILITY as u32, 0, 1),
+    if_equal(next_header::IPV6 as u32, 7, 0),
+    if_equal(next_header::ROUTING as u32, 6, 0),
+    if_equal(next_header::DESTINATION as u32, 5, 0),
+    if_equal(next_header::MOBILITY as u32, 4, 0),
+    if_equal(next_header::ICMPV6 as u32, 0, 4),
+    load_octet(PAYLOAD_OFFSET),
+    if_equal(icmpv6::HOME_AGENT_DISCOVERY_REPLY as u32, 1, 0),
+    if_equal(icmpv6::PARAMETER_PROBLEM as u32, 0, 1),
     accept(WHOLE_PACKET),
     accept(0),
 ];

@@ -10,7 +10,8 @@ use crate::interface::Interface;
 use crate::offload::ReceiveOffloadsOff;
 
 /// Receives a copy of each IPv6 packet that arrives at one interface and has tunnelled IPv6 (41), a routing header (43),
-/// destination options (60) or mobility (135) as its first next header.
+/// destination options (60) or mobility (135) as its first next header, or is a Home Agent Address Discovery Reply or a Parameter
+/// Problem.
 ///
 /// Non-blocking. As long as it lives, generic and large receive offload of the interface are off: the kernel would merge
 /// the TCP segments of a tunnel into one packet that is longer than any link takes.

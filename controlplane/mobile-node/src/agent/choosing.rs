@@ -107,7 +107,7 @@ impl Agent {
 
     /// What sockets that are marked need of DHPs, while their sources are those of flows without.
     fn marked_need(&self, contact: &Contact, source: &Ipv6Addr) -> Option<Need> {
-        let home = self.config.engine.home.map(|home| home.address);
+        let home = self.engine.present_home().map(|home| home.address);
         let care_of = self.access.current().map(|care_of| care_of.address);
         let without_dhp = home == Some(*source) || care_of == Some(*source);
         let preferred = self.preference_rules().map(|(_, rule)| rule);

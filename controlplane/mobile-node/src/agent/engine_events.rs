@@ -274,6 +274,23 @@ impl Agent {
                 }
             }
             MnEvent::HomePrefixes { prefixes } => Event::HomePrefixes { prefixes },
+            MnEvent::HomeAgentsFound { agents } => Event::HomeAgentsFound { agents },
+            MnEvent::HomeAgentsUnknown => Event::HomeAgentsUnknown,
+            MnEvent::HomeAgentChosen { agent } => {
+                // Packets to it must not enter the tunnel.
+                changed = true;
+                Event::HomeAgentChosen { agent }
+            }
+            MnEvent::MobilityRefused { anchor } => Event::MobilityRefused { anchor },
+            MnEvent::HomeRenumbered { from, to } => {
+                changed = true;
+                let sessions = Sockets::now().sessions_of_all(&[from]);
+                Event::HomeRenumbered { from, to, sessions }
+            }
+            MnEvent::HomeAddressRefused { address, status } => Event::HomeAddressRefused {
+                address,
+                reason: Status(status).to_string(),
+            },
             MnEvent::Ended { flow } => {
                 changed = self.ready.remove(&flow).is_some();
                 Event::FlowEnded {
@@ -315,6 +332,8 @@ fn unbound_reason(reason: UnboundReason) -> String {
         UnboundReason::Expired => "expired".to_owned(),
         UnboundReason::Refused(status) => format!("refused: {}", Status(status)),
         UnboundReason::Released => "released".to_owned(),
+        UnboundReason::NoAnswer => "another home agent is asked".to_owned(),
+        UnboundReason::PrefixEnded => "its prefix at home has ended".to_owned(),
         UnboundReason::Terminated(shortfall) => {
             format!("terminated: {}", shortfall_words(shortfall))
         }

@@ -78,7 +78,7 @@ impl Agent {
 
     fn explain_way(&self, rule: &Rule, explanation: &mut Explanation) {
         let destination = Ipv6Net::from(explanation.connection.destination);
-        let home = self.config.engine.home;
+        let home = self.engine.present_home();
         let is_home = |source| home.filter(|home| home.address == source);
         let anchored = lasting(rule).and_then(|need| self.anchored(&need, &destination));
         if let Some((key, ready)) = anchored {
@@ -102,8 +102,12 @@ impl Agent {
             }
             Way::Tunnel(source) if let Some(home) = is_home(source) => {
                 explanation.source = Some(source);
-                self.go_through(home.agent, "home agent", explanation);
+                match home.agent {
+                    Some(agent) => self.go_through(agent, "home agent", explanation),
+                    None => explanation.mode = "home agent".to_owned(),
+                }
                 self.explain_route(rule, explanation);
+                explanation.next = self.search_for_home_agent().or(explanation.next.take());
             }
             _ => {}
         }
@@ -205,6 +209,16 @@ impl Agent {
                 Some("the first packet makes the agent ask whether it can go directly".to_owned())
             }
         };
+    }
+
+    /// What happens about a home agent that has to be found, in words.
+    fn search_for_home_agent(&self) -> Option<String> {
+        let home = self.status_of_home(&self.engine.status())?;
+        match (home.is_asking, home.agent) {
+            (true, _) => Some("the home link is being asked for its home agents".to_owned()),
+            (false, None) => Some("the home link is asked for its home agents later".to_owned()),
+            (false, Some(_)) => None,
+        }
     }
 
     fn go_through(&self, anchor: Ipv6Addr, mode: &str, explanation: &mut Explanation) {

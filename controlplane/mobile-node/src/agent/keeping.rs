@@ -14,6 +14,7 @@ use super::choosing::prepared_flows;
 use super::setup::home_places;
 use super::{Agent, Binding};
 use crate::api::Answer;
+use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::netlink::Netlink;
 use crate::state::StateFile;
@@ -55,6 +56,12 @@ impl Agent {
     }
 }
 
+/// Whose state it is: the identity, if it is configured.
+pub(super) fn owner(config: &Config) -> String {
+    let mn_id = config.engine.mn_id.as_ref();
+    mn_id.map_or_else(String::new, ToString::to_string)
+}
+
 /// What an agent of the same configuration has kept.
 pub(super) fn recall(config: &Config, mn_id: &str, now: Now) -> Option<Kept> {
     let path = config.state.as_ref()?;
@@ -83,7 +90,8 @@ fn is_wanted(policy: &Policy, key: &FlowKey) -> bool {
 
 /// Where the anchors had bound the addresses. An address without a care-of address is there all the same: a program may have it.
 pub(super) fn bindings(kept: &Kept) -> BTreeMap<Ipv6Addr, Binding> {
-    let home = kept.home.iter();
+    let former = kept.former_homes.iter().map(|former| &former.home);
+    let home = kept.home.iter().chain(former);
     let home = home.filter_map(|home| Some((home.address, home.agent, home.binding?)));
     let dhoas = kept.anchors.iter().flat_map(|anchor| {
         let dhoas = anchor.dhoas.iter();
@@ -112,7 +120,8 @@ pub async fn clean(path: &Path) -> anyhow::Result<()> {
     let interfaces: Vec<Interface> = interfaces
         .filter_map(|name| Interface::find(name).ok())
         .collect();
-    let places = home_places(&config, &interfaces);
+    let kept = recall(&config, &owner(&config), Clock::new().now());
+    let places = home_places(&config, kept.as_ref(), &interfaces);
     netlink.remove_leftovers(&places).await?;
     if let Some(index) = netlink.left_tunnel(&config.tun).await? {
         netlink

@@ -27,7 +27,7 @@ pub(super) const MIN_MTU: u32 = 1280;
 impl Agent {
     /// Anchors, known or named by the subscription, and locators: packets to them never enter the tunnel.
     pub(super) fn anchors(&self) -> BTreeSet<Ipv6Addr> {
-        let home = self.config.engine.home.map(|home| home.agent);
+        let home = self.engine.present_home().and_then(|home| home.agent);
         let locators = self.config.engine.locators.iter().copied();
         let provisioned = self.config.provisioned.iter().map(|dhp| dhp.address);
         let dhps = self.ready.values().map(|ready| ready.anchor);
@@ -37,7 +37,7 @@ impl Agent {
     }
 
     fn home_addresses(&self) -> BTreeSet<Ipv6Addr> {
-        let home = self.config.engine.home.map(|home| home.address);
+        let home = self.engine.present_home().map(|home| home.address);
         let dhoas = self.ready.values().map(|ready| ready.home_address);
         // A program may have an address that new flows no longer get.
         let bound = self.bindings.keys().copied();
@@ -63,7 +63,7 @@ impl Agent {
                 false => Way::Home(home),
             };
         }
-        let home = self.config.engine.home.map(|home| home.address);
+        let home = self.engine.present_home().map(|home| home.address);
         let bound = home.filter(|home| self.bindings.contains_key(home));
         let care_of = self.access.current().map(|care_of| care_of.address);
         let source = match rule.treatment {
@@ -167,11 +167,8 @@ impl Agent {
         let bound = bound.map(|(home, binding)| (*home, binding.anchor));
         let ready = self.ready.values();
         let ready = ready.map(|ready| (ready.home_address, ready.anchor));
-        let home = self
-            .config
-            .engine
-            .home
-            .map(|home| (home.address, home.agent));
+        let home = self.engine.present_home();
+        let home = home.and_then(|home| Some((home.address, home.agent?)));
         let anchored: BTreeMap<Ipv6Addr, Ipv6Addr> = bound.chain(ready).chain(home).collect();
         let at_home = self.at_home();
         let tunnels = anchored.into_iter().map(|(home, anchor)| {
@@ -202,6 +199,7 @@ impl Agent {
                 },
             )
         });
+        self.data.modes.set_homes(self.engine.home_addresses());
         self.data.set_tunnels(
             tunnels.collect(),
             self.direct_routes(),

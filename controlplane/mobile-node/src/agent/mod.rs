@@ -248,11 +248,6 @@ impl Agent {
                     self.set_tunnels();
                 }
             }
-            Received::MobilityRefused { correspondent } => {
-                let command = MnCommand::RouteNotSupported(correspondent);
-                self.engine.handle_command(self.clock.now(), command);
-                self.follow_engine().await;
-            }
             Received::TunnelTooBig { anchor, mtu } => {
                 if self.anchors().contains(&anchor) {
                     self.path_mtus.insert(anchor, mtu);

@@ -15,7 +15,7 @@ use super::sockets::Sockets;
 use crate::plan::Way;
 use crate::status::{
     AnchorStatus, AtHomeStatus, BindingStatus, CandidateStatus, CorrespondentStatus, FlowStatus,
-    InterfaceStatus, Status,
+    FormerHomeStatus, HomeStatus, InterfaceStatus, Status,
 };
 
 impl Agent {
@@ -105,6 +105,7 @@ impl Agent {
             spi: self.config.engine.spi,
             algorithm: self.config.engine.algorithm.name().to_owned(),
             interfaces: self.interface_status(&engine),
+            home: self.status_of_home(&engine),
             anchors: anchors.collect(),
             flows: flows.collect(),
             correspondents: correspondents.collect(),
@@ -137,6 +138,28 @@ impl Agent {
 }
 
 impl Agent {
+    /// The home address and its home agent.
+    pub(super) fn status_of_home(&self, engine: &EngineStatus) -> Option<HomeStatus> {
+        let now_ns = self.clock.now().mono_ns;
+        let seconds_left = |end_ns: u64| end_ns.saturating_sub(now_ns) / 1_000_000_000;
+        let home = self.engine.present_home()?;
+        let discovery = engine.home_agents.as_ref();
+        let former = engine.former_homes.iter();
+        Some(HomeStatus {
+            address: home.address,
+            agent: home.agent,
+            discovered: discovery.is_some(),
+            is_asking: discovery.is_some_and(|known| known.is_asking),
+            known_agents: discovery.map_or_else(Vec::new, |known| known.known.clone()),
+            former: former
+                .map(|(address, ends_ns)| FormerHomeStatus {
+                    address: *address,
+                    seconds_left: ends_ns.map(seconds_left),
+                })
+                .collect(),
+        })
+    }
+
     /// The source of a rule's flows to a prefix.
     pub(super) fn source(&self, rule: &Rule, prefix: &Ipv6Net) -> Option<Ipv6Addr> {
         let anchored = lasting(rule).and_then(|need| self.anchored(&need, prefix));

@@ -21,7 +21,7 @@ impl Agent {
     pub(super) async fn optimize(&mut self, conversation: &Conversation, contact: &Contact) {
         let judged = self.config.policy.judge(contact, &self.names);
         let optimize = judged.map_or(self.config.optimize, |(_, rule)| rule.optimize);
-        let home = self.config.engine.home.map(|home| home.address);
+        let home = self.engine.present_home().map(|home| home.address);
         let is_home = home == Some(conversation.local);
         if !optimize || !(is_home || self.bindings.contains_key(&conversation.local)) {
             return;

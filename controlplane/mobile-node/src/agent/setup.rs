@@ -1,14 +1,14 @@
 //! From a configuration to a working agent, and back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv6Addr;
 use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::Context;
 use dhp_port_afpacket::{Interface, KernelGuard, PacketSocket, Profile, RawIpv6Sender};
-use dhp_proto::mobile_node::MobileNode;
 use dhp_proto::mobile_node::policy::NamedAddresses;
+use dhp_proto::mobile_node::{Kept, MobileNode};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -69,10 +69,9 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
         .with_context(|| config.socket.display().to_string())?;
     let (netlink, notifications) = Netlink::connect().context("open a netlink socket")?;
     let clock = Clock::new();
-    let mn_id = config.engine.mn_id.as_ref();
-    let mn_id = mn_id.map_or_else(String::new, ToString::to_string);
+    let mn_id = keeping::owner(&config);
     let kept = keeping::recall(&config, &mn_id, clock.now());
-    let places = home_places(&config, &interfaces);
+    let places = home_places(&config, kept.as_ref(), &interfaces);
     let installed = take_over(&netlink, &config, &places, kept.is_some()).await?;
     let state = config.state.as_ref();
     let state = state.map(|path| StateFile::new(path, &mn_id));
@@ -89,8 +88,7 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
             senders.insert(interface.index, RawIpv6Sender::open(Some(&interface.name))?);
         }
         let (sightings_in, sightings) = mpsc::channel(SIGHTINGS);
-        let home = config.engine.home.map(|home| home.address);
-        let data = Rc::new(DataPath::new(tun, senders, sightings_in, home));
+        let data = Rc::new(DataPath::new(tun, senders, sightings_in));
         let (signalling_in, signalling) = mpsc::channel(SIGNALLING);
         let uplink = tokio::task::spawn_local(Rc::clone(&data).run_uplink());
         let mut tasks = vec![uplink];
@@ -195,10 +193,19 @@ pub async fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     result.map(|_| ())
 }
 
-/// Where an agent may put the home address beside the tunnel interface: on an access interface, by its index.
-pub(super) fn home_places(config: &Config, interfaces: &[Interface]) -> Vec<(u32, Ipv6Addr)> {
-    let home = config.engine.home.iter();
-    home.flat_map(|home| interfaces.iter().map(|one| (one.index, home.address)))
+/// Where an agent may put the home address beside the tunnel interface: on an access interface, by its index. It is the configured one,
+/// or the one that renumbering has made of it.
+pub(super) fn home_places(
+    config: &Config,
+    kept: Option<&Kept>,
+    interfaces: &[Interface],
+) -> Vec<(u32, Ipv6Addr)> {
+    let configured = config.engine.home.iter().map(|home| home.address);
+    let kept = kept.and_then(|kept| kept.home.as_ref());
+    let homes: BTreeSet<Ipv6Addr> = configured.chain(kept.map(|home| home.address)).collect();
+    homes
+        .into_iter()
+        .flat_map(|home| interfaces.iter().map(move |one| (one.index, home)))
         .collect()
 }
 

@@ -193,11 +193,12 @@ fn interfaces(section: &Section<'_>) -> Option<Vec<String>> {
 }
 
 fn home(section: Section<'_>) -> Option<HomeConfig> {
-    let agent = section.require("agent", section.node("agent"), "\"2001:db8:1::1\"");
+    // Left out, it is discovered.
+    let agent = section.node("agent").map(|agent| agent.value);
     let address = section.require("address", section.node("address"), "\"2001:db8:1:1::100\"");
     let length = section.integer("prefix-length", 1..=128);
     section.finish();
-    let mut home = HomeConfig::new(agent?.value, address?.value);
+    let mut home = HomeConfig::new(agent, address?.value);
     if let Some(Ok(bits)) = length.map(|bits| u8::try_from(bits.value)) {
         home.prefix_len = bits;
     }

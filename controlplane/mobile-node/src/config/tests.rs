@@ -145,6 +145,18 @@ fn fixed_sessions_need_a_home_agent() {
 }
 
 #[test]
+fn a_home_agent_that_is_left_out_is_discovered() {
+    let agent = |text: &str| {
+        let home = parse(text).expect("a good configuration").engine.home;
+        home.expect("a home address").agent
+    };
+    assert_eq!(agent(GOOD), Some("2001:db8:1::1".parse().unwrap()));
+    assert_eq!(agent(&GOOD.replace("agent = \"2001:db8:1::1\"", "")), None);
+    let multicast = GOOD.replace("agent = \"2001:db8:1::1\"", "agent = \"ff02::1\"");
+    assert!(parse(&multicast).is_err());
+}
+
+#[test]
 fn lifetimes_have_units_and_limits() {
     let with = |lifetime: &str| {
         parse(&GOOD.replace(

@@ -3,8 +3,8 @@
 use std::net::Ipv6Addr;
 
 use dhp_proto::mobile_node::{
-    Candidate, FlowKey, Kept, KeptAnchor, KeptBinding, KeptCandidate, KeptFlow, KeptHome, Need,
-    Requirements, Session,
+    Candidate, FlowKey, Kept, KeptAnchor, KeptBinding, KeptCandidate, KeptFlow, KeptFormerHome,
+    KeptHome, Need, Requirements, Session,
 };
 use dhp_proto::time::Now;
 use ipnet::Ipv6Net;
@@ -25,6 +25,12 @@ pub(super) struct Record {
     mn_id: String,
     written: Moment,
     home: Option<Home>,
+    #[serde(default)]
+    renumbered_from: Option<Ipv6Addr>,
+    #[serde(default)]
+    former_homes: Vec<FormerHome>,
+    #[serde(default)]
+    home_agents: Vec<Ipv6Addr>,
     anchors: Vec<Anchor>,
     flows: Vec<Flow>,
     candidates: Vec<Directory>,
@@ -39,6 +45,15 @@ struct Home {
     /// Agents before did not know.
     #[serde(default)]
     at_home: bool,
+}
+
+/// A home address before the present one.
+#[derive(Debug, Serialize, Deserialize)]
+struct FormerHome {
+    #[serde(flatten)]
+    home: Home,
+    /// Nanoseconds until its prefix ends; `null`: it does not.
+    prefix_left_ns: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,17 +127,25 @@ impl Record {
             care_of: binding.care_of,
             left_ns: binding.expires_ns.map(|at| at.saturating_sub(now.mono_ns)),
         };
+        let home = |home: &KeptHome| Home {
+            agent: home.agent,
+            sequence: home.sequence,
+            address: home.address,
+            binding: home.binding.as_ref().map(binding),
+            at_home: home.at_home,
+        };
+        let former = kept.former_homes.iter().map(|former| FormerHome {
+            home: home(&former.home),
+            prefix_left_ns: former.ends_ns.map(|at| at.saturating_sub(now.mono_ns)),
+        });
         Self {
             version: VERSION,
             mn_id: mn_id.to_owned(),
             written: moment,
-            home: kept.home.as_ref().map(|home| Home {
-                agent: home.agent,
-                sequence: home.sequence,
-                address: home.address,
-                binding: home.binding.as_ref().map(binding),
-                at_home: home.at_home,
-            }),
+            home: kept.home.as_ref().map(home),
+            renumbered_from: kept.renumbered_from,
+            former_homes: former.collect(),
+            home_agents: kept.home_agents.clone(),
             anchors: kept
                 .anchors
                 .iter()
@@ -193,14 +216,29 @@ impl Record {
                 expires_ns,
             })
         };
+        let home = |home: &Home| KeptHome {
+            agent: home.agent,
+            sequence: home.sequence,
+            address: home.address,
+            binding: home.binding.as_ref().and_then(binding),
+            at_home: home.at_home,
+        };
+        let former = self.former_homes.iter().filter_map(|former| {
+            // A prefix may last longer than any binding.
+            let ends_ns = match former.prefix_left_ns {
+                Some(left_ns) => Some(now.deadline_ns(left_ns.checked_sub(passed_ns?)?)),
+                None => None,
+            };
+            Some(KeptFormerHome {
+                home: home(&former.home),
+                ends_ns,
+            })
+        });
         Ok(Kept {
-            home: self.home.map(|home| KeptHome {
-                agent: home.agent,
-                sequence: home.sequence,
-                address: home.address,
-                binding: home.binding.as_ref().and_then(binding),
-                at_home: home.at_home,
-            }),
+            home: self.home.as_ref().map(home),
+            renumbered_from: self.renumbered_from,
+            former_homes: former.collect(),
+            home_agents: self.home_agents,
             anchors: self
                 .anchors
                 .into_iter()
@@ -331,6 +369,18 @@ mod tests {
                 binding: Some(binding),
                 at_home: true,
             }),
+            renumbered_from: Some(ip(8)),
+            former_homes: vec![KeptFormerHome {
+                home: KeptHome {
+                    agent: ip(2),
+                    sequence: 9,
+                    address: ip(8),
+                    binding: Some(binding),
+                    at_home: false,
+                },
+                ends_ns: Some(1000 * SECOND),
+            }],
+            home_agents: vec![ip(2), ip(6)],
             anchors: vec![KeptAnchor {
                 address: ip(1),
                 sequence: 7,
@@ -369,8 +419,13 @@ mod tests {
         let back = written().into_kept("mn1", at(0), &later).expect("a record");
         let mut expected = kept();
         let left = Some(590 * SECOND);
-        for binding in expected.home.iter_mut().flat_map(|home| &mut home.binding) {
-            binding.expires_ns = left;
+        let former = &mut expected.former_homes;
+        former[0].ends_ns = Some(890 * SECOND);
+        let homes = former.iter_mut().map(|former| &mut former.home);
+        for home in expected.home.iter_mut().chain(homes) {
+            if let Some(binding) = &mut home.binding {
+                binding.expires_ns = left;
+            }
         }
         expected.anchors[0].dhoas[0].1.expires_ns = left;
         expected.candidates[0].expires_ns = 290 * SECOND;

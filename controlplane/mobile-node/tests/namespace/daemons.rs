@@ -37,7 +37,7 @@ const AGENT: &str = r#"
     route-optimization = "on"
     "#;
 
-fn dhp_sections() -> String {
+pub fn dhp_sections() -> String {
     format!(
         r#"
         [anchor]
@@ -75,21 +75,25 @@ fn correspondent_sections() -> String {
     )
 }
 
+/// `dhpd` beside `dhp-mn`, if it has been built.
+pub fn dhpd() -> Option<PathBuf> {
+    let program = Path::new(env!("CARGO_BIN_EXE_dhp-mn")).with_file_name("dhpd");
+    if !program.is_file() {
+        eprintln!("skipped: there is no {}", program.display());
+        return None;
+    }
+    Some(program)
+}
+
 /// A namespace behind the router, removed with this.
-pub(super) struct Site<'a> {
+pub struct Site<'a> {
     network: &'a Network,
-    pub(super) name: String,
+    pub name: String,
 }
 
 impl<'a> Site<'a> {
     /// `own` is an address of its loopback interface, and `routed` what the router sends there.
-    pub(super) fn new(
-        network: &'a Network,
-        port: &str,
-        link: u8,
-        own: Ipv6Addr,
-        routed: &str,
-    ) -> Self {
+    pub fn new(network: &'a Network, port: &str, link: u8, own: Ipv6Addr, routed: &str) -> Self {
         let name = format!("{}{port}", network.rest());
         let site = Self { network, name };
         let rest = network.rest();
@@ -143,7 +147,7 @@ impl Drop for Site<'_> {
 }
 
 /// A running `dhpd`; killed with this.
-pub(super) struct Daemon {
+pub struct Daemon {
     child: Child,
     config: PathBuf,
     socket: PathBuf,
@@ -151,7 +155,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    pub(super) fn start(program: &Path, site: &Site<'_>, sections: &str) -> Self {
+    pub fn start(program: &Path, site: &Site<'_>, sections: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         let (config, socket) = (path("dhpd.toml"), path("dhpd.sock"));
@@ -178,7 +182,7 @@ impl Daemon {
     }
 
     /// What it answers to a command.
-    pub(super) fn ask(&self, command: &str) -> serde_json::Value {
+    pub fn ask(&self, command: &str) -> serde_json::Value {
         let stream = UnixStream::connect(&self.socket).expect("dhpd runs");
         writeln!(&stream, r#"{{"command":"{command}"}}"#).expect("a question");
         let mut answer = String::new();
@@ -188,7 +192,7 @@ impl Daemon {
     }
 
     /// Changes the configuration, and has it read.
-    fn change(&self, from: &str, to: &str) {
+    pub fn change(&self, from: &str, to: &str) {
         let text = std::fs::read_to_string(&self.config).expect("readable");
         std::fs::write(&self.config, text.replace(from, to)).expect("written");
         let id = i32::try_from(self.child.id()).expect("an identifier");
@@ -205,14 +209,14 @@ impl Drop for Daemon {
 }
 
 /// The router's advertisements and the correspondent's echo; ended with this.
-struct Services {
-    prefix: Arc<Mutex<Option<Ipv6Addr>>>,
+pub struct Services {
+    pub prefix: Arc<Mutex<Option<Ipv6Addr>>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Services {
-    fn start(network: &Network, correspondent: &str) -> Self {
+    pub fn start(network: &Network, correspondent: &str) -> Self {
         let prefix = Arc::new(Mutex::new(Some(PREFIX_A)));
         let stop = Arc::new(AtomicBool::new(false));
         let (rest, advertised, end) = (network.rest(), prefix.clone(), stop.clone());
@@ -261,11 +265,9 @@ impl Drop for Services {
 #[test]
 fn dhpd_as_correspondent_takes_packets_that_do_not_go_by_the_dhp() {
     const TALKS: u64 = 50;
-    let program = Path::new(env!("CARGO_BIN_EXE_dhp-mn")).with_file_name("dhpd");
-    if !program.is_file() {
-        return eprintln!("skipped: there is no {}", program.display());
-    }
-    let Some(network) = network() else { return };
+    let (Some(program), Some(network)) = (dhpd(), network()) else {
+        return;
+    };
     let dhp_site = Site::new(&network, "dhp0", 3, DHP, "2001:db8:d::/48");
     let cn_site = Site::new(&network, "cn0", 4, CAPABLE, &format!("{CAPABLE}/128"));
     let dhp = Daemon::start(&program, &dhp_site, &dhp_sections());

@@ -242,7 +242,7 @@ fn a_name_that_was_asked_for_before_is_prepared_while_it_is_resolved() {
 
 #[test]
 fn a_dhp_of_the_subscription_is_asked_without_a_query() {
-    let Some(network) = network(24) else { return };
+    let Some(network) = network() else { return };
     let ways = Ways {
         dhp: ROUND_TRIP,
         ..Ways::default()
@@ -282,7 +282,7 @@ fn a_dhp_of_the_subscription_is_asked_without_a_query() {
 
 #[test]
 fn a_dhp_in_use_that_is_near_tells_of_others() {
-    let Some(network) = network(25) else { return };
+    let Some(network) = network() else { return };
     let ways = Ways {
         dhp: ROUND_TRIP,
         locator: ROUND_TRIP / 4,
@@ -310,7 +310,7 @@ fn a_dhp_in_use_that_is_near_tells_of_others() {
 
 #[test]
 fn what_is_known_of_dhps_outlives_an_agent_that_was_stopped() {
-    let Some(network) = network(26) else { return };
+    let Some(network) = network() else { return };
     let ways = Ways {
         dhp: ROUND_TRIP,
         ..Ways::default()
@@ -340,7 +340,7 @@ fn what_is_known_of_dhps_outlives_an_agent_that_was_stopped() {
 
 #[test]
 fn names_of_the_policy_are_looked_up_in_advance() {
-    let Some(network) = network(27) else { return };
+    let Some(network) = network() else { return };
     let ways = Ways {
         dhp: ROUND_TRIP,
         ..Ways::default()

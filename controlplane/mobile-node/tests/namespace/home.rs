@@ -11,7 +11,7 @@
 //! Needs `dhpd` beside `dhp-mn`, as a build of the workspace leaves it; without, it says so and passes.
 
 use std::net::Ipv6Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -22,7 +22,7 @@ use nix::sys::signal::Signal;
 
 use super::advertiser::Advertiser;
 use super::agent::{Agent, PATIENCE, address};
-use super::daemons::{Daemon, Site};
+use super::daemons::{Daemon, Site, dhpd};
 use super::internet::{DHP as ANCHOR, HOME_ADDRESS};
 use super::network::{Network, inside};
 use super::restart::{Session, send_back};
@@ -253,14 +253,10 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Makes the network, unless that cannot be done here.
-fn prepared(number: u32) -> Option<(Network, std::path::PathBuf)> {
-    let program = Path::new(env!("CARGO_BIN_EXE_dhp-mn")).with_file_name("dhpd");
-    if !program.is_file() {
-        eprintln!("skipped: there is no {}", program.display());
-        return None;
-    }
-    Some((network(number)?, program))
+/// The network and `dhpd`, unless one of them cannot be had here.
+fn prepared() -> Option<(Network, PathBuf)> {
+    let program = dhpd()?;
+    Some((network()?, program))
 }
 
 fn start(network: &Network, directory: tempfile::TempDir) -> Agent {
@@ -270,7 +266,7 @@ fn start(network: &Network, directory: tempfile::TempDir) -> Agent {
 
 #[test]
 fn a_session_lives_through_coming_home_and_leaving_again() {
-    let Some((network, program)) = prepared(41) else {
+    let Some((network, program)) = prepared() else {
         return;
     };
     let state = kernel_state(&network);
@@ -338,7 +334,7 @@ fn a_session_lives_through_coming_home_and_leaving_again() {
 
 #[test]
 fn a_session_by_a_dhp_goes_on_from_the_home_link() {
-    let Some((network, program)) = prepared(42) else {
+    let Some((network, program)) = prepared() else {
         return;
     };
     let home = Home::new(&network, &program);
@@ -367,7 +363,7 @@ fn a_session_by_a_dhp_goes_on_from_the_home_link() {
 
 #[test]
 fn a_session_at_home_outlives_the_agent_and_nothing_outlives_a_stopped_one() {
-    let Some((network, program)) = prepared(43) else {
+    let Some((network, program)) = prepared() else {
         return;
     };
     let state = kernel_state(&network);

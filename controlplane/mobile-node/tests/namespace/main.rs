@@ -10,6 +10,7 @@ mod compatibility;
 mod daemons;
 mod first_contact;
 mod home;
+mod home_agents;
 mod internet;
 mod network;
 mod restart;

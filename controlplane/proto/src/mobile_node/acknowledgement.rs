@@ -8,6 +8,7 @@ use super::MobileNode;
 use super::contents::Contents;
 use super::exchange::Purpose;
 use super::mesg_id;
+use super::other_homes::registration_of;
 use super::receive::count;
 use crate::time::Now;
 
@@ -23,21 +24,18 @@ impl MobileNode {
         let Some(contents) = Contents::read(&ack.options) else {
             return count(&mut self.counters.malformed);
         };
-        let matching = self.home.as_ref().and_then(|home| {
+        let mut exchanges = self.exchanges.iter().enumerate();
+        let matching = exchanges.find_map(|(index, exchange)| {
+            let home = self.registration(&exchange.purpose)?;
             let from_home = packet.source == home.agent
                 && packet
                     .type2_home
                     .is_none_or(|address| address == home.address);
-            let index = self.exchanges.iter().position(|exchange| {
-                exchange.purpose.is_home() && exchange.care_of == packet.destination
-            })?;
-            from_home.then_some((home, index))
+            let is_here = exchange.care_of == packet.destination;
+            (from_home && is_here).then_some((home, index, exchange))
         });
-        let Some((home, index)) = matching else {
+        let Some((home, index, exchange)) = matching else {
             return count(&mut self.counters.unmatched);
-        };
-        let Some(exchange) = self.exchanges.get(index) else {
-            return;
         };
         // RFC 6275 §11.7.3: "The packet meets the authentication requirements for Binding Acknowledgements".
         let authentic = ack.options.auth().is_some_and(|auth| {
@@ -68,9 +66,12 @@ impl MobileNode {
         ack: &BindingAcknowledgement<'_>,
         contents: &Contents,
     ) {
-        let (Some(exchange), Some(home)) = (self.exchanges.get_mut(index), &mut self.home) else {
+        let Some(exchange) = self.exchanges.get_mut(index) else {
             return;
         };
+        let registration =
+            registration_of(&mut self.home, &mut self.other_homes, &exchange.purpose);
+        let Some(home) = registration else { return };
         match ack.status.0 {
             status::SEQUENCE_OUT_OF_WINDOW => {
                 count(&mut self.counters.resynchronisations);
@@ -94,10 +95,15 @@ impl MobileNode {
         }
         let exchange = self.exchanges.remove(index);
         count(&mut self.counters.answers_accepted);
-        if exchange.purpose == Purpose::HomeDeregister {
-            return;
+        match exchange.purpose {
+            Purpose::HomeDeregister => return,
+            Purpose::OtherDeregister { home } => return self.forget_other(&home),
+            Purpose::OtherRegister { home } => {
+                return self.other_answered(now, home, &exchange, ack);
+            }
+            _ => {}
         }
-        if exchange.purpose.returns_bound().is_some() {
+        if let Some(was_bound) = exchange.purpose.returns_bound() {
             return match ack.status.0 {
                 // RFC 6275 §10.3.2: it "has no entry marked as a home registration": so nobody stands in for the node.
                 status::NOT_HOME_AGENT => self.returned(now, &exchange, ack.sequence, false),
@@ -107,6 +113,10 @@ impl MobileNode {
                 refusal => {
                     count(&mut self.counters.refusals);
                     self.return_refused(refusal);
+                    // Where it was bound, nobody else can let go.
+                    if !was_bound {
+                        self.next_home_agent(now);
+                    }
                 }
             };
         }
@@ -126,6 +136,7 @@ impl MobileNode {
         } else {
             count(&mut self.counters.refusals);
             self.home_refused(ack.status.0);
+            self.next_home_agent(now);
         }
     }
 }

@@ -65,9 +65,6 @@ pub enum MnCommand {
     OptimizeRoute(RouteEnds),
     /// Packets between them shall go by the anchor again.
     ProxyRoute(RouteEnds),
-    /// The correspondent has said by an ICMPv6 error that it knows nothing of mobility; see
-    /// [`refusing_correspondent`](super::refusing_correspondent).
-    RouteNotSupported(Ipv6Addr),
     /// End all bindings and assignments; [`MnEvent::Stopped`] follows when the anchors have confirmed it or do not answer.
     Shutdown,
 }
@@ -99,6 +96,10 @@ pub enum UnboundReason {
     Refused(u8),
     /// The mobile node gave it back.
     Released,
+    /// The home agent does not answer, and another one is asked.
+    NoAnswer,
+    /// The prefix at home that it has is no longer valid.
+    PrefixEnded,
     /// No access is good enough for the flows that had it.
     Terminated(Shortfall),
 }
@@ -263,6 +264,37 @@ pub enum MnEvent {
     HomePrefixes {
         /// Each with its valid lifetime in seconds, all ones for ever.
         prefixes: Vec<(Ipv6Net, u32)>,
+    },
+    /// The home link has named its home agents.
+    HomeAgentsFound {
+        /// In the order in which they are tried; none: there are none.
+        agents: Vec<Ipv6Addr>,
+    },
+    /// Nobody on the home link says who its home agents are; it is asked again later.
+    HomeAgentsUnknown,
+    /// Registrations go to this home agent from now on.
+    HomeAgentChosen {
+        /// The home agent.
+        agent: Ipv6Addr,
+    },
+    /// An anchor knows nothing of mobility, or has just lost what does: it gets no updates for a while.
+    MobilityRefused {
+        /// The anchor.
+        anchor: Ipv6Addr,
+    },
+    /// New sessions have another home address, since the prefix of the one before is no longer preferred at home.
+    HomeRenumbered {
+        /// The one before, which sessions keep as long as its prefix is valid.
+        from: Ipv6Addr,
+        /// The new one.
+        to: Ipv6Addr,
+    },
+    /// The home agent has refused the home address that was to follow.
+    HomeAddressRefused {
+        /// The home address.
+        address: Ipv6Addr,
+        /// The status.
+        status: u8,
     },
     /// A flow on demand has ended: nobody has asked for it for long.
     Ended {

@@ -16,15 +16,12 @@ impl MobileNode {
     /// §11.3.6: "If the mobile node does not have such an entry, it MUST ignore the message."
     ///
     /// Status 1, unknown binding: "If the Binding Error Message was sent by the home agent, the mobile node SHOULD send a Binding Update
-    /// to the home agent". Status 2, unrecognized MH Type: "The MN takes that as a hint" (profile 1, section 4): it is noted, and counts
+    /// to the home agent", and a DHP is the home agent of its DHoAs. Status 2, unrecognized MH Type: "The MN takes that as a hint" (profile 1, section 4): it is noted, and counts
     /// when the retransmissions have failed as well. Who is not waited for is not heard.
     pub(super) fn receive_binding_error(&mut self, now: Now, source: &Ipv6Addr, error: u8) {
         match error {
-            binding_error_status::UNKNOWN_BINDING => {
-                let from_home = self.bound_home().is_some_and(|(agent, _)| agent == *source);
-                if from_home && !self.is_registering() && self.is_running() {
-                    self.reregister_home(now);
-                }
+            binding_error_status::UNKNOWN_BINDING if self.is_running() => {
+                self.confirm_bindings(now, source);
             }
             binding_error_status::UNRECOGNIZED_MH_TYPE => {
                 for exchange in &mut self.exchanges {
@@ -40,12 +37,17 @@ impl MobileNode {
     /// List". A binding that this node has it wants to keep.
     pub(super) fn receive_refresh_request(&mut self, now: Now, source: &Ipv6Addr) {
         count(&mut self.counters.refresh_requests);
-        if !self.is_running() || self.care_of.is_none() {
-            return;
+        if self.is_running() && self.care_of.is_some() {
+            self.confirm_bindings(now, source);
         }
+    }
+
+    /// Has the bindings that an anchor should have confirmed by it, unless that is under way.
+    fn confirm_bindings(&mut self, now: Now, source: &Ipv6Addr) {
         let from_home = self.bound_home().is_some_and(|(agent, _)| agent == *source);
         if from_home && !self.is_registering() {
             self.reregister_home(now);
+            self.register_others(now);
         }
         let has_addresses = self
             .anchors

@@ -11,6 +11,7 @@ use super::MobileNode;
 use super::action::{MnAction, MnEvent, Session};
 use super::exchange::{Exchange, Purpose};
 use super::need::{FlowKey, Requirements};
+use super::other_homes::registration_of;
 use super::pace::MessageKind;
 use super::steering;
 use crate::auth::{self, Key};
@@ -20,9 +21,11 @@ impl Purpose {
     /// The message, for the limits on how often one may be sent.
     fn kind(&self) -> MessageKind {
         match self {
-            Self::HomeRegister | Self::HomeDeregister | Self::HomeReturn { .. } => {
-                MessageKind::BindingUpdate
-            }
+            Self::HomeRegister
+            | Self::HomeDeregister
+            | Self::HomeReturn { .. }
+            | Self::OtherRegister { .. }
+            | Self::OtherDeregister { .. } => MessageKind::BindingUpdate,
             Self::Query { .. } | Self::Check { .. } | Self::Measure { .. } => {
                 MessageKind::Dmip(DmipType::DhpQuery)
             }
@@ -36,7 +39,11 @@ impl Purpose {
     /// The message that answers it; `None`: a Binding Acknowledgement.
     pub(super) fn answer(&self) -> Option<DmipType> {
         match self {
-            Self::HomeRegister | Self::HomeDeregister | Self::HomeReturn { .. } => None,
+            Self::HomeRegister
+            | Self::HomeDeregister
+            | Self::HomeReturn { .. }
+            | Self::OtherRegister { .. }
+            | Self::OtherDeregister { .. } => None,
             Self::Query { .. } | Self::Check { .. } | Self::Measure { .. } => {
                 Some(DmipType::DhpQueryReply)
             }
@@ -72,13 +79,15 @@ impl MobileNode {
             Purpose::HomeRegister | Purpose::HomeReturn { .. } => {
                 self.home.iter().map(|home| home.address).collect()
             }
+            Purpose::OtherRegister { home } => vec![*home],
             Purpose::Request { .. } => Vec::new(),
             Purpose::Query { .. }
             | Purpose::Check { .. }
             | Purpose::Measure { .. }
             | Purpose::Release { .. }
             | Purpose::Detach { .. }
-            | Purpose::HomeDeregister => return,
+            | Purpose::HomeDeregister
+            | Purpose::OtherDeregister { .. } => return,
         };
         self.event(MnEvent::UpdateSent {
             anchor: exchange.peer,
@@ -140,13 +149,14 @@ impl MobileNode {
             Purpose::Detach { addresses, bids } => {
                 self.compose_detach(now, exchange, &addresses, &bids)
             }
-            Purpose::HomeRegister => {
-                let lifetime = self.home_lifetime(now);
+            Purpose::HomeRegister | Purpose::OtherRegister { .. } => {
+                let home = self.registration(&exchange.purpose)?;
+                let lifetime = self.home_lifetime(now, home);
                 self.compose_home(now, exchange, lifetime)
             }
-            Purpose::HomeDeregister | Purpose::HomeReturn { .. } => {
-                self.compose_home(now, exchange, 0)
-            }
+            Purpose::HomeDeregister
+            | Purpose::HomeReturn { .. }
+            | Purpose::OtherDeregister { .. } => self.compose_home(now, exchange, 0),
         }
     }
 
@@ -288,7 +298,8 @@ impl MobileNode {
         exchange: &mut Exchange,
         lifetime: u16,
     ) -> Option<Vec<u8>> {
-        let home = self.home.as_mut()?;
+        let purpose = &exchange.purpose;
+        let home = registration_of(&mut self.home, &mut self.other_homes, purpose)?;
         exchange.sequence = home.next_sequence();
         exchange.mesg_id = home.mesg_id.then(|| home.clock.next(now.ntp));
         let (agent, address, key) = (home.agent, home.address, home.key.clone());

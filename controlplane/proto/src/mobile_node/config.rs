@@ -22,8 +22,8 @@ pub enum KeyMaterial {
 /// The classic registration of RFC 6275.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HomeConfig {
-    /// The home agent.
-    pub agent: Ipv6Addr,
+    /// The home agent; `None`: the home link is asked who that is (RFC 6275 §11.4.1).
+    pub agent: Option<Ipv6Addr>,
     /// The home address that it anchors.
     pub address: Ipv6Addr,
     /// Length of the home subnet prefix, at most 128: where the node gets an address of that prefix, it is on its home link (RFC
@@ -37,9 +37,9 @@ const LINK_PREFIX_LEN: u8 = 64;
 impl HomeConfig {
     /// With a home link as links are: its prefix has 64 bits.
     #[must_use]
-    pub fn new(agent: Ipv6Addr, address: Ipv6Addr) -> Self {
+    pub fn new(agent: impl Into<Option<Ipv6Addr>>, address: Ipv6Addr) -> Self {
         Self {
-            agent,
+            agent: agent.into(),
             address,
             prefix_len: LINK_PREFIX_LEN,
         }
@@ -116,7 +116,8 @@ impl MobileNodeConfig {
                 actual: key.octets().len(),
             });
         }
-        let home = self.home.iter().flat_map(|home| [home.agent, home.address]);
+        let home = self.home.iter();
+        let home = home.flat_map(|home| home.agent.into_iter().chain([home.address]));
         if let Some(address) = home
             .chain(self.locators.iter().copied())
             .find(|address| !is_unicast_routable(address))

@@ -74,6 +74,12 @@ counters! {
     prefix_solicitations_sent,
     /// Binding Errors.
     binding_errors,
+    /// ICMPv6 errors of nodes that know no Mobility Header, or no Home Address option.
+    mobility_refused,
+    /// Home Agent Address Discovery Requests sent.
+    home_agent_requests_sent,
+    /// Home Agent Address Discovery Replies.
+    home_agent_replies,
     /// Binding Refresh Requests.
     refresh_requests,
     /// Cookies that were asked for.

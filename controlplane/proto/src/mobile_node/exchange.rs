@@ -71,6 +71,10 @@ pub(super) enum Purpose {
     HomeDeregister,
     /// The same with lifetime 0 from the home link. `was_bound`: there was a binding.
     HomeReturn { was_bound: bool },
+    /// Binding Update to the home agent for a home address before or after renumbering.
+    OtherRegister { home: Ipv6Addr },
+    /// The same with lifetime 0.
+    OtherDeregister { home: Ipv6Addr },
 }
 
 impl Purpose {
@@ -93,13 +97,29 @@ impl Purpose {
             | Self::Release { .. }
             | Self::Detach { .. }
             | Self::HomeDeregister
-            | Self::HomeReturn { was_bound: false } => Some(4),
-            Self::Update { .. } | Self::HomeRegister | Self::HomeReturn { was_bound: true } => None,
+            | Self::HomeReturn { was_bound: false }
+            | Self::OtherDeregister { .. } => Some(4),
+            Self::Update { .. }
+            | Self::HomeRegister
+            | Self::HomeReturn { was_bound: true }
+            | Self::OtherRegister { .. } => None,
         }
     }
 
     /// Whether the answer comes from the home agent as a Binding Acknowledgement.
     pub(super) fn is_home(&self) -> bool {
+        matches!(
+            self,
+            Self::HomeRegister
+                | Self::HomeDeregister
+                | Self::HomeReturn { .. }
+                | Self::OtherRegister { .. }
+                | Self::OtherDeregister { .. }
+        )
+    }
+
+    /// Whether it is about the present home address.
+    pub(super) fn is_present_home(&self) -> bool {
         matches!(
             self,
             Self::HomeRegister | Self::HomeDeregister | Self::HomeReturn { .. }
@@ -150,10 +170,16 @@ pub(super) struct Exchange {
     pub(super) next_ns: u64,
     /// How often it was sent.
     pub(super) transmissions: u32,
+    /// How often since the peer was last heard.
+    unanswered: u32,
     /// Since when an answer is awaited, or up to when that is accounted for.
     waiting_since_ns: Option<u64>,
-    /// Whether a Binding Error said that the peer does not know the Mobility Header type.
+    /// Whether an error said that the peer does not know the Mobility Header, or its type.
     pub(super) not_supported: bool,
+    /// How many such errors came since the peer was last heard.
+    pub(super) refused: u32,
+    /// Transmissions without an answer after which somebody else is asked.
+    patience: Option<u32>,
     interval_ns: u64,
     restarts: u8,
     is_last: bool,
@@ -175,8 +201,11 @@ impl Exchange {
             replaces: false,
             next_ns: now_ns,
             transmissions: 0,
+            unanswered: 0,
             waiting_since_ns: None,
             not_supported: false,
+            refused: 0,
+            patience: None,
             interval_ns: INITIAL_TIMEOUT_NS,
             restarts: 0,
             is_last: false,
@@ -202,6 +231,26 @@ impl Exchange {
         self
     }
 
+    /// Has it given up after so many transmissions without an answer; `None`: as its purpose has it.
+    #[must_use]
+    pub(super) fn patience(mut self, transmissions: Option<u32>) -> Self {
+        self.patience = transmissions;
+        self
+    }
+
+    /// Sends it again no sooner than then.
+    #[must_use]
+    pub(super) fn pause(mut self, until_ns: u64) -> Self {
+        self.refused = 0;
+        self.next_ns = until_ns;
+        self
+    }
+
+    /// Whether it binds the present home address.
+    pub(super) fn registers_home(&self) -> bool {
+        self.purpose == Purpose::HomeRegister
+    }
+
     /// With care-of addresses and flow bindings.
     #[must_use]
     pub(super) fn steered(mut self, steering: Steering) -> Self {
@@ -219,6 +268,9 @@ impl Exchange {
         if self.next_ns > now_ns {
             return Due::Later;
         }
+        if self.patience.is_some_and(|limit| self.unanswered >= limit) {
+            return Due::GiveUp;
+        }
         let limit = match self.is_last {
             true => Some(1),
             false => self.purpose.max_transmissions(),
@@ -233,6 +285,7 @@ impl Exchange {
     /// node receives a response or the timeout period reaches the value MAX_BINDACK_TIMEOUT".
     pub(super) fn transmitted(&mut self, now_ns: u64) {
         self.transmissions = self.transmissions.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1);
         self.waiting_since_ns = Some(now_ns);
         self.next_ns = now_ns.saturating_add(self.interval_ns);
         self.interval_ns = self.interval_ns.saturating_mul(2).min(MAX_TIMEOUT_NS);
@@ -262,6 +315,7 @@ impl Exchange {
     pub(super) fn restart(&mut self, now_ns: u64) {
         self.packet.clear();
         self.is_answered();
+        (self.unanswered, self.refused) = (0, 0);
         if self.restarts < MAX_RESTARTS {
             self.restarts += 1;
             self.next_ns = now_ns;

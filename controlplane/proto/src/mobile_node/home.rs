@@ -4,6 +4,7 @@ use core::net::Ipv6Addr;
 
 use super::MobileNode;
 use super::action::{MnEvent, UnboundReason};
+use super::agent_discovery::PATIENCE;
 use super::exchange::{Exchange, FIRST_REGISTRATION_TIMEOUT_NS, Purpose};
 use super::registration::Grant;
 use crate::time::Now;
@@ -24,9 +25,12 @@ impl MobileNode {
 
     /// Whether a Binding Update to the home agent waits for its answer.
     pub(super) fn is_registering(&self) -> bool {
-        let purposes = self.exchanges.iter().map(|exchange| &exchange.purpose);
-        let mut of_home = purposes.filter(|purpose| purpose.is_home());
-        of_home.any(|purpose| *purpose != Purpose::HomeDeregister)
+        self.exchanges.iter().any(|exchange| {
+            matches!(
+                exchange.purpose,
+                Purpose::HomeRegister | Purpose::HomeReturn { .. }
+            )
+        })
     }
 
     /// Registers the current care-of address, unless the home agent has confirmed it already. On the home link it is told that the
@@ -91,7 +95,8 @@ impl MobileNode {
             grant.confirmed = grant.confirmed.filter(|known| *known == care_of);
         }
         let mut exchange = Exchange::new(Purpose::HomeRegister, home.agent, care_of, now.mono_ns)
-            .steered(steering);
+            .steered(steering)
+            .patience(self.discovery.is_some().then_some(PATIENCE));
         // RFC 6275 §11.8: "If the mobile node is sending a Binding Update and does not have an existing binding at the
         // home agent, it SHOULD use InitialBindackTimeoutFirstReg".
         if home.grant.is_none() {
@@ -176,6 +181,7 @@ impl MobileNode {
         home.grant = Some(grant);
         home.round_trip_ns = round_trip_ns.or(home.round_trip_ns);
         let (anchor, address) = (home.agent, home.address);
+        self.home_agent_accepted();
         self.home_is_ready();
         self.event(MnEvent::Bound {
             anchor,

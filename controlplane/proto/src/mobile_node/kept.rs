@@ -8,7 +8,7 @@ use super::MobileNode;
 use super::candidate::Candidate;
 use super::flow::Stage;
 use super::need::FlowKey;
-use super::registration::Grant;
+use super::registration::{Grant, HomeRegistration};
 
 /// Sequence numbers that are written ahead: so many may be used between two writes, and none is used twice even if the process ends
 /// before the second. At 13 messages a second to one anchor, which is the most that may be sent, they last for 5 seconds.
@@ -19,6 +19,12 @@ pub const RESERVED_NUMBERS: u16 = 64;
 pub struct Kept {
     /// The registration at the home agent.
     pub home: Option<KeptHome>,
+    /// The home address that was configured, where renumbering has made another one of it.
+    pub renumbered_from: Option<Ipv6Addr>,
+    /// The home addresses before the present one.
+    pub former_homes: Vec<KeptFormerHome>,
+    /// The home agents that the home link has named, best first.
+    pub home_agents: Vec<Ipv6Addr>,
     /// The DHPs that have been asked for DHoAs.
     pub anchors: Vec<KeptAnchor>,
     /// Flows that have their DHoAs.
@@ -40,6 +46,15 @@ pub struct KeptHome {
     pub binding: Option<KeptBinding>,
     /// Whether there is none since the node is at home.
     pub at_home: bool,
+}
+
+/// A home address before the present one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFormerHome {
+    /// Its registration.
+    pub home: KeptHome,
+    /// When its prefix ends; `None`: never, as far as is known.
+    pub ends_ns: Option<u64>,
 }
 
 /// A binding.
@@ -105,6 +120,7 @@ impl Kept {
         if let Some(home) = &mut self.home {
             home.binding = None;
         }
+        self.former_homes.clear();
         for anchor in &mut self.anchors {
             anchor.dhoas.clear();
             anchor.releasing.clear();
@@ -118,14 +134,26 @@ impl Kept {
     #[must_use]
     pub fn outdates(&self, written: &Self) -> bool {
         let runs_out = |now: u16, then: u16| now.wrapping_sub(then) >= RESERVED_NUMBERS / 2;
+        let registration = |now: &KeptHome, then: &KeptHome| {
+            let known = |home: &KeptHome| (home.agent, home.address, home.binding, home.at_home);
+            known(now) != known(then) || runs_out(now.sequence, then.sequence)
+        };
         let home = match (&self.home, &written.home) {
-            (Some(now), Some(then)) => {
-                let known =
-                    |home: &KeptHome| (home.agent, home.address, home.binding, home.at_home);
-                known(now) != known(then) || runs_out(now.sequence, then.sequence)
-            }
+            (Some(now), Some(then)) => registration(now, then),
             (now, then) => now.is_some() != then.is_some(),
         };
+        let former = |now: &KeptFormerHome, then: &KeptFormerHome| {
+            registration(&now.home, &then.home) || now.ends_ns != then.ends_ns
+        };
+        let home = home
+            || self.renumbered_from != written.renumbered_from
+            || self.home_agents != written.home_agents
+            || self.former_homes.len() != written.former_homes.len()
+            || self
+                .former_homes
+                .iter()
+                .zip(&written.former_homes)
+                .any(|(now, then)| former(now, then));
         let anchor = |now: &KeptAnchor, then: &KeptAnchor| {
             now.address != then.address
                 || now.dhoas != then.dhoas
@@ -148,13 +176,8 @@ impl MobileNode {
     /// What has to be known again after a restart.
     #[must_use]
     pub fn kept(&self) -> Kept {
-        let home = self.home.as_ref().map(|home| KeptHome {
-            agent: home.agent,
-            sequence: home.last_sequence().wrapping_add(RESERVED_NUMBERS),
-            address: home.address,
-            binding: home.grant.as_ref().map(kept_binding),
-            at_home: home.back.is_some(),
-        });
+        let configured = self.config.home.map(|home| home.address);
+        let renumbered = configured.filter(|address| Some(*address) != self.home_address());
         let anchors = self.anchors.iter().map(|(address, anchor)| KeptAnchor {
             address: *address,
             sequence: anchor.last_sequence().wrapping_add(RESERVED_NUMBERS),
@@ -182,11 +205,28 @@ impl MobileNode {
             })
         });
         Kept {
-            home,
+            home: self.home.as_ref().map(kept_home),
+            renumbered_from: renumbered,
+            former_homes: self.kept_former_homes().collect(),
+            home_agents: self
+                .discovery
+                .as_ref()
+                .map_or_else(Vec::new, |discovery| discovery.known().to_vec()),
             anchors: anchors.collect(),
             flows: flows.collect(),
             candidates: self.candidates.kept().collect(),
         }
+    }
+}
+
+/// A registration, with its numbers written ahead.
+pub(super) fn kept_home(home: &HomeRegistration) -> KeptHome {
+    KeptHome {
+        agent: home.agent,
+        sequence: home.last_sequence().wrapping_add(RESERVED_NUMBERS),
+        address: home.address,
+        binding: home.grant.as_ref().map(kept_binding),
+        at_home: home.back.is_some(),
     }
 }
 

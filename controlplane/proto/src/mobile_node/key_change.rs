@@ -28,7 +28,9 @@ impl MobileNode {
             // An anchor that has lost its numbers wants a timestamp with the first message of each association.
             anchor.mesg_id = true;
         }
-        if let Some(home) = &mut self.home {
+        let others = self.other_homes.iter_mut();
+        let others = others.map(|other| &mut other.registration);
+        for home in self.home.iter_mut().chain(others) {
             home.key = self.config.key_for(&home.agent);
         }
         if self.is_running() && self.care_of.is_some() {
@@ -42,6 +44,7 @@ impl MobileNode {
     fn begin_all_again(&mut self, now: Now) {
         self.exchanges.clear();
         self.reregister_home(now);
+        self.register_others(now);
         for anchor in self.by_urgency() {
             self.bind_anchor(now, anchor, UpdateKind::Confirm);
         }

@@ -9,6 +9,7 @@
 mod access;
 mod acknowledgement;
 mod action;
+mod agent_discovery;
 mod anchors;
 mod answers;
 mod binding_list;
@@ -33,13 +34,16 @@ mod maintenance;
 mod mesg_id;
 mod need;
 mod neighbours;
+mod other_homes;
 mod pace;
+mod parameter_problem;
 pub mod policy;
 mod prefix;
 mod provisioned;
 mod quality;
 mod receive;
 mod registration;
+mod renumbering;
 mod restore;
 mod returning_home;
 mod rivals;
@@ -61,24 +65,27 @@ pub use candidate::{Advantage, Candidate};
 pub use config::{ConfigError, HomeConfig, KeyMaterial, MobileNodeConfig};
 pub use counters::Counters;
 pub use kept::{
-    Kept, KeptAnchor, KeptBinding, KeptCandidate, KeptFlow, KeptHome, RESERVED_NUMBERS,
+    Kept, KeptAnchor, KeptBinding, KeptCandidate, KeptFlow, KeptFormerHome, KeptHome,
+    RESERVED_NUMBERS,
 };
 pub use need::{FlowKey, Need, Requirements};
 pub use provisioned::ProvisionedDhp;
 pub use returning_home::Whereabouts;
-pub use route_optimization::{
-    ProxyReason, RouteMode, RouteStatus, is_tunnelled_signalling, refusing_correspondent,
+pub use route_optimization::{ProxyReason, RouteMode, RouteStatus, is_tunnelled_signalling};
+pub use status::{
+    AnchorStatus, BindingStatus, FlowProgress, FlowStatus, HomeAgentsStatus, QualityStatus, Status,
 };
-pub use status::{AnchorStatus, BindingStatus, FlowProgress, FlowStatus, QualityStatus, Status};
 pub use steering::{SteeredFlow, Steering};
 
 use crate::random::Random;
 use crate::time::Now;
+use agent_discovery::AgentDiscovery;
 use candidate::CandidateCache;
 use choice::Accesses;
 use exchange::{Due, Exchange, Purpose};
 use flow::{Flow, Stage};
 use foresight::Foresight;
+use other_homes::OtherHome;
 use pace::Pace;
 use registration::{Anchor, HomeRegistration};
 use route_optimization::Routes;
@@ -107,7 +114,11 @@ pub struct MobileNode {
     /// When flows whose patience was over were judged last.
     judged_ns: u64,
     query_sequence: u16,
+    /// `None`: there is no home agent, or none is known as yet.
     home: Option<HomeRegistration>,
+    /// Where the home agent is not configured.
+    discovery: Option<AgentDiscovery>,
+    other_homes: Vec<OtherHome>,
     anchors: BTreeMap<Ipv6Addr, Anchor>,
     flows: BTreeMap<FlowKey, Flow>,
     candidates: CandidateCache,
@@ -128,10 +139,13 @@ impl MobileNode {
     pub fn new(config: MobileNodeConfig, _now: Now, seed: [u8; 32]) -> Result<Self, ConfigError> {
         config.validate()?;
         let mut random = Random::new(seed);
-        let home = config.home.map(|home| {
-            let key = config.key_for(&home.agent);
-            HomeRegistration::new(home.agent, home.address, key, random_sequence(&mut random))
+        let home = config.home.and_then(|home| {
+            let agent = home.agent?;
+            let (key, sequence) = (config.key_for(&agent), random_sequence(&mut random));
+            Some(HomeRegistration::new(agent, home.address, key, sequence))
         });
+        let is_discovered = config.home.is_some_and(|home| home.agent.is_none());
+        let discovery = is_discovered.then(|| AgentDiscovery::new([]));
         Ok(Self {
             query_sequence: random_sequence(&mut random),
             config,
@@ -141,6 +155,8 @@ impl MobileNode {
             accesses: Accesses::default(),
             judged_ns: 0,
             home,
+            discovery,
+            other_homes: Vec::new(),
             anchors: BTreeMap::new(),
             flows: BTreeMap::new(),
             candidates: CandidateCache::default(),
@@ -154,7 +170,8 @@ impl MobileNode {
         })
     }
 
-    /// Takes an IPv6 packet that carries a Mobility Header, or a Mobile Prefix Advertisement.
+    /// Takes an IPv6 packet that carries a Mobility Header, or an ICMPv6 message that concerns mobility: a Mobile Prefix Advertisement, a
+    /// Home Agent Address Discovery Reply, a Parameter Problem.
     pub fn handle_packet(&mut self, now: Now, packet: &[u8]) {
         self.receive(now, packet);
         self.drive(now);
@@ -184,9 +201,6 @@ impl MobileNode {
             MnCommand::InUse(address) => self.keep_address(now, address),
             MnCommand::OptimizeRoute(ends) => self.optimize_route(now, ends),
             MnCommand::ProxyRoute(ends) => self.proxy_route(&ends),
-            MnCommand::RouteNotSupported(correspondent) => {
-                self.route_not_supported(now, correspondent);
-            }
             MnCommand::Shutdown => self.shut_down(now),
         }
         self.drive(now);
@@ -201,6 +215,7 @@ impl MobileNode {
             .chain(home.and_then(|grant| grant.expires_ns))
             .chain(self.idle_deadlines())
             .chain(self.routes.due_ns())
+            .chain(self.other_ends())
             .chain(self.patience_deadline());
         // Without a care-of address nothing can be sent; setting one drives everything that is overdue.
         let sending = self.care_of.is_some();
@@ -224,6 +239,8 @@ impl MobileNode {
                     .chain(self.probe_deadline())
                     .chain(self.foresight_deadline())
                     .chain(self.solicitation_deadline())
+                    .chain(self.discovery_deadline())
+                    .chain(self.other_refreshes())
                     .filter(|_| sending),
             )
             .min()
@@ -254,13 +271,14 @@ impl MobileNode {
             round_trip_ns: home.round_trip_ns,
             pending: self.is_registering(),
             silent: false,
-            bindings: home
-                .grant
-                .iter()
-                .map(|grant| BindingStatus {
-                    home_address: home.address,
-                    care_of: grant.confirmed,
-                    expires_ns: grant.expires_ns,
+            bindings: self
+                .registrations()
+                .filter_map(|home| {
+                    Some(BindingStatus {
+                        home_address: home.address,
+                        care_of: home.grant?.confirmed,
+                        expires_ns: home.grant?.expires_ns,
+                    })
                 })
                 .collect(),
         });
@@ -292,8 +310,23 @@ impl MobileNode {
                 .map(|(key, flow)| flow.status(*key))
                 .collect(),
             candidates: self.candidates.iter().collect(),
+            home_agents: self.discovery.as_ref().map(|known| HomeAgentsStatus {
+                known: known.known().to_vec(),
+                is_asking: known.is_asking(),
+            }),
+            former_homes: self.former_homes().collect(),
             counters: self.counters,
         }
+    }
+
+    /// Home address and home agent as they are now: the configuration's, or what discovery and renumbering have made of them.
+    #[must_use]
+    pub fn present_home(&self) -> Option<HomeConfig> {
+        Some(HomeConfig {
+            agent: self.home.as_ref().map(|home| home.agent),
+            address: self.home_address()?,
+            ..self.config.home?
+        })
     }
 
     /// The counters.
@@ -327,7 +360,9 @@ impl MobileNode {
         self.forget_exchanges(now);
         self.choose_accesses();
         self.judge_before_move(now);
+        self.begin_with_home_agent();
         self.move_everything(now);
+        self.register_others(now);
         self.start_unfinished_flows(now);
     }
 
@@ -335,6 +370,7 @@ impl MobileNode {
         for mut exchange in core::mem::take(&mut self.exchanges) {
             self.note_wait(now, &mut exchange);
         }
+        self.stop_asking_home_agents();
         for flow in self.flows.values_mut() {
             flow.forget_rivals();
         }
@@ -354,6 +390,12 @@ impl MobileNode {
         for key in unfinished {
             self.start_flow(now, key);
         }
+    }
+
+    /// Whether an access that can be used now has this care-of address.
+    fn is_at(&self, care_of: &Ipv6Addr) -> bool {
+        let mut attached = self.accesses.attached.iter();
+        attached.any(|access| access.care_of == *care_of)
     }
 
     fn is_running(&self) -> bool {
@@ -380,6 +422,7 @@ impl MobileNode {
         if self.care_of.is_some() {
             self.release_everything(now);
             self.deregister_home(now);
+            self.leave_others(now);
         }
     }
 
@@ -388,12 +431,13 @@ impl MobileNode {
         for _ in 0..MAX_ROUNDS {
             self.end_silence(now);
             let mut busy = self.expire_home(now) | self.expire_dhoas(now) | self.end_idle(now);
-            busy |= self.end_patience(now);
+            busy |= self.end_patience(now) | self.end_others(now);
             if self.care_of.is_some() {
                 busy |= self.refresh_home(now) | self.refresh_dhoas(now) | self.drive_flows(now);
                 busy |= self.check_dhps(now) | self.compare_dhps(now);
                 busy |= self.probe_accesses(now) | self.solicit_in_time(now);
                 busy |= self.ask_in_advance(now);
+                busy |= self.discover_home_agents(now) | self.refresh_others(now);
                 busy |= self.drive_exchanges(now);
             }
             if !busy {
@@ -457,7 +501,9 @@ impl MobileNode {
             Purpose::Detach { bids, .. } => self.detach_over(exchange.peer, &bids),
             Purpose::Measure { bid, .. } => self.probed(now, exchange.peer, bid, None),
             Purpose::HomeReturn { .. } => self.returned_unanswered(),
-            Purpose::HomeDeregister | Purpose::Update { .. } | Purpose::HomeRegister => {}
+            Purpose::HomeRegister => self.home_agent_unanswered(now, exchange),
+            Purpose::OtherDeregister { home } => self.forget_other(&home),
+            Purpose::HomeDeregister | Purpose::Update { .. } | Purpose::OtherRegister { .. } => {}
         }
     }
 }

@@ -1,17 +1,19 @@
 //! Mobile Prefix Solicitations and Advertisements (RFC 6275 §11.4.2, §11.4.3).
 //!
-//! The home address is configured: a new prefix at home is told, and makes no new address. But what the home agent says of the prefix
-//! that the home address has limits the registration, and is asked for again before the prefix ends.
+//! What the home agent says of the prefix that the home address has limits the registration, and is asked for again before the prefix
+//! ends, or is no longer preferred. What follows from other prefixes: [`super::renumbering`].
 
 use core::net::Ipv6Addr;
 
-use dhp_wire::icmpv6::{Body, Builder, Message, NdOption, PrefixInformation};
+use dhp_wire::icmpv6::{Body, Builder, Message, NdOption};
 use dhp_wire::packet::{IcmpPacket, compose_icmpv6};
-use ipnet::Ipv6Net;
 
 use super::MobileNode;
 use super::action::{MnAction, MnEvent};
+use super::parameter_problem::RefusedPacket;
 use super::receive::count;
+use super::registration::HomeRegistration;
+use super::renumbering::Advertised;
 use crate::time::{NANOS_PER_SECOND, Now};
 
 /// A home agent sends no more than one advertisement a second (§6.8): what comes faster is not its.
@@ -51,8 +53,16 @@ pub(super) struct HomePrefix {
 }
 
 impl HomePrefix {
+    /// That of a former home address, of which nothing is asked.
+    pub(super) fn until(ends_ns: u64) -> Self {
+        Self {
+            ends_ns,
+            ask_ns: u64::MAX,
+        }
+    }
+
     /// RFC 4862 §5.5.3 e, where `None` is a prefix that does not end, as it is while nothing was said of it.
-    fn after(known: Option<Self>, valid_s: u32, now: Now) -> Option<Self> {
+    pub(super) fn after(known: Option<Self>, valid_s: u32, now: Now) -> Option<Self> {
         if valid_s == u32::MAX {
             return None;
         }
@@ -80,7 +90,13 @@ impl MobileNode {
         if !packet.checksum_is_valid() {
             return count(&mut self.counters.malformed);
         }
+        if let Some(refused) = RefusedPacket::of(packet.message) {
+            return self.mobility_refused(now, &refused);
+        }
         match packet.read() {
+            Ok(message) if matches!(message.body, Body::HomeAgentDiscoveryReply { .. }) => {
+                self.receive_home_agents(now, packet, &message);
+            }
             Ok(message) if matches!(message.body, Body::MobilePrefixAdvertisement { .. }) => {
                 self.receive_prefixes(now, packet, &message);
             }
@@ -121,31 +137,23 @@ impl MobileNode {
 
     /// §11.4.3: they are processed "as if they arrived in a Router Advertisement on the mobile node's home link".
     fn take_prefixes(&mut self, now: Now, address: Ipv6Addr, message: &Message<'_>) {
-        let mut prefixes = Vec::new();
-        for option in message.options.iter().flatten() {
-            let NdOption::Prefix(PrefixInformation {
-                prefix,
-                prefix_len,
-                valid_lifetime_s,
-                preferred_lifetime_s,
-                ..
-            }) = option
-            else {
-                continue;
-            };
-            let Ok(net) = Ipv6Net::new(prefix, prefix_len) else {
-                continue;
-            };
-            // RFC 4862 §5.5.3 c: such an option is ignored; and the link-local prefix is nobody's home.
-            if preferred_lifetime_s > valid_lifetime_s || prefix.is_unicast_link_local() {
-                continue;
-            }
-            if let Some(home) = self.home.as_mut().filter(|_| net.contains(&address)) {
-                home.prefix = HomePrefix::after(home.prefix, valid_lifetime_s, now);
-            }
-            prefixes.push((net.trunc(), valid_lifetime_s));
+        let options = message.options.iter().flatten();
+        let options = options.filter_map(|option| match option {
+            NdOption::Prefix(information) => Advertised::read(&information),
+            _ => None,
+        });
+        let prefixes: Vec<Advertised> = options.collect();
+        let own = prefixes.iter().find(|prefix| prefix.net.contains(&address));
+        if let (Some(home), Some(own)) = (&mut self.home, own) {
+            home.prefix = HomePrefix::after(home.prefix, own.valid_s, now);
         }
-        self.event(MnEvent::HomePrefixes { prefixes });
+        self.event(MnEvent::HomePrefixes {
+            prefixes: prefixes
+                .iter()
+                .map(|prefix| (prefix.net, prefix.valid_s))
+                .collect(),
+        });
+        self.follow_prefixes(now, &prefixes);
     }
 
     /// Begins to ask for the prefixes at home.
@@ -193,6 +201,7 @@ impl MobileNode {
         let repeated = home.solicitation.and_then(|sent| sent.due_ns());
         let is_open = repeated.is_some();
         let asked = home.prefix.map(|prefix| prefix.ask_ns);
+        let asked = asked.into_iter().chain(home.deprecated_ns).min();
         asked.filter(|_| !is_open).into_iter().chain(repeated).min()
     }
 
@@ -209,8 +218,12 @@ impl MobileNode {
         match open.filter(|sent| sent.due_ns().is_some()) {
             Some(sent) => self.transmit_solicitation(now, sent),
             None => {
+                if let Some(home) = &mut self.home {
+                    home.deprecated_ns = home.deprecated_ns.filter(|at| *at > now.mono_ns);
+                }
                 // Of a prefix that goes on to its end without a word, each quarter of the rest.
-                if let Some(prefix) = self.home.as_mut().and_then(|home| home.prefix.as_mut()) {
+                let prefix = self.home.as_mut().and_then(|home| home.prefix.as_mut());
+                if let Some(prefix) = prefix.filter(|prefix| prefix.ask_ns <= now.mono_ns) {
                     let left_ns = prefix.ends_ns.saturating_sub(now.mono_ns);
                     prefix.ask_ns = match left_ns / 4 * 3 {
                         0..SPACING_NS => u64::MAX,
@@ -225,9 +238,8 @@ impl MobileNode {
 
     /// The lifetime that the home agent is asked for, in units of 4 seconds. §11.4.2: "The mobile node SHOULD further limit the
     /// lifetimes that it sends on any Binding Updates to be within the remaining valid lifetime".
-    pub(super) fn home_lifetime(&self, now: Now) -> u16 {
-        let prefix = self.home.as_ref().and_then(|home| home.prefix);
-        let left = prefix.map_or(u64::MAX, |prefix| {
+    pub(super) fn home_lifetime(&self, now: Now, home: &HomeRegistration) -> u16 {
+        let left = home.prefix.map_or(u64::MAX, |prefix| {
             prefix.ends_ns.saturating_sub(now.mono_ns) / (4 * NANOS_PER_SECOND)
         });
         // 0 would be a de-registration.

@@ -194,7 +194,9 @@ impl MobileNode {
             | Purpose::Measure { .. }
             | Purpose::HomeRegister
             | Purpose::HomeDeregister
-            | Purpose::HomeReturn { .. } => {}
+            | Purpose::HomeReturn { .. }
+            | Purpose::OtherRegister { .. }
+            | Purpose::OtherDeregister { .. } => {}
         }
     }
 

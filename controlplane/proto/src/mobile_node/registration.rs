@@ -238,6 +238,8 @@ pub(super) struct HomeRegistration {
     pub(super) solicitation: Option<Solicitation>,
     /// What is known of the home address's prefix; `None`: no end.
     pub(super) prefix: Option<HomePrefix>,
+    /// When that prefix ceases to be preferred, and the home agent is to be asked for another one; `None`: never, as far as is known.
+    pub(super) deprecated_ns: Option<u64>,
     sequence: u16,
 }
 
@@ -257,8 +259,19 @@ impl HomeRegistration {
             active_ns: 0,
             solicitation: None,
             prefix: None,
+            deprecated_ns: None,
             sequence: first_sequence,
         }
+    }
+
+    /// Another home agent is to have it. Numbers go on: no home agent has seen one twice.
+    pub(super) fn change_agent(&mut self, agent: Ipv6Addr, key: Key) {
+        *self = Self {
+            active_ns: self.active_ns,
+            prefix: self.prefix,
+            deprecated_ns: self.deprecated_ns,
+            ..Self::new(agent, self.address, key, self.sequence)
+        };
     }
 
     /// RFC 6275 §11.8: "Retransmitted Binding Updates MUST use a Sequence Number value greater than that used for the

@@ -9,10 +9,12 @@ use dhp_wire::ipv6::is_unicast_routable;
 
 use super::MobileNode;
 use super::action::{AddressKind, MnEvent, Session};
+use super::agent_discovery::AgentDiscovery;
 use super::demand::MAX_DEMANDED;
 use super::flow::{Flow, Stage};
-use super::kept::{Kept, KeptAnchor, KeptBinding, KeptFlow, KeptHome};
-use super::registration::{Anchor, Back, Grant};
+use super::kept::{Kept, KeptAnchor, KeptBinding, KeptFlow, KeptFormerHome, KeptHome};
+use super::registration::{Anchor, Back, Grant, HomeRegistration};
+use super::renumbering::MAX_FORMER;
 use super::selection::MAX_ANCHORS;
 use crate::time::Now;
 
@@ -21,8 +23,18 @@ impl MobileNode {
     /// no configuration has any more, and what no anchor could have given is left out. Every binding is confirmed with the first
     /// care-of address, the same as before or another.
     pub fn restore(&mut self, now: Now, kept: Kept) {
-        if let Some(home) = kept.home {
-            self.restore_home(now, &home);
+        if let Some(discovery) = &mut self.discovery {
+            *discovery = AgentDiscovery::new(kept.home_agents);
+        }
+        let configured = self.config.home.map(|home| home.address);
+        let present = kept.home.as_ref().map(|home| home.address);
+        if configured.is_some() && kept.renumbered_from.or(present) == configured {
+            if let Some(home) = kept.home {
+                self.restore_home(now, &home);
+            }
+            for former in kept.former_homes.into_iter().take(MAX_FORMER) {
+                self.restore_former_home(now, &former);
+            }
         }
         for anchor in kept.anchors.into_iter().take(MAX_ANCHORS) {
             self.restore_anchor(now, anchor);
@@ -44,17 +56,35 @@ impl MobileNode {
     }
 
     fn restore_home(&mut self, now: Now, kept: &KeptHome) {
-        let Some(home) = &mut self.home else { return };
-        if (home.agent, home.address) != (kept.agent, kept.address) {
-            return;
+        self.home = self.restored_registration(now, kept).or(self.home.take());
+    }
+
+    fn restore_former_home(&mut self, now: Now, kept: &KeptFormerHome) {
+        let is_valid = kept.ends_ns.is_none_or(|end| end > now.mono_ns);
+        let home = self.restored_registration(now, &kept.home);
+        // Without a binding nobody would notice that it is one.
+        if let Some(home) = home.filter(|home| is_valid && home.grant.is_some()) {
+            self.restore_former(home, kept.ends_ns);
         }
+    }
+
+    /// A registration at the home agent that is configured, or that was discovered.
+    fn restored_registration(&self, now: Now, kept: &KeptHome) -> Option<HomeRegistration> {
+        let configured = self.config.home?.agent;
+        let is_known = configured.is_none_or(|agent| agent == kept.agent);
+        let mut addresses = [kept.agent, kept.address].into_iter();
+        if !is_known || !addresses.all(|address| is_unicast_routable(&address)) {
+            return None;
+        }
+        let key = self.config.key_for(&kept.agent);
         // RFC 6275 §11.7.1: the next number follows the last one sent; here, the last that may have been.
-        home.resynchronise(kept.sequence);
+        let mut home = HomeRegistration::new(kept.agent, kept.address, key, kept.sequence);
         home.grant = kept.binding.and_then(|binding| restored(now, &binding));
         // Somebody may have taken the address meanwhile.
         home.back = kept.at_home.then_some(Back {
             detect_duplicates: true,
         });
+        Some(home)
     }
 
     fn restore_anchor(&mut self, now: Now, kept: KeptAnchor) {

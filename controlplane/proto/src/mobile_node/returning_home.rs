@@ -3,7 +3,8 @@
 //! The node is on its home link when its default care-of address has the home subnet prefix (§11.5.2: "the MN checks whether or not
 //! the home prefix matches one of the prefixes received in the RA"): addresses of another link are not in it. There the home agent
 //! is told once, from the home address itself, that it need no longer stand in for the node. DHPs are not told anything special:
-//! they bind the address that the node has on its home link beside the home address, like any other care-of address.
+//! they bind the address that the node has on its home link beside the home address, like any other care-of address. So does the
+//! home agent for home addresses of before: sessions that have one go through the tunnel to the end of its prefix, wherever the node is.
 
 use core::net::Ipv6Addr;
 
@@ -62,9 +63,9 @@ impl MobileNode {
     /// The home address, and the prefix that addresses of its link have.
     #[must_use]
     pub fn home_link(&self) -> Option<(Ipv6Addr, Ipv6Net)> {
-        let address = self.home.as_ref()?.address;
-        let prefix = Ipv6Net::new(address, self.config.home?.prefix_len).ok()?;
-        Some((address, prefix.trunc()))
+        let home = self.present_home()?;
+        let prefix = Ipv6Net::new(home.address, home.prefix_len).ok()?;
+        Some((home.address, prefix.trunc()))
     }
 
     /// Whether the default access is on the home link.
@@ -75,6 +76,7 @@ impl MobileNode {
 
     /// The node has arrived on its home link, or has another address there.
     pub(super) fn arrive_home(&mut self, now: Now) {
+        self.leave_next_home(now);
         match self.home.as_ref().and_then(|home| home.back) {
             Some(back) => self.tell_home(back, None),
             None => self.return_home(now),
@@ -83,13 +85,15 @@ impl MobileNode {
 
     /// Tells the home agent that the node is back, unless it knows or is being told.
     pub(super) fn return_home(&mut self, now: Now) {
-        let is_told = |exchange: &Exchange| exchange.purpose.returns_bound().is_some();
-        if self.exchanges.iter().any(is_told) {
-            return;
-        }
         let Some(home) = self.home.as_mut().filter(|home| home.back.is_none()) else {
             return;
         };
+        let is_told = |exchange: &Exchange| {
+            exchange.purpose.returns_bound().is_some() && exchange.peer == home.agent
+        };
+        if self.exchanges.iter().any(is_told) {
+            return;
+        }
         home.refused = None;
         let was_bound = home.grant.is_some();
         // From now on the home agent may have let go, whether or not we get to know.
@@ -100,7 +104,8 @@ impl MobileNode {
         // address in the Binding Update".
         let purpose = Purpose::HomeReturn { was_bound };
         let exchange = Exchange::new(purpose, home.agent, home.address, now.mono_ns);
-        self.exchanges.retain(|other| !other.purpose.is_home());
+        self.exchanges
+            .retain(|other| !other.purpose.is_present_home());
         self.exchanges.push(exchange);
     }
 
@@ -126,6 +131,7 @@ impl MobileNode {
         home.steered.released();
         home.round_trip_ns = round_trip_ns.or(home.round_trip_ns);
         count(&mut self.counters.home_returns);
+        self.home_agent_accepted();
         self.home_is_ready();
         self.tell_home(back, round_trip_ns);
     }

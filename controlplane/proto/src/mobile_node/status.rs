@@ -93,6 +93,15 @@ pub struct QualityStatus {
     pub probes: u32,
 }
 
+/// What is known of the home agents on the home link, where none is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomeAgentsStatus {
+    /// In the order in which they are tried.
+    pub known: Vec<Ipv6Addr>,
+    /// Whether the home link is being asked.
+    pub is_asking: bool,
+}
+
 /// Everything there is to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -110,6 +119,10 @@ pub struct Status {
     pub flows: Vec<FlowStatus>,
     /// The cached candidates.
     pub candidates: Vec<(Ipv6Net, Vec<Candidate>)>,
+    /// The home agents, where they are discovered.
+    pub home_agents: Option<HomeAgentsStatus>,
+    /// Home addresses before the present one, and when their prefixes end, where that is known.
+    pub former_homes: Vec<(Ipv6Addr, Option<u64>)>,
     /// The counters.
     pub counters: Counters,
 }

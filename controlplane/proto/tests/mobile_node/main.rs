@@ -1,9 +1,12 @@
 //! The mobile node's engine against answers made by hand.
 
+mod agent_discovery;
 mod demand;
+mod errors;
 mod first_contact;
 mod home_duties;
 mod liveness;
+mod renumbering;
 mod restart;
 mod returning_home;
 mod rivals;

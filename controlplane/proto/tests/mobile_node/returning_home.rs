@@ -4,7 +4,6 @@ use core::net::Ipv6Addr;
 
 use super::support::*;
 use dhp_proto::anchor::RouteEnds;
-use dhp_proto::auth::{self, derive_dhp_key};
 use dhp_proto::mobile_node::{
     AddressKind, FlowProgress, MnAction, MnCommand, MnEvent, ProxyReason, Session, UnboundReason,
     Whereabouts,
@@ -16,8 +15,6 @@ use dhp_wire::mobility::{BuFlags, Builder, Lifetime, Message, MobilityHeader};
 use dhp_wire::packet::{self, MobilityPacket};
 
 const SECOND: u64 = NANOS_PER_SECOND;
-/// What the node has on its home link beside the home address.
-const HOME_COA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x7);
 const AWAY: Whereabouts = Whereabouts::Away;
 
 /// A node that is bound at `COA`, and the Sequence # of its registration.
@@ -34,21 +31,9 @@ fn away() -> (Node, u16) {
 fn at_home() -> (Node, u16) {
     let (mut node, _) = away();
     let (sent, _) = node.command(MnCommand::SetCareOf(HOME_COA));
-    let (_, events) = node.receive(&let_go(&sent[0], 0));
+    let (_, events) = node.receive(&sent[0].let_go(0));
     assert_eq!(events, [told_home(false, Some(0))]);
     (node, sent[0].sequence)
-}
-
-/// The answer to a node on its home link: without a type 2 routing header, to the home address.
-fn let_go(sent: &Sent, code: u8) -> Vec<u8> {
-    let key = derive_dhp_key(&home_key(), &HA, ALGORITHM);
-    let lifetime = Lifetime::ZERO;
-    let mh = Builder::binding_acknowledgement(Status(code), 0, sent.sequence, lifetime)
-        .auth(SPI, ALGORITHM.mac_len(), |covered| {
-            auth::mac(ALGORITHM, &key, &HOA, &HOA, covered)
-        })
-        .finish(&HA, &HOA);
-    packet::compose(&HA, &HOA, None, None, &mh)
 }
 
 fn told_home(detect_duplicates: bool, round_trip_ns: Option<u64>) -> MnEvent {
@@ -93,7 +78,7 @@ fn coming_home_ends_the_registration_from_the_home_address() {
     );
 
     node.pass(20 * MS);
-    let (sent, events) = node.receive(&let_go(update, 0));
+    let (sent, events) = node.receive(&update.let_go(0));
     assert!(sent.is_empty());
     assert_eq!(events, [told_home(false, Some(20 * MS))]);
     assert_eq!(node.engine.whereabouts(), home(false));
@@ -125,7 +110,7 @@ fn leaving_again_is_a_registration_with_the_next_number() {
     // And home again.
     let (sent, _) = node.command(MnCommand::SetCareOf(HOME_COA));
     assert_eq!(sent[0].sequence, repeated[0].sequence + 1);
-    let (_, events) = node.receive(&let_go(&sent[0], 0));
+    let (_, events) = node.receive(&sent[0].let_go(0));
     assert_eq!(events, [told_home(false, Some(0))]);
 }
 
@@ -170,7 +155,7 @@ fn who_begins_at_home_asks_whether_anybody_stands_in_for_it() {
             Whereabouts::Returning { was_bound: false }
         );
         let events = match code {
-            Some(code) => node.receive(&let_go(&sent[0], code)).1,
+            Some(code) => node.receive(&sent[0].let_go(code)).1,
             None => {
                 let (repeated, events) = node.pass(15 * SECOND);
                 assert_eq!(repeated.len(), 3);
@@ -224,9 +209,9 @@ fn an_answer_with_another_number_or_key_does_not_bring_the_node_home() {
     let (sent, _) = node.command(MnCommand::SetCareOf(HOME_COA));
     let mut other = sent[0].clone();
     other.sequence = other.sequence.wrapping_add(7);
-    let mut forged = let_go(&sent[0], 0);
+    let mut forged = sent[0].let_go(0);
     *forged.last_mut().expect("octets") ^= 1;
-    for answer in [let_go(&other, 0), forged] {
+    for answer in [other.let_go(0), forged] {
         node.receive(&answer);
         assert_eq!(
             node.engine.whereabouts(),
@@ -234,10 +219,10 @@ fn an_answer_with_another_number_or_key_does_not_bring_the_node_home() {
         );
     }
     // 135: numbers go on behind the one that it names (§11.7.1).
-    let (sent, _) = node.receive(&let_go(&other, status::SEQUENCE_OUT_OF_WINDOW));
+    let (sent, _) = node.receive(&other.let_go(status::SEQUENCE_OUT_OF_WINDOW));
     assert_eq!(sent[0].sequence, other.sequence.wrapping_add(1));
     assert_eq!((sent[0].source, sent[0].lifetime), (HOA, 0));
-    node.receive(&let_go(&sent[0], 0));
+    node.receive(&sent[0].let_go(0));
     assert_eq!(node.engine.whereabouts(), home(false));
 }
 
@@ -245,7 +230,7 @@ fn an_answer_with_another_number_or_key_does_not_bring_the_node_home() {
 fn a_home_agent_that_does_not_let_go_keeps_the_address_from_the_link() {
     let (mut node, _) = away();
     let (sent, _) = node.command(MnCommand::SetCareOf(HOME_COA));
-    let (sent, events) = node.receive(&let_go(&sent[0], status::PROHIBITED));
+    let (sent, events) = node.receive(&sent[0].let_go(status::PROHIBITED));
     assert!(sent.is_empty());
     let unbound = MnEvent::Unbound {
         anchor: HA,
@@ -401,7 +386,7 @@ fn correspondents_are_told_that_the_node_is_home() {
     );
     // At home nobody asks for another.
     let home_agent = sent.iter().find(|sent| sent.destination == HA);
-    node.receive(&let_go(home_agent.expect("an update for it"), 0));
+    node.receive(&home_agent.expect("an update for it").let_go(0));
     let (sent, _) = node.command(optimize);
     assert!(sent.iter().all(|sent| sent.lifetime == 0), "{sent:?}");
 }

@@ -9,7 +9,8 @@ use dhp_proto::mobile_node::{
 };
 use dhp_proto::security_association::MnId;
 use dhp_proto::time::{NANOS_PER_SECOND, Now};
-use dhp_wire::codepoints::{CodePoints, DmipType, Status, status};
+use dhp_wire::checksum::upper_layer_checksum;
+use dhp_wire::codepoints::{CodePoints, DmipType, Status, next_header, status};
 use dhp_wire::mobility::{Builder, DmipHeader, Lifetime, Message, MobilityHeader, MobilityOption};
 use dhp_wire::packet::{self, IcmpPacket, MobilityPacket};
 
@@ -20,6 +21,8 @@ pub const DHP2: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xe, 0, 0, 0, 0, 1);
 pub const DHOA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xd, 1, 0, 0, 0, 7);
 pub const HA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
 pub const HOA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x100);
+/// What the node has on its home link beside the home address.
+pub const HOME_COA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 0x7);
 pub const CN: &str = "2001:db8:c:1::/64";
 pub const SPI: u32 = 256;
 pub const ALGORITHM: Algorithm = Algorithm::HmacSha256_128;
@@ -166,15 +169,44 @@ impl Sent {
         packet::compose(&source, &self.source, None, None, &mh)
     }
 
-    /// A Binding Acknowledgement with a type 2 routing header.
+    /// A Binding Acknowledgement of whom this was sent to, with a type 2 routing header.
     pub fn acknowledge(&self, code: u8, sequence: u16, lifetime: u16) -> Vec<u8> {
-        let key = derive_dhp_key(&home_key(), &HA, ALGORITHM);
+        let (agent, home) = (self.destination, self.home_address.expect("a home address"));
+        let key = derive_dhp_key(&home_key(), &agent, ALGORITHM);
         let mh = Builder::binding_acknowledgement(Status(code), 0, sequence, Lifetime(lifetime))
             .auth(SPI, ALGORITHM.mac_len(), |covered| {
-                auth::mac(ALGORITHM, &key, &self.source, &HOA, covered)
+                auth::mac(ALGORITHM, &key, &self.source, &home, covered)
             })
-            .finish(&HA, &HOA);
-        packet::compose(&HA, &self.source, None, Some(&HOA), &mh)
+            .finish(&agent, &home);
+        packet::compose(&agent, &self.source, None, Some(&home), &mh)
+    }
+
+    /// The same that accepts it as it is.
+    pub fn accept(&self) -> Vec<u8> {
+        self.acknowledge(0, self.sequence, self.lifetime)
+    }
+
+    /// The answer to a node on its home link: without a type 2 routing header, to the home address.
+    pub fn let_go(&self, code: u8) -> Vec<u8> {
+        let (agent, home) = (self.destination, self.source);
+        let key = derive_dhp_key(&home_key(), &agent, ALGORITHM);
+        let lifetime = Lifetime::ZERO;
+        let mh = Builder::binding_acknowledgement(Status(code), 0, self.sequence, lifetime)
+            .auth(SPI, ALGORITHM.mac_len(), |covered| {
+                auth::mac(ALGORITHM, &key, &home, &home, covered)
+            })
+            .finish(&agent, &home);
+        packet::compose(&agent, &home, None, None, &mh)
+    }
+
+    /// An ICMPv6 error about this packet: a Parameter Problem with this code and pointer.
+    pub fn problem(&self, code: u8, pointer: u8) -> Vec<u8> {
+        let mut message = vec![4, code, 0, 0, 0, 0, 0, pointer];
+        message.extend(&self.octets);
+        let (from, to) = (self.destination, self.source);
+        let sum = upper_layer_checksum(&from, &to, next_header::ICMPV6, &message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+        packet::compose_icmpv6(&from, &to, None, None, &message)
     }
 }
 
@@ -201,6 +233,8 @@ pub fn dhoa(code: u8, lifetime: u16) -> MobilityOption<'static> {
 pub struct Node {
     pub engine: MobileNode,
     pub now: Now,
+    /// Mobile Prefix Solicitations and Home Agent Address Discovery Requests that were sent, and when.
+    pub questions: Vec<(u64, Vec<u8>)>,
 }
 
 impl Node {
@@ -214,7 +248,11 @@ impl Node {
             ntp: 0xe5a1_b2c3 << 32,
         };
         let engine = MobileNode::new(config, now, [7; 32]).expect("a valid configuration");
-        Self { engine, now }
+        Self {
+            engine,
+            now,
+            questions: Vec::new(),
+        }
     }
 
     pub fn command(&mut self, command: MnCommand) -> (Vec<Sent>, Vec<MnEvent>) {
@@ -249,8 +287,9 @@ impl Node {
         let (mut sent, mut events) = (Vec::new(), Vec::new());
         while let Some(action) = self.engine.poll_action() {
             match action {
-                // Mobile Prefix Solicitations: whoever looks at them takes them himself.
-                MnAction::Transmit(octets) if IcmpPacket::parse(&octets).is_ok() => {}
+                MnAction::Transmit(octets) if IcmpPacket::parse(&octets).is_ok() => {
+                    self.questions.push((self.now.mono_ns, octets));
+                }
                 MnAction::Transmit(octets) => sent.push(Sent::read(octets)),
                 MnAction::Event(event) => events.push(event),
             }

@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use dhp_proto::mobile_node::{MnCommand, ProxyReason};
+use dhp_proto::mobile_node::ProxyReason;
 use dhp_proto::return_routability::{KeygenToken, authenticator, management_key};
 use dhp_wire::codepoints::{CodePoints, Status, next_header};
 use dhp_wire::mobility::{Builder, Lifetime, Message, MobilityHeader, MobilityOption};
@@ -364,9 +364,13 @@ fn an_icmp_error_ends_what_was_optimized_and_one_about_strangers_nothing() {
     let (mut world, sequence) = with_update();
     let answer = acknowledgement(&world, 0, sequence, 52);
     world.arrive_from_cn(answer);
-    world.command(MnCommand::RouteNotSupported(DHP));
+    let refuse = |world: &mut World, destination: Ipv6Addr| {
+        let quoted = compose(&care_of(1), &destination, None, None, &[59, 1, 5, 0]);
+        world.arrive_from_cn(problem(&care_of(1), &quoted));
+    };
+    refuse(&mut world, DHP);
     assert_eq!(world.optimized(), Some(care_of(1)));
-    world.command(MnCommand::RouteNotSupported(CN));
+    refuse(&mut world, CN);
     assert_eq!(world.optimized(), None);
     assert!(proxied(&mut world, ProxyReason::NotSupported));
 }

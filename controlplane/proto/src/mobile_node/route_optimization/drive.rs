@@ -26,7 +26,7 @@ pub(super) struct Situation {
     /// Whether the anchor has confirmed the care-of address: before, nothing that goes by it arrives.
     is_bound: bool,
     is_permitted: bool,
-    /// Whether it is the home address, and the node on its home link.
+    /// Whether it is the present home address, and the node on its home link.
     pub(super) is_at_home: bool,
 }
 
@@ -42,16 +42,14 @@ impl MobileNode {
         };
         let is_here =
             |confirmed: Option<Ipv6Addr>| confirmed.is_some() && confirmed == self.care_of;
-        if let Some(home) = self
-            .home
-            .as_ref()
-            .filter(|home| home.address == *home_address)
-        {
+        let mut homes = self.registrations();
+        if let Some(home) = homes.find(|home| home.address == *home_address) {
             // It is configured: until it is bound, its routes wait.
             let is_hopeless = home.grant.is_none() && home.refused.is_some();
             situation.anchor = (!is_hopeless).then_some(home.agent);
             situation.is_bound = home.grant.is_some_and(|grant| is_here(grant.confirmed));
-            situation.is_at_home = self.is_on_home_link();
+            let is_present = self.home_address() == Some(*home_address);
+            situation.is_at_home = is_present && self.is_on_home_link();
             return situation;
         }
         for (address, anchor) in &self.anchors {

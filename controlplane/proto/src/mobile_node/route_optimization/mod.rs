@@ -9,7 +9,6 @@
 
 mod compose;
 mod drive;
-mod problem;
 mod receive;
 mod retransmission;
 mod route;
@@ -20,7 +19,6 @@ mod update;
 
 use core::net::Ipv6Addr;
 
-pub use problem::refusing_correspondent;
 pub use receive::is_tunnelled_signalling;
 pub use status::{RouteMode, RouteStatus};
 pub(super) use table::Routes;

@@ -9,9 +9,9 @@ use dhp_wire::packet::{IcmpPacket, MobilityPacket};
 
 use super::super::MobileNode;
 use super::super::action::MnEvent;
+use super::super::parameter_problem::RefusedPacket;
 use super::super::receive::count;
 use super::ProxyReason;
-use super::problem::refusing_correspondent;
 use super::route::{Route, RouteBinding};
 use super::update::Update;
 use crate::anchor::RouteEnds;
@@ -27,15 +27,16 @@ impl MobileNode {
         let Ok(home) = home else {
             return count(&mut self.counters.malformed);
         };
-        let is_here = self.care_of == Some(outer.destination());
-        if !is_here || self.route_situation(&home).anchor != Some(outer.source()) {
+        if !self.is_at(&outer.destination())
+            || self.route_situation(&home).anchor != Some(outer.source())
+        {
             return count(&mut self.counters.unmatched);
         }
         let Ok(packet) = MobilityPacket::parse(inner) else {
             return match IcmpPacket::parse(inner) {
                 Ok(packet) if packet.checksum_is_valid() => {
-                    match refusing_correspondent(packet.message) {
-                        Some(correspondent) => self.route_not_supported(now, correspondent),
+                    match RefusedPacket::of(packet.message) {
+                        Some(refused) => self.mobility_refused(now, &refused),
                         None => count(&mut self.counters.unexpected),
                     }
                 }
@@ -57,9 +58,17 @@ impl MobileNode {
                 token,
                 ..
             }) => self.receive_test(ends, TokenKind::Home, (cookie, nonce_index, token)),
+            // "This message is always sent to the home address of the mobile node" (§9.5.5): the anchor's own come this way too.
+            Ok(Message::BindingRefreshRequest { .. }) if packet.source == outer.source() => {
+                self.receive_refresh_request(now, &packet.source);
+            }
             Ok(Message::BindingRefreshRequest { .. }) => self.refresh_route(now, &ends),
             Ok(Message::BindingError { status, .. }) => {
-                self.receive_route_error(now, &ends, status);
+                count(&mut self.counters.binding_errors);
+                let is_route = self.receive_route_error(now, &ends, status);
+                if !is_route && packet.source == outer.source() {
+                    self.receive_binding_error(now, &packet.source, status);
+                }
             }
             Ok(_) => count(&mut self.counters.unexpected),
             Err(_) => count(&mut self.counters.malformed),
@@ -293,7 +302,7 @@ pub fn is_tunnelled_signalling(outer: &Ipv6View<'_>) -> bool {
     };
     match inner.next_header() {
         next_header::MOBILITY => true,
-        next_header::ICMPV6 => refusing_correspondent(inner.payload()).is_some(),
+        next_header::ICMPV6 => RefusedPacket::of(inner.payload()).is_some(),
         _ => false,
     }
 }
