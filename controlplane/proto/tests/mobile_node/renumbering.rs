@@ -294,3 +294,25 @@ fn renumbered_again_and_again_the_oldest_home_addresses_are_given_back() {
     let former: Vec<String> = former.iter().map(|(home, _)| home.to_string()).collect();
     assert_eq!(former, ["2001:db8:3:1::100", "2001:db8:4:1::100"]);
 }
+
+/// RFC 6275 §10.6.2: an unsolicited advertisement is repeated "until it is acknowledged by the receipt of a Mobile Prefix Solicitation",
+/// for each home address.
+#[test]
+fn what_is_told_to_a_former_home_address_is_asked_for_in_its_name() {
+    let mut node = renumbered(HOURS);
+    node.questions.clear();
+    node.receive(&advertisement(0, HOA, &[]));
+    let (_, octets) = node.questions.last().expect("a question").clone();
+    let packet = IcmpPacket::parse(&octets).expect("a packet");
+    assert_eq!((packet.destination, packet.home_address), (HA, Some(HOA)));
+    let identifier = asked(&mut node);
+    // An hour is said, and two are the least that an unauthenticated word can bring.
+    let prefixes = [deprecated(OLD, HOURS / 3), preferred(NEW, DAY)];
+    node.receive(&advertisement(identifier, HOA, &prefixes));
+    let end = node.now.mono_ns + 2 * 3600 * SECOND;
+    assert_eq!(node.engine.status().former_homes, [(HOA, Some(end))]);
+    node.receive(&advertisement(identifier, HOA, &prefixes));
+    assert!(node.questions.is_empty(), "one within a second");
+    node.receive(&advertisement(0, NEW_HOA, &[]));
+    assert_eq!(node.questions.len(), 1, "each for itself");
+}
