@@ -1,8 +1,8 @@
 //! The care-of test alone (DMIPv6 profile 1, section 6.4): a reference of its own against both planes
 //!
 //! A few mobile nodes, and DHoAs with one care-of address or several: which care-of addresses are tested, by which cookies they pass,
-//! what becomes of the bindings when they do not or when the anchor starts anew, and how many octets they get until then. Nothing is
-//! lost but what a run holds back: that is the other model's.
+//! what becomes of the bindings when they do not or when the anchor starts anew, and how many octets they get until then. Messages come late or
+//! again; a network that loses them is the other model's.
 
 mod answer;
 mod care_ofs;
