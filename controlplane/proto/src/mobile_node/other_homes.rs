@@ -95,6 +95,17 @@ impl MobileNode {
         self.home_address().into_iter().chain(former)
     }
 
+    /// The registration of a home address that is bound.
+    pub(super) fn bound_registration(
+        &mut self,
+        address: &Ipv6Addr,
+    ) -> Option<&mut HomeRegistration> {
+        let others = self.other_homes.iter_mut();
+        let others = others.map(|other| &mut other.registration);
+        let mut homes = self.home.iter_mut().chain(others);
+        homes.find(|home| home.address == *address && home.grant.is_some())
+    }
+
     fn other_mut(&mut self, address: &Ipv6Addr) -> Option<&mut OtherHome> {
         self.other_homes.iter_mut().find(|other| other.is(address))
     }

@@ -114,39 +114,32 @@ impl MobileNode {
         let Body::MobilePrefixAdvertisement { identifier, .. } = message.body else {
             return;
         };
-        let (Some((agent, address)), Some(care_of)) = (self.bound_home(), self.care_of) else {
+        let is_here = self.care_of == Some(packet.destination);
+        let address = packet.type2_home.filter(|_| is_here);
+        let home = address.and_then(|address| self.bound_registration(&address));
+        let Some(home) = home.filter(|home| home.agent == packet.source) else {
             return count(&mut self.counters.unexpected);
         };
-        let is_for_us = packet.source == agent
-            && packet.destination == care_of
-            && packet.type2_home == Some(address);
-        if !is_for_us {
-            return count(&mut self.counters.unexpected);
-        }
-        count(&mut self.counters.prefix_advertisements);
-        let Some(home) = &mut self.home else { return };
+        let address = home.address;
         match &mut home.solicitation {
             Some(sent) if sent.identifier == identifier && !sent.answered => {
                 sent.answered = true;
-                self.take_prefixes(now, address, message);
+                self.take_prefixes(now, message);
             }
             Some(sent) if now.mono_ns.saturating_sub(sent.sent_ns) < SPACING_NS => {}
-            _ => self.solicit_prefixes(now),
+            _ => self.solicit_for(now, address),
         }
+        count(&mut self.counters.prefix_advertisements);
     }
 
     /// §11.4.3: they are processed "as if they arrived in a Router Advertisement on the mobile node's home link".
-    fn take_prefixes(&mut self, now: Now, address: Ipv6Addr, message: &Message<'_>) {
+    fn take_prefixes(&mut self, now: Now, message: &Message<'_>) {
         let options = message.options.iter().flatten();
         let options = options.filter_map(|option| match option {
             NdOption::Prefix(information) => Advertised::read(&information),
             _ => None,
         });
         let prefixes: Vec<Advertised> = options.collect();
-        let own = prefixes.iter().find(|prefix| prefix.net.contains(&address));
-        if let (Some(home), Some(own)) = (&mut self.home, own) {
-            home.prefix = HomePrefix::after(home.prefix, own.valid_s, now);
-        }
         self.event(MnEvent::HomePrefixes {
             prefixes: prefixes
                 .iter()
@@ -158,6 +151,13 @@ impl MobileNode {
 
     /// Begins to ask for the prefixes at home.
     pub(super) fn solicit_prefixes(&mut self, now: Now) {
+        if let Some((_, address)) = self.bound_home() {
+            self.solicit_for(now, address);
+        }
+    }
+
+    /// The same for one of the home addresses: the home agent tells each of them (§10.6.2), until it hears that it has arrived.
+    fn solicit_for(&mut self, now: Now, address: Ipv6Addr) {
         // Unsolicited advertisements have 0; §11.4.2: "a random value".
         let identifier = u16::try_from(self.random.below(0xffff)).unwrap_or_default();
         let solicitation = Solicitation {
@@ -166,25 +166,26 @@ impl MobileNode {
             sent_ns: now.mono_ns,
             transmissions: 0,
         };
-        self.transmit_solicitation(now, solicitation);
+        self.transmit_solicitation(now, address, solicitation);
     }
 
     /// §11.4.2: from the care-of address, with the home address in a Home Address option.
-    fn transmit_solicitation(&mut self, now: Now, solicitation: Solicitation) {
-        let (Some((agent, address)), Some(care_of)) = (self.bound_home(), self.care_of) else {
+    fn transmit_solicitation(&mut self, now: Now, address: Ipv6Addr, solicitation: Solicitation) {
+        let care_of = self.care_of;
+        let home = self.bound_registration(&address);
+        let (Some(home), Some(care_of)) = (home, care_of) else {
             return;
         };
+        let agent = home.agent;
+        home.solicitation = Some(Solicitation {
+            sent_ns: now.mono_ns,
+            transmissions: solicitation.transmissions.saturating_add(1),
+            ..solicitation
+        });
         let identifier = solicitation.identifier;
         let body = Body::MobilePrefixSolicitation { identifier };
         let message = Builder::new(&body).finish(&address, &agent);
         let packet = compose_icmpv6(&care_of, &agent, Some(&address), None, &message);
-        if let Some(home) = &mut self.home {
-            home.solicitation = Some(Solicitation {
-                sent_ns: now.mono_ns,
-                transmissions: solicitation.transmissions.saturating_add(1),
-                ..solicitation
-            });
-        }
         count(&mut self.counters.packets_sent);
         let octets = u64::try_from(packet.len()).unwrap_or(u64::MAX);
         self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(octets);
@@ -214,9 +215,12 @@ impl MobileNode {
         {
             return false;
         }
-        let open = self.home.as_ref().and_then(|home| home.solicitation);
-        match open.filter(|sent| sent.due_ns().is_some()) {
-            Some(sent) => self.transmit_solicitation(now, sent),
+        let open = self.home.as_ref().and_then(|home| {
+            let sent = home.solicitation?;
+            sent.due_ns().map(|_| (home.address, sent))
+        });
+        match open {
+            Some((address, sent)) => self.transmit_solicitation(now, address, sent),
             None => {
                 if let Some(home) = &mut self.home {
                     home.deprecated_ns = home.deprecated_ns.filter(|at| *at > now.mono_ns);

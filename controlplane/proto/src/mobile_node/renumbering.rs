@@ -65,8 +65,9 @@ impl MobileNode {
     /// Follows what the home agent says of the prefixes at home: all of them, each time (§10.6.2).
     pub(super) fn follow_prefixes(&mut self, now: Now, prefixes: &[Advertised]) {
         let of = |address: &Ipv6Addr| prefixes.iter().find(|prefix| prefix.net.contains(address));
-        for other in &mut self.other_homes {
-            let home = &mut other.registration;
+        let others = self.other_homes.iter_mut();
+        let others = others.map(|other| &mut other.registration);
+        for home in self.home.iter_mut().chain(others) {
             if let Some(prefix) = of(&home.address) {
                 home.prefix = HomePrefix::after(home.prefix, prefix.valid_s, now);
             }

@@ -403,3 +403,25 @@ fn a_home_address_of_the_prefix_of_this_link_is_at_home_at_once() {
     let bound: Vec<Ipv6Addr> = bound.iter().map(|binding| binding.home_address).collect();
     assert_eq!(bound, [HOA]);
 }
+
+/// RFC 6275 §10.6.2: an unsolicited advertisement is repeated "until it is acknowledged by the receipt of a Mobile Prefix Solicitation",
+/// for each home address.
+#[test]
+fn what_is_told_to_a_former_home_address_is_asked_for_in_its_name() {
+    let mut node = renumbered(HOURS);
+    node.questions.clear();
+    node.receive(&advertisement(0, COA, HOA, &[]));
+    let (_, octets) = node.questions.last().expect("a question").clone();
+    let packet = IcmpPacket::parse(&octets).expect("a packet");
+    assert_eq!((packet.destination, packet.home_address), (HA, Some(HOA)));
+    let identifier = asked(&mut node);
+    // An hour is said, and two are the least that an unauthenticated word can bring.
+    let prefixes = [deprecated(OLD, HOURS / 3), preferred(NEW, DAY)];
+    node.receive(&advertisement(identifier, COA, HOA, &prefixes));
+    let end = node.now.mono_ns + 2 * 3600 * SECOND;
+    assert_eq!(node.engine.status().former_homes, [(HOA, Some(end))]);
+    node.receive(&advertisement(identifier, COA, HOA, &prefixes));
+    assert!(node.questions.is_empty(), "one within a second");
+    node.receive(&advertisement(0, COA, NEW_HOA, &[]));
+    assert_eq!(node.questions.len(), 1, "each for itself");
+}
