@@ -399,3 +399,34 @@ fn a_session_at_home_outlives_the_agent_and_nothing_outlives_a_stopped_one() {
     assert_eq!(kernel_state(&network), state);
     assert!(holders(&network).is_empty());
 }
+
+#[test]
+fn a_home_agent_that_was_discovered_abroad_is_told_at_home() {
+    let Some((network, program)) = prepared() else {
+        return;
+    };
+    let home = Home::new(&network, &program);
+    let directory = tempfile::tempdir().expect("a directory");
+    let named = format!("agent = \"{ANCHOR}\"");
+    let sections = agent_sections(directory.path()).replace(&named, "");
+    let agent = Agent::start_with(&network.node(), directory, &sections);
+    let found = agent.wait_for("home_agents_found");
+    assert_eq!(found["agents"][0], ANCHOR.to_string());
+    wait_for_home(&agent);
+    let session = Session::start(&network.node(), HOME_PORT);
+    assert_eq!(session.local, HOME_ADDRESS);
+    session.goes_on();
+    let asked = || agent.status()["counters"]["signalling_home_agent_requests_sent"].clone();
+    let before = asked();
+
+    home.come_home(&agent);
+    session.goes_on();
+    assert!(!home.is_bound());
+    home.leave_home(&agent);
+    session.goes_on();
+    assert!(home.is_bound());
+    assert_eq!(asked(), before, "it is known");
+    drop(session);
+    let (ended, _directory) = agent.end(Signal::SIGTERM);
+    assert!(ended.success());
+}
