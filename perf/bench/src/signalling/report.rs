@@ -61,17 +61,17 @@ impl Report {
     /// Takes a part, and says it.
     pub fn add_rings(&mut self, part: rings::Measured) {
         println!(
-            "rings, {} bindings, control thread {}: {} updates a second, {} ns of it each; at {} a second, really {}, {} lost, punt to inject:{}; reading the clock: p99.9 {} µs",
+            "rings, {} bindings: {} updates a second, {} ns of the control thread each; at {} a second, really {}, control thread {}: {} lost, punt to inject:{}; reading the clock: p99.9 {} µs",
             part.bindings,
+            line(part.updates_per_second),
+            line(part.control_ns_per_update),
+            part.rate_per_second,
+            line(part.sent_per_second),
             match part.is_real_time {
                 true => Priority::RealTime,
                 false => Priority::Ordinary,
             }
             .name(),
-            line(part.updates_per_second),
-            line(part.control_ns_per_update),
-            part.rate_per_second,
-            line(part.sent_per_second),
             part.lost,
             part.latency,
             line(part.idle_p999_us)

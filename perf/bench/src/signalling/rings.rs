@@ -46,10 +46,11 @@ pub struct Measured {
     pub updates_per_second: Spread,
     /// What the control thread worked for each of them, however much of its core others had.
     pub control_ns_per_update: Spread,
+    /// The latencies are those at this rate.
     pub rate_per_second: u32,
     /// What the source came to: it does not make up for the time that it did not run.
     pub sent_per_second: Spread,
-    /// Whether the control thread had `priority = "real-time"`, where the system allows it.
+    /// Whether the control thread had `priority = "real-time"` there, where the system allows it.
     pub is_real_time: bool,
     /// Of the updates at that rate, from punt ring to inject ring.
     pub latency: Percentiles,
@@ -79,12 +80,8 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
     let mut site = Site::start(fleet.security_associations()?, rates, setting)?;
     let mut registering = Traffic::of(&mut fleet, plan.bindings as usize);
     registering.run(&mut site, None, Duration::MAX)?;
-    let is_real_time = site.ask(|_| Priority::RealTime.take().is_ok())?;
-
     let mut most = 2.0 * f64::from(plan.rate);
     let (mut rates, mut works) = (Vec::new(), Vec::new());
-    let (mut latencies, mut idle) = (Vec::new(), Vec::new());
-    let (mut paced, mut lost) = (Vec::new(), 0);
     for _ in 0..plan.windows {
         let enough = (most * 2.0 * plan.window.as_secs_f64()) as usize;
         let mut traffic = Traffic::of(&mut fleet, enough);
@@ -94,18 +91,23 @@ pub fn measure(plan: Plan, setting: Setting<'_>) -> anyhow::Result<Measured> {
         works.push(worked.as_nanos() as f64 / run.answered.max(1) as f64);
         most = most.max(run.per_second);
         rates.push(run.per_second);
-        for _ in 0..SLICES {
-            let at_rate = f64::from(plan.rate) * (plan.window / 2).as_secs_f64();
-            let mut traffic = Traffic::of(&mut fleet, at_rate as usize);
-            let before = site.latencies();
-            let run = traffic.run(&mut site, Some(plan.rate), Duration::MAX)?;
-            paced.push(run.per_second);
-            lost += run.lost;
-            latencies.push(site.latencies().since(&before));
-            let idle_for = (plan.window / 2).min(IDLE);
-            let absences = site.ask(move |_| Absences::observe(idle_for))?;
-            idle.push(absences.percentile_us(0.999));
-        }
+    }
+
+    // Only now: while a real-time thread had all of its core, work would pile up there that takes the core later.
+    let is_real_time = site.ask(|_| Priority::RealTime.take().is_ok())?;
+    let (mut latencies, mut idle) = (Vec::new(), Vec::new());
+    let (mut paced, mut lost) = (Vec::new(), 0);
+    for _ in 0..plan.windows * SLICES {
+        let at_rate = f64::from(plan.rate) * (plan.window / 2).as_secs_f64();
+        let mut traffic = Traffic::of(&mut fleet, at_rate as usize);
+        let before = site.latencies();
+        let run = traffic.run(&mut site, Some(plan.rate), Duration::MAX)?;
+        paced.push(run.per_second);
+        lost += run.lost;
+        latencies.push(site.latencies().since(&before));
+        let idle_for = (plan.window / 2).min(IDLE);
+        let absences = site.ask(move |_| Absences::observe(idle_for))?;
+        idle.push(absences.percentile_us(0.999));
     }
     site.stop()?;
     Ok(Measured {
